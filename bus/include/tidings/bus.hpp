@@ -1,0 +1,267 @@
+#pragma once
+
+#include <tidings/clock.hpp>
+#include <tidings/correlation.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/event.hpp>
+#include <tidings/event_context.hpp>
+#include <tidings/ids.hpp>
+#include <tidings/letter_sink.hpp>
+#include <tidings/logging/logger.hpp>
+#include <tidings/retry.hpp>
+#include <tidings/subscription.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings {
+
+/// What happens to an event that nobody subscribes to.
+enum class Unhandled : std::uint8_t {
+  Ignore,
+  Warn,        ///< Logs `event_unhandled`, once per type.
+  DeadLetter,  ///< Keeps it, with reason `unhandled` and an empty handler name.
+};
+
+/// On whose thread a handler's first attempt runs.
+enum class Dispatch : std::uint8_t {
+  Inline,  ///< On the publishing thread, before publish returns. The handler must allow concurrent calls.
+  Queued,  ///< On a worker of the bus.
+};
+
+/// What publish does when a queue has no room.
+enum class WhenFull : std::uint8_t {
+  Block,  ///< Waits for room; on a worker of the bus it throws instead.
+  Throw,  ///< Throws Error(QueueFull).
+};
+
+/// What happens to later deliveries of an ordering key after one of that key has died.
+enum class AfterDeath : std::uint8_t {
+  Continue,  ///< They are delivered.
+  Park,      ///< They become letters with reason `parked`, behind the dead one, also after a restart.
+};
+
+/// How one handler is served. `E` is the event type (Json for subscriptions by type name).
+template <class E>
+struct SubscribeOptions {
+  Dispatch dispatch = Dispatch::Inline;
+  RetryPolicy retry = {};
+  /// At most this many runs at once on workers. With 1, first attempts run in the order of publishing.
+  std::size_t concurrency = 1;
+  /// Deliveries that may be queued, waiting for a retry, or running; at least 1. For an inline handler: those waiting
+  /// for a retry.
+  std::size_t queue_capacity = 65'536;
+  WhenFull when_full = WhenFull::Block;
+  /// Queued only. Deliveries with the same key run one after the other in the order of publishing, whatever the
+  /// concurrency and through retries. Runs on the publishing thread; if it throws, publish throws that.
+  std::function<std::string(const E&)> ordering_key = {};
+  AfterDeath after_death = AfterDeath::Continue;
+  /// Log `handler_slow` when an attempt takes longer. Costs a clock read per attempt of an inline handler.
+  std::optional<std::chrono::milliseconds> slow_threshold = std::nullopt;
+};
+
+/// What may be said about one publish. Views need to live only until publish returns.
+struct PublishOptions {
+  /// 1 to 128 visible ASCII characters; empty: inherit, else the event's own id.
+  std::string_view correlation_id = {};
+  /// URI-reference; empty: the bus's.
+  std::string_view source = {};
+  Attributes attributes = {};
+  /// Not set: inherit.
+  std::optional<TraceParent> traceparent = std::nullopt;
+  /// Only together with traceparent.
+  std::string_view tracestate = {};
+};
+
+/// What happened to a published event so far. handled + scheduled + dead is the number of its deliveries.
+struct PublishResult {
+  EventId event_id;
+  CorrelationId correlation_id;
+  std::uint32_t handled = 0;
+  /// Queued, waiting for a retry, or waiting for the database to take its letter.
+  std::uint32_t scheduled = 0;
+  /// Given up, and the letter is committed (or in the spill file, which the log says).
+  std::uint32_t dead = 0;
+};
+
+struct BusOptions {
+  /// Stable name of the service: part of every handler's identity.
+  std::string service;
+  /// CloudEvents `source` of its events; empty: the service.
+  std::string source = {};
+  /// Where dead letters go. Without one they are logged at error level, payload excluded, and gone.
+  std::shared_ptr<LetterSink> store = nullptr;
+  logging::Logger logger = {};
+  /// Threads for queued handlers and delayed retries; at least 1.
+  std::size_t workers = 2;
+  Unhandled unhandled = Unhandled::Warn;
+  /// Longest chain of events causing events; at least 1.
+  std::uint32_t max_causation_depth = 64;
+  /// How long the destructor, and a subscription's reset, wait for queued deliveries.
+  std::chrono::milliseconds stop_deadline = std::chrono::seconds(10);
+  std::shared_ptr<Clock> clock = system_clock();
+  std::shared_ptr<IdSource> ids = uuid_v7_source();
+  /// Uniform 64-bit numbers for jitter; thread-safe, must not throw.
+  std::function<std::uint64_t()> random = random_bits;
+};
+
+/// One handler's load at one moment.
+struct HandlerSnapshot {
+  std::string event_type;
+  std::string handler;
+  std::size_t queued = 0;
+  std::size_t waiting = 0;  ///< For a delayed retry, or behind one of the same ordering key.
+  std::size_t running = 0;
+};
+
+struct Snapshot {
+  bool accepting = true;
+  std::size_t letters_pending = 0;  ///< Given up, not yet committed.
+  std::vector<HandlerSnapshot> handlers;
+};
+
+/// How a stop ended.
+struct StopReport {
+  /// Nothing was left over and nothing runs any more.
+  bool drained = true;
+  std::size_t settled_as_letters = 0;
+  /// `event_type/handler` of each run that had not returned at the deadline. The destructor waits for them.
+  std::vector<std::string> still_running;
+};
+
+namespace detail {
+class BusCore;
+
+/// The subscription of one handler, types erased.
+struct SubscriberSpec {
+  std::string event_type;
+  std::string handler;
+  HandlerFunction function;
+  const PayloadType* payload_type;
+  bool wildcard = false;
+  SubscribeOptions<void*> options;
+  std::function<std::string(const void*)> ordering_key;
+};
+
+/// A process-wide number for each event type name, small and dense.
+[[nodiscard]] std::size_t event_type_slot(std::string_view event_type);
+
+template <class E>
+[[nodiscard]] std::size_t slot_of() {
+  static const std::size_t slot = event_type_slot(E::event_type);
+  return slot;
+}
+
+template <class E, class F>
+[[nodiscard]] SubscriberSpec make_spec(std::string_view event_type, std::string_view handler, F function,
+                                       SubscribeOptions<E> options) {
+  static_assert(std::is_invocable_v<F&, const E&> || std::is_invocable_v<F&, const E&, const EventContext&>,
+                "tidings: a handler takes (const E&) or (const E&, const tidings::EventContext&)");
+  SubscriberSpec spec{.event_type = std::string(event_type),
+                      .handler = std::string(handler),
+                      .function = HandlerFunction::make<E>(std::move(function)),
+                      .payload_type = &kPayloadType<E>,
+                      .options = {.dispatch = options.dispatch,
+                                  .retry = std::move(options.retry),
+                                  .concurrency = options.concurrency,
+                                  .queue_capacity = options.queue_capacity,
+                                  .when_full = options.when_full,
+                                  .after_death = options.after_death,
+                                  .slow_threshold = options.slow_threshold},
+                      .ordering_key = {}};
+  if (options.ordering_key) {
+    spec.ordering_key = [extract = std::move(options.ordering_key)](const void* event) {
+      return extract(*static_cast<const E*>(event));
+    };
+  }
+  return spec;
+}
+}  // namespace detail
+
+/// An in-process domain event bus.
+///
+/// publish() stamps an event and delivers it to every current subscriber of its type, in order of subscription. One
+/// handler's failure never hides, repeats or delays another's. What a handler throws is retried as its RetryPolicy says;
+/// what still fails becomes a dead letter in `BusOptions::store`.
+///
+/// Every member may be called from any number of threads at once, and from inside handlers, except where said. A change
+/// of the subscribers takes effect with the next publish. The bus must outlive the calls made on it; Subscriptions may
+/// outlive the bus. In a forked child every call throws Error(ForkedChild).
+class Bus {
+ public:
+  /// Starts the workers and the timer, and logs `bus_started`. Throws Error(InvalidArgument).
+  explicit Bus(BusOptions options);
+  /// Stops with the default deadline, then waits for handlers that still run, logging `waiting_for_handler`. Not to be
+  /// destroyed by one of its own handlers, which would wait for itself.
+  ~Bus();
+  Bus(const Bus&) = delete;
+  Bus& operator=(const Bus&) = delete;
+
+  /// Publishes a struct. Never throws because a handler failed. Throws Error when the event was not accepted, and then
+  /// nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild.
+  template <class E>
+    requires(!std::convertible_to<const E&, std::string_view>)
+  PublishResult publish(const E& event, PublishOptions options = {}) {
+    require_event<E>();
+    return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()}, detail::slot_of<E>(),
+                           std::move(options));
+  }
+
+  /// Publishes JSON under a type name, as bridges and redrives do. Handlers of structs get it decoded; if it does not fit,
+  /// the delivery is dead with reason `undecodable`. Throws as above, and Error(InvalidArgument) for a bad type name, a
+  /// schema_version below 1, or data nested deeper than kMaxJsonDepth.
+  PublishResult publish(std::string_view event_type, const Json& data, PublishOptions options = {},
+                        int schema_version = 1);
+
+  /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on this bus.
+  /// Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild.
+  template <class E, class F>
+  Subscription subscribe(std::string_view handler, F function, SubscribeOptions<E> options = {}) {
+    require_event<E>();
+    return subscribe_spec(detail::make_spec<E>(E::event_type, handler, std::move(function), std::move(options)));
+  }
+
+  /// Subscribes by type name: the handler takes `(const Json&)` or `(const Json&, const EventContext&)`.
+  template <class F>
+  Subscription subscribe(std::string_view event_type, std::string_view handler, F function,
+                         SubscribeOptions<Json> options = {}) {
+    return subscribe_spec(detail::make_spec<Json>(event_type, handler, std::move(function), std::move(options)));
+  }
+
+  /// Subscribes to every event, as JSON, after the type's own handlers.
+  template <class F>
+  Subscription subscribe_all(std::string_view handler, F function, SubscribeOptions<Json> options = {}) {
+    auto spec = detail::make_spec<Json>("*", handler, std::move(function), std::move(options));
+    spec.wildcard = true;
+    return subscribe_spec(std::move(spec));
+  }
+
+  /// Stops accepting, wakes blocked publishers (they throw BusStopped), drains queues, and turns what is left at the
+  /// deadline into letters with reason `shutdown`. Returns at the deadline at the latest, but for the time that storing takes.
+  /// A second call waits for what the first left running. Throws Error(CalledInHandler) inside a handler.
+  StopReport stop(std::chrono::milliseconds deadline);
+  StopReport stop();
+
+  /// Waits until nothing is queued, waiting for a retry, running on a worker, or waiting to be stored. False at the
+  /// timeout. Inline handlers of other threads are not waited for. Throws Error(CalledInHandler) inside a handler.
+  [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
+
+  [[nodiscard]] Snapshot snapshot() const;
+
+ private:
+  PublishResult publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options);
+  Subscription subscribe_spec(detail::SubscriberSpec spec);
+
+  std::shared_ptr<detail::BusCore> core_;
+};
+
+}  // namespace tidings

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <tidings/event.hpp>
+#include <tidings/metadata.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings {
+
+/// Why a delivery gave up. `to_string` gives the stable name kept in the database.
+enum class Reason : std::uint8_t {
+  Exhausted,      ///< `exhausted`: every attempt of the policy failed, or its give_up_after passed.
+  Permanent,      ///< `permanent`: the handler or its policy said that retrying is useless.
+  CausationLoop,  ///< `causation_loop`: events caused events past the bus's depth limit.
+  Unhandled,      ///< `unhandled`: nobody subscribes to the type, and the bus keeps such events. The handler is empty.
+  Shutdown,       ///< `shutdown`: the bus or subscription stopped before the delivery was done.
+  Parked,         ///< `parked`: an earlier delivery with the same ordering key is dead.
+  Undecodable,    ///< `undecodable`: the JSON published by type name does not fit the handler's struct.
+};
+
+[[nodiscard]] std::string_view to_string(Reason reason) noexcept;
+[[nodiscard]] std::optional<Reason> parse_reason(std::string_view text) noexcept;
+
+/// One failed attempt of a delivery.
+struct Attempt {
+  Timestamp at;
+  std::chrono::microseconds duration{};
+  /// The exception's type as C++ spells it, or `unknown` for what is not a class.
+  std::string error_type;
+  /// Valid UTF-8 without control characters but newline and tab, secrets masked, at most 4 KiB.
+  std::string error_message;
+
+  friend bool operator==(const Attempt&, const Attempt&) = default;
+};
+
+/// A delivery that gave up, with everything needed to understand and to repeat it. The table `dead_letters` keeps
+/// these fields under these names (docs/schema.md).
+struct DeadLetter {
+  std::string event_type;
+  int schema_version = 1;
+  EncodedData data;
+  Metadata metadata;
+  std::string service;
+  /// Empty when nobody subscribes (Reason::Unhandled).
+  std::string handler;
+  Reason reason = Reason::Exhausted;
+  /// Of the last attempt; for letters without attempts, what tidings has to say.
+  std::string error_type;
+  std::string error_message;
+  /// 16 hex digits, equal for failures with one cause: see error_fingerprint().
+  std::string error_fingerprint;
+  std::optional<std::string> ordering_key;
+  Timestamp failed_at{};
+  /// Retries after the first attempt.
+  std::uint32_t retry_count = 0;
+  /// Oldest first. Of more than 100, the first 50 and the last 50 are kept.
+  std::vector<Attempt> attempts;
+};
+
+/// Groups failures with one cause: FNV-1a over handler, error type and the message with ids, numbers, quoted text,
+/// paths' digits and hexadecimal addresses replaced by a placeholder. 16 hex digits. The same in every process and version;
+/// a change of the rule is a schema change.
+[[nodiscard]] std::string error_fingerprint(std::string_view handler, std::string_view error_type,
+                                            std::string_view error_message);
+
+/// One letter as one line of ASCII JSON without the line feed: the format of the spill file and of the last resort
+/// on stderr. Payloads in CBOR are base64 there. The inverse throws Error(NotDecodable).
+[[nodiscard]] std::string to_json_line(const DeadLetter& letter);
+[[nodiscard]] DeadLetter parse_json_line(std::string_view line);
+
+}  // namespace tidings

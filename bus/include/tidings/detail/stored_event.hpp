@@ -1,0 +1,151 @@
+#pragma once
+
+#include <tidings/event.hpp>
+#include <tidings/event_context.hpp>
+#include <tidings/metadata.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// What the templates of bus.hpp need to erase types. Not for users; may change in any version.
+namespace tidings::detail {
+
+class StoredEvent;
+struct Payload;
+
+/// What the bus must know of an event's C++ type. One constant per type.
+struct PayloadType {
+  Json (*encode)(const void* object);
+  StoredEvent* (*copy)(const Payload& payload, Metadata metadata);
+  /// Makes an object of this type from JSON; throws what from_json throws.
+  std::shared_ptr<const void> (*decode)(const Json& data);
+  bool store_payload;
+};
+
+/// An event being dispatched: a pointer to the publisher's object, or into a StoredEvent.
+struct Payload {
+  const void* object = nullptr;
+  const PayloadType* type = nullptr;
+  std::string_view event_type;
+  int schema_version = 1;
+};
+
+/// An event that outlives its publish call, shared by the deliveries that still need it.
+class StoredEvent {
+ public:
+  explicit StoredEvent(Metadata event_metadata) : metadata(std::move(event_metadata)) {}
+  StoredEvent(const StoredEvent&) = delete;
+  StoredEvent& operator=(const StoredEvent&) = delete;
+  virtual ~StoredEvent() = default;
+
+  const Metadata metadata;
+  Payload payload;
+
+ private:
+  friend class EventPointer;
+  std::atomic<std::uint32_t> references_{1};
+};
+
+/// Shares a StoredEvent; as std::shared_ptr, but made from one allocation with the event itself.
+class EventPointer {
+ public:
+  EventPointer() noexcept = default;
+  explicit EventPointer(StoredEvent* adopted) noexcept : event_(adopted) {}
+  EventPointer(const EventPointer& other) noexcept : event_(other.event_) {
+    if (event_ != nullptr) event_->references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  EventPointer(EventPointer&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+  EventPointer& operator=(EventPointer other) noexcept {
+    std::swap(event_, other.event_);
+    return *this;
+  }
+  ~EventPointer() {
+    if (event_ != nullptr && event_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete event_;
+  }
+  const StoredEvent& operator*() const noexcept { return *event_; }
+  const StoredEvent* operator->() const noexcept { return event_; }
+  explicit operator bool() const noexcept { return event_ != nullptr; }
+
+ private:
+  StoredEvent* event_ = nullptr;
+};
+
+template <class E>
+class StoredCopy final : public StoredEvent {
+ public:
+  StoredCopy(const Payload& source, Metadata event_metadata)
+      : StoredEvent(std::move(event_metadata)), event_(*static_cast<const E*>(source.object)), type_(source.event_type) {
+    payload = {&event_, source.type, type_, source.schema_version};
+  }
+
+ private:
+  E event_;
+  std::string type_;
+};
+
+template <class E>
+[[nodiscard]] constexpr bool stores_payload() noexcept {
+  if constexpr (requires { E::store_payload; }) {
+    return E::store_payload;
+  } else {
+    return true;
+  }
+}
+
+template <class E>
+inline constexpr PayloadType kPayloadType{
+    [](const void* object) -> Json { return Json(*static_cast<const E*>(object)); },
+    [](const Payload& payload, Metadata metadata) -> StoredEvent* {
+      return new StoredCopy<E>(payload, std::move(metadata));
+    },
+    [](const Json& data) -> std::shared_ptr<const void> { return std::make_shared<const E>(data.get<E>()); },
+    stores_payload<E>()};
+
+/// A user's callable, owned, with its event type erased.
+class HandlerFunction {
+ public:
+  template <class E, class F>
+  static HandlerFunction make(F handler) {
+    HandlerFunction result;
+    result.object_ = new F(std::move(handler));
+    result.invoke_ = [](void* object, const void* event, const EventContext& context) {
+      F& function = *static_cast<F*>(object);
+      const E& typed = *static_cast<const E*>(event);
+      if constexpr (std::is_invocable_v<F&, const E&, const EventContext&>) {
+        static_cast<void>(function(typed, context));
+      } else {
+        static_cast<void>(function(typed));
+      }
+    };
+    result.destroy_ = [](void* object) { delete static_cast<F*>(object); };
+    return result;
+  }
+
+  HandlerFunction() noexcept = default;
+  HandlerFunction(HandlerFunction&& other) noexcept
+      : object_(std::exchange(other.object_, nullptr)), invoke_(other.invoke_), destroy_(other.destroy_) {}
+  HandlerFunction& operator=(HandlerFunction&& other) noexcept {
+    std::swap(object_, other.object_);
+    std::swap(invoke_, other.invoke_);
+    std::swap(destroy_, other.destroy_);
+    return *this;
+  }
+  ~HandlerFunction() { reset(); }
+
+  void operator()(const void* event, const EventContext& context) const { invoke_(object_, event, context); }
+  void reset() noexcept {
+    if (object_ != nullptr) destroy_(std::exchange(object_, nullptr));
+  }
+
+ private:
+  void* object_ = nullptr;
+  void (*invoke_)(void*, const void*, const EventContext&) = nullptr;
+  void (*destroy_)(void*) = nullptr;
+};
+
+}  // namespace tidings::detail

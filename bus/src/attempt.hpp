@@ -1,0 +1,61 @@
+#pragma once
+
+#include "subscriber.hpp"
+
+#include <tidings/dead_letter.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/event_context.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tidings::detail {
+
+/// What is known of an exception that a handler threw. Texts are redacted and safe to print.
+struct Failure {
+  std::string error_type;
+  std::string error_message;
+  /// Set when retrying is useless.
+  std::optional<Reason> final_reason;
+  /// The handler's own wish, in the place of the policy's backoff.
+  std::optional<std::chrono::milliseconds> retry_after;
+};
+
+/// An event in the forms that its handlers want: each is made when first asked for. Lives as long as the dispatch.
+class PayloadForms {
+ public:
+  explicit PayloadForms(const Payload& payload) noexcept : payload_(payload) {}
+  PayloadForms(const PayloadForms&) = delete;
+  PayloadForms& operator=(const PayloadForms&) = delete;
+  ~PayloadForms() = default;
+
+  /// The event as an object of type `wanted`. Throws what the conversion throws.
+  const void* as(const PayloadType* wanted) {
+    return wanted == payload_.type ? payload_.object : convert(wanted);
+  }
+  /// The same, throwing what the conversion itself threw: for callers that are not run_handler.
+  const void* as_or_throw(const PayloadType* wanted);
+  [[nodiscard]] const Payload& payload() const noexcept { return payload_; }
+
+ private:
+  struct Converted {
+    const PayloadType* type;
+    std::shared_ptr<const void> object;
+  };
+
+  const void* convert(const PayloadType* wanted);
+  const Json& json();
+
+  const Payload& payload_;
+  std::shared_ptr<const Json> json_;
+  std::vector<Converted> converted_;
+};
+
+/// Runs a handler once. Null when it returned, else what it threw. This is the one place where exceptions of handlers,
+/// and of the conversions made for them, are caught.
+[[nodiscard]] std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
+                                                   const EventContext& context);
+
+}  // namespace tidings::detail

@@ -1,0 +1,116 @@
+#include <tidings/bus.hpp>
+#include <tidings/detail/fork_generation.hpp>
+#include <tidings/error.hpp>
+
+#include "bus_core.hpp"
+
+#include <string>
+#include <utility>
+
+namespace tidings {
+
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::InvalidArgument, why); }
+
+void validate(const BusOptions& options) {
+  validate_name(options.service, "service");
+  if (options.workers == 0) refuse("workers must be at least 1");
+  if (options.max_causation_depth == 0) refuse("max_causation_depth must be at least 1");
+  if (options.stop_deadline.count() < 0) refuse("stop_deadline must not be negative");
+  if (!detail::is_valid_source(options.source)) {
+    refuse("source (by default the service) must be a URI-reference of at most 1024 characters, such as 'orders' or '/shop/eu'");
+  }
+  if (!options.clock || !options.ids || !options.random) refuse("clock, ids and random must not be null");
+}
+
+void validate(const detail::SubscriberSpec& spec) {
+  if (!spec.wildcard) {
+    validate_name(spec.event_type, "event type");
+    if (spec.event_type == "*") refuse("'*' is no event type: use subscribe_all");
+  }
+  validate_name(spec.handler, "handler name");
+  const auto& options = spec.options;
+  if (options.retry.max_attempts == 0) refuse("max_attempts counts the first attempt too and must be at least 1");
+  if (options.retry.give_up_after && options.retry.give_up_after->count() <= 0) refuse("give_up_after must be positive");
+  if (options.concurrency == 0) refuse("concurrency must be at least 1");
+  if (options.queue_capacity == 0) refuse("queue_capacity must be at least 1");
+  if (options.slow_threshold && options.slow_threshold->count() <= 0) refuse("slow_threshold must be positive");
+  if (options.dispatch == Dispatch::Queued) return;
+  if (options.concurrency != 1) refuse("concurrency is for queued handlers: set dispatch to Dispatch::Queued");
+  if (spec.ordering_key) refuse("ordering_key is for queued handlers: set dispatch to Dispatch::Queued");
+}
+
+void validate(std::string_view event_type, const Json& data, int schema_version) {
+  validate_name(event_type, "event type");
+  if (schema_version < 1) refuse("schema_version starts at 1");
+  if (json_depth(data) > kMaxJsonDepth) {
+    refuse("the data nests deeper than " + std::to_string(kMaxJsonDepth) + " levels; nothing was delivered");
+  }
+}
+
+}  // namespace
+
+Bus::Bus(BusOptions options) {
+  if (options.source.empty()) options.source = options.service;
+  validate(options);
+  detail::watch_forks();
+  core_ = std::make_shared<detail::BusCore>(std::move(options));
+  core_->start();
+}
+
+Bus::~Bus() {
+  if (core_->forked()) {
+    // The threads that would have to be joined exist in the parent only; what they share stays theirs.
+    static_cast<void>(new std::shared_ptr<detail::BusCore>(std::move(core_)));
+    return;
+  }
+  core_->shut_down();
+}
+
+PublishResult Bus::publish(std::string_view event_type, const Json& data, PublishOptions options, int schema_version) {
+  validate(event_type, data, schema_version);
+  return core_->publish_named({&data, &detail::kPayloadType<Json>, event_type, schema_version}, options);
+}
+
+PublishResult Bus::publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options) {
+  return core_->publish(payload, slot, options);
+}
+
+Subscription Bus::subscribe_spec(detail::SubscriberSpec spec) {
+  core_->require_own_process();
+  validate(spec);
+  return Subscription(core_->subscribe(std::move(spec)));
+}
+
+StopReport Bus::stop(std::chrono::milliseconds deadline) { return core_->stop(deadline); }
+
+StopReport Bus::stop() { return core_->stop(core_->stop_deadline()); }
+
+bool Bus::wait_idle(std::chrono::milliseconds timeout) { return core_->wait_idle(timeout); }
+
+Snapshot Bus::snapshot() const { return core_->snapshot(); }
+
+Subscription::Subscription(std::shared_ptr<detail::Subscriber> subscriber) noexcept
+    : subscriber_(std::move(subscriber)) {}
+
+Subscription& Subscription::operator=(Subscription&& other) noexcept {
+  if (this != &other) {
+    reset();
+    subscriber_ = std::move(other.subscriber_);
+  }
+  return *this;
+}
+
+Subscription::~Subscription() { reset(); }
+
+void Subscription::reset() noexcept {
+  const auto subscriber = std::move(subscriber_);
+  if (!subscriber) return;
+  if (const auto core = subscriber->core.lock()) core->unsubscribe(subscriber);
+}
+
+void Subscription::keep() && noexcept { subscriber_.reset(); }
+void Subscription::keep() & noexcept { subscriber_.reset(); }
+
+}  // namespace tidings

@@ -1,0 +1,339 @@
+#include "bus_core.hpp"
+
+#include <tidings/detail/fork_generation.hpp>
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+/// Types for which "nobody subscribes" is remembered: type names may come from outside, so their number is bounded.
+constexpr std::size_t kMaxWarnedTypes = 1000;
+constexpr std::size_t kMaxSourceLength = 1024;
+
+[[noreturn]] void throw_stopped() {
+  throw Error(ErrorCode::BusStopped, "the bus is stopped and accepts no events; nothing was delivered");
+}
+
+void require_source(std::string_view source) {
+  if (is_valid_source(source)) return;
+  throw Error(ErrorCode::InvalidArgument,
+              "source must be a URI-reference of at most 1024 characters, such as 'orders' or '/shop/eu'");
+}
+
+CorrelationId require_correlation_id(std::string_view text) {
+  if (const auto id = CorrelationId::parse(text)) return *id;
+  throw Error(ErrorCode::InvalidArgument,
+              "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit the ambient one");
+}
+
+void inherit(Metadata& metadata, const AmbientFrame& ambient) {
+  if (ambient.event != nullptr) {
+    metadata.correlation_id = ambient.event->correlation_id;
+    metadata.causation_id = ambient.event->event_id;
+    metadata.traceparent = ambient.event->traceparent;
+    metadata.tracestate = Text::borrow(ambient.event->tracestate);
+    metadata.causation_depth = ambient.event->causation_depth + 1;
+  } else {
+    metadata.correlation_id = ambient.scope->correlation_id;
+    metadata.causation_id = ambient.scope->causation_id;
+    metadata.traceparent = ambient.scope->traceparent;
+    metadata.tracestate = Text::borrow(ambient.scope->tracestate);
+    metadata.causation_depth = ambient.scope->causation_depth;
+  }
+}
+
+}  // namespace
+
+bool is_valid_source(std::string_view source) noexcept {
+  return source.size() <= kMaxSourceLength && is_uri_reference(source);
+}
+
+BusCore::BusCore(BusOptions options)
+    : options_(std::move(options)),
+      source_(options_.source.empty() ? options_.service : options_.source),
+      process_generation_(fork_generation()),
+      clock_(*options_.clock),
+      ids_(*options_.ids),
+      log_(options_.logger.with_service(options_.service), options_.clock),
+      letters_(options_.store, log_, options_.clock, [this] { housekeeper_.wake(); }),
+      housekeeper_(
+          options_.clock,
+          [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) { retry_is_due(subscriber, delivery); },
+          [this](Instant now) { return do_duties(now); }),
+      pool_(options_.workers, [this](const std::shared_ptr<Subscriber>& subscriber) { serve(subscriber); }) {}
+
+BusCore::~BusCore() {
+  // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its own thread.
+  try {
+    letters_.flush_finally();
+  } catch (const std::exception& error) {
+    log_.housekeeping_failed(error.what());
+  }
+}
+
+void BusCore::start() {
+  housekeeper_.start();
+  pool_.start();
+  log_.started(options_);
+}
+
+bool BusCore::forked() const noexcept { return fork_generation() != process_generation_; }
+
+void BusCore::require_own_process() const {
+  if (!forked()) return;
+  throw Error(ErrorCode::ForkedChild,
+              "this bus belongs to the parent process: its threads do not exist here; make a bus after fork()");
+}
+
+PublishResult BusCore::publish(const Payload& payload, std::size_t slot, PublishOptions& options) {
+  return dispatch(payload, topics_.find(slot), options);
+}
+
+PublishResult BusCore::publish_named(const Payload& payload, PublishOptions& options) {
+  return dispatch(payload, topics_.find(payload.event_type), options);
+}
+
+void BusCore::stamp(Metadata& metadata, PublishOptions& options) const {
+  metadata.published_at = clock_.now();
+  metadata.event_id = ids_.next(metadata.published_at);
+  if (const AmbientFrame* const ambient = ambient_frame) {
+    inherit(metadata, *ambient);
+  } else {
+    metadata.correlation_id = CorrelationId(metadata.event_id);
+  }
+  if (!options.correlation_id.empty()) metadata.correlation_id = require_correlation_id(options.correlation_id);
+  if (options.traceparent) {
+    metadata.traceparent = options.traceparent;
+    metadata.tracestate = Text::borrow(is_valid_tracestate(options.tracestate) ? options.tracestate : "");
+  }
+  if (!options.attributes.empty()) {
+    validate_attributes(options.attributes);
+    metadata.attributes = std::move(options.attributes);
+  }
+  if (!options.source.empty()) require_source(options.source);
+  metadata.source = Text::borrow(options.source.empty() ? std::string_view(source_) : options.source);
+}
+
+PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, PublishOptions& options) {
+  require_own_process();
+  DispatchGuard guard(*this);
+  const SubscriberList& list = guard.protect(topic.list);
+  if (!accepting_.load()) throw_stopped();
+  Metadata metadata;
+  stamp(metadata, options);
+  if (log_.debug()) log_.published(payload, metadata);
+  if (list.subscribers.empty()) return nobody_subscribes(payload, metadata);
+  if (metadata.causation_depth > options_.max_causation_depth) return cut_loop(list, payload, metadata);
+
+  PublishResult result{metadata.event_id, metadata.correlation_id};
+  PayloadForms forms(payload);
+  QueuedPart queued;
+  if (list.any_queued || waiting_retries_.load(std::memory_order_relaxed) > 0) {
+    queued = prepare_queued(list, forms, metadata, guard);
+  }
+  DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
+  std::size_t queued_index = 0;
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
+    if (!subscriber->queued) {
+      deliver_inline(subscriber, forms, frame, guard, result);
+      continue;
+    }
+    std::optional<std::string> key;
+    if (!queued.ordering_keys.empty()) key = std::move(queued.ordering_keys[queued_index]);
+    ++queued_index;
+    enqueue(subscriber, queued.event, std::move(key), result);
+  }
+  return result;
+}
+
+PublishResult BusCore::nobody_subscribes(const Payload& payload, const Metadata& metadata) {
+  PublishResult result{metadata.event_id, metadata.correlation_id};
+  if (options_.unhandled == Unhandled::Warn) {
+    if (first_warning(payload.event_type)) log_.unhandled(payload, metadata);
+  } else if (options_.unhandled == Unhandled::DeadLetter) {
+    const HandlerIdentity nobody{options_.service, std::string(payload.event_type), "", 0};
+    DeadLetter letter = make_letter(nobody, payload, metadata, Reason::Unhandled, nullptr);
+    ++(bury(std::move(letter)) ? result.dead : result.scheduled);
+  }
+  return result;
+}
+
+bool BusCore::first_warning(std::string_view event_type) {
+  const MutexLock lock(mutex_);
+  return warned_types_.size() < kMaxWarnedTypes && warned_types_.insert(std::string(event_type)).second;
+}
+
+PublishResult BusCore::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata) {
+  PublishResult result{metadata.event_id, metadata.correlation_id};
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
+    DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::CausationLoop, nullptr);
+    ++(bury(std::move(letter)) ? result.dead : result.scheduled);
+  }
+  return result;
+}
+
+BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
+                                            DispatchGuard& guard) {
+  QueuedPart part;
+  const bool any_keyed = std::any_of(list.subscribers.begin(), list.subscribers.end(),
+                                     [](const auto& subscriber) { return subscriber->keyed; });
+  if (any_keyed) {
+    for (const auto& subscriber : list.subscribers) {
+      if (!subscriber->queued) continue;
+      part.ordering_keys.emplace_back();
+      if (subscriber->keyed) part.ordering_keys.back() = ordering_key_of(*subscriber, forms, guard);
+    }
+  }
+  if (list.any_queued) part.event = EventPointer(forms.payload().type->copy(forms.payload(), metadata));
+  reserve_places(list);
+  return part;
+}
+
+/// The user's extractor is protected as its handler is: once unsubscribed it does not run.
+std::optional<std::string> BusCore::ordering_key_of(Subscriber& subscriber, PayloadForms& forms, DispatchGuard& guard) {
+  if (!guard.enter(subscriber)) {
+    left_closed(subscriber);
+    return std::nullopt;
+  }
+  try {
+    std::string key = subscriber.ordering_key(forms.as_or_throw(subscriber.payload_type));
+    leave(guard, subscriber);
+    return key;
+  } catch (...) {
+    leave(guard, subscriber);
+    throw;
+  }
+}
+
+void BusCore::reserve_places(const SubscriberList& list) {
+  while (Subscriber* const full = try_reserve_places(list)) wait_or_refuse(*full);
+}
+
+/// All places or none. Returns a subscriber without room, if any.
+Subscriber* BusCore::try_reserve_places(const SubscriberList& list) {
+  for (auto subscriber = list.subscribers.begin(); subscriber != list.subscribers.end(); ++subscriber) {
+    DeliveryQueue& queue = (*subscriber)->queue;
+    if ((*subscriber)->queued ? queue.try_reserve() : queue.has_room()) continue;
+    for (auto earlier = list.subscribers.begin(); earlier != subscriber; ++earlier) {
+      if ((*earlier)->queued) (*earlier)->queue.release();
+    }
+    return subscriber->get();
+  }
+  return nullptr;
+}
+
+void BusCore::wait_or_refuse(Subscriber& full) {
+  if (full.options.when_full == WhenFull::Throw || WorkerPool::on_worker()) {
+    throw Error(ErrorCode::QueueFull, "the queue of handler '" + full.identity.handler + "' holds its limit of " +
+                                          std::to_string(full.options.queue_capacity) +
+                                          " deliveries; nothing was delivered: publish more slowly, raise "
+                                          "queue_capacity, or make the handler faster");
+  }
+  const std::uint64_t wakes = full.queue.wakes();
+  if (!accepting_.load()) throw_stopped();
+  full.queue.wait_for_room(wakes);
+  if (!accepting_.load()) throw_stopped();
+}
+
+void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event, std::optional<std::string> key,
+                      PublishResult& result) {
+  Delivery delivery{std::move(event), nullptr};
+  if (key) delivery.remember().ordering_key = std::move(key);
+  switch (subscriber->queue.push(delivery)) {
+    case DeliveryQueue::Pushed::NeedsWorker:
+      pool_.submit(subscriber);
+      ++result.scheduled;
+      break;
+    case DeliveryQueue::Pushed::Queued:
+      ++result.scheduled;
+      break;
+    case DeliveryQueue::Pushed::Refused: {
+      const std::string* const ordering_key = delivery.ordering_key();
+      const bool parked = ordering_key != nullptr && subscriber->queue.is_dead(*ordering_key);
+      if (parked && subscriber->state.load() == SubscriberState::Open) {
+        bury_soon(*subscriber, delivery, Reason::Parked);
+        ++result.scheduled;
+      } else {
+        not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(), result);
+      }
+      subscriber->queue.release();
+      break;
+    }
+  }
+}
+
+/// The subscriber closed after this publish was accepted: by its owner, who wants no more of them, or with the whole bus,
+/// and then the event is owed.
+void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload, const Metadata& metadata,
+                            const DeliveryState* state, PublishResult& result) {
+  if (accepting_.load()) return;
+  DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::Shutdown, state);
+  ++(bury(std::move(letter)) ? result.dead : result.scheduled);
+}
+
+void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
+                             DispatchGuard& guard, PublishResult& result) {
+  frame.begin(*subscriber, 1);
+  if (!guard.enter(*subscriber)) [[unlikely]] {
+    left_closed(*subscriber);
+    not_delivered(subscriber, forms.payload(), frame.context().metadata(), nullptr, result);
+    return;
+  }
+  const bool timed = subscriber->timed.load(std::memory_order_relaxed) || log_.debug();
+  const Instant began = timed ? clock_.monotonic_now() : Instant{};
+  if (auto failure = run_handler(*subscriber, forms, frame.context())) [[unlikely]] {
+    inline_failed(subscriber, forms, frame, std::move(failure), began, result);
+  } else {
+    ++result.handled;
+    if (timed) attempt_succeeded(*subscriber, frame.context(), began);
+  }
+  if (guard.leave(*subscriber)) [[unlikely]] left_closed(*subscriber);
+}
+
+void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
+                            std::unique_ptr<Failure> failure, Instant began, PublishResult& result) {
+  const Metadata& metadata = frame.context().metadata();
+  Delivery delivery;
+  DeliveryState& state = delivery.remember();
+  Verdict verdict = run_on(*subscriber, forms, frame, state, std::move(failure), began);
+  if (verdict.end == End::RetryLater) {
+    delivery.event = copy_for_retry(forms.payload(), metadata, state);
+    if (delivery.event && reserve_and_retry_later(subscriber, delivery, verdict.delay)) {
+      ++result.scheduled;
+      return;
+    }
+    verdict = {End::Dead, {}, delivery.event ? Reason::Shutdown : Reason::Exhausted};
+  }
+  if (verdict.end == End::Handled) {
+    ++result.handled;
+    return;
+  }
+  DeadLetter letter = make_letter(subscriber->identity, forms.payload(), metadata, verdict.reason, delivery.state.get());
+  ++(bury(std::move(letter)) ? result.dead : result.scheduled);
+}
+
+/// Null when the event's copy constructor throws: then it cannot wait for a retry.
+EventPointer BusCore::copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state) {
+  try {
+    return EventPointer(payload.type->copy(payload, metadata));
+  } catch (...) {
+    state.attempts.back().error_message += " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";
+    return {};
+  }
+}
+
+bool BusCore::reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                                      std::chrono::microseconds delay) {
+  subscriber->queue.reserve();
+  if (retry_later(subscriber, delivery, delay)) return true;
+  subscriber->queue.release();
+  return false;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,166 @@
+#include "bus_log.hpp"
+
+#include <string>
+
+namespace tidings::detail {
+
+namespace {
+
+using logging::Field;
+using logging::Level;
+using logging::detail::log_reserved;
+
+double milliseconds(std::chrono::microseconds duration) { return static_cast<double>(duration.count()) / 1000.0; }
+
+}  // namespace
+
+void BusLog::started(const BusOptions& options) const noexcept {
+  log_reserved(logger_, Level::Info, "bus_started",
+               {{"service", options.service}, {"workers", options.workers}, {"durable_letters", options.store != nullptr}});
+}
+
+void BusLog::stopped(const StopReport& report) const noexcept {
+  log_reserved(logger_, report.drained ? Level::Info : Level::Warning, "bus_stopped",
+               {{"drained", report.drained},
+                {"settled_as_letters", report.settled_as_letters},
+                {"still_running", report.still_running.size()}});
+}
+
+void BusLog::published(const Payload& payload, const Metadata& metadata) const noexcept {
+  log_reserved(logger_, Level::Debug, "event_published",
+               {{"event_type", payload.event_type},
+                {"event_id", metadata.event_id.to_string()},
+                {"correlation_id", metadata.correlation_id.to_string()}});
+}
+
+void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const noexcept {
+  log_reserved(logger_, Level::Warning, "event_unhandled",
+               {{"event_type", payload.event_type},
+                {"event_id", metadata.event_id.to_string()},
+                {"correlation_id", metadata.correlation_id.to_string()}});
+}
+
+void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
+  log_reserved(logger_, Level::Debug, "handler_handled", {{"duration_ms", milliseconds(duration)},
+                                                          {"attempt", context.attempt()}});
+}
+
+void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) const noexcept {
+  log_reserved(logger_, Level::Warning, "handler_slow", {{"duration_ms", milliseconds(duration)},
+                                                         {"attempt", context.attempt()}});
+}
+
+bool BusLog::admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
+                   const EventId& event_id) noexcept {
+  try {
+    return limit_.admit(record, handler, fingerprint, event_id.to_string(), clock_->monotonic_now());
+  } catch (...) {
+    return true;  // Out of memory: better a record too many than one too few.
+  }
+}
+
+void BusLog::failed(const EventContext& context, const Attempt& attempt, std::string_view fingerprint,
+                    std::optional<std::chrono::microseconds> retry_in) noexcept {
+  const Metadata& metadata = context.metadata();
+  if (!admit("handler_failed", context.handler(), fingerprint, metadata.event_id)) return;
+  logging::Value retry_in_ms;
+  if (retry_in) retry_in_ms = milliseconds(*retry_in);
+  log_reserved(logger_, Level::Warning, "handler_failed",
+               {{"handler", context.handler()},
+                {"event_type", context.event_type()},
+                {"event_id", metadata.event_id.to_string()},
+                {"correlation_id", metadata.correlation_id.to_string()},
+                {"attempt", context.attempt()},
+                {"max_attempts", context.max_attempts()},
+                {"duration_ms", milliseconds(attempt.duration)},
+                {"error_type", attempt.error_type},
+                {"error", attempt.error_message},
+                {"retry_in_ms", std::move(retry_in_ms)}});
+}
+
+void BusLog::about_letter(Level level, std::string_view record, const DeadLetter& letter, Field detail) noexcept {
+  if (!admit(record, letter.handler, letter.error_fingerprint, letter.metadata.event_id)) return;
+  write_about_letter(level, record, letter, std::move(detail));
+}
+
+void BusLog::write_about_letter(Level level, std::string_view record, const DeadLetter& letter,
+                                Field detail) const noexcept {
+  log_reserved(logger_, level, record,
+               {{"handler", letter.handler},
+                {"event_type", letter.event_type},
+                {"event_id", letter.metadata.event_id.to_string()},
+                {"correlation_id", letter.metadata.correlation_id.to_string()},
+                {"reason", to_string(letter.reason)},
+                {"error_type", letter.error_type},
+                {"error", letter.error_message},
+                {"fingerprint", letter.error_fingerprint},
+                std::move(detail)});
+}
+
+void BusLog::gave_up(const DeadLetter& letter) noexcept {
+  const Field attempts{"attempts", letter.attempts.empty() ? 0U : letter.retry_count + 1};
+  switch (letter.reason) {
+    case Reason::Exhausted:
+    case Reason::Permanent:
+    case Reason::Undecodable:
+      return about_letter(Level::Error, "handler_exhausted_retries", letter, attempts);
+    case Reason::CausationLoop:
+    case Reason::Unhandled:
+    case Reason::Shutdown:
+    case Reason::Parked:
+      return about_letter(Level::Error, "delivery_set_aside", letter, attempts);
+  }
+}
+
+void BusLog::letter_stored(const DeadLetter& letter, std::int64_t id) noexcept {
+  about_letter(Level::Warning, "dead_letter_stored", letter, {"dead_letter_id", id});
+}
+
+void BusLog::letter_spilled(const DeadLetter& letter, std::string_view problem) noexcept {
+  about_letter(Level::Critical, "dead_letter_spilled", letter, {"problem", problem});
+}
+
+void BusLog::letter_unsaved(const DeadLetter& letter, std::string_view problem) noexcept {
+  about_letter(Level::Critical, "dead_letter_unsaved", letter, {"problem", problem});
+}
+
+void BusLog::letter_dropped(const DeadLetter& letter) noexcept {
+  const Field problem{"problem", "the bus has no store: set BusOptions::store to keep dead letters"};
+  // Of what a stop leaves over this is the only trace, and there is no more than the queues held: each is told.
+  if (letter.reason == Reason::Shutdown) return write_about_letter(Level::Error, "dead_letter_dropped", letter, problem);
+  about_letter(Level::Error, "dead_letter_dropped", letter, problem);
+}
+
+void BusLog::database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
+                           std::string_view problem) const noexcept {
+  log_reserved(logger_, Level::Warning, "letters_waiting_for_database",
+               {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
+}
+
+void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept {
+  log_reserved(logger_, Level::Warning, "waiting_for_handler",
+               {{"handler", handler.handler},
+                {"event_type", handler.event_type},
+                {"waited_ms", std::chrono::milliseconds(waited).count()}});
+}
+
+void BusLog::housekeeping_failed(std::string_view problem) const noexcept {
+  log_reserved(logger_, Level::Error, "housekeeping_failed", {{"problem", problem}});
+}
+
+void BusLog::flush_summaries(Instant now) noexcept {
+  try {
+    for (const RecordLimit::Summary& summary : limit_.take_summaries(now)) {
+      log_reserved(logger_, Level::Warning, "records_held_back",
+                   {{"handler", summary.handler},
+                    {"event_id", summary.last_event_id},
+                    {"record", summary.record},
+                    {"fingerprint", summary.fingerprint},
+                    {"held_back", summary.held_back}});
+    }
+  } catch (...) {
+    return;  // Out of memory: the counts are lost, the letters are not.
+  }
+}
+
+}  // namespace tidings::detail

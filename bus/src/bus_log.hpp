@@ -1,0 +1,62 @@
+#pragma once
+
+#include "attempt.hpp"
+#include "record_limit.hpp"
+
+#include <tidings/bus.hpp>
+#include <tidings/clock.hpp>
+#include <tidings/dead_letter.hpp>
+#include <tidings/logging/logger.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tidings::detail {
+
+/// Everything a bus logs, in one place. Names and fields are an interface: docs/logging.md. Never throws. Thread-safe.
+class BusLog {
+ public:
+  BusLog(logging::Logger logger, std::shared_ptr<Clock> clock) : logger_(std::move(logger)), clock_(std::move(clock)) {}
+
+  [[nodiscard]] bool debug() const noexcept { return logger_.enabled(logging::Level::Debug); }
+
+  void started(const BusOptions& options) const noexcept;
+  void stopped(const StopReport& report) const noexcept;
+  void published(const Payload& payload, const Metadata& metadata) const noexcept;
+  void unhandled(const Payload& payload, const Metadata& metadata) const noexcept;
+  void handled(const EventContext& context, std::chrono::microseconds duration) const noexcept;
+  void slow(const EventContext& context, std::chrono::microseconds duration) const noexcept;
+  void failed(const EventContext& context, const Attempt& attempt, std::string_view fingerprint,
+              std::optional<std::chrono::microseconds> retry_in) noexcept;
+  /// A delivery gave up: why, for the last time before its letter is stored.
+  void gave_up(const DeadLetter& letter) noexcept;
+  void letter_stored(const DeadLetter& letter, std::int64_t id) noexcept;
+  void letter_spilled(const DeadLetter& letter, std::string_view problem) noexcept;
+  void letter_unsaved(const DeadLetter& letter, std::string_view problem) noexcept;
+  void letter_dropped(const DeadLetter& letter) noexcept;
+  void database_busy(std::size_t letters, std::chrono::milliseconds retry_in, std::string_view problem) const noexcept;
+  void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
+  void housekeeping_failed(std::string_view problem) const noexcept;
+
+  /// Summaries of held-back records.
+  void flush_summaries(Instant now) noexcept;
+  [[nodiscard]] std::optional<Instant> due() const { return limit_.due(); }
+
+ private:
+  [[nodiscard]] bool admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
+                           const EventId& event_id) noexcept;
+  void about_letter(logging::Level level, std::string_view record, const DeadLetter& letter,
+                    logging::Field detail) noexcept;
+  void write_about_letter(logging::Level level, std::string_view record, const DeadLetter& letter,
+                          logging::Field detail) const noexcept;
+
+  const logging::Logger logger_;
+  const std::shared_ptr<Clock> clock_;
+  RecordLimit limit_;
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "subscriber.hpp"
+
+#include <tidings/correlation.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/event_context.hpp>
+
+#include <cstdint>
+
+namespace tidings::detail {
+
+/// Makes an event ambient on the calling thread while its handlers run, and holds the context they are given.
+class DeliveryFrame {
+ public:
+  DeliveryFrame(const Payload& payload, const Metadata& metadata, const HandlerIdentity& first)
+      : context_(metadata, payload.event_type, payload.schema_version, first) {
+    ambient_.event = &metadata;
+    ambient_.event_type = payload.event_type;
+    ambient_.previous = ambient_frame;
+    ambient_frame = &ambient_;
+  }
+  ~DeliveryFrame() { ambient_frame = ambient_.previous; }
+  DeliveryFrame(const DeliveryFrame&) = delete;
+  DeliveryFrame& operator=(const DeliveryFrame&) = delete;
+
+  /// Turns to a handler's attempt.
+  void begin(const Subscriber& subscriber, std::uint32_t attempt) noexcept {
+    context_.identity_ = &subscriber.identity;
+    context_.attempt_ = attempt;
+    ambient_.handler = subscriber.identity.handler;
+    ambient_.attempt = attempt;
+  }
+  [[nodiscard]] const EventContext& context() const noexcept { return context_; }
+
+ private:
+  EventContext context_;
+  AmbientFrame ambient_;
+};
+
+}  // namespace tidings::detail

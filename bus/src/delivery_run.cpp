@@ -1,0 +1,270 @@
+#include "bus_core.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+// Attempts, retries and burial, on whatever thread they happen.
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kMaxAttemptsKept = 100;
+
+std::chrono::microseconds microseconds(Instant::duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration);
+}
+
+/// Keeps the first and the last half of a long history.
+void append_attempt(std::vector<Attempt>& attempts, Attempt attempt) {
+  if (attempts.size() == kMaxAttemptsKept) attempts.erase(attempts.begin() + kMaxAttemptsKept / 2);
+  attempts.push_back(std::move(attempt));
+}
+
+EncodedData encode_payload(const Payload& payload) {
+  if (!payload.type->store_payload) {
+    return {"", DataEncoding::None, "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
+  }
+  try {
+    return encode_data(payload.type->encode(payload.object));
+  } catch (const std::exception& error) {
+    return {"", DataEncoding::None, std::string("to_json failed: ") + error.what()};
+  } catch (...) {
+    return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
+  }
+}
+
+/// What is said of letters that no exception explains.
+std::string_view explain(Reason reason) {
+  switch (reason) {
+    case Reason::CausationLoop:
+      return "the chain of events causing events is longer than max_causation_depth";
+    case Reason::Unhandled:
+      return "no handler subscribes to this event type";
+    case Reason::Shutdown:
+      return "the bus or the subscription stopped before the delivery was done";
+    case Reason::Parked:
+      return "an earlier delivery with the same ordering key is dead";
+    case Reason::Exhausted:
+    case Reason::Permanent:
+    case Reason::Undecodable:
+      break;
+  }
+  return "gave up";
+}
+
+}  // namespace
+
+BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliveryState& state, const Failure& failure,
+                                 Instant now) const {
+  const RetryPolicy& policy = subscriber.options.retry;
+  if (failure.final_reason) return {End::Dead, {}, *failure.final_reason};
+  if (state.attempts_made >= policy.max_attempts) return {End::Dead, {}, Reason::Exhausted};
+  const auto delay = failure.retry_after ? std::max(std::chrono::microseconds(*failure.retry_after), {})
+                                         : policy.backoff.delay(state.attempts_made, options_.random());
+  if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
+    return {End::Dead, {}, Reason::Exhausted};
+  }
+  if (subscriber.state.load() != SubscriberState::Open) return {End::Dead, {}, Reason::Shutdown};
+  if (delay.count() == 0) return {End::RetryNow, delay};
+  return {End::RetryLater, delay};
+}
+
+BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
+                                const Failure& failure, Instant began) {
+  const Instant now = clock_.monotonic_now();
+  const Timestamp wall = clock_.now();
+  // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with the publish.
+  const auto duration = began != Instant{} ? microseconds(now - began)
+                                           : std::max(wall - context.metadata().published_at, std::chrono::microseconds(0));
+  subscriber.timed.store(true, std::memory_order_relaxed);
+  if (state.attempts_made++ == 0) state.first_attempt = now - duration;
+  const Attempt attempt{wall - duration, duration, failure.error_type, failure.error_message};
+  append_attempt(state.attempts, attempt);
+  const Verdict verdict = decide(subscriber, state, failure, now);
+  const bool retried = verdict.end != End::Dead;
+  log_.failed(context, attempt, error_fingerprint(context.handler(), attempt.error_type, attempt.error_message),
+              retried ? std::optional(verdict.delay) : std::nullopt);
+  if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold) log_.slow(context, duration);
+  return verdict;
+}
+
+BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame, DeliveryState& state,
+                                 std::unique_ptr<Failure> failure, Instant began) {
+  for (;;) {
+    const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
+    if (verdict.end != End::RetryNow) return verdict;
+    frame.begin(subscriber, state.attempts_made + 1);
+    began = clock_.monotonic_now();
+    failure = run_handler(subscriber, forms, frame.context());
+    if (!failure) {
+      attempt_succeeded(subscriber, frame.context(), began);
+      return {};
+    }
+  }
+}
+
+void BusCore::attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept {
+  const auto& threshold = subscriber.options.slow_threshold;
+  const bool debug = log_.debug();
+  if (!threshold && !debug) return;
+  const auto duration = microseconds(clock_.monotonic_now() - began);
+  if (debug) log_.handled(context, duration);
+  if (threshold && duration > *threshold) log_.slow(context, duration);
+}
+
+DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
+                                Reason reason, const DeliveryState* state) const {
+  DeadLetter letter;
+  letter.event_type = payload.event_type;
+  letter.schema_version = payload.schema_version;
+  letter.data = encode_payload(payload);
+  letter.metadata = metadata;
+  letter.service = identity.service;
+  letter.handler = identity.handler;
+  letter.reason = reason;
+  letter.failed_at = clock_.now();
+  if (state != nullptr) {
+    letter.attempts = state->attempts;
+    letter.ordering_key = state->ordering_key;
+    letter.retry_count = state->attempts_made == 0 ? 0 : state->attempts_made - 1;
+  }
+  if (letter.attempts.empty()) {
+    letter.error_type = "tidings::" + std::string(to_string(reason));
+    letter.error_message = explain(reason);
+  } else {
+    letter.error_type = letter.attempts.back().error_type;
+    letter.error_message = letter.attempts.back().error_message;
+  }
+  letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
+  return letter;
+}
+
+void BusCore::gave_up(const DeadLetter& letter) {
+  if (letter.reason == Reason::Shutdown && !accepting_.load()) settled_.fetch_add(1);
+  log_.gave_up(letter);
+}
+
+bool BusCore::bury(DeadLetter letter) {
+  gave_up(letter);
+  return letters_.store(std::move(letter));
+}
+
+void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
+  const StoredEvent& event = *delivery.event;
+  DeadLetter letter = make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get());
+  gave_up(letter);
+  letters_.store_soon(std::move(letter), housekeeper_.is_this_thread() ? LetterWriter::WhenTooMany::Append
+                                                                       : LetterWriter::WhenTooMany::Wait);
+}
+
+bool BusCore::retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                          std::chrono::microseconds delay) {
+  waiting_retries_.fetch_add(1);
+  subscriber->queue.count_waiting(1);
+  if (housekeeper_.schedule(clock_.monotonic_now() + delay, subscriber, delivery)) return true;
+  subscriber->queue.count_waiting(-1);
+  waiting_retries_.fetch_sub(1);
+  return false;
+}
+
+void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
+  switch (subscriber->queue.push_retry(delivery)) {
+    case DeliveryQueue::Pushed::NeedsWorker:
+      pool_.submit(subscriber);
+      break;
+    case DeliveryQueue::Pushed::Queued:
+      break;
+    case DeliveryQueue::Pushed::Refused:
+      bury_soon(*subscriber, delivery, Reason::Shutdown);
+      end_delivery(subscriber, delivery, Reason::Shutdown);
+      break;
+  }
+  subscriber->queue.count_waiting(-1);
+  waiting_retries_.fetch_sub(1);
+}
+
+void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
+  DispatchGuard guard(*this);
+  while (std::optional<Delivery> delivery = subscriber->queue.pop()) {
+    run_delivery(subscriber, *delivery, guard);
+    delivery.reset();
+    if (pool_.others_wait()) {
+      pool_.submit(subscriber);  // with the permit that this thread held
+      return;
+    }
+  }
+}
+
+void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard) {
+  const Verdict verdict = run_attempts(*subscriber, delivery, guard);
+  std::optional<Reason> dead_of;
+  if (verdict.end == End::RetryLater) {
+    if (retry_later(subscriber, delivery, verdict.delay)) return;
+    dead_of = Reason::Shutdown;
+  } else if (verdict.end == End::Dead) {
+    dead_of = verdict.reason;
+  }
+  if (dead_of) bury_soon(*subscriber, delivery, *dead_of);
+  end_delivery(subscriber, delivery, dead_of);
+}
+
+BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard) {
+  const StoredEvent& event = *delivery.event;
+  if (!guard.enter(subscriber)) {
+    left_closed(subscriber);
+    return {End::Dead, {}, Reason::Shutdown};
+  }
+  Verdict verdict;
+  {
+    PayloadForms forms(event.payload);
+    DeliveryFrame frame(event.payload, event.metadata, subscriber.identity);
+    frame.begin(subscriber, delivery.state ? delivery.state->attempts_made + 1 : 1);
+    const Instant began = clock_.monotonic_now();
+    if (auto failure = run_handler(subscriber, forms, frame.context())) {
+      verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
+    } else {
+      attempt_succeeded(subscriber, frame.context(), began);
+    }
+  }
+  leave(guard, subscriber);
+  return verdict;
+}
+
+void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                           std::optional<Reason> dead_of) {
+  if (const std::string* const key = delivery.ordering_key()) {
+    const bool shutdown = dead_of == Reason::Shutdown;
+    const bool park = dead_of && subscriber->options.after_death == AfterDeath::Park;
+    const KeyOutcome outcome = shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next;
+    bool needs_worker = false;
+    for (auto refused = subscriber->queue.end_key(*key, outcome, needs_worker); !refused.empty();
+         refused = subscriber->queue.end_key(*key, outcome, needs_worker)) {
+      for (const Delivery& behind : refused) {
+        bury_soon(*subscriber, behind, shutdown ? Reason::Shutdown : Reason::Parked);
+        subscriber->queue.release();
+      }
+    }
+    if (needs_worker) pool_.submit(subscriber);
+  }
+  subscriber->queue.release();
+}
+
+std::optional<Instant> BusCore::do_duties(Instant now) {
+  try {
+    letters_.flush_if_due(now);
+    const auto summaries = log_.due();
+    if (summaries && *summaries <= now) log_.flush_summaries(now);
+  } catch (const std::exception& error) {
+    log_.housekeeping_failed(error.what());
+    return now + std::chrono::seconds(1);
+  }
+  const std::optional<Instant> letters = letters_.due();
+  const std::optional<Instant> summaries = log_.due();
+  if (letters && summaries) return std::min(*letters, *summaries);
+  return letters ? letters : summaries;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "hazard.hpp"
+#include "subscriber.hpp"
+
+#include <atomic>
+
+namespace tidings::detail {
+
+/// One level of dispatch on the calling thread: protects the subscriber list it reads and announces whose handler it runs.
+class DispatchGuard {
+ public:
+  explicit DispatchGuard(const BusCore& bus) : record_(thread_record()), slot_(record_.push()) {
+    slot_.bus.store(&bus, std::memory_order_relaxed);
+  }
+  ~DispatchGuard() {
+    // Set still only when an exception (no memory) has left a run: nobody may wait for it for ever.
+    if (slot_.running.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+      slot_.running.store(nullptr, std::memory_order_release);
+    }
+    slot_.list.store(nullptr, std::memory_order_release);
+    record_.pop();
+  }
+  DispatchGuard(const DispatchGuard&) = delete;
+  DispatchGuard& operator=(const DispatchGuard&) = delete;
+
+  /// The current list, which stays valid until the guard is destroyed. Once.
+  [[nodiscard]] const SubscriberList& protect(const std::atomic<const SubscriberList*>& current) {
+    const SubscriberList* list = current.load(std::memory_order_acquire);
+    for (;;) {
+      announce(slot_.list, list);
+      const SubscriberList* const again = current.load(std::memory_order_seq_cst);
+      if (again == list) return *list;
+      list = again;
+    }
+  }
+
+  /// Whether the subscriber's handler may be run now; if so leave() must follow.
+  [[nodiscard]] bool enter(const Subscriber& subscriber) {
+    announce(slot_.running, &subscriber);
+    if (subscriber.state.load(std::memory_order_seq_cst) != SubscriberState::Closed) [[likely]] return true;
+    slot_.running.store(nullptr, std::memory_order_release);
+    return false;
+  }
+  /// True if the subscriber was closed meanwhile: whoever closes it may be waiting for this.
+  [[nodiscard]] bool leave(const Subscriber& subscriber) {
+    announce<Subscriber>(slot_.running, nullptr);
+    return subscriber.state.load(std::memory_order_seq_cst) == SubscriberState::Closed;
+  }
+
+ private:
+  HazardRecord& record_;
+  HazardSlot& slot_;
+};
+
+}  // namespace tidings::detail

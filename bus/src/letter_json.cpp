@@ -1,0 +1,264 @@
+#include <tidings/dead_letter.hpp>
+
+#include <tidings/detail/base64.hpp>
+#include <tidings/detail/quoted.hpp>
+#include <tidings/detail/utf8.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+namespace tidings {
+namespace {
+
+// Keeps attributes in the order given, and a line's members in an order that is pleasant to read.
+using Line = nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+
+// Bounds for lines from elsewhere; a letter is far below both.
+constexpr int kMaxLineDepth = 8;
+constexpr std::size_t kMaxLineKeys = 2'000;
+
+// --- writing ---
+
+template <class T>
+Line text_or_null(const std::optional<T>& value) {
+  return value ? Line(value->to_string()) : Line(nullptr);
+}
+
+std::int64_t microseconds_of(Timestamp time) { return time.time_since_epoch().count(); }
+
+/// JSON travels as text, byte for byte; what is not UTF-8 as base64.
+void add_data(Line& line, const EncodedData& data) {
+  line["data_encoding"] = to_string(data.encoding);
+  const bool is_text = data.encoding == DataEncoding::Json && detail::is_valid_utf8(data.bytes);
+  if (is_text) {
+    line["event_data"] = data.bytes;
+  } else {
+    line["event_data_base64"] = detail::to_base64(data.bytes);
+  }
+  if (!data.problem.empty()) line["data_problem"] = data.problem;
+}
+
+void add_metadata(Line& line, const Metadata& metadata) {
+  const CorrelationId& correlation_id = metadata.correlation_id;
+  line["correlation_id"] = correlation_id.empty() ? Line(nullptr) : Line(correlation_id.to_string());
+  line["causation_id"] = text_or_null(metadata.causation_id);
+  line["traceparent"] = text_or_null(metadata.traceparent);
+  line["tracestate"] = metadata.tracestate.view();
+  line["published_at"] = microseconds_of(metadata.published_at);
+  line["source"] = metadata.source.view();
+  line["attributes"] = Line::array();
+  for (const auto& [name, value] : metadata.attributes) line["attributes"].push_back({name, value});
+  line["causation_depth"] = metadata.causation_depth;
+}
+
+void add_failure(Line& line, const DeadLetter& letter) {
+  line["reason"] = to_string(letter.reason);
+  line["error_type"] = letter.error_type;
+  line["error_message"] = letter.error_message;
+  line["error_fingerprint"] = letter.error_fingerprint;
+  line["ordering_key"] = letter.ordering_key ? Line(*letter.ordering_key) : Line(nullptr);
+  line["failed_at"] = microseconds_of(letter.failed_at);
+  line["retry_count"] = letter.retry_count;
+  line["attempts"] = Line::array();
+  for (const Attempt& attempt : letter.attempts) {
+    line["attempts"].push_back({{"at", microseconds_of(attempt.at)},
+                                {"duration_us", attempt.duration.count()},
+                                {"error_type", attempt.error_type},
+                                {"error_message", attempt.error_message}});
+  }
+}
+
+// --- reading ---
+
+[[noreturn]] void refuse(const std::string& problem) {
+  throw Error(ErrorCode::NotDecodable, "not a dead letter's JSON line: " + problem);
+}
+
+[[noreturn]] void refuse_field(std::string_view name, const std::string& rule) {
+  refuse("field " + detail::quoted(name) + " " + rule);
+}
+
+/// Reads one JSON object, refusing what no letter looks like before it costs much.
+Line parse_line(std::string_view text) {
+  std::size_t keys = 0;
+  const auto check = [&keys](int depth, Line::parse_event_t event, const Line&) {
+    if (depth > kMaxLineDepth) refuse("it nests deeper than a letter does");
+    if (event == Line::parse_event_t::key && ++keys > kMaxLineKeys)
+      refuse("it has more fields than a letter has");
+    return true;
+  };
+  try {
+    Line line = Line::parse(text, check);
+    if (!line.is_object()) refuse("it is not a JSON object");
+    return line;
+  } catch (const Line::parse_error& error) {
+    refuse("it is not valid JSON at byte " + std::to_string(error.byte));
+  } catch (const Line::out_of_range&) {
+    refuse("it holds a number that no double can hold");
+  }
+}
+
+/// The fields of a JSON object, each checked for its type.
+class Fields {
+ public:
+  explicit Fields(const Line& object) : object_(object) {}
+
+  [[nodiscard]] bool has(const char* name) const { return object_.contains(name); }
+
+  [[nodiscard]] const Line& any(const char* name) const {
+    const auto found = object_.find(name);
+    if (found == object_.end()) refuse_field(name, "is missing");
+    return *found;
+  }
+  [[nodiscard]] std::string text(const char* name) const {
+    const Line& value = any(name);
+    if (!value.is_string()) refuse_field(name, "must be a string");
+    return value.get<std::string>();
+  }
+  [[nodiscard]] std::optional<std::string> optional_text(const char* name) const {
+    return any(name).is_null() ? std::nullopt : std::optional(text(name));
+  }
+  [[nodiscard]] const Line& array(const char* name) const {
+    const Line& value = any(name);
+    if (!value.is_array()) refuse_field(name, "must be an array");
+    return value;
+  }
+  template <class Integer>
+  [[nodiscard]] Integer integer(const char* name) const;
+
+  [[nodiscard]] Timestamp time(const char* name) const {
+    return Timestamp(std::chrono::microseconds(integer<std::int64_t>(name)));
+  }
+  /// What `parse` makes of the text; refused when it makes nothing.
+  template <class Parse>
+  [[nodiscard]] auto parsed(const char* name, Parse parse) const {
+    auto value = parse(text(name));
+    if (!value) refuse_field(name, "has a value that tidings does not know");
+    return *std::move(value);
+  }
+  template <class Parse>
+  [[nodiscard]] auto optional_parsed(const char* name, Parse parse) const
+      -> decltype(parse(std::string_view())) {
+    if (any(name).is_null()) return std::nullopt;
+    return parsed(name, parse);
+  }
+
+ private:
+  const Line& object_;
+};
+
+template <class Integer>
+Integer Fields::integer(const char* name) const {
+  using Limits = std::numeric_limits<Integer>;
+  const Line& value = any(name);
+  const bool fits_signed =
+      !value.is_number_unsigned() ||
+      value.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+  if (!value.is_number_integer() || !fits_signed || value.get<std::int64_t>() < std::int64_t{Limits::min()} ||
+      value.get<std::int64_t>() > std::int64_t{Limits::max()}) {
+    refuse_field(name, "must be an integer from " + std::to_string(Limits::min()) + " to " +
+                           std::to_string(Limits::max()));
+  }
+  return value.get<Integer>();
+}
+
+EncodedData read_data(const Fields& fields) {
+  EncodedData data;
+  data.encoding = fields.parsed("data_encoding", parse_data_encoding);
+  if (fields.has("event_data")) {
+    data.bytes = fields.text("event_data");
+  } else {
+    data.bytes = fields.parsed("event_data_base64", detail::from_base64);
+  }
+  if (fields.has("data_problem")) data.problem = fields.text("data_problem");
+  return data;
+}
+
+Attributes read_attributes(const Line& array) {
+  Attributes attributes;
+  for (const Line& pair : array) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
+      refuse_field("attributes", "must be an array of [name, value] pairs of strings");
+    }
+    attributes.emplace_back(pair[0].get<std::string>(), pair[1].get<std::string>());
+  }
+  return attributes;
+}
+
+Metadata read_metadata(const Fields& fields) {
+  Metadata metadata;
+  metadata.event_id = fields.parsed("event_id", EventId::parse);
+  metadata.correlation_id =
+      fields.optional_parsed("correlation_id", CorrelationId::parse).value_or(CorrelationId());
+  metadata.causation_id = fields.optional_parsed("causation_id", EventId::parse);
+  metadata.traceparent = fields.optional_parsed("traceparent", TraceParent::parse);
+  metadata.tracestate = fields.text("tracestate");
+  metadata.published_at = fields.time("published_at");
+  metadata.source = fields.text("source");
+  metadata.attributes = read_attributes(fields.array("attributes"));
+  metadata.causation_depth = fields.integer<std::uint32_t>("causation_depth");
+  return metadata;
+}
+
+std::vector<Attempt> read_attempts(const Line& array) {
+  std::vector<Attempt> attempts;
+  for (const Line& object : array) {
+    if (!object.is_object()) refuse_field("attempts", "must be an array of objects");
+    const Fields fields(object);
+    attempts.push_back({.at = fields.time("at"),
+                        .duration = std::chrono::microseconds(fields.integer<std::int64_t>("duration_us")),
+                        .error_type = fields.text("error_type"),
+                        .error_message = fields.text("error_message")});
+  }
+  return attempts;
+}
+
+void read_failure(const Fields& fields, DeadLetter& letter) {
+  letter.reason = fields.parsed("reason", parse_reason);
+  letter.error_type = fields.text("error_type");
+  letter.error_message = fields.text("error_message");
+  letter.error_fingerprint = fields.text("error_fingerprint");
+  letter.ordering_key = fields.optional_text("ordering_key");
+  letter.failed_at = fields.time("failed_at");
+  letter.retry_count = fields.integer<std::uint32_t>("retry_count");
+  letter.attempts = read_attempts(fields.array("attempts"));
+}
+
+}  // namespace
+
+std::string to_json_line(const DeadLetter& letter) {
+  Line line = Line::object();
+  line["letter_format"] = kFormat;
+  line["service"] = letter.service;
+  line["event_type"] = letter.event_type;
+  line["schema_version"] = letter.schema_version;
+  line["handler"] = letter.handler;
+  line["event_id"] = letter.metadata.event_id.to_string();
+  add_failure(line, letter);
+  add_metadata(line, letter.metadata);
+  add_data(line, letter.data);
+  constexpr bool kEnsureAscii = true;
+  return line.dump(-1, ' ', kEnsureAscii, Line::error_handler_t::replace);
+}
+
+DeadLetter parse_json_line(std::string_view text) {
+  const Line line = parse_line(text);
+  const Fields fields(line);
+  if (fields.integer<int>("letter_format") != kFormat) {
+    refuse_field("letter_format", "is of a newer tidings: read the line with that version");
+  }
+  DeadLetter letter;
+  letter.service = fields.text("service");
+  letter.event_type = fields.text("event_type");
+  letter.schema_version = fields.integer<int>("schema_version");
+  letter.handler = fields.text("handler");
+  read_failure(fields, letter);
+  letter.metadata = read_metadata(fields);
+  letter.data = read_data(fields);
+  return letter;
+}
+
+}  // namespace tidings

@@ -1,0 +1,247 @@
+#include "letter_writer.hpp"
+
+#include <tidings/error.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kMaxBatch = 256;
+constexpr std::size_t kMaxWaiting = 4096;
+constexpr std::size_t kMaxWaitingBytes = 64U * 1024 * 1024;
+constexpr std::chrono::milliseconds kFlushWithin{50};
+constexpr std::chrono::milliseconds kFirstBusyBackoff{100};
+constexpr std::chrono::milliseconds kMaxBusyBackoff{5000};
+
+std::size_t size_of(const DeadLetter& letter) {
+  std::size_t bytes = sizeof(DeadLetter) + letter.data.bytes.size();
+  for (const Attempt& attempt : letter.attempts) bytes += sizeof(Attempt) + attempt.error_message.size();
+  return bytes;
+}
+
+void write_all(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+void write_to_stderr(const DeadLetter& letter, std::string_view problem) noexcept {
+  try {
+    Json line = {{"level", "critical"}, {"event", "dead_letter_unsaved"}, {"problem", problem}};
+    std::string text = line.dump(-1, ' ', true, Json::error_handler_t::replace);
+    text.pop_back();
+    write_all(text + ",\"letter\":" + to_json_line(letter) + "}\n");
+  } catch (...) {
+    write_all("{\"level\":\"critical\",\"event\":\"dead_letter_unsaved\",\"problem\":\"out of memory\"}\n");
+  }
+}
+
+bool LetterWriter::full() const {
+  const bool many = waiting_.size() + in_commit_ >= kMaxWaiting;
+  return many || (waiting_bytes_ >= kMaxWaitingBytes && !waiting_.empty());
+}
+
+void LetterWriter::append(DeadLetter letter) {
+  waiting_bytes_ += size_of(letter);
+  waiting_.push_back(std::move(letter));
+  ++appended_;
+}
+
+void LetterWriter::make_room() {
+  while (full()) {
+    if (committing_ || busy_) {
+      changed_.wait(mutex_);
+    } else {
+      commit_batch(WhenBusy::Throw);
+    }
+  }
+}
+
+bool LetterWriter::store(DeadLetter letter) {
+  const MutexLock lock(mutex_);
+  make_room();
+  append(std::move(letter));
+  const std::uint64_t ticket = appended_;
+  while (kept_ < ticket) {
+    if (committing_) {
+      changed_.wait(mutex_);
+    } else if (busy_) {
+      return false;
+    } else {
+      commit_batch(WhenBusy::Throw);
+    }
+  }
+  return true;
+}
+
+void LetterWriter::store_soon(DeadLetter letter, WhenTooMany when_too_many) {
+  bool first = false;
+  {
+    const MutexLock lock(mutex_);
+    if (when_too_many == WhenTooMany::Wait) make_room();
+    append(std::move(letter));
+    if (!due_) {
+      due_ = clock_->monotonic_now() + kFlushWithin;
+      first = true;
+    }
+  }
+  if (first) wake_();
+}
+
+std::optional<Instant> LetterWriter::due() const {
+  const MutexLock lock(mutex_);
+  return due_;
+}
+
+void LetterWriter::flush_if_due(Instant now) {
+  {
+    const MutexLock lock(mutex_);
+    if (!due_ || now < *due_) return;
+    due_.reset();
+    busy_ = false;
+  }
+  flush_all(WhenBusy::Throw);
+}
+
+bool LetterWriter::flush() { return flush_all(WhenBusy::Throw); }
+
+void LetterWriter::flush_finally() { flush_all(WhenBusy::Spill); }
+
+bool LetterWriter::wait_until_kept(Instant deadline) {
+  const MutexLock lock(mutex_);
+  bool in_time = true;
+  while (!waiting_.empty() || committing_) {
+    if (!in_time) return false;
+    if (committing_ || busy_) {
+      in_time = changed_.wait_until(mutex_, deadline);
+    } else {
+      commit_batch(WhenBusy::Throw);
+    }
+  }
+  return true;
+}
+
+bool LetterWriter::flush_all(WhenBusy when_busy) {
+  const MutexLock lock(mutex_);
+  while (!waiting_.empty() || committing_) {
+    if (committing_) {
+      changed_.wait(mutex_);
+    } else if (commit_batch(when_busy) == Progress::Busy) {
+      return false;
+    }
+  }
+  return true;
+}
+
+LetterWriter::Batch LetterWriter::take_batch() {
+  const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMaxBatch));
+  Batch batch(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.begin() + count));
+  waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+  for (const DeadLetter& letter : batch) waiting_bytes_ -= size_of(letter);
+  in_commit_ = batch.size();
+  return batch;
+}
+
+void LetterWriter::put_back(Batch batch) {
+  busy_ = true;
+  busy_backoff_ = std::clamp(busy_backoff_ * 2, kFirstBusyBackoff, kMaxBusyBackoff);
+  due_ = clock_->monotonic_now() + busy_backoff_;
+  for (const DeadLetter& letter : batch) waiting_bytes_ += size_of(letter);
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+}
+
+LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) {
+  Batch batch = take_batch();
+  committing_ = true;
+  mutex_.unlock();
+  std::vector<LetterOutcome> outcomes;
+  std::optional<std::string> busy;
+  try {
+    outcomes = hand_over(batch, when_busy);
+  } catch (const Error& error) {
+    busy = error.what();
+  }
+  if (!busy) report(batch, outcomes);
+  mutex_.lock();
+  committing_ = false;
+  in_commit_ = 0;
+  if (busy) {
+    put_back(std::move(batch));
+  } else {
+    kept_ += batch.size();
+    busy_ = false;
+    busy_backoff_ = std::chrono::milliseconds(0);
+  }
+  changed_.notify_all();
+  if (!busy) return Progress::Committed;
+  const std::size_t waiting = waiting_.size();
+  const std::chrono::milliseconds backoff = busy_backoff_;
+  mutex_.unlock();
+  wake_();
+  log_.database_busy(waiting, backoff, *busy);
+  mutex_.lock();
+  return Progress::Busy;
+}
+
+/// Throws Error when the database is busy, and only if `when_busy` allows it.
+std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy when_busy) {
+  const auto unsaved = [&](const char* problem) {
+    return std::vector<LetterOutcome>(batch.size(), {LetterOutcome::Place::Unsaved, 0, problem});
+  };
+  if (!sink_) return unsaved("");
+  try {
+    std::vector<LetterOutcome> outcomes = sink_->store(batch, when_busy);
+    return outcomes.size() == batch.size() ? outcomes : unsaved("the letter sink broke its contract");
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
+    return unsaved(error.what());
+  } catch (const std::exception& error) {
+    return unsaved(error.what());
+  } catch (...) {
+    return unsaved("the letter sink threw something that is not a std::exception");
+  }
+}
+
+void LetterWriter::report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept {
+  for (std::size_t index = 0; index < batch.size(); ++index) {
+    const DeadLetter& letter = batch[index];
+    const LetterOutcome& outcome = outcomes[index];
+    if (!sink_) {
+      log_.letter_dropped(letter);
+      continue;
+    }
+    switch (outcome.place) {
+      case LetterOutcome::Place::Stored:
+      case LetterOutcome::Place::AlreadyStored:
+        log_.letter_stored(letter, outcome.id);
+        break;
+      case LetterOutcome::Place::Spilled:
+        log_.letter_spilled(letter, outcome.problem);
+        break;
+      case LetterOutcome::Place::Unsaved:
+        write_to_stderr(letter, outcome.problem);
+        log_.letter_unsaved(letter, outcome.problem);
+        break;
+    }
+  }
+}
+
+std::size_t LetterWriter::pending() const {
+  const MutexLock lock(mutex_);
+  return waiting_.size() + in_commit_;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,86 @@
+#pragma once
+
+#include "bus_log.hpp"
+
+#include <tidings/clock.hpp>
+#include <tidings/detail/mutex.hpp>
+#include <tidings/letter_sink.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tidings::detail {
+
+/// Brings letters to the sink. Threads that bury at the same time share commits: whoever finds nobody committing commits
+/// for all. While the database is busy the letters wait here, bounded, and are tried again in the background. Thread-safe.
+class LetterWriter {
+ public:
+  /// `wake` is called when due() has become earlier.
+  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, std::shared_ptr<Clock> clock, std::function<void()> wake)
+      : sink_(std::move(sink)), log_(log), clock_(std::move(clock)), wake_(std::move(wake)) {}
+
+  /// Returns when the letter is kept (true), or when the database is busy and the letter waits for it (false). Blocks while
+  /// too many wait.
+  bool store(DeadLetter letter);
+  enum class WhenTooMany : std::uint8_t { Wait, Append };
+  /// Returns at once; the letter is committed within 50 ms. Blocks while too many wait, unless the caller is the thread
+  /// that will try again in the background.
+  void store_soon(DeadLetter letter, WhenTooMany when_too_many);
+
+  /// When flush_if_due wants to be called next.
+  [[nodiscard]] std::optional<Instant> due() const;
+  void flush_if_due(Instant now);
+  /// Tries to commit all that wait. False: the database is busy.
+  bool flush();
+  /// Commits all that wait, or waits until the background has, while the database is busy. False at the deadline.
+  bool wait_until_kept(Instant deadline);
+  /// Keeps all that wait, in the spill file if the database is busy. For the end of the bus.
+  void flush_finally();
+  /// Letters that are not committed yet.
+  [[nodiscard]] std::size_t pending() const;
+
+ private:
+  using Batch = std::vector<DeadLetter>;
+  enum class Progress : std::uint8_t { Committed, Busy };
+
+  void append(DeadLetter letter) TIDINGS_REQUIRES(mutex_);
+  /// Commits one batch; releases the mutex meanwhile. Nobody else is committing.
+  Progress commit_batch(WhenBusy when_busy) TIDINGS_REQUIRES(mutex_);
+  bool flush_all(WhenBusy when_busy);
+  [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
+  void put_back(Batch batch) TIDINGS_REQUIRES(mutex_);
+  /// Waits until there is room, committing if nobody else does.
+  void make_room() TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] std::vector<LetterOutcome> hand_over(const Batch& batch, WhenBusy when_busy);
+  void report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept;
+  [[nodiscard]] bool full() const TIDINGS_REQUIRES(mutex_);
+
+  const std::shared_ptr<LetterSink> sink_;
+  BusLog& log_;
+  const std::shared_ptr<Clock> clock_;
+  const std::function<void()> wake_;
+
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::deque<DeadLetter> waiting_ TIDINGS_GUARDED_BY(mutex_);
+  std::size_t waiting_bytes_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  bool committing_ TIDINGS_GUARDED_BY(mutex_) = false;
+  std::uint64_t appended_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t kept_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  bool busy_ TIDINGS_GUARDED_BY(mutex_) = false;
+  std::chrono::milliseconds busy_backoff_ TIDINGS_GUARDED_BY(mutex_){0};
+  std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);
+};
+
+/// The last resort: the complete letter as one JSON line on standard error.
+void write_to_stderr(const DeadLetter& letter, std::string_view problem) noexcept;
+
+}  // namespace tidings::detail

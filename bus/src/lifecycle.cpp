@@ -1,0 +1,266 @@
+#include "bus_core.hpp"
+
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+#include <utility>
+
+// How subscriptions and the bus itself begin and end.
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::chrono::seconds kWarnAfter{5};
+/// How often a stop looks whether the last publisher has left. Publishers pay nothing to announce that they leave.
+constexpr std::chrono::milliseconds kLook{1};
+
+std::chrono::steady_clock::time_point steady_now() { return std::chrono::steady_clock::now(); }
+
+/// Any timeout will do: milliseconds::max() from now is past the end of the clock.
+std::chrono::steady_clock::time_point after(std::chrono::milliseconds timeout) {
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
+  return steady_now() + std::clamp(timeout, std::chrono::milliseconds(0), kLongest);
+}
+
+bool is_running(const Subscriber& subscriber) {
+  return any_slot([&](const HazardSlot& slot) { return slot.running.load(std::memory_order_seq_cst) == &subscriber; });
+}
+
+void require_outside_handlers(const char* what) {
+  if (!inside_dispatch()) return;
+  throw Error(ErrorCode::CalledInHandler,
+              std::string(what) + " inside a handler would wait for that handler; call it from another thread");
+}
+
+}  // namespace
+
+std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
+  auto subscriber = std::make_shared<Subscriber>(std::move(spec), options_.service, weak_from_this());
+  if (subscriber->options.after_death == AfterDeath::Park && options_.store) {
+    letters_.flush();  // The keys of letters that still wait for their commit count too.
+    const HandlerIdentity& identity = subscriber->identity;
+    subscriber->queue.mark_dead(options_.store->dead_keys(identity.service, identity.event_type, identity.handler));
+  }
+  topics_.add(subscriber);
+  if (!accepting_.load()) {
+    unsubscribe(subscriber);
+    throw Error(ErrorCode::BusStopped, "the bus is stopped: subscribe before stop()");
+  }
+  return subscriber;
+}
+
+// --- the unsubscribe guarantee: after a closed subscriber was seen running nowhere, its handler never runs again ---
+
+void BusCore::leave(DispatchGuard& guard, Subscriber& subscriber) {
+  if (guard.leave(subscriber)) left_closed(subscriber);
+}
+
+void BusCore::left_closed(Subscriber& subscriber) noexcept {
+  free_if_idle(subscriber);
+  const MutexLock lock(mutex_);
+  changed_.notify_all();
+}
+
+/// Frees the captures of a closed handler that runs nowhere. False while it runs.
+bool BusCore::free_if_idle(Subscriber& subscriber) noexcept {
+  fence_all_threads();
+  if (is_running(subscriber)) return false;
+  std::optional<Subscriber::UserCode> code;
+  {
+    const MutexLock lock(mutex_);
+    if (subscriber.freed_by != std::thread::id()) return true;
+    subscriber.freed_by = std::this_thread::get_id();
+    code = subscriber.take_user_code();
+  }
+  code.reset();  // may run the user's destructors: no lock is held
+  subscriber.freed.store(true);
+  const MutexLock lock(mutex_);
+  changed_.notify_all();
+  return true;
+}
+
+/// Whether this thread is inside a destructor of the captures: a handler may own its own Subscription.
+bool BusCore::is_freed_here(const Subscriber& subscriber) noexcept {
+  const MutexLock lock(mutex_);
+  return subscriber.freed_by == std::this_thread::get_id();
+}
+
+void BusCore::wait_until_freed(Subscriber& subscriber, std::optional<SteadyTime> deadline) noexcept {
+  const SteadyTime began = steady_now();
+  SteadyTime warn_at = began + kWarnAfter;
+  free_if_idle(subscriber);
+  while (!subscriber.freed.load() && !is_freed_here(subscriber)) {
+    const SteadyTime now = steady_now();
+    if (deadline && now >= *deadline) return;
+    if (now >= warn_at) {
+      log_.waiting_for_handler(subscriber.identity, std::chrono::duration_cast<std::chrono::seconds>(now - began));
+      warn_at += kWarnAfter;
+    }
+    {
+      const MutexLock lock(mutex_);
+      // A run that we see here will see Closed when it leaves, and notify; so does whoever frees the captures.
+      const bool notified_later = is_running(subscriber) || subscriber.freed_by != std::thread::id();
+      if (notified_later && !subscriber.freed.load()) {
+        changed_.wait_until(mutex_, deadline ? std::min(*deadline, warn_at) : warn_at);
+      }
+    }
+    free_if_idle(subscriber);
+  }
+}
+
+void BusCore::begin_draining(const std::shared_ptr<Subscriber>& subscriber) {
+  SubscriberState open = SubscriberState::Open;
+  subscriber->state.compare_exchange_strong(open, SubscriberState::Draining);
+  subscriber->queue.begin_draining();
+  for (Delivery& delivery : housekeeper_.take(*subscriber)) {
+    subscriber->queue.count_waiting(-1);
+    waiting_retries_.fetch_sub(1);
+    bury_soon(*subscriber, delivery, Reason::Shutdown);
+    end_delivery(subscriber, delivery, Reason::Shutdown);
+  }
+}
+
+void BusCore::drain(Subscriber& subscriber, SteadyTime deadline) {
+  const SteadyTime began = steady_now();
+  for (;;) {
+    const SteadyTime until = std::min(deadline, steady_now() + kWarnAfter);
+    if (subscriber.queue.wait_empty(until) || until == deadline) return;
+    log_.waiting_for_handler(subscriber.identity,
+                             std::chrono::duration_cast<std::chrono::seconds>(steady_now() - began));
+  }
+}
+
+/// From here on no run begins. What is still queued becomes letters.
+void BusCore::close(const std::shared_ptr<Subscriber>& subscriber) {
+  subscriber->state.store(SubscriberState::Closed);
+  for (const Delivery& delivery : subscriber->queue.close()) {
+    bury_soon(*subscriber, delivery, Reason::Shutdown);
+    subscriber->queue.release();
+  }
+}
+
+void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept {
+  if (forked() || !topics_.remove(*subscriber)) return;
+  begin_draining(subscriber);
+  if (inside_dispatch()) {
+    close(subscriber);
+    free_if_idle(*subscriber);
+    return;
+  }
+  drain(*subscriber, after(options_.stop_deadline));
+  close(subscriber);
+  wait_until_freed(*subscriber, std::nullopt);
+}
+
+// --- stopping the bus ---
+
+bool BusCore::publisher_inside() const {
+  return any_slot([this](const HazardSlot& slot) {
+    // In this order: a slot's bus is set before its list.
+    return slot.list.load(std::memory_order_seq_cst) != nullptr && slot.bus.load(std::memory_order_relaxed) == this;
+  });
+}
+
+void BusCore::wait_for_publishers(SteadyTime deadline) const {
+  while (publisher_inside() && steady_now() < deadline) std::this_thread::sleep_for(kLook);
+}
+
+std::vector<std::string> BusCore::running_handlers() const {
+  std::vector<std::string> names;
+  for (const auto& subscriber : topics_.all()) {
+    if (is_running(*subscriber)) names.push_back(subscriber->identity.event_type + "/" + subscriber->identity.handler);
+  }
+  return names;
+}
+
+StopReport BusCore::stop(std::chrono::milliseconds deadline) {
+  require_own_process();
+  require_outside_handlers("stop()");
+  if (deadline.count() < 0) throw Error(ErrorCode::InvalidArgument, "the stop deadline must not be negative");
+  return stop_now(deadline);
+}
+
+StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
+  const MutexLock lock(stop_mutex_);
+  const SteadyTime until = after(deadline);
+  accepting_.store(false);
+  fence_all_threads();
+  const auto subscribers = topics_.all();
+  for (const auto& subscriber : subscribers) subscriber->queue.wake_publishers();
+  wait_for_publishers(until);
+  // Unless the deadline has passed, all that was accepted is in the queues now, and nothing follows.
+  for (const auto& subscriber : subscribers) begin_draining(subscriber);
+  for (const auto& subscriber : subscribers) drain(*subscriber, until);
+  for (const auto& subscriber : subscribers) close(subscriber);
+  for (const auto& subscriber : subscribers) wait_until_freed(*subscriber, until);
+  letters_.flush_finally();
+  log_.flush_summaries(Instant::max());
+  StopReport report{true, settled_.load(), running_handlers()};
+  report.drained = report.still_running.empty() && report.settled_as_letters == 0;
+  if (!std::exchange(stopped_, true)) log_.stopped(report);
+  return report;
+}
+
+void BusCore::shut_down() noexcept {
+  try {
+    stop_now(options_.stop_deadline);
+    for (const auto& subscriber : topics_.all()) wait_until_freed(*subscriber, std::nullopt);
+    wait_for_publishers(SteadyTime::max());
+    pool_.join();
+    housekeeper_.stop();
+    letters_.flush_finally();
+  } catch (const std::exception& error) {
+    log_.housekeeping_failed(error.what());
+  }
+}
+
+bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
+  require_own_process();
+  require_outside_handlers("wait_idle()");
+  const SteadyTime deadline = after(timeout);
+  do {
+    const auto subscribers = topics_.all();
+    const auto pushes = [&] {
+      std::uint64_t sum = 0;
+      for (const auto& subscriber : subscribers) sum += subscriber->queue.pushes();
+      return sum;
+    };
+    const std::uint64_t before = pushes();
+    for (const auto& subscriber : subscribers) {
+      if (!subscriber->queue.wait_empty(deadline)) return false;
+    }
+    if (!letters_.wait_until_kept(deadline)) return false;
+    // Nothing was pushed while we looked at one queue after the other: they were all empty at once.
+    const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
+                                       [](const auto& subscriber) { return subscriber->queue.empty(); });
+    if (all_empty && pushes() == before) return true;
+  } while (steady_now() < deadline);
+  return false;
+}
+
+Snapshot BusCore::snapshot() const {
+  require_own_process();
+  Snapshot snapshot;
+  snapshot.accepting = accepting_.load();
+  snapshot.letters_pending = letters_.pending();
+  for (const auto& subscriber : topics_.all()) {
+    HandlerSnapshot handler{subscriber->identity.event_type, subscriber->identity.handler};
+    any_slot([&](const HazardSlot& slot) {
+      handler.running += slot.running.load(std::memory_order_relaxed) == subscriber.get() ? 1U : 0U;
+      return false;
+    });
+    handler.waiting = subscriber->queue.waiting();
+    const std::size_t occupied = subscriber->queue.occupied();
+    const std::size_t elsewhere = handler.waiting + (subscriber->queued ? handler.running : 0);
+    handler.queued = occupied > elsewhere ? occupied - elsewhere : 0;
+    snapshot.handlers.push_back(std::move(handler));
+  }
+  return snapshot;
+}
+
+}  // namespace tidings::detail

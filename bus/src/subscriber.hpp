@@ -1,0 +1,81 @@
+#pragma once
+
+#include "delivery_queue.hpp"
+
+#include <tidings/bus.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tidings::detail {
+
+enum class SubscriberState : std::uint8_t {
+  Open,
+  Draining,  ///< No new deliveries; what is queued runs.
+  Closed,    ///< No run begins any more.
+};
+
+/// One handler's place on a bus: what publish needs to call it, and its queue.
+class Subscriber {
+ public:
+  Subscriber(SubscriberSpec spec, std::string service, std::weak_ptr<BusCore> owner)
+      : payload_type(spec.payload_type),
+        function(std::move(spec.function)),
+        queued(spec.options.dispatch == Dispatch::Queued),
+        timed(spec.options.slow_threshold.has_value()),
+        identity{std::move(service), std::move(spec.event_type), std::move(spec.handler), spec.options.retry.max_attempts},
+        options(std::move(spec.options)),
+        wildcard(spec.wildcard),
+        keyed(static_cast<bool>(spec.ordering_key)),
+        ordering_key(std::move(spec.ordering_key)),
+        core(std::move(owner)),
+        queue(options.queue_capacity, options.concurrency, keyed) {}
+
+  /// Everything of the user's that could hold captures.
+  struct UserCode {
+    HandlerFunction function;
+    std::function<std::string(const void*)> ordering_key;
+    std::function<bool(const std::exception_ptr&)> retry_if;
+  };
+  [[nodiscard]] UserCode take_user_code() noexcept {
+    return {std::move(function), std::exchange(ordering_key, {}), std::exchange(options.retry.retry_if, {})};
+  }
+
+  // What an inline delivery touches comes first.
+  std::atomic<SubscriberState> state{SubscriberState::Open};
+  const PayloadType* const payload_type;
+  /// Taken once, when Closed and running nowhere; so are `ordering_key` and `options.retry.retry_if`, which run as part of it.
+  HandlerFunction function;
+  const bool queued;
+  /// Whether attempts are timed from their own beginning: from the first failure on, or when a slow_threshold is set.
+  std::atomic<bool> timed;
+  /// Its captures are gone.
+  std::atomic<bool> freed{false};
+  /// The thread that frees them, or has freed them. Guarded by the mutex of the bus.
+  std::thread::id freed_by;
+
+  const HandlerIdentity identity;
+  SubscribeOptions<void*> options;
+  const bool wildcard;
+  const bool keyed;
+  /// Called between DispatchGuard::enter and leave only.
+  std::function<std::string(const void*)> ordering_key;
+  const std::weak_ptr<BusCore> core;
+  DeliveryQueue queue;
+};
+
+/// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed once published.
+struct SubscriberList {
+  std::vector<std::shared_ptr<Subscriber>> subscribers;
+  bool any_queued = false;
+};
+
+}  // namespace tidings::detail

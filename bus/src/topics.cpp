@@ -1,0 +1,177 @@
+#include "topics.hpp"
+
+#include "hazard.hpp"
+
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <unordered_map>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kFirstTableSize = 64;
+
+std::size_t hash(std::string_view text) noexcept { return std::hash<std::string_view>{}(text); }
+
+}  // namespace
+
+std::size_t event_type_slot(std::string_view event_type) {
+  static Mutex mutex;
+  static std::unordered_map<std::string, std::size_t> slots;
+  const MutexLock lock(mutex);
+  return slots.try_emplace(std::string(event_type), slots.size()).first->second;
+}
+
+Topics::Topics() {
+  choose_fence();
+  const MutexLock lock(mutex_);
+  slot_tables_.push_back(std::make_unique<SlotTable>(kFirstTableSize));
+  name_tables_.push_back(std::make_unique<NameTable>(kFirstTableSize));
+  slots_.store(slot_tables_.back().get(), std::memory_order_release);
+  names_.store(name_tables_.back().get(), std::memory_order_release);
+  others_.list.store(new SubscriberList, std::memory_order_release);
+}
+
+Topics::~Topics() {
+  const MutexLock lock(mutex_);
+  for (const SubscriberList* list : retired_) delete list;
+  for (const auto& topic : topics_) delete topic->list.load();
+  delete others_.list.load();
+}
+
+const Topic& Topics::find(std::string_view event_type) const noexcept {
+  const NameTable* const table = names_.load(std::memory_order_acquire);
+  const std::size_t mask = table->topics.size() - 1;
+  for (std::size_t index = hash(event_type) & mask;; index = (index + 1) & mask) {
+    const Topic* const topic = table->topics[index].load(std::memory_order_acquire);
+    if (topic == nullptr) return others_;
+    if (topic->event_type == event_type) return *topic;
+  }
+}
+
+void Topics::add(const std::shared_ptr<Subscriber>& subscriber) {
+  const MutexLock lock(mutex_);
+  const HandlerIdentity& identity = subscriber->identity;
+  auto& members = members_for(*subscriber);
+  for (const auto& other : members) {
+    if (other->identity.handler != identity.handler) continue;
+    throw Error(ErrorCode::DuplicateHandler, "the handler name '" + identity.handler + "' is taken for event type '" +
+                                                 identity.event_type +
+                                                 "': names are unique per bus and event type; choose another");
+  }
+  members.push_back(subscriber);
+  rebuild(*subscriber);
+}
+
+bool Topics::remove(const Subscriber& subscriber) {
+  const MutexLock lock(mutex_);
+  auto& members = members_for(subscriber);
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [&](const auto& candidate) { return candidate.get() == &subscriber; });
+  if (found == members.end()) return false;
+  members.erase(found);
+  rebuild(subscriber);
+  return true;
+}
+
+std::vector<std::shared_ptr<Subscriber>> Topics::all() const {
+  const MutexLock lock(mutex_);
+  std::vector<std::shared_ptr<Subscriber>> everyone;
+  for (const auto& topic : topics_) everyone.insert(everyone.end(), topic->members.begin(), topic->members.end());
+  everyone.insert(everyone.end(), wildcards_.begin(), wildcards_.end());
+  return everyone;
+}
+
+std::size_t Topics::retired() const {
+  const MutexLock lock(mutex_);
+  return retired_.size();
+}
+
+std::vector<std::shared_ptr<Subscriber>>& Topics::members_for(const Subscriber& subscriber) {
+  return subscriber.wildcard ? wildcards_ : topic_for(subscriber.identity.event_type).members;
+}
+
+Topic& Topics::topic_for(std::string_view event_type) {
+  const auto [entry, is_new] = by_type_.try_emplace(std::string(event_type), nullptr);
+  if (!is_new) return *entry->second;
+  topics_.push_back(std::make_unique<Topic>(event_type));
+  Topic& topic = *topics_.back();
+  entry->second = &topic;
+  topic.list.store(new SubscriberList{wildcards_, others_.list.load()->any_queued}, std::memory_order_release);
+  insert_slot(topic);
+  insert_name(topic);
+  return topic;
+}
+
+void Topics::insert_slot(Topic& topic) {
+  const std::size_t slot = event_type_slot(topic.event_type);
+  SlotTable* table = slot_tables_.back().get();
+  if (slot >= table->topics.size()) {
+    std::size_t size = table->topics.size();
+    while (size <= slot) size *= 2;
+    slot_tables_.push_back(std::make_unique<SlotTable>(size));
+    for (std::size_t index = 0; index < table->topics.size(); ++index) {
+      slot_tables_.back()->topics[index].store(table->topics[index].load(), std::memory_order_relaxed);
+    }
+    table = slot_tables_.back().get();
+  }
+  table->topics[slot].store(&topic, std::memory_order_release);
+  slots_.store(table, std::memory_order_release);
+}
+
+void Topics::insert_name(Topic& topic) {
+  if (topics_.size() * 2 > name_tables_.back()->topics.size()) {
+    grow_names();
+  } else {
+    place(*name_tables_.back(), topic);
+  }
+}
+
+void Topics::grow_names() {
+  name_tables_.push_back(std::make_unique<NameTable>(name_tables_.back()->topics.size() * 2));
+  for (const auto& topic : topics_) place(*name_tables_.back(), *topic);
+  names_.store(name_tables_.back().get(), std::memory_order_release);
+}
+
+void Topics::place(NameTable& table, Topic& topic) {
+  const std::size_t mask = table.topics.size() - 1;
+  std::size_t index = hash(topic.event_type) & mask;
+  while (table.topics[index].load(std::memory_order_relaxed) != nullptr) index = (index + 1) & mask;
+  table.topics[index].store(&topic, std::memory_order_release);
+}
+
+void Topics::rebuild(const Subscriber& changed) {
+  if (changed.wildcard) {
+    for (const auto& topic : topics_) replace_list(*topic);
+    replace_list(others_);
+  } else {
+    replace_list(topic_for(changed.identity.event_type));
+  }
+  reclaim();
+}
+
+void Topics::replace_list(Topic& topic) {
+  auto list = std::make_unique<SubscriberList>();
+  list->subscribers.reserve(topic.members.size() + wildcards_.size());
+  list->subscribers = topic.members;
+  list->subscribers.insert(list->subscribers.end(), wildcards_.begin(), wildcards_.end());
+  list->any_queued = std::any_of(list->subscribers.begin(), list->subscribers.end(),
+                                 [](const auto& subscriber) { return subscriber->queued; });
+  retired_.push_back(topic.list.load());
+  topic.list.store(list.release(), std::memory_order_seq_cst);
+}
+
+void Topics::reclaim() {
+  fence_all_threads();
+  const auto unprotected = std::partition(retired_.begin(), retired_.end(), [](const SubscriberList* list) {
+    return any_slot([list](const HazardSlot& slot) { return slot.list.load(std::memory_order_seq_cst) == list; });
+  });
+  for (auto list = unprotected; list != retired_.end(); ++list) delete *list;
+  retired_.erase(unprotected, retired_.end());
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,66 @@
+#include "worker_pool.hpp"
+
+#include "subscriber.hpp"
+
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+thread_local constinit bool is_worker = false;
+}  // namespace
+
+bool WorkerPool::on_worker() noexcept { return is_worker; }
+
+void WorkerPool::start() {
+  threads_.reserve(workers_);
+  try {
+    for (std::size_t count = 0; count < workers_; ++count) threads_.emplace_back([this] { run(); });
+  } catch (...) {
+    stop();
+    join();
+    throw;
+  }
+}
+
+void WorkerPool::submit(std::shared_ptr<Subscriber> subscriber) {
+  {
+    const MutexLock lock(mutex_);
+    ready_.push_back(std::move(subscriber));
+    ready_count_.store(ready_.size(), std::memory_order_relaxed);
+  }
+  changed_.notify_one();
+}
+
+void WorkerPool::run() {
+  is_worker = true;
+  for (;;) {
+    std::shared_ptr<Subscriber> subscriber;
+    {
+      const MutexLock lock(mutex_);
+      while (ready_.empty() && !stopping_) changed_.wait(mutex_);
+      if (ready_.empty()) return;
+      subscriber = std::move(ready_.front());
+      ready_.pop_front();
+      ready_count_.store(ready_.size(), std::memory_order_relaxed);
+    }
+    serve_(subscriber);
+  }
+}
+
+void WorkerPool::stop() {
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+}
+
+void WorkerPool::join() {
+  stop();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,21 @@
+# Installs the libraries, their headers, and a package for find_package(tidings): targets tidings::events,
+# tidings::logging, tidings::bus, tidings::deadletter. The tools install themselves.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tidings)
+
+install(
+  TARGETS tidings_events tidings_logging tidings_bus tidings_deadletter
+  EXPORT tidingsTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT tidingsTargets NAMESPACE tidings:: DESTINATION ${package_dir})
+
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/tidingsConfig.cmake.in
+                              ${PROJECT_BINARY_DIR}/cmake/tidingsConfig.cmake INSTALL_DESTINATION ${package_dir})
+# Before 1.0 a minor release may change the interface.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/tidingsConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/cmake/tidingsConfig.cmake ${PROJECT_BINARY_DIR}/cmake/tidingsConfigVersion.cmake
+        DESTINATION ${package_dir})
+
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <tidings/dead_letter.hpp>
+#include <tidings/deadletter/reader.hpp>
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tidings::deadletter {
+
+/// Writes letters into the table. Keeps its statements prepared; goes before the database it was made for.
+class LetterInsert {
+ public:
+  explicit LetterInsert(SQLite::Database& database);
+
+  struct Result {
+    std::int64_t id = 0;
+    /// False: there was a letter of this delivery, and it was left as it was.
+    bool inserted = false;
+  };
+  /// Throws SQLite::Exception.
+  [[nodiscard]] Result insert(const DeadLetter& letter);
+
+ private:
+  [[nodiscard]] std::int64_t find(const std::string& event_id, const DeadLetter& letter);
+
+  SQLite::Database& database_;
+  SQLite::Statement insert_;
+  SQLite::Statement find_;
+};
+
+/// The columns that `read_letter` reads, in its order, for a SELECT.
+[[nodiscard]] std::string_view letter_columns() noexcept;
+
+/// The letter in the statement's current row. Throws Error(DatabaseUnusable), naming the row's id and the column, when a value
+/// is not one that tidings writes.
+[[nodiscard]] StoredLetter read_letter(SQLite::Statement& row);
+
+/// The column `attempts`: `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"..."}]`.
+[[nodiscard]] std::string attempts_to_json(const std::vector<Attempt>& attempts);
+/// The column `attributes`: one object, names in the order given.
+[[nodiscard]] std::string attributes_to_json(const Attributes& attributes);
+
+}  // namespace tidings::deadletter

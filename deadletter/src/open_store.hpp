@@ -1,0 +1,31 @@
+#pragma once
+
+#include <tidings/deadletter/store.hpp>
+
+#include "migration.hpp"
+#include "schema.hpp"
+#include "spill_file.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// What Store::open fixes and tests replace.
+struct StoreInternals {
+  /// The SQLite VFS; empty: the default one.
+  std::string vfs = {};
+  int schema_version = kSchemaVersion;
+  std::vector<Migration> migrations = deadletter::migrations();
+  FileCalls spill_calls = FileCalls::of_the_system();
+  /// The largest row that SQLite takes, in bytes; 0: as SQLite was built (1,000,000,000).
+  int row_limit = 0;
+};
+
+/// Store::open, with everything that tests replace.
+[[nodiscard]] std::shared_ptr<Store> open_store(const std::filesystem::path& path, const StoreOptions& options,
+                                                StoreInternals internals);
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <tidings/deadletter/reader.hpp>
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// The SQL of a question about letters that match a filter: fixed text with a `?` for each value. Names the index to use, so
+/// that neither missing nor misleading statistics can turn an instant answer into a walk through the table.
+class Query {
+ public:
+  /// `after` leaves out what pages before it had.
+  explicit Query(const Filter& filter, const std::optional<Page::Cursor>& after = {});
+
+  /// `SELECT <columns> FROM dead_letters ... WHERE ... <rest>`, bound. `columns` and `rest` are fixed text.
+  [[nodiscard]] SQLite::Statement prepare(SQLite::Database& database, std::string_view columns,
+                                          std::string_view rest) const;
+  [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest) const;
+
+ private:
+  using Value = std::variant<std::int64_t, std::string>;
+  void add(std::string_view condition, Value value);
+  void add_text(std::string_view condition, const std::optional<std::string>& value);
+  void add_times(const Filter& filter, const std::optional<Page::Cursor>& after);
+
+  std::string_view index_;
+  std::string conditions_;
+  std::vector<Value> values_;
+};
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,274 @@
+#include <tidings/deadletter/reader.hpp>
+
+#include "connection.hpp"
+#include "database_file.hpp"
+#include "file_system.hpp"
+#include "letter_row.hpp"
+#include "query.hpp"
+#include "schema.hpp"
+#include "sqlite_error.hpp"
+
+#include <SQLiteCpp/Exception.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <type_traits>
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr const char* kCannotOpen = "cannot open the dead-letter database";
+constexpr const char* kCannotRead = "cannot read the dead-letter database";
+constexpr std::size_t kLargestPage = 10'000;
+
+/// Of a file that no process has open in WAL mode: all that must stay the same for an immutable connection to be right.
+struct FileState {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size = 0;
+  timespec changed{};
+  bool in_use = false;
+
+  static FileState of(const std::filesystem::path& path) noexcept {
+    FileState state;
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) == 0) {
+      state = {facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim, false};
+    }
+    state.in_use = file_exists(wal_path(path));
+    return state;
+  }
+
+  friend bool operator==(const FileState& left, const FileState& right) noexcept {
+    return left.device == right.device && left.inode == right.inode && left.size == right.size &&
+           left.changed.tv_sec == right.changed.tv_sec && left.changed.tv_nsec == right.changed.tv_nsec &&
+           left.in_use == right.in_use;
+  }
+};
+
+/// One moment's view of the database, for as long as it lives. Statements go before it.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(Connection& connection) : connection_(connection) { connection_.execute("BEGIN"); }
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+  ~ReadTransaction() { connection_.rollback(); }
+
+ private:
+  Connection& connection_;
+};
+
+void require_limit(std::size_t limit) {
+  if (limit >= 1 && limit <= kLargestPage) return;
+  throw Error(ErrorCode::InvalidArgument, "a limit of " + std::to_string(limit) + " is not between 1 and 10,000");
+}
+
+void require_tidings(const DatabaseIdentity& identity, const std::filesystem::path& path) {
+  using Kind = DatabaseIdentity::Kind;
+  const std::string version = std::to_string(identity.schema_version);
+  if (identity.kind == Kind::Missing) {
+    throw unusable(kCannotOpen, path, "there is no such file; check the path, or start the service that writes it");
+  }
+  if (identity.kind == Kind::Empty) {
+    throw unusable(kCannotOpen, path, "it is empty; start the service that writes it", ErrorCode::ForeignDatabase);
+  }
+  if (identity.kind == Kind::Foreign) {
+    throw unusable(kCannotOpen, path, "it is another application's database and holds no dead letters; check the path",
+                   ErrorCode::ForeignDatabase);
+  }
+  if (identity.schema_version > kSchemaVersion) {
+    throw unusable(kCannotOpen, path, "its schema version is " + version + "; use the tools of the newer tidings",
+                   ErrorCode::NewerSchema);
+  }
+  if (identity.schema_version < kSchemaVersion) {
+    throw unusable(kCannotOpen, path, "its schema version is " + version + "; start the service, which migrates it");
+  }
+}
+
+Group read_group(SQLite::Statement& row) {
+  Group group;
+  group.fingerprint = row.getColumn(0).getString();
+  group.event_type = row.getColumn(1).getString();
+  group.handler = row.getColumn(2).getString();
+  group.service = row.getColumn(3).getString();
+  group.count = row.getColumn(4).getInt64();
+  group.first_failed_at = Timestamp(std::chrono::microseconds(row.getColumn(5).getInt64()));
+  group.last_failed_at = Timestamp(std::chrono::microseconds(row.getColumn(6).getInt64()));
+  return group;
+}
+
+/// The rest of a group, from its newest letter.
+void add_sample(Group& group, Filter filter, SQLite::Database& database) {
+  filter.fingerprint = group.fingerprint;
+  filter.event_type = group.event_type;
+  filter.handler = group.handler;
+  filter.service = group.service;
+  filter.since = group.last_failed_at;
+  auto row = Query(filter).prepare(database, "error_type, error_message", "ORDER BY failed_at DESC, id DESC LIMIT 1");
+  if (!row.executeStep()) return;
+  group.error_type = row.getColumn(0).getString();
+  group.sample_error = row.getColumn(1).getString();
+}
+
+}  // namespace
+
+class Reader::Implementation {
+ public:
+  Implementation(const std::filesystem::path& path, Options options)
+      : options_(options), path_(resolve_path(path, "dead-letter database")) {
+    if (options.timeout <= std::chrono::milliseconds::zero()) {
+      throw Error(ErrorCode::InvalidArgument, "Reader::Options::timeout must be above zero");
+    }
+    require_tidings(inspect(path_, kCannotOpen, {}, steady_clock::now() + options_.timeout), path_);
+    spills_ = ask(kCannotOpen, [](Connection& connection) { return known_spills(connection); });
+    for (const auto& spill : spills_) {
+      if (spill_path_.empty() || (size_of(spill_path_) == 0 && size_of(spill) > 0)) spill_path_ = spill;
+    }
+  }
+
+  /// What `question` answers about one moment of the database. Throws Error.
+  template <class Question>
+  std::invoke_result_t<Question, Connection&> ask(const char* what_failed, Question question) {
+    const auto deadline = steady_clock::now() + options_.timeout;
+    for (;;) {
+      try {
+        Connection& connection = connection_until(deadline);
+        const ReadTransaction transaction(connection);
+        auto answer = question(connection);
+        if (!overtaken()) return answer;
+      } catch (const SQLite::Exception& error) {
+        if (!overtaken()) fail(what_failed, error);
+      } catch (const Error&) {
+        if (!overtaken()) throw;
+      }
+      if (steady_clock::now() >= deadline) {
+        throw unusable(what_failed, path_, "services open and close it all the time; try again", ErrorCode::DatabaseBusy);
+      }
+    }
+  }
+
+  [[nodiscard]] std::uint64_t spill_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& spill : spills_) bytes += size_of(spill);
+    return bytes;
+  }
+
+  [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_path_; }
+
+ private:
+  /// A connection to the file that is at the path now.
+  Connection& connection_until(Connection::Deadline deadline) {
+    const bool current = connection_ && (state_.in_use ? !connection_->file_moved() : state_ == FileState::of(path_));
+    if (!current) {
+      connection_.reset();
+      state_ = FileState::of(path_);
+      connection_ =
+          std::make_unique<Connection>(path_, state_.in_use ? Access::ReadOnly : Access::Immutable, "", deadline);
+      connection_->interrupt_at_deadline();
+    }
+    connection_->wait_until(deadline);
+    return *connection_;
+  }
+
+  /// Without a -wal file nobody has the database open, and a connection that takes no lock reads it without leaving a trace
+  /// or needing to write beside it. When a service opened it meanwhile, the answer does not count.
+  [[nodiscard]] bool overtaken() const noexcept { return !state_.in_use && !(state_ == FileState::of(path_)); }
+
+  [[noreturn]] void fail(const char* what_failed, const SQLite::Exception& error) {
+    connection_.reset();
+    if (!file_exists(path_)) throw unusable(what_failed, path_, "the file is gone; check the path");
+    throw unusable(what_failed, path_, error);
+  }
+
+  static std::uint64_t size_of(const std::filesystem::path& spill) {
+    struct stat facts {};
+    if (::stat(spill.c_str(), &facts) == 0) return static_cast<std::uint64_t>(facts.st_size);
+    if (errno == ENOENT || errno == ENOTDIR) return 0;
+    throw unusable("cannot see the spill file", spill, errno_text(errno) + "; run as the service's user or group");
+  }
+
+  const Options options_;
+  const std::filesystem::path path_;
+  std::vector<std::filesystem::path> spills_;
+  std::filesystem::path spill_path_;
+  FileState state_;
+  std::unique_ptr<Connection> connection_;
+};
+
+Reader::Reader(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+Reader::Reader(Reader&&) noexcept = default;
+Reader& Reader::operator=(Reader&&) noexcept = default;
+Reader::~Reader() = default;
+
+Reader Reader::open(const std::filesystem::path& path, Options options) {
+  return Reader(std::make_unique<Implementation>(path, options));
+}
+
+Reader Reader::open(const std::filesystem::path& path) { return open(path, Options{}); }
+
+std::int64_t Reader::count(const Filter& filter) {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    auto row = Query(filter).prepare(connection.database(), "count(*)", "");
+    return row.executeStep() ? row.getColumn(0).getInt64() : 0;
+  });
+}
+
+Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after) {
+  require_limit(limit);
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    auto row = Query(filter, after).prepare(connection.database(), letter_columns(),
+                                            "ORDER BY failed_at DESC, id DESC LIMIT " + std::to_string(limit + 1));
+    Page page;
+    while (row.executeStep()) {
+      if (page.letters.size() == limit) {
+        page.next = {page.letters.back().letter.failed_at, page.letters.back().id};
+        break;
+      }
+      page.letters.push_back(read_letter(row));
+    }
+    return page;
+  });
+}
+
+std::optional<StoredLetter> Reader::find(std::int64_t id) {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) -> std::optional<StoredLetter> {
+    SQLite::Statement row(connection.database(),
+                          "SELECT " + std::string(letter_columns()) + " FROM dead_letters WHERE id = ?");
+    row.bind(1, id);
+    if (!row.executeStep()) return std::nullopt;
+    return read_letter(row);
+  });
+}
+
+std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) -> std::optional<StoredLetter> {
+    auto row = Query(filter).prepare(connection.database(), letter_columns(), "ORDER BY failed_at, id LIMIT 1");
+    if (!row.executeStep()) return std::nullopt;
+    return read_letter(row);
+  });
+}
+
+std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit) {
+  require_limit(limit);
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    std::vector<Group> groups;
+    {
+      auto row = Query(filter).prepare(
+          connection.database(),
+          "error_fingerprint, event_type, handler, service, count(*) AS letters, min(failed_at), max(failed_at)",
+          "GROUP BY error_fingerprint, event_type, handler, service ORDER BY letters DESC, max(failed_at) DESC,"
+          " error_fingerprint, event_type, handler, service LIMIT " + std::to_string(limit));
+      while (row.executeStep()) groups.push_back(read_group(row));
+    }
+    for (Group& group : groups) add_sample(group, filter, connection.database());
+    return groups;
+  });
+}
+
+std::uint64_t Reader::spill_bytes() const { return implementation_->spill_bytes(); }
+const std::filesystem::path& Reader::spill_path() const noexcept { return implementation_->spill_path(); }
+
+}  // namespace tidings::deadletter

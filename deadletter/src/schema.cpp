@@ -1,0 +1,181 @@
+#include "schema.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <system_error>
+
+namespace tidings::deadletter {
+namespace {
+
+// Whoever changes one of these raises kSchemaVersion, adds a migration and describes it in docs/schema.md.
+
+constexpr const char* kMetaTable = R"sql(
+CREATE TABLE tidings_meta (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+)sql";
+
+// Without AUTOINCREMENT, which would make a table outside tidings' names: numbers stay unique as long as the row with
+// the largest is never deleted, which retention keeps to.
+constexpr const char* kLettersTable = R"sql(
+CREATE TABLE dead_letters (
+  id                   INTEGER PRIMARY KEY,
+  event_id             TEXT NOT NULL,
+  event_type           TEXT NOT NULL,
+  schema_version       INTEGER NOT NULL,
+  event_data           ANY,
+  data_encoding        TEXT NOT NULL,
+  data_note            TEXT,
+  attributes           TEXT NOT NULL,
+  source               TEXT NOT NULL,
+  handler              TEXT NOT NULL,
+  service              TEXT NOT NULL,
+  reason               TEXT NOT NULL,
+  error_type           TEXT NOT NULL,
+  error_message        TEXT NOT NULL,
+  error_fingerprint    TEXT NOT NULL,
+  correlation_id       TEXT NOT NULL,
+  causation_id         TEXT,
+  causation_depth      INTEGER NOT NULL,
+  traceparent          TEXT,
+  tracestate           TEXT,
+  ordering_key         TEXT,
+  published_at         INTEGER NOT NULL,
+  failed_at            INTEGER NOT NULL,
+  retry_count          INTEGER NOT NULL,
+  attempts             TEXT NOT NULL,
+  redrive_requested_at INTEGER,
+  claimed_by           TEXT,
+  claimed_until        INTEGER,
+  reprocessed_at       INTEGER,
+  resolution           TEXT,
+  edited_from          TEXT,
+  CHECK ((reprocessed_at IS NULL) = (resolution IS NULL))
+) STRICT
+)sql";
+
+// Partial indexes keep resolved letters out of the questions that are asked most. The id in two of them is what pages
+// are ordered by after the time; the columns after it answer groups from the index alone.
+constexpr std::array kIndexes = {
+    "CREATE UNIQUE INDEX dead_letters_once ON dead_letters (event_id, service, handler)",
+    "CREATE INDEX dead_letters_by_correlation ON dead_letters (correlation_id)",
+    "CREATE INDEX dead_letters_by_time ON dead_letters (failed_at, id)",
+    "CREATE INDEX dead_letters_unresolved_by_time ON dead_letters"
+    " (failed_at, id, error_fingerprint, event_type, handler, service) WHERE reprocessed_at IS NULL",
+    "CREATE INDEX dead_letters_unresolved_by_type ON dead_letters (event_type, failed_at) WHERE reprocessed_at IS NULL",
+    "CREATE INDEX dead_letters_unresolved_by_handler ON dead_letters (handler, failed_at) WHERE reprocessed_at IS NULL",
+    "CREATE INDEX dead_letters_unresolved_by_fingerprint ON dead_letters (error_fingerprint, failed_at)"
+    " WHERE reprocessed_at IS NULL",
+    "CREATE INDEX dead_letters_unresolved_keys ON dead_letters (service, event_type, handler, ordering_key)"
+    " WHERE reprocessed_at IS NULL AND ordering_key IS NOT NULL",
+};
+
+constexpr std::array kNames = {"tidings_meta",
+                               "dead_letters",
+                               "dead_letters_readable",
+                               "dead_letters_once",
+                               "dead_letters_by_correlation",
+                               "dead_letters_by_time",
+                               "dead_letters_unresolved_by_time",
+                               "dead_letters_unresolved_by_type",
+                               "dead_letters_unresolved_by_handler",
+                               "dead_letters_unresolved_by_fingerprint",
+                               "dead_letters_unresolved_keys"};
+
+/// SQL for a column of microseconds as ISO 8601 text, null for null.
+std::string iso8601(const std::string& column) {
+  return "strftime('%Y-%m-%dT%H:%M:%S', " + column + " / 1000000, 'unixepoch') || printf('.%06dZ', " + column +
+         " % 1000000) AS " + column;
+}
+
+std::string readable_view() {
+  return "CREATE VIEW dead_letters_readable AS SELECT id, event_id, event_type, schema_version, event_data,"
+         " data_encoding, data_note, attributes, source, handler, service, reason, error_type, error_message,"
+         " error_fingerprint, correlation_id, causation_id, causation_depth, traceparent, tracestate, ordering_key, " +
+         iso8601("published_at") + ", " + iso8601("failed_at") + ", retry_count, attempts, " +
+         iso8601("redrive_requested_at") + ", claimed_by, claimed_until, " + iso8601("reprocessed_at") +
+         ", resolution, edited_from FROM dead_letters";
+}
+
+std::string microseconds_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+}  // namespace
+
+void create_schema(Connection& connection, Owner owner) {
+  connection.execute(kMetaTable);
+  connection.execute(kLettersTable);
+  for (const char* index : kIndexes) connection.execute(index);
+  connection.execute(readable_view());
+  write_meta(connection, meta::kSchemaVersion, std::to_string(kSchemaVersion));
+  write_meta(connection, meta::kCreatedAt, microseconds_now());
+  write_meta(connection, meta::kOwner, owner == Owner::Tidings ? "tidings" : "application");
+  if (owner == Owner::Application) return;
+  connection.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
+  connection.execute("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+}
+
+std::optional<std::string> clashing_name(Connection& connection) {
+  SQLite::Statement statement(connection.database(), "SELECT name FROM sqlite_schema WHERE lower(name) = ?");
+  for (const char* name : kNames) {
+    const StatementUse use(statement);
+    statement.bind(1, name);
+    if (statement.executeStep()) return statement.getColumn(0).getString();
+  }
+  return std::nullopt;
+}
+
+std::optional<int> read_schema_version(Connection& connection) {
+  const auto text = read_meta(connection, meta::kSchemaVersion).value_or("");
+  int version = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, version);
+  if (result.ec != std::errc() || result.ptr != end || version < 1) return std::nullopt;
+  return version;
+}
+
+std::optional<std::string> read_meta(Connection& connection, const std::string& key) {
+  SQLite::Statement statement(connection.database(), "SELECT value FROM tidings_meta WHERE key = ?");
+  statement.bind(1, key);
+  if (!statement.executeStep()) return std::nullopt;
+  return statement.getColumn(0).getString();
+}
+
+void write_meta(Connection& connection, const std::string& key, const std::string& value) {
+  SQLite::Statement statement(connection.database(), "INSERT OR REPLACE INTO tidings_meta (key, value) VALUES (?, ?)");
+  statement.bind(1, key);
+  statement.bind(2, value);
+  statement.exec();
+}
+
+std::vector<std::filesystem::path> known_spills(Connection& connection) {
+  SQLite::Statement statement(connection.database(),
+                              "SELECT value FROM tidings_meta WHERE key = 'spill_path' OR key GLOB 'spill_path.*'"
+                              " ORDER BY length(key), key");
+  std::vector<std::filesystem::path> paths;
+  while (statement.executeStep()) paths.emplace_back(statement.getColumn(0).getString());
+  return paths;
+}
+
+bool remembers_spill(Connection& connection, const std::filesystem::path& spill_path, std::uint64_t reserve) {
+  return read_meta(connection, meta::kSpillPath) == spill_path.native() &&
+         read_meta(connection, meta::kSpillReserve) == std::to_string(reserve);
+}
+
+void remember_spill(Connection& connection, const std::filesystem::path& spill_path, std::uint64_t reserve) {
+  write_meta(connection, meta::kSpillReserve, std::to_string(reserve));
+  auto paths = known_spills(connection);
+  std::erase(paths, spill_path);
+  paths.insert(paths.begin(), spill_path);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::string suffix = i == 0 ? "" : "." + std::to_string(i);
+    write_meta(connection, meta::kSpillPath + suffix, paths[i].native());
+  }
+}
+
+}  // namespace tidings::deadletter

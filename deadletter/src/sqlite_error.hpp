@@ -1,0 +1,35 @@
+#pragma once
+
+#include <tidings/error.hpp>
+
+#include <SQLiteCpp/Exception.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace tidings::deadletter {
+
+/// What a result code of SQLite means for letters that were to be stored.
+enum class FailureKind : std::uint8_t {
+  Busy,      ///< Another connection holds the database: the same call may work later.
+  Letter,    ///< This one letter does not fit; others do.
+  Database,  ///< The database takes nothing now.
+};
+[[nodiscard]] FailureKind failure_kind(int sqlite_code) noexcept;
+
+/// What a result code means and what to do about it, in one sentence without a full stop.
+[[nodiscard]] std::string explain(int sqlite_code, std::string_view sqlite_message);
+
+/// `text` with control characters as \xNN, so that a path or message can stand on one line of a terminal or log.
+[[nodiscard]] std::string printable(std::string_view text);
+
+/// An Error about `path`: "<what failed> <path>: <why and what to do>".
+[[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path, std::string_view why,
+                             ErrorCode code = ErrorCode::DatabaseUnusable, int sqlite_code = 0);
+/// The same, from SQLite's exception: its code decides ours.
+[[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
+                             const SQLite::Exception& cause);
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,202 @@
+#include <tidings/deadletter/store.hpp>
+
+#include "file_system.hpp"
+#include "open_store.hpp"
+#include "opening.hpp"
+#include "sqlite_error.hpp"
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <exception>
+#include <mutex>
+#include <type_traits>
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr const char* kCannotStore = "cannot store dead letters in";
+constexpr unsigned kWidestMode = 0660;
+constexpr const char* kMoved =
+    "the file was deleted or replaced while it was in use; restore it, and look for its letters in the file that was moved";
+
+void require_valid(const StoreOptions& options) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorCode::InvalidArgument, what); };
+  if ((options.file_mode & ~kWidestMode) != 0 || (options.file_mode & 0600U) != 0600U) {
+    refuse("StoreOptions::file_mode must let the owner read and write (0600) and nobody beyond the group (at most 0660)");
+  }
+  if (options.busy_timeout < std::chrono::milliseconds::zero()) {
+    refuse("StoreOptions::busy_timeout must not be negative; zero means not to wait");
+  }
+  constexpr std::uint64_t kMostReserve = 1ULL << 40U;
+  if (options.spill_reserve > kMostReserve) refuse("StoreOptions::spill_reserve must be at most 1 TiB");
+}
+
+/// The folder's links are resolved, the file's own name is not: a spill file is never a link.
+std::filesystem::path resolve_spill_path(const std::filesystem::path& database, const std::filesystem::path& wanted) {
+  if (wanted.empty()) return database.native() + ".spill.jsonl";
+  const auto whole = resolve_path(wanted, "spill file");
+  if (whole == database || whole == database.native() + "-wal" || whole == database.native() + "-shm") {
+    throw unusable("the spill file cannot be", wanted, "that is the database; give another spill_path",
+                   ErrorCode::InvalidArgument);
+  }
+  if (!wanted.has_filename()) {
+    throw unusable("the spill file cannot be", wanted, "that is a folder; give a file name", ErrorCode::InvalidArgument);
+  }
+  const auto folder = wanted.has_parent_path() ? wanted.parent_path() : std::filesystem::path(".");
+  return resolve_path(folder, "folder of the spill file") / wanted.filename();
+}
+
+LetterOutcome unsaved(std::string problem) { return {LetterOutcome::Place::Unsaved, 0, std::move(problem)}; }
+
+}  // namespace
+
+class Store::Implementation {
+ public:
+  Implementation(const std::filesystem::path& path, const StoreOptions& options, StoreInternals internals)
+      : options_(options),
+        internals_(std::move(internals)),
+        path_(resolve_path(path, "dead-letter database")),
+        spill_(resolve_spill_path(path_, options.spill_path),
+               {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls}) {
+    make_current(path_, options_, internals_, spill_.path());
+    session_ = connect(path_, options_, internals_);
+    spill_.open();
+  }
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
+
+  /// SQLite forbids a child even to close what its parent opened, so there the session is leaked.
+  ~Implementation() {
+    if (::getpid() != process_) static_cast<void>(session_.release());
+  }
+
+  std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) {
+    require_same_process();
+    const std::lock_guard lock(mutex_);
+    std::vector<LetterOutcome> outcomes;
+    try {
+      outcomes = in_database([&](Session& session) { return session.store(letters); });
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
+      outcomes.assign(letters.size(), unsaved(error.what()));
+    } catch (const std::exception& error) {
+      outcomes.assign(letters.size(), unsaved(printable(error.what())));
+    }
+    spill_unsaved(letters, outcomes);
+    return outcomes;
+  }
+
+  std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type, std::string_view handler) {
+    require_same_process();
+    const std::lock_guard lock(mutex_);
+    return in_database([&](Session& session) { return session.dead_keys(service, event_type, handler); });
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_.path(); }
+
+ private:
+  void require_same_process() const {
+    if (::getpid() == process_) return;
+    throw Error(ErrorCode::ForkedChild,
+                "this store was opened by the parent process; a forked child must open one of its own");
+  }
+
+  /// A connection that is as sound as can be had. A failed one is given up only when there is another: as long as one lives,
+  /// a transaction whose commit failed stays uncommitted, while after the last one's end whoever opens the database next
+  /// finds it in the -wal file, whole, and takes it for committed.
+  Session& sound_session() {
+    if (session_ != nullptr && session_->file_moved()) drop_moved();
+    if (session_ == nullptr || suspect_) session_ = connect(path_, options_, internals_);
+    suspect_ = false;
+    return *session_;
+  }
+
+  /// The next call finds out whether there is another database now. SQLite leaves the names of a moved database alone when
+  /// it closes it.
+  [[noreturn]] void drop_moved() {
+    session_.reset();
+    throw unusable(kCannotStore, path_, kMoved, ErrorCode::DatabaseUnusable, SQLITE_READONLY_DBMOVED);
+  }
+
+  /// Throws Error.
+  template <class Work>
+  std::invoke_result_t<Work, Session&> in_database(Work work) {
+    try {
+      auto result = work(sound_session());
+      // Again: what was committed to a file that had just been deleted is not stored.
+      if (session_->file_moved()) drop_moved();
+      return result;
+    } catch (const SQLite::Exception& error) {
+      suspect_ = failure_kind(error.getErrorCode()) == FailureKind::Database;
+      throw unusable(kCannotStore, path_, error);
+    }
+  }
+
+  void spill_unsaved(std::span<const DeadLetter> letters, std::vector<LetterOutcome>& outcomes) {
+    std::vector<std::size_t> places;
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < letters.size(); ++i) {
+      if (outcomes[i].place != LetterOutcome::Place::Unsaved) continue;
+      try {
+        lines.push_back(to_json_line(letters[i]));
+        places.push_back(i);
+      } catch (const std::exception& error) {
+        outcomes[i].problem += std::string("; it cannot be written as JSON either: ") + printable(error.what());
+      }
+    }
+    const auto problems = spill_.append(lines);
+    for (std::size_t i = 0; i < places.size(); ++i) settle(outcomes[places[i]], problems[i]);
+  }
+
+  void settle(LetterOutcome& outcome, const std::string& spill_problem) const {
+    if (spill_problem.empty()) {
+      outcome.place = LetterOutcome::Place::Spilled;
+      outcome.problem += "; the letter is in " + printable(spill_.path().native());
+    } else {
+      outcome.problem += "; " + spill_problem;
+    }
+  }
+
+  // Constant after construction.
+  const pid_t process_ = ::getpid();
+  const StoreOptions options_;
+  const StoreInternals internals_;
+  const std::filesystem::path path_;
+
+  std::mutex mutex_;
+  SpillFile spill_;                   // guarded by mutex_, but for its path
+  std::unique_ptr<Session> session_;  // guarded by mutex_; empty when the next call is to connect anew
+  bool suspect_ = false;              // guarded by mutex_; the last call failed for more than a lock
+};
+
+Store::Store(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+Store::~Store() = default;
+
+std::shared_ptr<Store> Store::open(const std::filesystem::path& path, StoreOptions options) {
+  return open_store(path, options, {});
+}
+
+std::shared_ptr<Store> open_store(const std::filesystem::path& path, const StoreOptions& options,
+                                  StoreInternals internals) {
+  require_valid(options);
+  auto implementation = std::make_unique<Store::Implementation>(path, options, std::move(internals));
+  return std::shared_ptr<Store>(new Store(std::move(implementation)));
+}
+
+std::vector<LetterOutcome> Store::store(std::span<const DeadLetter> letters, WhenBusy when_busy) {
+  return implementation_->store(letters, when_busy);
+}
+
+std::vector<std::string> Store::dead_keys(std::string_view service, std::string_view event_type,
+                                          std::string_view handler) {
+  return implementation_->dead_keys(service, event_type, handler);
+}
+
+const std::filesystem::path& Store::path() const noexcept { return implementation_->path(); }
+const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spill_path(); }
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <tidings/event.hpp>
+#include <tidings/metadata.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings {
+
+/// An event as it crosses a boundary: CloudEvents 1.0, JSON format, structured mode.
+struct CloudEvent {
+  std::string type;
+  int schema_version = 1;
+  /// `published_at` is the attribute `time`; the epoch stands for its absence. An absent correlation id stays
+  /// unset. `attributes` holds every extension that has no field here, in alphabetical order; integers and
+  /// booleans as CloudEvents spells them (`42`, `true`). They may break the narrower rules of
+  /// validate_attributes(), which publish applies.
+  Metadata metadata = {};
+  /// `data`. Json::value_t::discarded means absent, which differs from null.
+  Json data = Json(Json::value_t::discarded);
+  /// `data_base64`, decoded; only when `has_binary` (then `data` is absent).
+  std::string binary = {};
+  bool has_binary = false;
+  /// Other context attributes; empty: absent.
+  std::string subject = {};
+  std::string datacontenttype = {};
+  std::string dataschema = {};
+};
+
+/// Warn about envelopes above this: intermediaries need not forward more (CloudEvents 1.0, "Size Limits").
+inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
+
+/// The envelope. Correlation, causation, trace and attributes stand beside `type` as extension attributes
+/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and the user's); schema version N > 1 as
+/// `dataschema` is not tidings' to invent, so it is the extension `schemaversion`. Throws
+/// Error(NotEncodable), naming the attribute and the rule, when the envelope would break the specification,
+/// and for data that JSON cannot carry (hand that over as `binary`). The result may nest two levels deeper
+/// than kMaxDecodableDepth; print it with encode_data().
+[[nodiscard]] Json to_cloudevent_json(const CloudEvent& event);
+/// Strict: throws Error(NotDecodable), naming the attribute and the rule, on anything the specification
+/// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` that is invalid, or
+/// alone, is dropped. An `id` or `causationid` that is not a UUID is refused, since tidings' ids are UUIDs,
+/// and so is a `correlationid` that is not 1 to 128 visible ASCII characters.
+[[nodiscard]] CloudEvent from_cloudevent_json(const Json& envelope);
+/// As above, from text: one event. Refuses duplicate keys too, which would make the envelope ambiguous.
+[[nodiscard]] CloudEvent parse_cloudevent(std::string_view text);
+/// A batch: a JSON array, possibly empty. The message of an error says which event it is about, counting from
+/// 0.
+[[nodiscard]] std::vector<CloudEvent> parse_cloudevent_batch(std::string_view text);
+
+}  // namespace tidings

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+// For tidings' own modules; may change in any version.
+namespace tidings::detail {
+
+/// Never zero. Written only by the handler that watch_forks() registers.
+inline constinit std::atomic<std::uint64_t> fork_generation_counter{1};
+
+/// A number that differs between a process and its forked children: whoever remembers it can tell that it now
+/// runs in a child. One relaxed load. Means nothing before watch_forks() was called.
+[[nodiscard]] inline std::uint64_t fork_generation() noexcept {
+  return fork_generation_counter.load(std::memory_order_relaxed);
+}
+
+/// Makes sure that forked children get a generation of their own. Idempotent and thread-safe. Throws
+/// std::bad_alloc.
+void watch_forks();
+
+}  // namespace tidings::detail

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <tidings/error.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace tidings {
+
+/// How stored JSON is written.
+enum class DataEncoding : std::uint8_t {
+  Json,  ///< UTF-8 JSON text.
+  Cbor,  ///< RFC 8949, for what JSON cannot say: invalid UTF-8, NaN and infinities.
+  None,  ///< There is no data: to_json threw; `EncodedData::problem` says what.
+};
+
+/// `json`, `cbor`, `none`: as in the database.
+[[nodiscard]] std::string_view to_string(DataEncoding encoding) noexcept;
+[[nodiscard]] std::optional<DataEncoding> parse_data_encoding(std::string_view text) noexcept;
+
+// After DataEncoding, whose enumerator GCC 12 would otherwise report as shadowing this name.
+using Json = nlohmann::json;
+
+/// Lengths, in bytes, of the names an event or handler may have: 1 to this.
+inline constexpr std::size_t kMaxNameLength = 200;
+
+/// Event types, handler names and services are 1 to 200 visible ASCII characters without quotes and
+/// backslash, so that they can stand in a log line, a shell command and a metric label as they are.
+[[nodiscard]] constexpr bool is_valid_name(std::string_view name) noexcept {
+  if (name.empty() || name.size() > kMaxNameLength) return false;
+  for (const char c : name) {
+    if (c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\') return false;
+  }
+  return true;
+}
+
+/// Throws Error(InvalidArgument) that names `what` ("handler name", ...) and the rule, unless the name is
+/// valid.
+void validate_name(std::string_view name, std::string_view what);
+
+namespace detail {
+
+template <class E>
+concept HasEventType = requires {
+  { E::event_type } -> std::convertible_to<std::string_view>;
+};
+
+template <class E>
+concept HasJson = requires(Json& json, const E& constant, E& mutable_event) {
+  {nlohmann::adl_serializer<E>::to_json(json, constant)};
+  {nlohmann::adl_serializer<E>::from_json(json, mutable_event)};
+}
+&&std::is_default_constructible_v<E>;
+
+}  // namespace detail
+
+/// An immutable fact: a copyable struct with `static constexpr std::string_view event_type`, optionally
+/// `static constexpr int schema_version` (default 1), and nlohmann's to_json and from_json
+/// (NLOHMANN_DEFINE_TYPE_INTRUSIVE makes both).
+template <class E>
+concept Event =
+    std::is_class_v<E> && std::copy_constructible<E> && detail::HasEventType<E> && detail::HasJson<E>;
+
+/// Says in words which requirement of Event a type misses. Instantiated by publish and subscribe.
+template <class E>
+constexpr void require_event() {
+  static_assert(std::is_class_v<E>, "tidings: an event is a struct");
+  static_assert(detail::HasEventType<E>,
+                "tidings: an event needs a member `static constexpr std::string_view event_type = \"...\";`");
+  static_assert(std::copy_constructible<E>,
+                "tidings: an event must be copyable, for queues and delayed retries");
+  static_assert(std::is_default_constructible_v<E>,
+                "tidings: an event needs a default constructor, to be decoded from JSON");
+  static_assert(detail::HasJson<E>,
+                "tidings: an event needs to_json and from_json; NLOHMANN_DEFINE_TYPE_INTRUSIVE(Type, "
+                "members...) makes both");
+  if constexpr (detail::HasEventType<E>) {
+    static_assert(
+        is_valid_name(E::event_type),
+        "tidings: event_type must be 1 to 200 visible ASCII characters without quotes and backslash");
+  }
+}
+
+/// `E::schema_version`, or 1.
+template <class E>
+[[nodiscard]] constexpr int schema_version_of() noexcept {
+  if constexpr (requires { E::schema_version; }) {
+    static_assert(E::schema_version >= 1, "tidings: schema_version starts at 1");
+    return E::schema_version;
+  } else {
+    return 1;
+  }
+}
+
+/// An event's payload, ready to be stored.
+struct EncodedData {
+  std::string bytes;
+  DataEncoding encoding = DataEncoding::Json;
+  /// Why the encoding is None.
+  std::string problem;
+};
+
+/// Payloads nest at most this deep, which keeps recursive readers of a letter (sqlite3's json functions, jq)
+/// working.
+inline constexpr std::size_t kMaxJsonDepth = 1000;
+
+/// Deeper than this, data is refused when it is decoded: copying and printing a Json recurse, and must not
+/// run out of stack.
+inline constexpr std::size_t kMaxDecodableDepth = 10'000;
+
+/// Lossless: JSON text when JSON can carry the value, else CBOR. None, with a problem, only for a discarded
+/// value (which stands for the absence of data). Throws nothing but std::bad_alloc. A value nested deeper
+/// than kMaxJsonDepth is still encoded in full, whatever its depth.
+[[nodiscard]] EncodedData encode_data(const Json& value);
+/// The reverse, up to kMaxDecodableDepth. Reads any JSON (the last of duplicate keys wins), and of CBOR what
+/// encode_data writes (RFC 8949, definite lengths, text keys) and half and single floats besides. Throws
+/// Error(NotDecodable) on malformed or undecodable data, saying where; never crashes on hostile bytes.
+[[nodiscard]] Json decode_data(std::string_view bytes, DataEncoding encoding);
+
+/// How deeply arrays and objects nest in `value`; 0 for a scalar. Not recursive.
+[[nodiscard]] std::size_t json_depth(const Json& value);
+
+}  // namespace tidings

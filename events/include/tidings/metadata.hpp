@@ -1,0 +1,98 @@
+#pragma once
+
+#include <tidings/ids.hpp>
+#include <tidings/trace_context.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings {
+
+/// Text that may point into its maker's memory while an event is being dispatched, and owns its characters in
+/// every copy: passing metadata on never dangles, and stamping never allocates.
+class Text {
+ public:
+  Text() noexcept = default;
+  /// Owns. (Implicit, so that metadata can be filled from strings.)
+  Text(std::string text) : owned_(std::move(text)), view_(owned_) {}  // NOLINT(google-explicit-constructor)
+  Text(const char* text) : Text(std::string(text)) {}                 // NOLINT(google-explicit-constructor)
+  Text(const Text& other) : owned_(other.view_), view_(owned_) {}
+  Text(Text&& other) noexcept : Text() { take(other); }
+  Text& operator=(const Text& other) {
+    if (this != &other) *this = Text(other);
+    return *this;
+  }
+  Text& operator=(Text&& other) noexcept {
+    if (this != &other) take(other);
+    return *this;
+  }
+  ~Text() = default;
+
+  /// Points at `text`, which must outlive this object and all that it is moved into; a copy owns.
+  [[nodiscard]] static Text borrow(std::string_view text) noexcept {
+    Text result;
+    result.view_ = text;
+    return result;
+  }
+
+  [[nodiscard]] std::string_view view() const noexcept { return view_; }
+  [[nodiscard]] std::string str() const { return std::string(view_); }
+  [[nodiscard]] bool empty() const noexcept { return view_.empty(); }
+  operator std::string_view() const noexcept { return view_; }  // NOLINT(google-explicit-constructor)
+
+  friend bool operator==(const Text& left, const Text& right) noexcept { return left.view_ == right.view_; }
+
+ private:
+  void take(Text& other) noexcept {
+    const bool borrowed = other.view_.data() != other.owned_.data();
+    const std::string_view view = other.view_;
+    owned_ = std::move(other.owned_);
+    view_ = borrowed ? view : std::string_view(owned_);
+    other.owned_.clear();
+    other.view_ = other.owned_;
+  }
+
+  std::string owned_;
+  std::string_view view_;
+};
+
+/// The user's own small facts about an event (tenant, user ...), in the order given. They travel whole
+/// through queues, retries, letters and redrives, into log records, and as CloudEvents extension attributes
+/// across boundaries; so a name is 1 to 20 characters of [a-z0-9], begins with a letter, is not one that
+/// CloudEvents or tidings gives a meaning, and a value is up to 1,024 bytes of UTF-8 without control
+/// characters. At most 16.
+using Attributes = std::vector<std::pair<std::string, std::string>>;
+
+/// Throws Error(InvalidArgument), naming the attribute, when a rule above is broken.
+void validate_attributes(const Attributes& attributes);
+
+/// Whether `text` can be an event's `source`: a non-empty URI-reference (RFC 3986, section 4.1) such as
+/// `orders`,
+/// `/orders/eu` or `https://example.com/orders`.
+[[nodiscard]] bool is_uri_reference(std::string_view text) noexcept;
+
+/// What tidings knows about a published event besides its payload. A copy owns all it holds.
+struct Metadata {
+  EventId event_id = {};
+  /// The request this event belongs to.
+  CorrelationId correlation_id = {};
+  /// The event whose handler published this one.
+  std::optional<EventId> causation_id = std::nullopt;
+  /// Frozen at publish.
+  std::optional<TraceParent> traceparent = std::nullopt;
+  Text tracestate = {};
+  Timestamp published_at{};
+  /// Who published: a URI-reference (CloudEvents `source`).
+  Text source = {};
+  Attributes attributes = {};
+  /// How many events stand between this one and the first of its chain.
+  std::uint32_t causation_depth = 0;
+
+  friend bool operator==(const Metadata&, const Metadata&) = default;
+};
+
+}  // namespace tidings

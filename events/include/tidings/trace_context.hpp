@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tidings {
+
+/// The `traceparent` of W3C Trace Context (Recommendation, section 3.2), kept in binary.
+struct TraceParent {
+  std::array<std::uint8_t, 16> trace_id{};
+  std::array<std::uint8_t, 8> parent_id{};
+  std::uint8_t flags = 0;
+
+  /// Bit 0: the caller may have recorded the trace.
+  [[nodiscard]] constexpr bool sampled() const noexcept { return (flags & 1U) != 0; }
+
+  /// `VERSION-TRACEID-PARENTID-FLAGS`, lowercase hex. Nothing for all-zero ids, version ff, uppercase digits,
+  /// or a version 00 that is not exactly 55 characters long. A higher version is read by its first 55
+  /// characters, when the next is the end or `-`.
+  [[nodiscard]] static std::optional<TraceParent> parse(std::string_view text) noexcept;
+  /// Always as version 00, 55 characters.
+  [[nodiscard]] std::string to_string() const;
+  [[nodiscard]] std::string trace_id_text() const;
+  [[nodiscard]] std::string parent_id_text() const;
+
+  friend constexpr bool operator==(const TraceParent&, const TraceParent&) noexcept = default;
+};
+
+/// Whether `text` may travel as a `tracestate` header: at most 512 printable ASCII characters (section 3.3).
+/// Its list members are passed on unread.
+[[nodiscard]] bool is_valid_tracestate(std::string_view text) noexcept;
+
+}  // namespace tidings

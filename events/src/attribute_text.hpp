@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+namespace tidings::detail {
+
+/// Whether `text` is a String of the CloudEvents 1.0 type system: UTF-8 without control characters (U+0000 to
+/// U+001F, U+007F to U+009F) and Unicode noncharacters.
+[[nodiscard]] bool is_attribute_text(std::string_view text) noexcept;
+
+/// Whether `name` may name a CloudEvents attribute: one or more of [a-z0-9].
+[[nodiscard]] bool is_attribute_name(std::string_view name) noexcept;
+
+}  // namespace tidings::detail

@@ -1,0 +1,33 @@
+#include <tidings/event.hpp>
+
+#include "cbor.hpp"
+#include "json_text.hpp"
+#include "json_traits.hpp"
+
+namespace tidings {
+
+EncodedData encode_data(const Json& value) {
+  const detail::JsonTraits traits = detail::examine_json(value);
+  if (traits.has_discarded) {
+    return {.bytes = {}, .encoding = DataEncoding::None, .problem = "the event holds a discarded JSON value"};
+  }
+  if (traits.fits_json()) {
+    return {
+        .bytes = detail::write_json_text(value, traits.depth), .encoding = DataEncoding::Json, .problem = {}};
+  }
+  return {.bytes = detail::write_cbor(value), .encoding = DataEncoding::Cbor, .problem = {}};
+}
+
+Json decode_data(std::string_view bytes, DataEncoding encoding) {
+  switch (encoding) {
+    case DataEncoding::Json:
+      return detail::read_json_text(bytes, kMaxDecodableDepth, detail::Duplicates::LastWins);
+    case DataEncoding::Cbor:
+      return detail::read_cbor(bytes, kMaxDecodableDepth);
+    case DataEncoding::None:
+      break;
+  }
+  throw Error(ErrorCode::NotDecodable, "there is no data to decode: its encoding is none");
+}
+
+}  // namespace tidings

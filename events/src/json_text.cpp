@@ -1,0 +1,100 @@
+#include "json_text.hpp"
+
+#include "json_walk.hpp"
+
+#include <utility>
+
+namespace tidings::detail {
+namespace {
+
+// nlohmann's dump() is faster but recurses; this deep it fits every stack, also under a sanitizer.
+constexpr std::size_t kRecursableDepth = 100;
+
+struct TextWriter {
+  std::string text;
+
+  bool open(const Json& container) {
+    text += container.is_array() ? '[' : '{';
+    return true;
+  }
+  void close(const Json& container) { text += container.is_array() ? ']' : '}'; }
+  void element(bool first) {
+    if (!first) text += ',';
+  }
+  void key(const std::string& name, bool first) {
+    element(first);
+    text += Json(name).dump();
+    text += ':';
+  }
+  bool scalar(const Json& value) {
+    text += value.dump();
+    return true;
+  }
+};
+
+/// Receives nlohmann's events; remembers why it stopped them.
+class TextReader final : public nlohmann::json_sax<Json> {
+ public:
+  TextReader(std::size_t max_depth, Duplicates duplicates)
+      : max_depth_(max_depth), builder_(max_depth, duplicates) {}
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
+  bool string(string_t& value) override { return scalar(std::move(value)); }
+  bool binary(binary_t&) override { return stop("holds binary data"); }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    builder_.key(std::move(name));
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
+    constexpr int kOutOfRange = 406;
+    return stop(error.id == kOutOfRange ? "holds a number that no double can hold"
+                                        : "is not valid JSON at byte " + std::to_string(position));
+  }
+
+  [[nodiscard]] Json take() { return builder_.take(); }
+  [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
+
+ private:
+  bool open(Json container) {
+    return builder_.open(std::move(container)) ||
+           stop("nests deeper than " + std::to_string(max_depth_) + " levels");
+  }
+  bool close() { return builder_.close() || refuse_duplicate(); }
+  bool scalar(Json value) { return builder_.scalar(std::move(value)) || refuse_duplicate(); }
+  bool refuse_duplicate() { return stop("has an object with the same key twice"); }
+  bool stop(std::string problem) {
+    problem_ = std::move(problem);
+    return false;
+  }
+
+  std::size_t max_depth_;
+  JsonBuilder builder_;
+  std::string problem_;
+};
+
+}  // namespace
+
+std::string write_json_text(const Json& value, std::size_t depth) {
+  if (depth <= kRecursableDepth) return value.dump();
+  TextWriter writer;
+  walk_json(value, writer);
+  return std::move(writer.text);
+}
+
+Json read_json_text(std::string_view text, std::size_t max_depth, Duplicates duplicates) {
+  TextReader reader(max_depth, duplicates);
+  if (!Json::sax_parse(text, &reader)) {
+    throw Error(ErrorCode::NotDecodable, "the text " + reader.problem());
+  }
+  return reader.take();
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace tidings::logging {
+
+/// What was thrown, in words. Texts are as the exception gave them: neither sanitized nor redacted.
+struct ErrorDescription {
+  /// The exception's type as C++ source spells it, e.g. `std::runtime_error`; for a diagnosis, not for a
+  /// programme.
+  std::string type;
+  /// `what()`; for a thrown string the string; empty for anything else that is not a std::exception.
+  std::string message;
+  /// What the exception was thrown from (std::nested_exception), outermost first, as `type: message`. At
+  /// most 16.
+  std::vector<std::string> causes;
+};
+
+/// Describes anything thrown, also what is not a std::exception. A null pointer gives an empty description.
+[[nodiscard]] ErrorDescription describe_error(const std::exception_ptr& error);
+[[nodiscard]] ErrorDescription describe_error(const std::exception& error);
+
+}  // namespace tidings::logging

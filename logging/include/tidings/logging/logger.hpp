@@ -1,0 +1,191 @@
+#pragma once
+
+#include <tidings/clock.hpp>
+#include <tidings/logging/level.hpp>
+#include <tidings/logging/record.hpp>
+#include <tidings/logging/redactor.hpp>
+#include <tidings/logging/value.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace spdlog {
+class logger;
+namespace sinks {
+class sink;
+}
+}  // namespace spdlog
+
+namespace tidings::logging {
+
+/// How a record is written.
+enum class Format : std::uint8_t {
+  Auto,     ///< What TIDINGS_LOG_FORMAT says (`json`, `console`); else console if it goes to a terminal; else
+            ///< JSON.
+  Json,     ///< One JSON object a line, ASCII only.
+  Console,  ///< For human eyes. Coloured only on a terminal, unless NO_COLOR is set or TERM is `dumb`.
+};
+
+/// A sink and the format of what goes there. Made implicitly from a spdlog sink, whose pattern is set to
+/// `%v`: the record is rendered before spdlog sees it.
+struct Output {
+  template <class Sink>
+  requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<spdlog::sinks::sink>> Output(
+      std::shared_ptr<Sink> to, Format as = Format::Auto)  // NOLINT(google-explicit-constructor)
+      : sink(std::move(to)), format(as) {}
+
+  std::shared_ptr<spdlog::sinks::sink> sink;
+  /// Auto: LoggerOptions::format.
+  Format format;
+};
+
+struct LoggerOptions {
+  /// The field `service`; may be empty.
+  std::string service = {};
+  /// The field `logger`; may be empty. Dots make a hierarchy: `orders.import`.
+  std::string name = {};
+  /// Records below are not made. Not set: what TIDINGS_LOG_LEVEL says (`info`, or
+  /// `warning,orders.import=debug`), else Info.
+  std::optional<Level> level = std::nullopt;
+  Format format = Format::Auto;
+  /// Where records go: spdlog sinks, thread-safe ones (`_mt`). None, and no spdlog_logger: standard error.
+  std::vector<Output> sinks = {};
+  /// A logger of one's own, also an asynchronous one, instead of sinks. It gets the rendered line; its
+  /// pattern, level and error handler stay as they are (set the pattern `%v` to have nothing but the record
+  /// on a line).
+  std::shared_ptr<spdlog::logger> spdlog_logger = nullptr;
+  /// Null: nothing is redacted.
+  std::shared_ptr<const Redactor> redactor = default_redactor();
+  /// In this order.
+  std::vector<Processor> processors = {};
+  std::shared_ptr<Clock> clock = system_clock();
+  /// Sinks are flushed after a record of this level or above.
+  Level flush_on = Level::Error;
+  /// A longer text is cut, and says so. At least 64.
+  std::size_t max_text_bytes = 65'536;
+};
+
+namespace detail {
+struct LoggerState;
+}
+
+/// Writes structured records: an event name and typed fields, never a formatted sentence.
+///
+///     const Logger log = Logger({.service = "orders"}).child("import");
+///     const Logger job = log.bind({{"file", path}});
+///     job.info("import_finished", {{"rows", rows}, {"duration_ms", 12.5}});
+///
+/// A record carries, in this order: its reserved fields (see is_reserved_name; those of the ambient
+/// correlation scope or handled event are filled in by themselves), the fields bound to the logger, the
+/// ambient ones (AmbientFields, then the handled event's attributes), and its own. Each name occurs once: own
+/// fields win over bound, bound over ambient ones.
+///
+/// A Logger is an immutable value, cheap to copy and to keep; all members may be called from any number of
+/// threads at once. Logging never throws and never fails the caller: what cannot be written is counted
+/// (`dropped`), and standard error says so. Sinks, processors and lazy fields run on the calling thread; a
+/// sink must not log to a logger it serves.
+class Logger {
+ public:
+  /// The process's default logger: standard error and the environment's settings, unless set_default() chose
+  /// another.
+  Logger() noexcept;
+  /// Throws Error(InvalidArgument): a service or name that is not empty and breaks is_valid_name, sinks
+  /// beside a spdlog_logger, a null sink or clock, or max_text_bytes below 64.
+  explicit Logger(LoggerOptions options);
+  Logger(const Logger&) noexcept = default;
+  Logger& operator=(const Logger&) noexcept = default;
+  ~Logger() = default;
+
+  /// What loggers constructed by default are from now on; the existing ones stay as they are.
+  static void set_default(const Logger& logger);
+
+  /// Whether a record of this level would be made. One relaxed atomic load.
+  [[nodiscard]] bool enabled(Level level) const noexcept {
+    return static_cast<std::uint8_t>(level) >= threshold_->load(std::memory_order_relaxed);
+  }
+
+  /// `event` is a constant name in snake_case: `import_finished`. Disabled: costs what enabled() costs.
+  void log(Level level, std::string_view event, std::span<const Field> fields) const noexcept {
+    if (enabled(level)) write(level, event, fields);
+  }
+  void log(Level level, std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(level, event, std::span<const Field>(fields.begin(), fields.size()));
+  }
+
+  void trace(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(Level::Trace, event, fields);
+  }
+  void debug(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(Level::Debug, event, fields);
+  }
+  void info(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(Level::Info, event, fields);
+  }
+  void warning(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(Level::Warning, event, fields);
+  }
+  void error(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(Level::Error, event, fields);
+  }
+  void critical(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
+    log(Level::Critical, event, fields);
+  }
+
+  /// A logger with these fields besides its own; a name it already has gets the new value. Values are copied;
+  /// a lazy one is evaluated anew for each record, so what it refers to must outlive the logger.
+  [[nodiscard]] Logger bind(std::initializer_list<Field> fields) const;
+  [[nodiscard]] Logger bind(std::span<const Field> fields) const;
+  /// A logger without these bound fields.
+  [[nodiscard]] Logger unbind(std::initializer_list<std::string_view> names) const;
+  /// A logger named `NAME.name` (or `name`, if it has none). Names are few and constant: each is remembered
+  /// for good.
+  [[nodiscard]] Logger child(std::string_view name) const;
+  [[nodiscard]] Logger with_service(std::string_view service) const;
+
+  [[nodiscard]] std::string_view name() const noexcept;
+  [[nodiscard]] std::string_view service() const noexcept;
+
+  /// Sets the level of all loggers made from the same Logger(LoggerOptions) whose name is `prefix` or begins
+  /// with `prefix.`, now and later; the longest prefix wins. An empty prefix means all.
+  void set_level(std::string_view prefix, Level level) const;
+  [[nodiscard]] Level level() const noexcept;
+
+  /// Records lost so far because a sink threw or memory ran out, by all loggers made from the same
+  /// Logger(LoggerOptions). What a spdlog_logger's own error handler swallows is not seen here.
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
+  void flush() const noexcept;
+  [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() const noexcept;
+
+ private:
+  friend struct detail::LoggerState;
+  explicit Logger(std::shared_ptr<const detail::LoggerState> state) noexcept;
+  void write(Level level, std::string_view event, std::span<const Field> fields) const noexcept;
+
+  std::shared_ptr<const detail::LoggerState> state_;
+  const std::atomic<std::uint8_t>* threshold_;  // owned by what state_ owns, or static
+};
+
+namespace detail {
+
+/// For tidings' own records: their fields may bear reserved names (but timestamp, level, event and logger),
+/// and then win over the ambient ones. Fields in `fields` whose reserved name has a null value are left out.
+void log_reserved(const Logger& logger, Level level, std::string_view event,
+                  std::span<const Field> fields) noexcept;
+inline void log_reserved(const Logger& logger, Level level, std::string_view event,
+                         std::initializer_list<Field> fields) noexcept {
+  log_reserved(logger, level, event, std::span<const Field>(fields.begin(), fields.size()));
+}
+
+}  // namespace detail
+
+}  // namespace tidings::logging

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <tidings/clock.hpp>
+#include <tidings/logging/level.hpp>
+#include <tidings/logging/value.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::logging {
+
+namespace detail {
+
+/// The reserved fields that a record may or may not have, in the order they are written.
+enum class Reserved : std::uint8_t {
+  Service,
+  CorrelationId,
+  CausationId,
+  EventId,
+  EventType,
+  Handler,
+  Attempt,
+  TraceId,
+  SpanId,
+  ErrorType,
+  Error,
+  ErrorChain,
+};
+inline constexpr std::size_t kReservedCount = 12;
+
+[[nodiscard]] std::string_view reserved_name(Reserved reserved) noexcept;
+[[nodiscard]] std::optional<Reserved> find_reserved(std::string_view name) noexcept;
+
+class RecordBuilder;
+
+}  // namespace detail
+
+/// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, correlation_id,
+/// causation_id, event_id, event_type, handler, attempt, trace_id, span_id, error_type, error, error_chain. A
+/// field of one's own that has such a name is written as `name_1`.
+[[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
+
+/// A record on its way to the sinks, as a Processor sees it: facts that can be relied upon (they cannot be
+/// changed), and the other fields, which can. Lives until log() returns; not to be kept.
+class Record {
+ public:
+  struct Entry {
+    std::string_view name;
+    const Value* value;
+  };
+
+  Record() = default;
+  Record(const Record&) = delete;
+  Record& operator=(const Record&) = delete;
+  ~Record() = default;
+
+  [[nodiscard]] Timestamp timestamp() const noexcept { return timestamp_; }
+  [[nodiscard]] Level level() const noexcept { return level_; }
+  [[nodiscard]] std::string_view event() const noexcept { return event_; }
+  /// The logger's name; may be empty.
+  [[nodiscard]] std::string_view logger() const noexcept { return logger_; }
+
+  /// The field of that name, reserved ones included, or null. Valid until that field is changed.
+  [[nodiscard]] const Value* find(std::string_view name) const noexcept;
+  /// Adds or replaces a field; name and value are copied. A reserved name gets the suffix `_1`; a value made
+  /// by error_of sets the error fields.
+  void set(std::string_view name, const Value& value);
+  /// False if there is no such field or it is reserved.
+  bool remove(std::string_view name) noexcept;
+
+  /// All but the reserved ones, in the order they are written.
+  [[nodiscard]] std::span<const Entry> fields() const noexcept { return fields_; }
+  /// Null if the record has none.
+  [[nodiscard]] const Value* reserved(detail::Reserved which) const noexcept {
+    return reserved_[static_cast<std::size_t>(which)];
+  }
+
+ private:
+  friend class detail::RecordBuilder;
+
+  struct Owned {
+    std::string name;
+    Value value;
+  };
+
+  void put(const Entry& entry, bool replace);
+  const Owned& own(std::string name, Value value);
+  void set_error(const ErrorDescription& error);
+
+  Timestamp timestamp_{};
+  Level level_ = Level::Info;
+  std::string_view event_;
+  std::string_view logger_;
+  std::array<const Value*, detail::kReservedCount> reserved_{};
+  std::vector<Entry> fields_;
+  std::vector<std::unique_ptr<Owned>> owned_;
+};
+
+/// Sees every enabled record before it is rendered; may add, change and remove fields, and drops the record
+/// by returning false. Called on the logging thread, by many at once. If it throws, the record is written
+/// without its own fields and with `processor_error`, so that nothing a processor should have hidden is seen.
+using Processor = std::function<bool(Record&)>;
+
+}  // namespace tidings::logging

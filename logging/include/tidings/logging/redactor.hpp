@@ -1,0 +1,83 @@
+#pragma once
+
+#include <tidings/event.hpp>
+
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::logging {
+
+/// What becomes of a value that must not be seen.
+enum class Redaction : std::uint8_t {
+  Mask,    ///< It is replaced by the text `[redacted]`.
+  Remove,  ///< It goes, with its key. In running text it is masked all the same.
+};
+
+/// password, passwd, pwd, passphrase, secret, token, api_key, authorization, cookie, credential, private_key,
+/// access_key, ssn, social_security_number, credit_card, card_number, cvv, cvc and their kin.
+[[nodiscard]] const std::vector<std::string>& default_redacted_keys();
+
+struct RedactorOptions {
+  /// Denied keys. Compared without regard to case, `_`, `-`, `.` and spaces, and at the end of longer keys as
+  /// well: `password` denies `Password`, `user_password`, `userPassword` and `password2`; a key of less than
+  /// five letters denies longer ones only at the beginning of a word (`cvv`: `card_cvv`, not `foocvv`).
+  std::vector<std::string> keys = default_redacted_keys();
+  /// JSON pointers (RFC 6901) whose segment `*` stands for any key or index: `/customer/*/email`. Whatever
+  /// they point at goes. In a record the first segment is the field's name.
+  std::vector<std::string> paths = {};
+  Redaction action = Redaction::Mask;
+};
+
+/// Keeps secrets out of records, alerts and pages: by key at any depth, by path, and by pattern in running
+/// text. Immutable and thread-safe. It is a safety net: it knows names and shapes of secrets, not their
+/// meaning.
+class Redactor {
+ public:
+  /// The defaults.
+  Redactor();
+  /// Throws Error(InvalidArgument) for an empty key, and for a path that is empty or does not begin with `/`.
+  explicit Redactor(const RedactorOptions& options);
+
+  /// Whether the value of a key like this must not be seen.
+  [[nodiscard]] bool denies(std::string_view key) const noexcept;
+  /// The value with all that is denied masked or removed, and its texts scanned as by redact_text. Not
+  /// recursive: any depth.
+  [[nodiscard]] Json redact(Json value) const;
+
+  /// Masks secrets in running text, in time linear in its length: `password=...`, `token: ...`,
+  /// `"secret":"..."` for denied keys; the rest of the line after `Authorization:` and `Cookie:`; `Bearer
+  /// ...`; passwords in URLs
+  /// (`https://user:...@host`); private keys in PEM; card numbers (13 to 19 digits that pass the Luhn check
+  /// and begin like a card's).
+  [[nodiscard]] std::string redact_text(std::string_view text) const;
+  /// redact_text without the copy: false, and `out` untouched, if there is nothing to mask.
+  bool redact_text_into(std::string_view text, std::string& out) const;
+
+  [[nodiscard]] Redaction action() const noexcept { return action_; }
+  /// Whether some path begins with this segment.
+  [[nodiscard]] bool has_path_below(std::string_view segment) const noexcept;
+  /// redact() for the value that stands at `/segment`. False if the value itself must go.
+  bool redact_below(std::string_view segment, Json& value) const;
+
+ private:
+  using Path = std::vector<std::string>;
+
+  [[nodiscard]] bool denies_as_written(std::string_view key) const noexcept;
+  void redact_keys_and_texts(Json& root) const;
+  void redact_object(Json& object, std::vector<Json*>& open) const;
+
+  std::vector<std::string> keys_;     // lower case, without separators
+  std::bitset<256> last_characters_;  // of keys_: most names are cleared by their last letter
+  std::vector<Path> paths_;
+  Redaction action_ = Redaction::Mask;
+};
+
+/// A Redactor with the defaults, made once.
+[[nodiscard]] std::shared_ptr<const Redactor> default_redactor();
+
+}  // namespace tidings::logging

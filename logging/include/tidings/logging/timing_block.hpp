@@ -1,0 +1,47 @@
+#pragma once
+
+#include <tidings/clock.hpp>
+#include <tidings/logging/logger.hpp>
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings::logging {
+
+/// Logs one record when the block is left, however it is left:
+///
+///     TimingBlock timing(log, Level::Info, "catalogue_imported", {{"file", path}});
+///     timing.add("rows", import(path));
+///
+/// It has the fields given, those added, `duration_ms` (a number with a fraction), and `outcome`:
+/// `completed`, or `exception` if an exception leaves the block. If the level is not enabled at the start,
+/// nothing is measured or logged. For one thread.
+class TimingBlock {
+ public:
+  TimingBlock(Logger logger, Level level, std::string_view event, std::initializer_list<Field> fields = {},
+              std::shared_ptr<Clock> clock = system_clock());
+  TimingBlock(const TimingBlock&) = delete;
+  TimingBlock& operator=(const TimingBlock&) = delete;
+  ~TimingBlock();
+
+  /// Adds a field to the record; name and value are copied.
+  void add(std::string_view name, const Value& value);
+
+ private:
+  [[nodiscard]] std::vector<Field> finished_fields() const;
+
+  Logger logger_;
+  Level level_;
+  bool enabled_;
+  int exceptions_at_start_ = 0;
+  std::string event_;
+  std::vector<std::pair<std::string, Value>> fields_;
+  std::shared_ptr<Clock> clock_;
+  Instant start_{};
+};
+
+}  // namespace tidings::logging

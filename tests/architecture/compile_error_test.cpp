@@ -1,0 +1,117 @@
+#include "architecture/compiler.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+
+namespace tidings::architecture {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kPrelude = R"(#include <tidings/bus.hpp>
+#include <nlohmann/json.hpp>
+struct Good {
+  static constexpr std::string_view event_type = "orders.order_placed";
+  int order_id{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Good, order_id)
+};
+)";
+
+/// A service's source: `declarations`, then `statements` in a function that has a bus.
+Compilation compile_service(const std::string& declarations, const std::string& statements) {
+  return compile_in("bus", kPrelude + declarations +
+                               "void use(tidings::Bus& bus);\nvoid use(tidings::Bus& bus) {\n" + statements +
+                               "\n}\n");
+}
+
+/// A mistake a user makes, and what the compiler's messages say about it.
+struct Mistake {
+  std::string name;
+  std::string declarations;
+  std::string statements;
+  std::string explanation;
+
+  friend std::ostream& operator<<(std::ostream& stream, const Mistake& mistake) {
+    return stream << mistake.name;
+  }
+};
+
+class CompileError : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(CompileError, SaysWhatIsMissing) {
+  const auto compilation = compile_service(GetParam().declarations, GetParam().statements);
+  EXPECT_FALSE(compilation.accepted);
+  EXPECT_THAT(compilation.messages, HasSubstr(GetParam().explanation));
+}
+
+// The control: without the mistake the same service compiles.
+TEST(CompileErrors, AreNotGivenForACorrectService) {
+  const auto compilation = compile_service("", R"(bus.subscribe<Good>("by_event", [](const Good&) {}).keep();
+             bus.subscribe<Good>("with_context", [](const Good&, const tidings::EventContext&) {}).keep();
+             bus.publish(Good{.order_id = 42});)");
+  EXPECT_TRUE(compilation.accepted) << compilation.messages;
+}
+
+const Mistake kEventMistakes[] = {
+    {"NoEventType", "struct Bad { int id{}; NLOHMANN_DEFINE_TYPE_INTRUSIVE(Bad, id) };",
+     "bus.publish(Bad{});", "an event needs a member `static constexpr std::string_view event_type"},
+    {"NoJson", "struct Bad { static constexpr std::string_view event_type = \"bad\"; };",
+     "bus.publish(Bad{});", "an event needs to_json and from_json"},
+    {"NoJsonWhenSubscribing", "struct Bad { static constexpr std::string_view event_type = \"bad\"; };",
+     "bus.subscribe<Bad>(\"handler\", [](const Bad&) {}).keep();", "an event needs to_json and from_json"},
+    {"NoDefaultConstructor",
+     R"(struct Bad {
+          static constexpr std::string_view event_type = "bad";
+          explicit Bad(int given) : id(given) {}
+          int id;
+          NLOHMANN_DEFINE_TYPE_INTRUSIVE(Bad, id)
+        };)",
+     "bus.publish(Bad{1});", "an event needs a default constructor"},
+    {"NotCopyable",
+     R"(struct Bad {
+          static constexpr std::string_view event_type = "bad";
+          std::unique_ptr<int> id;
+          friend void to_json(tidings::Json&, const Bad&) {}
+          friend void from_json(const tidings::Json&, Bad&) {}
+        };)",
+     "bus.publish(Bad{});", "an event must be copyable"},
+    {"BadEventType",
+     R"(struct Bad {
+          static constexpr std::string_view event_type = "order placed";
+          int id{};
+          NLOHMANN_DEFINE_TYPE_INTRUSIVE(Bad, id)
+        };)",
+     "bus.publish(Bad{});", "event_type must be 1 to 200 visible ASCII characters"},
+    {"SchemaVersionZero",
+     R"(struct Bad {
+          static constexpr std::string_view event_type = "bad";
+          static constexpr int schema_version = 0;
+          int id{};
+          NLOHMANN_DEFINE_TYPE_INTRUSIVE(Bad, id)
+        };)",
+     "bus.publish(Bad{});", "schema_version starts at 1"},
+};
+
+const Mistake kHandlerMistakes[] = {
+    {"ThirdForm", "", "bus.subscribe<Good>(\"handler\", [](const Good&, int) {}).keep();",
+     "a handler takes (const E&) or (const E&, const tidings::EventContext&)"},
+    {"NoParameter", "", "bus.subscribe<Good>(\"handler\", [] {}).keep();",
+     "a handler takes (const E&) or (const E&, const tidings::EventContext&)"},
+    {"WouldChangeTheEvent", "",
+     "bus.subscribe<Good>(\"handler\", [](Good& event) { event.order_id = 1; }).keep();",
+     "a handler takes (const E&) or (const E&, const tidings::EventContext&)"},
+    {"SubscriptionThrownAway", "", "bus.subscribe<Good>(\"handler\", [](const Good&) {});", "nodiscard"},
+    {"SubscriptionCopied", "",
+     "auto one = bus.subscribe<Good>(\"handler\", [](const Good&) {}); auto two = one;", "deleted"},
+};
+
+std::string test_name(const ::testing::TestParamInfo<Mistake>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Events, CompileError, ::testing::ValuesIn(kEventMistakes), test_name);
+INSTANTIATE_TEST_SUITE_P(Handlers, CompileError, ::testing::ValuesIn(kHandlerMistakes), test_name);
+
+}  // namespace
+}  // namespace tidings::architecture

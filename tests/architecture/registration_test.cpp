@@ -1,0 +1,88 @@
+#include "architecture/command.hpp"
+#include "architecture/tree.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace tidings::architecture {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+/// The source files of everything that an ordinary build makes, as the build system wrote them down.
+std::set<std::string> compiled_sources() {
+  std::ifstream stream(TIDINGS_COMPILED_SOURCES);
+  std::set<std::string> sources;
+  for (std::string line; std::getline(stream, line);) sources.insert(line);
+  return sources;
+}
+
+/// Sources that belong to no target of this build: the consumer is a project of its own, and benchmarks have
+/// an option.
+bool is_built_elsewhere(const TreeFile& file) {
+  return file.is_below("tests/packaging") || file.is_below("bench");
+}
+
+TEST(Registration, CompilesEverySourceFile) {
+  const auto compiled = compiled_sources();
+  for (const TreeFile& file : tree_files()) {
+    if (!file.path.ends_with(".cpp") || is_built_elsewhere(file)) continue;
+    EXPECT_THAT(compiled, Contains((tree_root() / file.path).string()));
+  }
+}
+
+/// `suite.Suite.Name` of each test that CTest would run.
+std::vector<std::string> registered_tests() {
+  const auto listing =
+      run_command("'" TIDINGS_CTEST "' --test-dir '" TIDINGS_BINARY_DIR "' --show-only=json-v1");
+  const auto json = nlohmann::json::parse(listing.output.substr(listing.output.find('{')));
+  std::vector<std::string> names;
+  for (const auto& test : json.at("tests")) names.push_back(test.at("name").get<std::string>());
+  return names;
+}
+
+/// Suite and name of each test that a file defines.
+std::vector<std::pair<std::string, std::string>> tests_in(const TreeFile& file) {
+  static const std::regex definition(
+      R"(\n(?:TYPED_|RC_G)?TEST(?:_[FP]|_PROP(?:_FIXTURE)?)?\(\s*(\w+),\s*(\w+))");
+  std::vector<std::pair<std::string, std::string>> tests;
+  for (auto match = std::sregex_iterator(file.text.begin(), file.text.end(), definition);
+       match != std::sregex_iterator(); ++match) {
+    tests.emplace_back((*match)[1], (*match)[2]);
+  }
+  return tests;
+}
+
+/// Whether one of the names is `[prefix.][instance/]Suite[/type].Name[/parameter]`.
+bool is_registered(const std::vector<std::string>& names, const std::string& suite, const std::string& name) {
+  const std::regex registered("(.*[./])?" + suite + "(/[^.]*)?\\." + name + "(/.*)?");
+  return std::any_of(names.begin(), names.end(),
+                     [&](const auto& each) { return std::regex_match(each, registered); });
+}
+
+TEST(Registration, RunsEveryTestOfEveryTestFile) {
+  const auto names = registered_tests();
+  for (const TreeFile& file : tree_files()) {
+    if (!file.path.ends_with("_test.cpp") || is_built_elsewhere(file)) continue;
+    const auto tests = tests_in(file);
+    EXPECT_THAT(tests, Not(IsEmpty())) << file.path;
+    for (const auto& [suite, name] : tests) {
+      EXPECT_TRUE(is_registered(names, suite, name))
+          << file.path << ": CTest does not run " << suite << "." << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tidings::architecture

@@ -1,0 +1,102 @@
+#include "architecture/tree.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::architecture {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+template <class Predicate>
+std::vector<std::string> lines_where(Predicate belongs, std::string_view part) {
+  std::vector<std::string> found;
+  for (const TreeFile& file : tree_files()) {
+    if (!belongs(file)) continue;
+    const auto lines = lines_with(file, part);
+    found.insert(found.end(), lines.begin(), lines.end());
+  }
+  return found;
+}
+
+bool is_test(const TreeFile& file) { return file.is_below("tests") && file.is_source(); }
+bool is_any(const TreeFile&) { return true; }
+
+// Guards every rule below against looking at nothing.
+TEST(Tree, IsFound) {
+  EXPECT_THAT(lines_where(is_test, "TEST(Tree, IsFound)"), Not(IsEmpty()));
+  EXPECT_THAT(lines_where(is_any, "class Bus {"), Not(IsEmpty()));
+}
+
+/// What is forbidden, written so that this file does not break its own rules.
+std::string halves(const char* first, const char* second) { return std::string(first) + second; }
+
+class ForbiddenInTests : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ForbiddenInTests, IsAbsent) { EXPECT_THAT(lines_where(is_test, GetParam()), IsEmpty()); }
+
+INSTANTIATE_TEST_SUITE_P(Sleeping, ForbiddenInTests,
+                         ::testing::Values(halves("sleep", "_for"), halves("sleep", "_until"),
+                                           halves("usl", "eep("), halves("nanosl", "eep("),
+                                           halves(" sle", "ep(")));
+INSTANTIATE_TEST_SUITE_P(SwitchedOff, ForbiddenInTests,
+                         ::testing::Values(halves("DIS", "ABLED_"), halves("GTEST", "_SKIP")));
+
+class ForbiddenInSources : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ForbiddenInSources, IsAbsent) {
+  EXPECT_THAT(lines_where([](const TreeFile& file) { return file.is_source(); }, GetParam()), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Unfinished, ForbiddenInSources,
+                         ::testing::Values(halves("TO", "DO"), halves("FIX", "ME"), halves("XX", "X:"),
+                                           halves("HA", "CK")));
+INSTANTIATE_TEST_SUITE_P(AroundTheDependencyLine, ForbiddenInSources, ::testing::Values("#include \"../"));
+
+TEST(Tree, NamesNoPathOfOneMachine) {
+  for (const std::string& path : {tree_root().string() + "/", halves("/ho", "me/"), halves("/ro", "ot/")}) {
+    EXPECT_THAT(lines_where(is_any, path), IsEmpty());
+  }
+}
+
+TEST(Tree, KeepsSourceFilesUnder400Lines) {
+  for (const TreeFile& file : tree_files()) {
+    if (!file.is_source()) continue;
+    EXPECT_LT(std::count(file.text.begin(), file.text.end(), '\n'), 400) << file.path;
+  }
+}
+
+TEST(Tree, NamesSourceFilesInSnakeCase) {
+  const std::regex snake_case("[a-z0-9]+(_[a-z0-9]+)*\\.[ch]pp");
+  for (const TreeFile& file : tree_files()) {
+    if (!file.is_source()) continue;
+    EXPECT_TRUE(std::regex_match(fs::path(file.path).filename().string(), snake_case)) << file.path;
+  }
+}
+
+TEST(Tree, GuardsHeadersWithPragmaOnce) {
+  for (const TreeFile& file : tree_files()) {
+    if (!file.path.ends_with(".hpp")) continue;
+    EXPECT_THAT(file.text, StartsWith("#pragma once\n")) << file.path;
+  }
+}
+
+TEST(Tree, HasExecutableScripts) {
+  for (const char* script : {"scripts/demo", "scripts/test", "scripts/bench", ".ci/run"}) {
+    const auto permissions = fs::status(tree_root() / script).permissions();
+    EXPECT_NE(permissions & fs::perms::owner_exec, fs::perms::none) << script;
+  }
+}
+
+}  // namespace
+}  // namespace tidings::architecture

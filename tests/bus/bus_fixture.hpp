@@ -1,0 +1,70 @@
+#pragma once
+
+#include <tidings/bus.hpp>
+#include <tidings/error.hpp>
+#include <tidings/logging/capture.hpp>
+#include <tidings/memory_letter_sink.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings::test {
+
+using namespace std::chrono_literals;
+
+struct OrderPlaced {
+  static constexpr std::string_view event_type = "orders.order_placed";
+  std::int64_t order_id{};
+  std::string customer{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(OrderPlaced, order_id, customer)
+};
+
+struct OrderShipped {
+  static constexpr std::string_view event_type = "orders.order_shipped";
+  static constexpr int schema_version = 2;
+  std::int64_t order_id{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(OrderShipped, order_id)
+};
+
+/// Waits longer than any healthy test needs.
+inline constexpr auto kLong = 30s;
+
+/// A bus with a clock that stands still, letters in memory and captured records.
+class BusTest : public testing::Test {
+ protected:
+  BusOptions options() {
+    BusOptions result{.service = "shop", .store = letters_, .logger = capture_.logger(), .clock = clock_};
+    result.random = [] { return UINT64_MAX; };  // full jitter's longest wait
+    return result;
+  }
+  /// Lets the timer see what it must wait for, then moves time.
+  void advance(std::chrono::microseconds step) {
+    clock_->await_waiter();
+    clock_->advance(step);
+  }
+
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<MemoryLetterSink> letters_ = std::make_shared<MemoryLetterSink>();
+  logging::Capture capture_;
+};
+
+template <class Function>
+ErrorCode error_code_of(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string_view(error.what()), "");
+    return error.code();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return ErrorCode{};
+}
+
+}  // namespace tidings::test

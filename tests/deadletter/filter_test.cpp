@@ -1,0 +1,176 @@
+#include "deadletter/store_fixture.hpp"
+
+#include "query.hpp"
+#include "schema.hpp"
+
+#include <ostream>
+
+namespace tidings::deadletter {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class FilterTest : public StoreTest {
+ protected:
+  FilterTest() {
+    auto all = letters(1, 6);
+    all[1].event_type = "orders.order_cancelled";
+    all[2].handler = "update_stock";
+    all[3].service = "shipping";
+    all[4].error_fingerprint = "00000000000000bb";
+    all[5].reason = Reason::Permanent;
+    all[5].metadata.correlation_id = CorrelationId::parse("request-6").value();
+    static_cast<void>(store(*open(), all));
+    execute("UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded' WHERE id = 1");
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> matching(const Filter& filter) const {
+    auto reader = Reader::open(database());
+    std::vector<std::int64_t> ids;
+    for (const auto& stored : reader.list(filter, 100).letters) ids.insert(ids.begin(), stored.id);
+    EXPECT_EQ(reader.count(filter), static_cast<std::int64_t>(ids.size()));
+    const auto oldest = reader.oldest(filter);
+    EXPECT_EQ(oldest ? oldest->id : 0, ids.empty() ? 0 : ids.front());
+    std::int64_t grouped = 0;
+    for (const Group& group : reader.groups(filter, 100)) grouped += group.count;
+    EXPECT_EQ(grouped, static_cast<std::int64_t>(ids.size()));
+    return ids;
+  }
+};
+
+TEST_F(FilterTest, WithoutConditionsMatchesEverything) { EXPECT_THAT(matching({}), ElementsAre(1, 2, 3, 4, 5, 6)); }
+
+TEST_F(FilterTest, MatchesEachFieldExactly) {
+  EXPECT_THAT(matching({.event_type = "orders.order_cancelled"}), ElementsAre(2));
+  EXPECT_THAT(matching({.handler = "update_stock"}), ElementsAre(3));
+  EXPECT_THAT(matching({.service = "shipping"}), ElementsAre(4));
+  EXPECT_THAT(matching({.fingerprint = "00000000000000bb"}), ElementsAre(5));
+  EXPECT_THAT(matching({.correlation_id = "request-6"}), ElementsAre(6));
+  EXPECT_THAT(matching({.event_id = event_id(3)}), ElementsAre(3));
+  EXPECT_THAT(matching({.reason = Reason::Permanent}), ElementsAre(6));
+  EXPECT_THAT(matching({.event_type = "ORDERS.order_cancelled"}), IsEmpty());
+}
+
+TEST_F(FilterTest, MatchesUnresolvedOrResolved) {
+  EXPECT_THAT(matching({.resolved = false}), ElementsAre(2, 3, 4, 5, 6));
+  EXPECT_THAT(matching({.resolved = true}), ElementsAre(1));
+  EXPECT_THAT(matching({.event_type = "orders.order_cancelled", .resolved = false}), ElementsAre(2));
+  EXPECT_THAT(matching({.handler = "update_stock", .resolved = false}), ElementsAre(3));
+  EXPECT_THAT(matching({.fingerprint = "00000000000000bb", .resolved = false}), ElementsAre(5));
+}
+
+TEST_F(FilterTest, MatchesFromATimeUpToAnother) {
+  EXPECT_THAT(matching({.since = failed_at(3), .until = failed_at(5)}), ElementsAre(3, 4));
+  EXPECT_THAT(matching({.resolved = false, .since = failed_at(5)}), ElementsAre(5, 6));
+  EXPECT_THAT(matching({.resolved = false, .until = failed_at(3)}), ElementsAre(2));
+  EXPECT_THAT(matching({.since = failed_at(5), .until = failed_at(5)}), IsEmpty());
+}
+
+TEST_F(FilterTest, ConditionsAddUp) {
+  EXPECT_THAT(matching({.event_type = "orders.order_placed",
+                        .handler = "send_receipt",
+                        .service = "orders",
+                        .fingerprint = "00000000000000aa",
+                        .reason = Reason::Exhausted,
+                        .resolved = true}),
+              ElementsAre(1));
+}
+
+TEST_F(FilterTest, HostileValuesAreOnlyValues) {
+  for (const std::string& hostile : {std::string("' OR 1=1 --"), std::string("'; DROP TABLE dead_letters; --"),
+                                     std::string("\" UNION SELECT * FROM tidings_meta"), std::string("%"),
+                                     std::string("a\0b", 3), std::string("\xff\xfe"), std::string(1'000'000, '?')}) {
+    EXPECT_THAT(matching({.event_type = hostile}), IsEmpty());
+    EXPECT_THAT(matching({.handler = hostile, .service = hostile, .resolved = false}), IsEmpty());
+    EXPECT_THAT(matching({.fingerprint = hostile, .correlation_id = hostile}), IsEmpty());
+  }
+  EXPECT_THAT(matching({}), ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+struct Plan {
+  const char* name;
+  Filter filter;
+  const char* index;
+
+  friend std::ostream& operator<<(std::ostream& out, const Plan& plan) { return out << plan.name; }
+};
+
+class QueryPlanTest : public StoreTest, public testing::WithParamInterface<Plan> {
+ protected:
+  /// SQLite's plan for a question on a new database, which has no statistics, one step a line.
+  [[nodiscard]] std::string plan(std::string_view columns, std::string_view rest,
+                                 const std::optional<Page::Cursor>& after = {}) const {
+    static_cast<void>(open());
+    SQLite::Database connection(database().native(), SQLite::OPEN_READONLY);
+    SQLite::Statement statement(connection,
+                                "EXPLAIN QUERY PLAN " + Query(GetParam().filter, after).sql(columns, rest));
+    std::string steps;
+    while (statement.executeStep()) steps += statement.getColumn(3).getString() + "\n";
+    return steps;
+  }
+};
+
+TEST_P(QueryPlanTest, CountsThroughAnIndexWithoutWalkingIt) {
+  EXPECT_THAT(plan("count(*)", ""), AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index), Not(HasSubstr("SCAN"))));
+}
+
+TEST_P(QueryPlanTest, FindsTheOldestAndPagesWithoutSorting) {
+  const Page::Cursor after{failed_at(50), 7};
+  for (const auto& steps : {plan("*", "ORDER BY failed_at, id LIMIT 1"), plan("*", "ORDER BY failed_at DESC, id DESC LIMIT 9", after)}) {
+    EXPECT_THAT(steps, AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index), Not(HasSubstr("B-TREE"))));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Questions, QueryPlanTest,
+    testing::Values(
+        Plan{"UnresolvedSince", {.resolved = false, .since = failed_at(1)}, "dead_letters_unresolved_by_time (failed_at>"},
+        Plan{"UnresolvedOfAService",
+             {.service = "s", .resolved = false, .since = failed_at(1)},
+             "dead_letters_unresolved_by_time (failed_at>"},
+        Plan{"UnresolvedOfAType",
+             {.event_type = "t", .resolved = false, .since = failed_at(1)},
+             "dead_letters_unresolved_by_type (event_type=? AND failed_at>"},
+        Plan{"UnresolvedOfAHandler",
+             {.event_type = "t", .handler = "h", .resolved = false, .since = failed_at(1)},
+             "dead_letters_unresolved_by_handler (handler=? AND failed_at>"},
+        Plan{"UnresolvedOfACause",
+             {.handler = "h", .fingerprint = "f", .resolved = false, .since = failed_at(1)},
+             "dead_letters_unresolved_by_fingerprint (error_fingerprint=? AND failed_at>"},
+        Plan{"AllSince", {.since = failed_at(1)}, "dead_letters_by_time (failed_at>"},
+        Plan{"AllUntil", {.until = failed_at(9)}, "dead_letters_by_time (failed_at<"}),
+    [](const auto& plan) { return plan.param.name; });
+
+class LookUpPlanTest : public QueryPlanTest {};
+
+TEST_P(LookUpPlanTest, SearchesByTheIdentifier) {
+  for (const auto& steps : {plan("count(*)", ""), plan("*", "ORDER BY failed_at DESC, id DESC LIMIT 9")}) {
+    EXPECT_THAT(steps, AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index), Not(HasSubstr("SCAN"))));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Identifiers, LookUpPlanTest,
+    testing::Values(Plan{"ByCorrelation", {.correlation_id = "c"}, "dead_letters_by_correlation (correlation_id=?"},
+                    Plan{"ByEvent", {.event_id = event_id(1), .resolved = false}, "dead_letters_once (event_id=?"}),
+    [](const auto& plan) { return plan.param.name; });
+
+class GroupPlanTest : public QueryPlanTest {};
+
+TEST_P(GroupPlanTest, IsAnsweredFromTheIndexAlone) {
+  const auto steps = plan("error_fingerprint, event_type, handler, service, count(*), min(failed_at), max(failed_at)",
+                          "GROUP BY error_fingerprint, event_type, handler, service");
+  EXPECT_THAT(steps, HasSubstr("COVERING INDEX dead_letters_unresolved_by_time"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Windows, GroupPlanTest,
+                         testing::Values(Plan{"All", {.resolved = false}, ""},
+                                         Plan{"Since", {.resolved = false, .since = failed_at(1)}, ""}),
+                         [](const auto& plan) { return plan.param.name; });
+
+}  // namespace
+}  // namespace tidings::deadletter

@@ -1,0 +1,25 @@
+# cmake -D ROOT=... -P check_links.cmake
+#
+# Fails if a relative link `](path)` in a Markdown document of the repository leads to no file.
+file(GLOB_RECURSE documents "${ROOT}/docs/*.md")
+list(APPEND documents "${ROOT}/README.md" "${ROOT}/CONTRIBUTING.md" "${ROOT}/CHANGELOG.md")
+set(checked 0)
+foreach(document IN LISTS documents)
+  cmake_path(GET document PARENT_PATH folder)
+  file(READ "${document}" text)
+  # Brackets and semicolons have a meaning in CMake's lists.
+  string(REPLACE ";" "," text "${text}")
+  string(REPLACE "](" "<link>" text "${text}")
+  string(REGEX MATCHALL "<link>[^):# ]+[)#]" links "${text}")
+  foreach(link IN LISTS links)
+    string(REGEX REPLACE "^<link>(.*)[)#]$" "\\1" target "${link}")
+    if(NOT EXISTS "${folder}/${target}")
+      message(SEND_ERROR "${document} links to ${target}, which does not exist")
+    endif()
+    math(EXPR checked "${checked} + 1")
+  endforeach()
+endforeach()
+message("${checked} links lead somewhere")
+if(checked EQUAL 0)
+  message(FATAL_ERROR "no links were found in ${ROOT}")
+endif()

@@ -1,0 +1,166 @@
+#include <tidings/cloudevents.hpp>
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "deep_json.hpp"
+#include "thrown_error.hpp"
+
+namespace tidings {
+namespace {
+
+constexpr const char* kId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+
+CloudEvent smallest() {
+  CloudEvent event{.type = "orders.order_placed"};
+  event.metadata.event_id = *EventId::parse(kId);
+  event.metadata.source = "orders";
+  return event;
+}
+
+CloudEvent fullest() {
+  CloudEvent event = smallest();
+  event.schema_version = 3;
+  Metadata& metadata = event.metadata;
+  metadata.correlation_id = *CorrelationId::parse("request-1");
+  metadata.causation_id = EventId::parse("017f22e2-79b0-7cc3-98c4-000000000001");
+  metadata.traceparent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  metadata.tracestate = "rojo=1";
+  metadata.published_at = Timestamp(std::chrono::microseconds(1'800'000'000'123'456));
+  metadata.attributes = {{"partitionkey", "p"}, {"sampledrate", "30"}, {"tenant", "ac'me"}};
+  event.data = {{"order_id", 42}};
+  event.subject = "order 42";
+  event.datacontenttype = "application/json; charset=utf-8";
+  event.dataschema = "https://example.com/schema?v=3";
+  return event;
+}
+
+TEST(WriteCloudEvent, TheSmallestHasTheRequiredAttributesAlone) {
+  EXPECT_EQ(
+      to_cloudevent_json(smallest()),
+      Json({{"specversion", "1.0"}, {"id", kId}, {"source", "orders"}, {"type", "orders.order_placed"}}));
+}
+
+TEST(WriteCloudEvent, EveryFieldBecomesATopLevelAttribute) {
+  const Json expected = {{"specversion", "1.0"},
+                         {"id", kId},
+                         {"source", "orders"},
+                         {"type", "orders.order_placed"},
+                         {"schemaversion", 3},
+                         {"correlationid", "request-1"},
+                         {"causationid", "017f22e2-79b0-7cc3-98c4-000000000001"},
+                         {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+                         {"tracestate", "rojo=1"},
+                         {"time", "2027-01-15T08:00:00.123456Z"},
+                         {"partitionkey", "p"},
+                         {"sampledrate", 30},
+                         {"tenant", "ac'me"},
+                         {"subject", "order 42"},
+                         {"datacontenttype", "application/json; charset=utf-8"},
+                         {"dataschema", "https://example.com/schema?v=3"},
+                         {"data", {{"order_id", 42}}}};
+  EXPECT_EQ(to_cloudevent_json(fullest()), expected);
+}
+
+TEST(WriteCloudEvent, ComesBackAsItWas) {
+  const CloudEvent event = fullest();
+  const CloudEvent back = from_cloudevent_json(to_cloudevent_json(event));
+  EXPECT_EQ(back.type, event.type);
+  EXPECT_EQ(back.schema_version, 3);
+  EXPECT_EQ(back.metadata, event.metadata);
+  EXPECT_EQ(back.data, event.data);
+  EXPECT_EQ(back.subject, event.subject);
+  EXPECT_EQ(back.datacontenttype, event.datacontenttype);
+  EXPECT_EQ(back.dataschema, event.dataschema);
+  EXPECT_EQ(to_cloudevent_json(back), to_cloudevent_json(event));
+}
+
+TEST(WriteCloudEvent, NullDataDiffersFromNone) {
+  CloudEvent event = smallest();
+  EXPECT_FALSE(to_cloudevent_json(event).contains("data"));
+  event.data = nullptr;
+  EXPECT_TRUE(to_cloudevent_json(event).at("data").is_null());
+}
+
+TEST(WriteCloudEvent, BinaryDataIsBase64) {
+  CloudEvent event = smallest();
+  event.has_binary = true;
+  event.binary = std::string("\xFF\x00", 2);
+  const Json envelope = to_cloudevent_json(event);
+  EXPECT_EQ(envelope.at("data_base64"), "/wA=");
+  EXPECT_FALSE(envelope.contains("data"));
+  event.binary = "";
+  EXPECT_EQ(to_cloudevent_json(event).at("data_base64"), "");
+}
+
+TEST(WriteCloudEvent, ATracestateWithoutTraceparentIsDropped) {
+  CloudEvent event = smallest();
+  event.metadata.tracestate = "rojo=1";
+  EXPECT_FALSE(to_cloudevent_json(event).contains("tracestate"));
+}
+
+TEST(WriteCloudEvent, DeepDataIsCarriedWhole) {
+  CloudEvent event = smallest();
+  event.data = nested(kMaxDecodableDepth);
+  const EncodedData text = encode_data(to_cloudevent_json(event));
+  const CloudEvent back = parse_cloudevent(text.bytes);
+  EXPECT_EQ(innermost(back.data, kMaxDecodableDepth), 42);
+}
+
+template <class Change>
+void expect_refused(const std::string& part, Change change) {
+  CloudEvent event = smallest();
+  change(event);
+  expect_error(ErrorCode::NotEncodable, part, [&event] { return to_cloudevent_json(event); });
+}
+
+TEST(WriteCloudEvent, RefusesAnEventWithoutItsRequiredAttributes) {
+  expect_refused("\"type\" is required", [](CloudEvent& event) { event.type = ""; });
+  expect_refused("\"id\" is required", [](CloudEvent& event) { event.metadata.event_id = EventId(); });
+  expect_refused("\"source\" must be", [](CloudEvent& event) { event.metadata.source = ""; });
+  expect_refused("\"source\" must be", [](CloudEvent& event) { event.metadata.source = "not a uri"; });
+}
+
+TEST(WriteCloudEvent, RefusesBadText) {
+  expect_refused("\"type\" must be UTF-8", [](CloudEvent& event) { event.type = "a\nb"; });
+  expect_refused("\"subject\" must be UTF-8", [](CloudEvent& event) { event.subject = "\xFF"; });
+  expect_refused("\"tenant\" must be UTF-8", [](CloudEvent& event) {
+    event.metadata.attributes = {{"tenant", "\x01"}};
+  });
+  expect_refused("\"datacontenttype\" must be", [](CloudEvent& event) { event.datacontenttype = "json"; });
+  expect_refused("\"dataschema\" must be", [](CloudEvent& event) { event.dataschema = "/relative"; });
+  expect_refused("\"schemaversion\" must be", [](CloudEvent& event) { event.schema_version = 0; });
+}
+
+TEST(WriteCloudEvent, RefusesBadExtensions) {
+  const auto with = [](Attributes attributes) {
+    return [attributes](CloudEvent& event) { event.metadata.attributes = attributes; };
+  };
+  expect_refused("bad name", with({{"Tenant", "x"}}));
+  expect_refused("bad name", with({{"", "x"}}));
+  expect_refused("bad name", with({{"data_base64", "x"}}));
+  for (const char* name :
+       {"id", "source", "data", "time", "subject", "correlationid", "schemaversion", "tracestate"}) {
+    expect_refused("gives a meaning", with({{name, "x"}}));
+  }
+  expect_refused("given twice", with({{"tenant", "x"}, {"tenant", "x"}}));
+  expect_refused("\"partitionkey\" must not be empty", with({{"partitionkey", ""}}));
+  for (const char* rate : {"", "0", "-1", "x", "1x", "2147483648", " 1"}) {
+    expect_refused("\"sampledrate\" must be an integer", with({{"sampledrate", rate}}));
+  }
+}
+
+TEST(WriteCloudEvent, RefusesDataThatJsonCannotCarry) {
+  expect_refused("hand it over as binary", [](CloudEvent& event) { event.data = "\xFF"; });
+  expect_refused("hand it over as binary",
+                 [](CloudEvent& event) { event.data = {std::numeric_limits<double>::infinity()}; });
+  expect_refused("hand it over as binary", [](CloudEvent& event) { event.data = Json::binary({1}); });
+  expect_refused("both data and binary", [](CloudEvent& event) {
+    event.data = 1;
+    event.has_binary = true;
+  });
+}
+
+}  // namespace
+}  // namespace tidings

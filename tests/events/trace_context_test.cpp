@@ -1,0 +1,73 @@
+#include <tidings/trace_context.hpp>
+
+#include <gtest/gtest.h>
+
+namespace tidings {
+namespace {
+
+// The example of W3C Trace Context, section 3.2.4.
+constexpr std::string_view kExample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+TEST(TraceParent, ReadsTheExampleOfTheSpecification) {
+  const auto parent = TraceParent::parse(kExample);
+  ASSERT_TRUE(parent);
+  EXPECT_EQ(parent->trace_id_text(), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(parent->parent_id_text(), "b7ad6b7169203331");
+  EXPECT_EQ(parent->flags, 1);
+  EXPECT_TRUE(parent->sampled());
+  EXPECT_EQ(parent->to_string(), kExample);
+}
+
+TEST(TraceParent, BitZeroOfTheFlagsIsSampled) {
+  EXPECT_FALSE(TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")->sampled());
+  const auto other_bits = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-fe");
+  EXPECT_FALSE(other_bits->sampled());
+  EXPECT_EQ(other_bits->to_string().substr(53), "fe");
+}
+
+TEST(TraceParent, AHigherVersionIsReadByItsPrefixAndWrittenAsZero) {
+  for (const std::string_view text :
+       {"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+        "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-the-future-brings"}) {
+    const auto parent = TraceParent::parse(text);
+    ASSERT_TRUE(parent) << text;
+    EXPECT_EQ(parent->to_string(), kExample);
+  }
+}
+
+class Invalid : public testing::TestWithParam<const char*> {};
+
+TEST_P(Invalid, IsNothing) { EXPECT_FALSE(TraceParent::parse(GetParam())); }
+
+INSTANTIATE_TEST_SUITE_P(TraceParent, Invalid,
+                         testing::Values("", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+                                         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+                                         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011",
+                                         "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.what",
+                                         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                         "0g-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                         "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+                                         "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+                                         "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+                                         "00-0af7651916cd43dd8448eb211c80319c-B7AD6B7169203331-01",
+                                         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0A",
+                                         "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                         "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01",
+                                         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331_01",
+                                         "00-0af7651916cd43dd8448eb211c80319-cb7ad6b7169203331-01",
+                                         " 0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+
+TEST(Tracestate, IsAtMostFiveHundredTwelvePrintableCharacters) {
+  EXPECT_TRUE(is_valid_tracestate(""));
+  EXPECT_TRUE(is_valid_tracestate("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"));
+  EXPECT_TRUE(is_valid_tracestate(std::string(512, 'a')));
+  EXPECT_FALSE(is_valid_tracestate(std::string(513, 'a')));
+  EXPECT_FALSE(is_valid_tracestate("a=b\r\nX-Evil: 1"));
+  EXPECT_FALSE(is_valid_tracestate("a=\xC3\xA9"));
+  EXPECT_FALSE(is_valid_tracestate(std::string_view("a\0", 2)));
+  EXPECT_FALSE(is_valid_tracestate("a\x7F"));
+}
+
+}  // namespace
+}  // namespace tidings

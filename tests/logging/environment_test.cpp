@@ -1,0 +1,111 @@
+#include "environment.hpp"
+
+#include "line_sink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tidings::logging {
+namespace {
+
+/// Sets an environment variable for the time of a test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    ::setenv(name, value, 1);
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() { before_ ? ::setenv(name_, before_->c_str(), 1) : ::unsetenv(name_); }
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+std::string first_line(LoggerOptions options) {
+  const auto sink = std::make_shared<LineSink>();
+  options.sinks = {sink};
+  Logger(std::move(options)).critical("e");
+  return sink->lines().at(0);
+}
+
+TEST(EnvironmentTest, TheLevelIsRead) {
+  const Variable level("TIDINGS_LOG_LEVEL", " Warning , orders.import = debug ,, orders=off");
+  const Logger log(LoggerOptions{.sinks = {std::make_shared<LineSink>()}});
+  EXPECT_EQ(log.level(), Level::Warning);
+  EXPECT_EQ(log.child("orders.import").level(), Level::Debug);
+  EXPECT_EQ(log.child("orders").level(), Level::Off);
+}
+
+TEST(EnvironmentTest, ALevelGivenInCodeWins) {
+  const Variable level("TIDINGS_LOG_LEVEL", "trace,orders=trace");
+  const Logger log(LoggerOptions{.level = Level::Error, .sinks = {std::make_shared<LineSink>()}});
+  EXPECT_EQ(log.child("orders").level(), Level::Error);
+}
+
+TEST(EnvironmentTest, WithoutAVariableTheLevelIsInfo) {
+  const Variable level("TIDINGS_LOG_LEVEL", "");
+  EXPECT_EQ(Logger(LoggerOptions{.sinks = {std::make_shared<LineSink>()}}).level(), Level::Info);
+}
+
+TEST(EnvironmentTest, TheFormatIsRead) {
+  const Variable json("TIDINGS_LOG_FORMAT", "json");
+  EXPECT_EQ(first_line({}).front(), '{');
+  const Variable console("TIDINGS_LOG_FORMAT", "console");
+  EXPECT_EQ(first_line({}).front(), '2');
+  EXPECT_EQ(first_line({.format = Format::Json}).front(), '{') << "what is given in code wins";
+}
+
+TEST(EnvironmentTest, WithoutATerminalTheFormatIsJson) {
+  const Variable format("TIDINGS_LOG_FORMAT", "auto");
+  testing::internal::CaptureStderr();
+  Logger(LoggerOptions{.level = Level::Info}).info("to_standard_error");
+  const std::string line = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(Json::parse(line).at("event"), "to_standard_error");
+}
+
+TEST(EnvironmentTest, ConsoleRenderingWithoutATerminalHasNoColours) {
+  const Variable format("TIDINGS_LOG_FORMAT", "console");
+  testing::internal::CaptureStderr();
+  Logger(LoggerOptions{.level = Level::Info}).error("to_standard_error");
+  const std::string line = testing::internal::GetCapturedStderr();
+  EXPECT_NE(line.find("error    to_standard_error"), std::string::npos) << line;
+  EXPECT_EQ(line.find('\x1b'), std::string::npos);
+}
+
+TEST(EnvironmentTest, WhatIsNotUnderstoodIsReportedWithWhatWouldBe) {
+  const Variable level("TIDINGS_LOG_LEVEL", "loud,orders=debug");
+  const Variable format("TIDINGS_LOG_FORMAT", "xml");
+  const auto sink = std::make_shared<LineSink>();
+  const Logger log(LoggerOptions{.sinks = {sink}});
+  ASSERT_EQ(sink->lines().size(), 2U);
+  const Json first = Json::parse(sink->lines().at(0));
+  EXPECT_EQ(first.at("event"), "log_configuration_ignored");
+  EXPECT_EQ(first.at("variable"), "TIDINGS_LOG_LEVEL");
+  EXPECT_EQ(first.at("value"), "loud");
+  EXPECT_EQ(Json::parse(sink->lines().at(1)).at("allowed"), "auto, json or console");
+  EXPECT_EQ(log.child("orders").level(), Level::Debug) << "the rest is obeyed";
+}
+
+TEST(EnvironmentTest, ColoursCanBeForbidden) {
+  const Variable term("TERM", "xterm");
+  const Variable allowed("NO_COLOR", "");
+  EXPECT_TRUE(colour_allowed());
+  const Variable forbidden("NO_COLOR", "1");
+  EXPECT_FALSE(colour_allowed());
+}
+
+TEST(EnvironmentTest, ADumbTerminalHasNoColours) {
+  const Variable allowed("NO_COLOR", "");
+  const Variable term("TERM", "dumb");
+  EXPECT_FALSE(colour_allowed());
+}
+
+}  // namespace
+}  // namespace tidings::logging

@@ -1,0 +1,105 @@
+#include <tidings/logging/redactor.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace tidings::logging {
+namespace {
+
+TEST(RedactorTest, EveryDefaultKeyIsDenied) {
+  for (const std::string& key : default_redacted_keys()) EXPECT_TRUE(default_redactor()->denies(key)) << key;
+}
+
+TEST(RedactorTest, KeysAreDeniedWhateverTheirCaseAndSeparators) {
+  for (const char* key :
+       {"PASSWORD", "Api-Key", "apiKey", "API KEY", "x-api-key", "user_password", "userPassword",
+        "db.password", "password2", "password_1", "Set-Cookie", "Proxy-Authorization", "card_cvv", "cardCVV",
+        "aws_secret_access_key", "refreshToken"}) {
+    EXPECT_TRUE(default_redactor()->denies(key)) << key;
+  }
+}
+
+TEST(RedactorTest, InnocentKeysAreNotDenied) {
+  for (const char* key : {"", "_", "1", "name", "passenger", "password_changed_at", "tokens_used", "session",
+                          "classn", "foocvv", "cookie_banner_shown", "secretary", "order_id", "keyboard"}) {
+    EXPECT_FALSE(default_redactor()->denies(key)) << key;
+  }
+}
+
+TEST(RedactorTest, KeysAreDeniedAtAnyDepth) {
+  const Json input = {{"user", {{"name", "Ada"}, {"logins", {{{"password", "x"}, {"at", 1}}}}}}};
+  const Json expected = {{"user", {{"name", "Ada"}, {"logins", {{{"password", "[redacted]"}, {"at", 1}}}}}}};
+  EXPECT_EQ(default_redactor()->redact(input), expected);
+}
+
+TEST(RedactorTest, WhateverADeniedKeyHoldsIsMasked) {
+  const Json input = {{"secret", {{"deep", 1}}}, {"token", 12345}, {"cookie", nullptr}};
+  const Json expected = {{"secret", "[redacted]"}, {"token", "[redacted]"}, {"cookie", "[redacted]"}};
+  EXPECT_EQ(default_redactor()->redact(input), expected);
+}
+
+TEST(RedactorTest, RemovalTakesTheKeyToo) {
+  const Redactor redactor({.paths = {"/cards/0"}, .action = Redaction::Remove});
+  const Json input = {{"a", 1}, {"token", "x"}, {"cards", {"first", "second"}}};
+  EXPECT_EQ(redactor.redact(input), (Json{{"a", 1}, {"cards", {"second"}}}));
+}
+
+TEST(RedactorTest, PathsMayHoldWildcards) {
+  const Redactor redactor({.paths = {"/customers/*/email", "/a~1b/m~0n"}});
+  const Json input = {
+      {"customers", {{{"email", "x"}, {"id", 1}}, {{"id", 2}}}}, {"a/b", {{"m~n", 3}}}, {"email", "kept"}};
+  const Json redacted = redactor.redact(input);
+  EXPECT_EQ(redacted.at("customers"), (Json{{{"email", "[redacted]"}, {"id", 1}}, {{"id", 2}}}));
+  EXPECT_EQ(redacted.at("a/b").at("m~n"), "[redacted]");
+  EXPECT_EQ(redacted.at("email"), "kept");
+}
+
+TEST(RedactorTest, AWildcardAtTheEndTakesAllChildren) {
+  const Json input = {{"list", {1, 2}}, {"map", {{"x", 1}}}};
+  const Redactor masking({.paths = {"/list/*", "/map/*"}});
+  EXPECT_EQ(masking.redact(input),
+            (Json{{"list", {"[redacted]", "[redacted]"}}, {"map", {{"x", "[redacted]"}}}}));
+  const Redactor removing({.paths = {"/list/*", "/map/*"}, .action = Redaction::Remove});
+  EXPECT_EQ(removing.redact(input), (Json{{"list", Json::array()}, {"map", Json::object()}}));
+}
+
+TEST(RedactorTest, PathsThatLeadNowhereChangeNothing) {
+  const Redactor redactor({.paths = {"/a/b/c", "/list/7", "/list/x", "/scalar/x"}});
+  const Json input = {{"a", 1}, {"list", {1}}, {"scalar", "s"}};
+  EXPECT_EQ(redactor.redact(input), input);
+  EXPECT_EQ(redactor.redact("just text"), "just text");
+}
+
+TEST(RedactorTest, KeysOfOnesOwnAreAddedToTheDefaults) {
+  RedactorOptions options;
+  options.keys.emplace_back("Tax-Number");
+  options.keys.emplace_back("level4");
+  const Redactor redactor(options);
+  EXPECT_TRUE(redactor.denies("customer_tax_number"));
+  EXPECT_TRUE(redactor.denies("level4"));
+  EXPECT_TRUE(redactor.denies("password"));
+  EXPECT_FALSE(redactor.denies("level"));
+}
+
+TEST(RedactorTest, MeaninglessOptionsAreRefused) {
+  const auto with_keys = [](std::string key) { return RedactorOptions{.keys = {std::move(key)}}; };
+  EXPECT_THROW(Redactor(with_keys("")), Error);
+  EXPECT_THROW(Redactor(with_keys("-_-")), Error);
+  EXPECT_THROW(Redactor(with_keys(std::string(65, 'x'))), Error);
+  EXPECT_THROW(Redactor({.paths = {""}}), Error);
+  EXPECT_THROW(Redactor({.paths = {"/"}}), Error);
+  EXPECT_THROW(Redactor({.paths = {"customer/email"}}), Error);
+}
+
+TEST(RedactorTest, ValuesNestedTenThousandDeepAreRedacted) {
+  Json value = {{"password", "x"}};
+  for (int level = 0; level < 10'000; ++level) value = Json::array({std::move(value)});
+  Json redacted = default_redactor()->redact(std::move(value));
+  const Json* innermost = &redacted;
+  while (innermost->is_array()) innermost = &innermost->front();
+  EXPECT_EQ(innermost->at("password"), "[redacted]");
+}
+
+}  // namespace
+}  // namespace tidings::logging

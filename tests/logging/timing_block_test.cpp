@@ -1,0 +1,73 @@
+#include <tidings/logging/capture.hpp>
+#include <tidings/logging/timing_block.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace tidings::logging {
+namespace {
+
+using std::chrono::microseconds;
+
+TEST(TimingBlockTest, LogsTheDurationWhenItIsLeft) {
+  const Capture capture;
+  const auto clock = std::make_shared<ManualClock>();
+  {
+    TimingBlock timing(capture.logger(), Level::Info, "imported", {{"file", std::string("a.csv")}}, clock);
+    clock->advance(microseconds(12'345));
+    timing.add("rows", 7);
+    EXPECT_TRUE(capture.lines().empty());
+  }
+  const Json record = capture.only("imported");
+  EXPECT_EQ(record.at("duration_ms"), 12.345);
+  EXPECT_EQ(record.at("file"), "a.csv");
+  EXPECT_EQ(record.at("rows"), 7);
+  EXPECT_EQ(record.at("outcome"), "completed");
+  EXPECT_EQ(record.at("level"), "info");
+}
+
+TEST(TimingBlockTest, LogsWhenAnExceptionLeavesTheBlock) {
+  const Capture capture;
+  try {
+    const TimingBlock timing(capture.logger(), Level::Info, "imported");
+    throw std::runtime_error("x");
+  } catch (const std::runtime_error&) {
+    EXPECT_EQ(capture.only("imported").at("outcome"), "exception");
+  }
+}
+
+struct TimedCleanUp {
+  explicit TimedCleanUp(const Logger& to) : log(to) {}
+  TimedCleanUp(const TimedCleanUp&) = delete;
+  TimedCleanUp& operator=(const TimedCleanUp&) = delete;
+  ~TimedCleanUp() { const TimingBlock timing(log, Level::Info, "cleaned_up"); }
+  Logger log;
+};
+
+TEST(TimingBlockTest, CompletesInsideADestructorThatAnExceptionRuns) {
+  const Capture capture;
+  try {
+    const TimedCleanUp clean_up(capture.logger());
+    throw std::runtime_error("x");
+  } catch (const std::runtime_error&) {
+    EXPECT_EQ(capture.only("cleaned_up").at("outcome"), "completed");
+  }
+}
+
+TEST(TimingBlockTest, DoesNothingWhenItsLevelIsDisabled) {
+  const Capture capture;
+  const Logger log = capture.logger({.level = Level::Info});
+  {
+    TimingBlock timing(log, Level::Debug, "imported", {{"a", 1}}, nullptr);
+    timing.add("b", 2);
+    log.set_level("", Level::Debug);
+  }
+  EXPECT_TRUE(capture.lines().empty());
+}
+
+}  // namespace
+}  // namespace tidings::logging

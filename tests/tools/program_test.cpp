@@ -1,0 +1,71 @@
+#include "check_dead_letters/program.hpp"
+
+#include "tools/database_fixture.hpp"
+#include "tools/report_fixture.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tidings::check_dead_letters {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using testing::StartsWith;
+
+/// The whole program but its printing, at a time that stands still: kNow.
+class Program : public DatabaseTest {
+ protected:
+  static DeadLetter letter_before_now(std::chrono::seconds ago) {
+    DeadLetter letter = letter_that_failed(ago);
+    letter.failed_at = kNow - ago;
+    return letter;
+  }
+
+  [[nodiscard]] Result run_at_now(std::vector<std::string> arguments) const {
+    return run(arguments, nullptr, clock_);
+  }
+
+  ManualClock clock_;
+};
+
+TEST_F(Program, PrintsTheLineOfTheGuide) {
+  std::vector<DeadLetter> letters(6);
+  for (DeadLetter& letter : letters) letter = letter_before_now(minutes(5));
+  letters.push_back(letter_before_now(minutes(42)));
+  const Result result = run_at_now({"--db", make_database("orders.db", letters), "-c", "10"});
+  EXPECT_EQ(
+      result.output,
+      "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m) | unresolved=7;0;10;0 oldest=2520s;;\n");
+  EXPECT_EQ(result.exit_status, 1);
+}
+
+TEST_F(Program, WindowBeginsExactlyThatLongAgo) {
+  const std::string database =
+      make_database("orders.db", {letter_before_now(hours(1)), letter_before_now(hours(1) + minutes(1))});
+  EXPECT_EQ(run_at_now({"--db", database}).output,
+            "DEADLETTERS WARNING: 1 unresolved in the last 1h (oldest 1h1m), 2 in all"
+            " | unresolved=1;0;;0 oldest=3660s;;\n");
+}
+
+TEST_F(Program, LetterFromTheFutureCountsAsNew) {
+  const std::string database = make_database("orders.db", {letter_before_now(-hours(5))});
+  EXPECT_EQ(run_at_now({"--db", database}).output,
+            "DEADLETTERS WARNING: 1 unresolved in the last 1h (oldest 0s) | unresolved=1;0;;0 oldest=0s;;\n");
+}
+
+TEST_F(Program, WritesMetricsAlsoWhenADatabaseFails) {
+  const Result result = run_at_now({"--db", path("gone.db"), "--prometheus", path("m.prom")});
+  EXPECT_EQ(result.exit_status, 3);
+  EXPECT_THAT(read_file(path("m.prom")),
+              testing::HasSubstr("check_state{database=\"" + path("gone.db") + "\"} 3\n"));
+}
+
+TEST_F(Program, MistakeIsUnknownInTheFormatAskedFor) {
+  EXPECT_THAT(run_at_now({"--bogus"}).output, StartsWith("DEADLETTERS UNKNOWN: "));
+  EXPECT_THAT(run_at_now({"--bogus", "--json"}).output, StartsWith("{\"version\":1,\"state\":\"UNKNOWN\""));
+  EXPECT_EQ(run_at_now({"--bogus"}).exit_status, 3);
+}
+
+}  // namespace
+}  // namespace tidings::check_dead_letters

@@ -1,0 +1,92 @@
+#include "check_dead_letters/probe.hpp"
+
+#include <tidings/deadletter/reader.hpp>
+#include <tidings/error.hpp>
+#include <tidings/logging/redactor.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <utility>
+
+namespace tidings::check_dead_letters {
+namespace {
+
+using deadletter::Filter;
+using deadletter::Reader;
+
+constexpr std::size_t kGroups = 20;
+constexpr std::size_t kNewest = 10;
+/// The part of the time that counting every unresolved letter may take: it is the one question whose cost
+/// grows with the answer and that no threshold needs.
+constexpr int kCountShare = 4;
+
+Filter unresolved(const Selection& selection) {
+  return {.event_type = selection.event_type,
+          .handler = selection.handler,
+          .service = selection.service,
+          .resolved = false};
+}
+
+Filter unresolved_in_window(const Probe& probe) {
+  Filter filter = unresolved(probe.selection);
+  filter.since = probe.now - probe.selection.window;
+  return filter;
+}
+
+LetterFacts describe(const deadletter::StoredLetter& stored) {
+  const DeadLetter& letter = stored.letter;
+  return {.id = stored.id,
+          .event_type = letter.event_type,
+          .handler = letter.handler,
+          .service = letter.service,
+          .error_type = letter.error_type,
+          .event_id = letter.metadata.event_id.to_string(),
+          .correlation_id = letter.metadata.correlation_id.to_string(),
+          .failed_at = letter.failed_at};
+}
+
+std::optional<std::int64_t> count_all(const std::string& path, const Probe& probe) try {
+  return Reader::open(path, {.timeout = probe.timeout / kCountShare}).count(unresolved(probe.selection));
+} catch (const Error& error) {
+  if (error.code() != ErrorCode::DatabaseBusy) throw;
+  return std::nullopt;
+}
+
+void add_groups(DatabaseFacts& facts, Reader& reader, const Filter& filter) {
+  facts.groups = reader.groups(filter, kGroups + 1);
+  facts.more_groups = facts.groups.size() > kGroups;
+  if (facts.more_groups) facts.groups.resize(kGroups);
+  const auto redactor = logging::default_redactor();
+  for (auto& group : facts.groups) group.sample_error = redactor->redact_text(group.sample_error);
+}
+
+DatabaseFacts gather(const std::string& path, const Probe& probe) {
+  Reader reader = Reader::open(path, {.timeout = probe.timeout});
+  const Filter in_window = unresolved_in_window(probe);
+  DatabaseFacts facts;
+  facts.spill_bytes = reader.spill_bytes();
+  facts.spill_path = reader.spill_path().string();
+  facts.unresolved_in_window = reader.count(in_window);
+  if (const auto oldest = reader.oldest(unresolved(probe.selection))) facts.oldest = describe(*oldest);
+  if (probe.verbosity >= 1) add_groups(facts, reader, in_window);
+  if (probe.verbosity >= 3) {
+    for (const auto& letter : reader.list(in_window, kNewest).letters)
+      facts.newest.push_back(describe(letter));
+  }
+  facts.unresolved = count_all(path, probe);
+  return facts;
+}
+
+}  // namespace
+
+Answer ask(const std::string& path, const Probe& probe) {
+  try {
+    return {.path = path, .failure = {}, .facts = gather(path, probe)};
+  } catch (const Error& error) {
+    return failed_answer(path, tidings::to_string(error.code()), error.what());
+  } catch (const std::exception& error) {
+    return failed_answer(path, "internal", std::string("unexpected: ") + error.what());
+  }
+}
+
+}  // namespace tidings::check_dead_letters

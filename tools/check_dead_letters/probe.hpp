@@ -1,0 +1,28 @@
+#pragma once
+
+#include "check_dead_letters/check.hpp"
+#include "check_dead_letters/facts.hpp"
+
+#include <tidings/clock.hpp>
+
+#include <chrono>
+#include <string>
+
+namespace tidings::check_dead_letters {
+
+/// What to ask a database.
+struct Probe {
+  Selection selection;
+  /// As -v: 1 asks for groups, 3 for the newest letters too.
+  int verbosity = 0;
+  /// The window ends here.
+  Timestamp now{};
+  /// How long the database may take.
+  std::chrono::milliseconds timeout = std::chrono::seconds(10);
+};
+
+/// Asks one database. Reads only. What goes wrong is in the answer's failure; throws nothing but
+/// std::bad_alloc.
+[[nodiscard]] Answer ask(const std::string& path, const Probe& probe);
+
+}  // namespace tidings::check_dead_letters

@@ -1,0 +1,137 @@
+#include "check_dead_letters/render_text.hpp"
+
+#include "check_dead_letters/duration.hpp"
+#include "check_dead_letters/printable.hpp"
+
+#include <cstddef>
+
+namespace tidings::check_dead_letters {
+namespace {
+
+constexpr std::size_t kShownError = 300;
+
+std::string range_text(const std::optional<Range>& range) { return range ? range->to_string() : ""; }
+
+std::string quoted_label(std::string_view label) {
+  std::string out = "'";
+  for (const char c : label) {
+    const bool fit = c >= ' ' && c <= '~' && c != '\'' && c != '=' && c != '|';
+    out += fit ? c : '_';
+  }
+  return out + "'";
+}
+
+std::string failure_text(const Answer& answer) { return printable(answer.failure->message); }
+
+std::string facts_text(const DatabaseFacts& facts, const Report& report) {
+  std::string text = std::to_string(facts.unresolved_in_window) + " unresolved in the last " +
+                     exact_duration(report.selection.window);
+  if (facts.oldest) text += " (oldest " + readable_duration(age(facts.oldest->failed_at, report.now)) + ")";
+  if (facts.unresolved && *facts.unresolved != facts.unresolved_in_window) {
+    text += ", " + std::to_string(*facts.unresolved) + " in all";
+  }
+  if (facts.spill_bytes > 0) {
+    text += "; " + std::to_string(facts.spill_bytes) + " bytes of letters wait in " +
+            printable(facts.spill_path) + " for a database that works";
+  }
+  return text;
+}
+
+std::string one_of_many(const JudgedAnswer& database, const Report& report) {
+  const Answer& answer = database.answer;
+  const std::string state = "[" + std::string(to_string(database.verdict.state)) + "] ";
+  if (answer.failure) return state + failure_text(answer);
+  return state + printable(answer.path) + ": " + facts_text(answer.facts, report);
+}
+
+/// The guidelines' 'label'=value[UOM];warn;crit;min, with quotes only where a label needs them.
+std::string performance_data(const Answer& answer, const Report& report, bool alone) {
+  const auto label = [&](std::string_view metric) {
+    return alone ? std::string(metric) : quoted_label(answer.path + " " + std::string(metric));
+  };
+  const DatabaseFacts& facts = answer.facts;
+  const Thresholds& limits = report.thresholds;
+  const auto oldest = facts.oldest ? age(facts.oldest->failed_at, report.now).count() : 0;
+  std::string text = " " + label("unresolved") + "=" + std::to_string(facts.unresolved_in_window) + ";" +
+                     range_text(limits.warning) + ";" + range_text(limits.critical) + ";0";
+  text += " " + label("oldest") + "=" + std::to_string(oldest) + "s;" + range_text(limits.oldest_warning) +
+          ";" + range_text(limits.oldest_critical);
+  if (facts.spill_bytes > 0)
+    text += " " + label("spill") + "=" + std::to_string(facts.spill_bytes) + "B;0;;0";
+  return text;
+}
+
+std::string first_line(const Report& report) {
+  std::string data;
+  for (const auto& database : report.databases) {
+    if (!database.answer.failure)
+      data += performance_data(database.answer, report, report.databases.size() == 1);
+  }
+  return "DEADLETTERS " + std::string(to_string(overall_state(report))) + ": " + summary(report) +
+         (data.empty() ? "\n" : " |" + data + "\n");
+}
+
+std::string origin(const std::string& event_type, const std::string& handler, const std::string& service) {
+  const std::string who = handler.empty() ? " (no handler)" : "/" + printable(handler);
+  return printable(event_type) + who + " of service " + printable(service);
+}
+
+std::string ago(Timestamp time, Timestamp now) { return readable_duration(age(time, now)) + " ago"; }
+
+std::string letter_line(std::string_view title, const LetterFacts& letter, const Report& report) {
+  return "  " + std::string(title) + ": letter " + std::to_string(letter.id) + ", " +
+         origin(letter.event_type, letter.handler, letter.service) + ", " + printable(letter.error_type) +
+         ", failed " + to_rfc3339(letter.failed_at) + " (" + ago(letter.failed_at, report.now) + "), event " +
+         printable(letter.event_id) + ", correlation id " + printable(letter.correlation_id) + "\n";
+}
+
+std::string group_lines(const deadletter::Group& group, const Report& report) {
+  std::string text = "  " + std::to_string(group.count) + " x " +
+                     origin(group.event_type, group.handler, group.service) + ": " +
+                     printable(group.error_type) + ", newest " + ago(group.last_failed_at, report.now) +
+                     ", cause " + printable(group.fingerprint) + "\n";
+  if (report.verbosity >= 2) text += "      " + printable(group.sample_error, kShownError) + "\n";
+  return text;
+}
+
+std::string details(const JudgedAnswer& database, const Report& report) {
+  const Answer& answer = database.answer;
+  std::string text = one_of_many(database, report) + "\n";
+  if (answer.failure) return text;
+  const DatabaseFacts& facts = answer.facts;
+  if (facts.oldest) text += letter_line("oldest", *facts.oldest, report);
+  for (const auto& group : facts.groups) text += group_lines(group, report);
+  if (facts.more_groups) text += "  and more causes\n";
+  for (const auto& letter : facts.newest) text += letter_line("newest", letter, report);
+  return text;
+}
+
+}  // namespace
+
+std::string summary(const Report& report) {
+  std::string text;
+  for (const auto& database : report.databases) {
+    if (!text.empty()) text += "; ";
+    if (report.databases.size() > 1) {
+      text += one_of_many(database, report);
+    } else {
+      text +=
+          database.answer.failure ? failure_text(database.answer) : facts_text(database.answer.facts, report);
+    }
+  }
+  for (const std::string& problem : report.problems) text += (text.empty() ? "" : "; ") + printable(problem);
+  return text;
+}
+
+std::string render_text(const Report& report) {
+  std::string text = first_line(report);
+  if (report.verbosity == 0) return text;
+  for (const auto& database : report.databases) text += details(database, report);
+  return text;
+}
+
+std::string render_usage_error_text(std::string_view message) {
+  return "DEADLETTERS UNKNOWN: " + printable(message) + "\n";
+}
+
+}  // namespace tidings::check_dead_letters
