@@ -47,6 +47,8 @@ Connection::Connection(const std::filesystem::path& path, Access access, const s
     : deadline_(deadline), database_(name_of(path, access), flags_of(access), 0, vfs) {
   sqlite3_extended_result_codes(database_.getHandle(), 1);
   sqlite3_busy_handler(database_.getHandle(), &Connection::wait_for_lock, this);
+  // What sorting needs stays out of the disk's temporary files: it would be payload outside of the files guarded by modes.
+  execute("PRAGMA temp_store = MEMORY");
   if (access != Access::ReadWrite) return;
   execute("PRAGMA synchronous = FULL");
   execute("PRAGMA secure_delete = ON");

@@ -3,6 +3,7 @@
 #include "connection.hpp"
 #include "database_file.hpp"
 #include "file_system.hpp"
+#include "groups.hpp"
 #include "letter_row.hpp"
 #include "query.hpp"
 #include "schema.hpp"
@@ -86,31 +87,6 @@ void require_tidings(const DatabaseIdentity& identity, const std::filesystem::pa
   if (identity.schema_version < kSchemaVersion) {
     throw unusable(kCannotOpen, path, "its schema version is " + version + "; start the service, which migrates it");
   }
-}
-
-Group read_group(SQLite::Statement& row) {
-  Group group;
-  group.fingerprint = row.getColumn(0).getString();
-  group.event_type = row.getColumn(1).getString();
-  group.handler = row.getColumn(2).getString();
-  group.service = row.getColumn(3).getString();
-  group.count = row.getColumn(4).getInt64();
-  group.first_failed_at = Timestamp(std::chrono::microseconds(row.getColumn(5).getInt64()));
-  group.last_failed_at = Timestamp(std::chrono::microseconds(row.getColumn(6).getInt64()));
-  return group;
-}
-
-/// The rest of a group, from its newest letter.
-void add_sample(Group& group, Filter filter, SQLite::Database& database) {
-  filter.fingerprint = group.fingerprint;
-  filter.event_type = group.event_type;
-  filter.handler = group.handler;
-  filter.service = group.service;
-  filter.since = group.last_failed_at;
-  auto row = Query(filter).prepare(database, "error_type, error_message", "ORDER BY failed_at DESC, id DESC LIMIT 1");
-  if (!row.executeStep()) return;
-  group.error_type = row.getColumn(0).getString();
-  group.sample_error = row.getColumn(1).getString();
 }
 
 }  // namespace
@@ -254,17 +230,7 @@ std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
 std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit) {
   require_limit(limit);
   return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    std::vector<Group> groups;
-    {
-      auto row = Query(filter).prepare(
-          connection.database(),
-          "error_fingerprint, event_type, handler, service, count(*) AS letters, min(failed_at), max(failed_at)",
-          "GROUP BY error_fingerprint, event_type, handler, service ORDER BY letters DESC, max(failed_at) DESC,"
-          " error_fingerprint, event_type, handler, service LIMIT " + std::to_string(limit));
-      while (row.executeStep()) groups.push_back(read_group(row));
-    }
-    for (Group& group : groups) add_sample(group, filter, connection.database());
-    return groups;
+    return find_groups(connection.database(), filter, limit);
   });
 }
 

@@ -147,14 +147,17 @@ void Pipeline::write_to_logger(const Record& record, std::string& line) {
 }
 
 void Pipeline::flush() noexcept {
-  try {
-    if (spdlog_logger_) spdlog_logger_->flush();
-    for (const Target& target : targets_) target.sink->flush();
-  } catch (const std::exception& error) {
-    count_loss(error.what());
-  } catch (...) {
-    count_loss("a sink threw something that is not a std::exception");
-  }
+  const auto flush_one = [this](auto& destination) noexcept {
+    try {
+      destination.flush();
+    } catch (const std::exception& error) {
+      count_loss(error.what());
+    } catch (...) {
+      count_loss("a sink threw something that is not a std::exception");
+    }
+  };
+  if (spdlog_logger_) flush_one(*spdlog_logger_);
+  for (const Target& target : targets_) flush_one(*target.sink);
 }
 
 // The first, second, fourth, eighth ... loss is told: a full disk must not fill the terminal too.

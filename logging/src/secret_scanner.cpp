@@ -109,7 +109,7 @@ SecretScanner::Found SecretScanner::value_of_denied_key(std::size_t separator) c
   if (key.empty() || !redactor_.denies(key)) return std::nullopt;
   const std::size_t begin = value_after(separator);
   if (begin == text_.size() || text_[begin] == '\r' || text_[begin] == '\n') return std::nullopt;
-  const bool quoted = is_quote(text_[begin]) || text_[begin] == '\\';
+  const bool quoted = is_quote(text_[begin]) || (text_[begin] == '\\' && is_quote(at(begin + 1)));
   const TextRange value =
       takes_whole_line(key) && !quoted ? TextRange{begin, line_end(begin)} : value_at(begin);
   return value.begin < value.end ? Found(value) : std::nullopt;

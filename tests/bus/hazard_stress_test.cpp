@@ -21,6 +21,13 @@ using detail::Subscriber;
 using detail::SubscriberList;
 using detail::Topics;
 
+/// Records of millions of publishes would only cost time.
+BusOptions silent(BusOptions options) {
+  options.logger = logging::Logger({.level = logging::Level::Off});
+  options.unhandled = Unhandled::Ignore;
+  return options;
+}
+
 class HazardStressTest : public BusTest {
  protected:
   std::shared_ptr<Subscriber> subscriber(const std::string& handler) {
@@ -94,8 +101,8 @@ TEST_F(HazardStressTest, RecordsOfThreadsThatEndedAreUsedAgain) {
   EXPECT_EQ(records(), before);
 }
 
-TEST_F(HazardStressTest, SubscribingAHundredThousandTimesWhileOthersPublishLosesNoEventOfTheRest) {
-  Bus bus(options());
+TEST_F(HazardStressTest, SubscribersThatComeAndGoCostTheOthersNoEvent) {
+  Bus bus(silent(options()));
   std::atomic<std::size_t> steady_runs{0};
   std::atomic<std::size_t> published{0};
   auto steady = bus.subscribe<OrderPlaced>("steady", [&](const OrderPlaced&) { ++steady_runs; });
@@ -125,9 +132,7 @@ class UnsubscribeStressTest : public BusTest {
   /// Publishers run all the time; the handler comes and goes. After each reset it must be inside nowhere,
   /// begin nowhere, and be freed.
   void let_handlers_come_and_go(int rounds, const SubscribeOptions<OrderPlaced>& how) {
-    auto quick = options();
-    quick.unhandled = Unhandled::Ignore;
-    Bus bus(quick);
+    Bus bus(silent(options()));
     std::vector<Life> lives(static_cast<std::size_t>(rounds));
     std::atomic<bool> done{false};
     std::vector<std::jthread> publishers;
@@ -151,14 +156,14 @@ class UnsubscribeStressTest : public BusTest {
         [this, &life, kept = captures.take()](const OrderPlaced&) {
           ++life.inside;
           if (life.over) ++ran_when_over_;
-          ++*kept;  // a use after it was freed is what AddressSanitizer and ThreadSanitizer look for
+          if (*kept != 0) ++ran_when_over_;  // a read after it was freed is for the sanitizers to find
           ++runs_;
           if (life.over) ++ran_when_over_;
           --life.inside;
         },
         how);
     const int before = runs_;
-    for (int turn = 0; turn < 50 && runs_ == before; ++turn) std::this_thread::yield();
+    for (int turn = 0; turn < 5 && runs_ == before; ++turn) std::this_thread::yield();
     subscription.reset();
     life.over = true;
     ASSERT_EQ(life.inside, 0);
@@ -170,7 +175,7 @@ class UnsubscribeStressTest : public BusTest {
 };
 
 TEST_F(UnsubscribeStressTest, AfterResetAnInlineHandlerRunsNowhereAndIsFreed) {
-  let_handlers_come_and_go(4000, {});
+  let_handlers_come_and_go(2000, {});
 }
 
 TEST_F(UnsubscribeStressTest, AfterResetAQueuedHandlerRunsNowhereAndIsFreed) {
@@ -178,8 +183,8 @@ TEST_F(UnsubscribeStressTest, AfterResetAQueuedHandlerRunsNowhereAndIsFreed) {
 }
 
 TEST_F(UnsubscribeStressTest, HandlersThatResetEachOtherAreFreedByTheLastOneOut) {
-  Bus bus(options());
-  for (int round = 0; round < 500; ++round) {
+  Bus bus(silent(options()));
+  for (int round = 0; round < 300; ++round) {
     Captures captures;
     Subscription victim;
     std::latch start(3);

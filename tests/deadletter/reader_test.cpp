@@ -117,18 +117,18 @@ TEST_F(ReaderTest, GivesUpOnAQueryThatTakesTooLong) {
     const auto opened = open();
     static_cast<void>(store(*opened, {letter(1)}));
   }
-  execute("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+  execute("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
           " INSERT INTO dead_letters SELECT i, i, event_type, schema_version, event_data, data_encoding, data_note,"
           " attributes, source, handler, service, reason, error_type, error_message, i, correlation_id, causation_id,"
           " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts,"
           " NULL, NULL, NULL, NULL, NULL, NULL FROM dead_letters, n WHERE id = 1");
   EXPECT_THAT(error_of(ErrorCode::DatabaseBusy,
                        [&] {
-                         auto opened = reader(std::chrono::milliseconds(20));
+                         auto opened = reader(std::chrono::milliseconds(5));
                          static_cast<void>(opened.groups({}, 10));
                        }),
               HasSubstr("longer than its timeout"));
-  EXPECT_EQ(reader().count({}), 200'000);
+  EXPECT_EQ(reader().count({}), 50'000);
 }
 
 TEST_F(ReaderTest, SaysWhoMayReadADatabaseThatIsInUse) {

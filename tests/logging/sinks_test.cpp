@@ -78,6 +78,17 @@ TEST(SinksTest, AFailingSinkIsCountedAndDisturbsNobody) {
   EXPECT_EQ(std::count(notices.begin(), notices.end(), '\n'), 3) << "the first, second and fourth are told";
 }
 
+TEST(SinksTest, AllSinksAreFlushedEvenIfOneFails) {
+  const auto broken = std::make_shared<LineSink>();
+  const auto good = std::make_shared<LineSink>();
+  broken->break_down();
+  const Logger log(LoggerOptions{.level = Level::Info, .format = Format::Json, .sinks = {broken, good}});
+  testing::internal::CaptureStderr();
+  log.flush();
+  testing::internal::GetCapturedStderr();
+  EXPECT_EQ(good->flushes(), 1);
+}
+
 TEST(SinksTest, ASpdlogLoggerOfOnesOwnKeepsItsPatternAndLevel) {
   const auto sink = std::make_shared<LineSink>();
   sink->set_pattern("%l %v");

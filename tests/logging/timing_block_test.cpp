@@ -62,11 +62,16 @@ TEST(TimingBlockTest, DoesNothingWhenItsLevelIsDisabled) {
   const Capture capture;
   const Logger log = capture.logger({.level = Level::Info});
   {
-    TimingBlock timing(log, Level::Debug, "imported", {{"a", 1}}, nullptr);
+    TimingBlock timing(log, Level::Debug, "imported", {{"a", 1}});
     timing.add("b", 2);
     log.set_level("", Level::Debug);
   }
   EXPECT_TRUE(capture.lines().empty());
+}
+
+TEST(TimingBlockTest, RefusesToMeasureWithoutAClock) {
+  const auto without_clock = [] { const TimingBlock timing(Logger(), Level::Info, "e", {}, nullptr); };
+  EXPECT_THROW(without_clock(), Error);
 }
 
 }  // namespace

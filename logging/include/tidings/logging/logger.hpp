@@ -160,9 +160,10 @@ class Logger {
   void set_level(std::string_view prefix, Level level) const;
   [[nodiscard]] Level level() const noexcept;
 
-  /// Records lost so far because a sink threw or memory ran out, by all loggers made from the same
-  /// Logger(LoggerOptions). What a spdlog_logger's own error handler swallows is not seen here.
+  /// Records lost so far because a sink threw (flushing included) or memory ran out, by all loggers made from
+  /// the same Logger(LoggerOptions). What a spdlog_logger's own error handler swallows is not seen here.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
+  /// Flushes all sinks.
   void flush() const noexcept;
   [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() const noexcept;
 

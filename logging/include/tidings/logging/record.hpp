@@ -68,7 +68,8 @@ class Record {
   /// The logger's name; may be empty.
   [[nodiscard]] std::string_view logger() const noexcept { return logger_; }
 
-  /// The field of that name, reserved ones included, or null. Valid until that field is changed.
+  /// The field of that name or null; reserved ones too, but those that have a function above. Valid until it
+  /// is changed.
   [[nodiscard]] const Value* find(std::string_view name) const noexcept;
   /// Adds or replaces a field; name and value are copied. A reserved name gets the suffix `_1`; a value made
   /// by error_of sets the error fields.

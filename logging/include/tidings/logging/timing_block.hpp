@@ -22,6 +22,7 @@ namespace tidings::logging {
 /// nothing is measured or logged. For one thread.
 class TimingBlock {
  public:
+  /// Throws Error(InvalidArgument) if the clock is null.
   TimingBlock(Logger logger, Level level, std::string_view event, std::initializer_list<Field> fields = {},
               std::shared_ptr<Clock> clock = system_clock());
   TimingBlock(const TimingBlock&) = delete;
