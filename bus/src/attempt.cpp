@@ -25,8 +25,8 @@ struct ConversionFailed {
 
 std::string demangle(const std::type_info& type) {
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
-                                                    std::free);
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
   return status == 0 && name ? std::string(name.get()) : std::string(type.name());
 }
 
@@ -36,8 +36,7 @@ std::string current_exception_type() {
 }
 
 std::string printable(std::string_view message) {
-  return logging::sanitize_text(logging::default_redactor()->redact_text(message),
-                                kMaxErrorBytes);
+  return logging::sanitize_text(logging::default_redactor()->redact_text(message), kMaxErrorBytes);
 }
 
 bool says_permanent(const RetryPolicy& policy) {
@@ -103,11 +102,11 @@ const void* PayloadForms::convert(const PayloadType* wanted) {
   }
 }
 
-const void* PayloadForms::as_or_throw(const PayloadType* wanted) {
+const void* PayloadForms::try_as(const PayloadType* wanted) {
   try {
     return as(wanted);
-  } catch (const ConversionFailed& failed) {
-    std::rethrow_exception(failed.cause);
+  } catch (const ConversionFailed&) {
+    return nullptr;
   }
 }
 
@@ -117,7 +116,8 @@ const Json& PayloadForms::json() {
   return *json_;
 }
 
-std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms, const EventContext& context) {
+std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
+                                     const EventContext& context) {
   try {
     subscriber.function(forms.as(subscriber.payload_type), context);
     return nullptr;

@@ -23,7 +23,8 @@ struct Failure {
   std::optional<std::chrono::milliseconds> retry_after;
 };
 
-/// An event in the forms that its handlers want: each is made when first asked for. Lives as long as the dispatch.
+/// An event in the forms that its handlers want: each is made when first asked for. Lives as long as the
+/// dispatch.
 class PayloadForms {
  public:
   explicit PayloadForms(const Payload& payload) noexcept : payload_(payload) {}
@@ -35,8 +36,8 @@ class PayloadForms {
   const void* as(const PayloadType* wanted) {
     return wanted == payload_.type ? payload_.object : convert(wanted);
   }
-  /// The same, throwing what the conversion itself threw: for callers that are not run_handler.
-  const void* as_or_throw(const PayloadType* wanted);
+  /// The same, but null when the event does not fit that type.
+  const void* try_as(const PayloadType* wanted);
   [[nodiscard]] const Payload& payload() const noexcept { return payload_; }
 
  private:
@@ -53,8 +54,8 @@ class PayloadForms {
   std::vector<Converted> converted_;
 };
 
-/// Runs a handler once. Null when it returned, else what it threw. This is the one place where exceptions of handlers,
-/// and of the conversions made for them, are caught.
+/// Runs a handler once. Null when it returned, else what it threw. This is the one place where exceptions of
+/// handlers, and of the conversions made for them, are caught.
 [[nodiscard]] std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
                                                    const EventContext& context);
 

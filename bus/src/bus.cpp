@@ -19,7 +19,9 @@ void validate(const BusOptions& options) {
   if (options.max_causation_depth == 0) refuse("max_causation_depth must be at least 1");
   if (options.stop_deadline.count() < 0) refuse("stop_deadline must not be negative");
   if (!detail::is_valid_source(options.source)) {
-    refuse("source (by default the service) must be a URI-reference of at most 1024 characters, such as 'orders' or '/shop/eu'");
+    refuse(
+        "source (by default the service) must be a URI-reference of at most 1024 characters, such as "
+        "'orders' or '/shop/eu'");
   }
   if (!options.clock || !options.ids || !options.random) refuse("clock, ids and random must not be null");
 }
@@ -31,13 +33,17 @@ void validate(const detail::SubscriberSpec& spec) {
   }
   validate_name(spec.handler, "handler name");
   const auto& options = spec.options;
-  if (options.retry.max_attempts == 0) refuse("max_attempts counts the first attempt too and must be at least 1");
-  if (options.retry.give_up_after && options.retry.give_up_after->count() <= 0) refuse("give_up_after must be positive");
+  if (options.retry.max_attempts == 0)
+    refuse("max_attempts counts the first attempt too and must be at least 1");
+  if (options.retry.give_up_after && options.retry.give_up_after->count() <= 0)
+    refuse("give_up_after must be positive");
   if (options.concurrency == 0) refuse("concurrency must be at least 1");
   if (options.queue_capacity == 0) refuse("queue_capacity must be at least 1");
-  if (options.slow_threshold && options.slow_threshold->count() <= 0) refuse("slow_threshold must be positive");
+  if (options.slow_threshold && options.slow_threshold->count() <= 0)
+    refuse("slow_threshold must be positive");
   if (options.dispatch == Dispatch::Queued) return;
-  if (options.concurrency != 1) refuse("concurrency is for queued handlers: set dispatch to Dispatch::Queued");
+  if (options.concurrency != 1)
+    refuse("concurrency is for queued handlers: set dispatch to Dispatch::Queued");
   if (spec.ordering_key) refuse("ordering_key is for queued handlers: set dispatch to Dispatch::Queued");
 }
 
@@ -68,7 +74,8 @@ Bus::~Bus() {
   core_->shut_down();
 }
 
-PublishResult Bus::publish(std::string_view event_type, const Json& data, PublishOptions options, int schema_version) {
+PublishResult Bus::publish(std::string_view event_type, const Json& data, PublishOptions options,
+                           int schema_version) {
   validate(event_type, data, schema_version);
   return core_->publish_named({&data, &detail::kPayloadType<Json>, event_type, schema_version}, options);
 }

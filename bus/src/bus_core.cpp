@@ -12,7 +12,8 @@ namespace tidings::detail {
 
 namespace {
 
-/// Types for which "nobody subscribes" is remembered: type names may come from outside, so their number is bounded.
+/// Types for which "nobody subscribes" is remembered: type names may come from outside, so their number is
+/// bounded.
 constexpr std::size_t kMaxWarnedTypes = 1000;
 constexpr std::size_t kMaxSourceLength = 1024;
 
@@ -28,8 +29,9 @@ void require_source(std::string_view source) {
 
 CorrelationId require_correlation_id(std::string_view text) {
   if (const auto id = CorrelationId::parse(text)) return *id;
-  throw Error(ErrorCode::InvalidArgument,
-              "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit the ambient one");
+  throw Error(
+      ErrorCode::InvalidArgument,
+      "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit the ambient one");
 }
 
 void inherit(Metadata& metadata, const AmbientFrame& ambient) {
@@ -64,12 +66,15 @@ BusCore::BusCore(BusOptions options)
       letters_(options_.store, log_, options_.clock, [this] { housekeeper_.wake(); }),
       housekeeper_(
           options_.clock,
-          [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) { retry_is_due(subscriber, delivery); },
+          [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
+            retry_is_due(subscriber, delivery);
+          },
           [this](Instant now) { return do_duties(now); }),
       pool_(options_.workers, [this](const std::shared_ptr<Subscriber>& subscriber) { serve(subscriber); }) {}
 
 BusCore::~BusCore() {
-  // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its own thread.
+  // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its
+  // own thread.
   try {
     letters_.flush_finally();
   } catch (const std::exception& error) {
@@ -87,8 +92,9 @@ bool BusCore::forked() const noexcept { return fork_generation() != process_gene
 
 void BusCore::require_own_process() const {
   if (!forked()) return;
-  throw Error(ErrorCode::ForkedChild,
-              "this bus belongs to the parent process: its threads do not exist here; make a bus after fork()");
+  throw Error(
+      ErrorCode::ForkedChild,
+      "this bus belongs to the parent process: its threads do not exist here; make a bus after fork()");
 }
 
 PublishResult BusCore::publish(const Payload& payload, std::size_t slot, PublishOptions& options) {
@@ -107,7 +113,8 @@ void BusCore::stamp(Metadata& metadata, PublishOptions& options) const {
   } else {
     metadata.correlation_id = CorrelationId(metadata.event_id);
   }
-  if (!options.correlation_id.empty()) metadata.correlation_id = require_correlation_id(options.correlation_id);
+  if (!options.correlation_id.empty())
+    metadata.correlation_id = require_correlation_id(options.correlation_id);
   if (options.traceparent) {
     metadata.traceparent = options.traceparent;
     metadata.tracestate = Text::borrow(is_valid_tracestate(options.tracestate) ? options.tracestate : "");
@@ -169,7 +176,8 @@ bool BusCore::first_warning(std::string_view event_type) {
   return warned_types_.size() < kMaxWarnedTypes && warned_types_.insert(std::string(event_type)).second;
 }
 
-PublishResult BusCore::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata) {
+PublishResult BusCore::cut_loop(const SubscriberList& list, const Payload& payload,
+                                const Metadata& metadata) {
   PublishResult result{metadata.event_id, metadata.correlation_id};
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::CausationLoop, nullptr);
@@ -178,8 +186,8 @@ PublishResult BusCore::cut_loop(const SubscriberList& list, const Payload& paylo
   return result;
 }
 
-BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
-                                            DispatchGuard& guard) {
+BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadForms& forms,
+                                            const Metadata& metadata, DispatchGuard& guard) {
   QueuedPart part;
   const bool any_keyed = std::any_of(list.subscribers.begin(), list.subscribers.end(),
                                      [](const auto& subscriber) { return subscriber->keyed; });
@@ -195,14 +203,17 @@ BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadF
   return part;
 }
 
-/// The user's extractor is protected as its handler is: once unsubscribed it does not run.
-std::optional<std::string> BusCore::ordering_key_of(Subscriber& subscriber, PayloadForms& forms, DispatchGuard& guard) {
+/// The user's extractor is protected as its handler is: once unsubscribed it does not run. An event that does
+/// not fit the handler's type has no key; the delivery will find that out again, and be dead.
+std::optional<std::string> BusCore::ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
+                                                    DispatchGuard& guard) {
   if (!guard.enter(subscriber)) {
     left_closed(subscriber);
     return std::nullopt;
   }
   try {
-    std::string key = subscriber.ordering_key(forms.as_or_throw(subscriber.payload_type));
+    std::optional<std::string> key;
+    if (const void* const event = forms.try_as(subscriber.payload_type)) key = subscriber.ordering_key(event);
     leave(guard, subscriber);
     return key;
   } catch (...) {
@@ -230,7 +241,8 @@ Subscriber* BusCore::try_reserve_places(const SubscriberList& list) {
 
 void BusCore::wait_or_refuse(Subscriber& full) {
   if (full.options.when_full == WhenFull::Throw || WorkerPool::on_worker()) {
-    throw Error(ErrorCode::QueueFull, "the queue of handler '" + full.identity.handler + "' holds its limit of " +
+    throw Error(ErrorCode::QueueFull, "the queue of handler '" + full.identity.handler +
+                                          "' holds its limit of " +
                                           std::to_string(full.options.queue_capacity) +
                                           " deliveries; nothing was delivered: publish more slowly, raise "
                                           "queue_capacity, or make the handler faster");
@@ -241,8 +253,8 @@ void BusCore::wait_or_refuse(Subscriber& full) {
   if (!accepting_.load()) throw_stopped();
 }
 
-void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event, std::optional<std::string> key,
-                      PublishResult& result) {
+void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
+                      std::optional<std::string> key, PublishResult& result) {
   Delivery delivery{std::move(event), nullptr};
   if (key) delivery.remember().ordering_key = std::move(key);
   switch (subscriber->queue.push(delivery)) {
@@ -260,7 +272,8 @@ void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointe
         bury_soon(*subscriber, delivery, Reason::Parked);
         ++result.scheduled;
       } else {
-        not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(), result);
+        not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(),
+                      result);
       }
       subscriber->queue.release();
       break;
@@ -268,17 +281,17 @@ void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointe
   }
 }
 
-/// The subscriber closed after this publish was accepted: by its owner, who wants no more of them, or with the whole bus,
-/// and then the event is owed.
-void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload, const Metadata& metadata,
-                            const DeliveryState* state, PublishResult& result) {
+/// The subscriber closed after this publish was accepted: by its owner, who wants no more of them, or with
+/// the whole bus, and then the event is owed.
+void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                            const Metadata& metadata, const DeliveryState* state, PublishResult& result) {
   if (accepting_.load()) return;
   DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::Shutdown, state);
   ++(bury(std::move(letter)) ? result.dead : result.scheduled);
 }
 
-void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
-                             DispatchGuard& guard, PublishResult& result) {
+void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                             DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result) {
   frame.begin(*subscriber, 1);
   if (!guard.enter(*subscriber)) [[unlikely]] {
     left_closed(*subscriber);
@@ -293,11 +306,13 @@ void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, Payl
     ++result.handled;
     if (timed) attempt_succeeded(*subscriber, frame.context(), began);
   }
-  if (guard.leave(*subscriber)) [[unlikely]] left_closed(*subscriber);
+  if (guard.leave(*subscriber)) [[unlikely]]
+    left_closed(*subscriber);
 }
 
-void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
-                            std::unique_ptr<Failure> failure, Instant began, PublishResult& result) {
+void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                            DeliveryFrame& frame, std::unique_ptr<Failure> failure, Instant began,
+                            PublishResult& result) {
   const Metadata& metadata = frame.context().metadata();
   Delivery delivery;
   DeliveryState& state = delivery.remember();
@@ -314,7 +329,8 @@ void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, Paylo
     ++result.handled;
     return;
   }
-  DeadLetter letter = make_letter(subscriber->identity, forms.payload(), metadata, verdict.reason, delivery.state.get());
+  DeadLetter letter =
+      make_letter(subscriber->identity, forms.payload(), metadata, verdict.reason, delivery.state.get());
   ++(bury(std::move(letter)) ? result.dead : result.scheduled);
 }
 
@@ -323,7 +339,8 @@ EventPointer BusCore::copy_for_retry(const Payload& payload, const Metadata& met
   try {
     return EventPointer(payload.type->copy(payload, metadata));
   } catch (...) {
-    state.attempts.back().error_message += " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";
+    state.attempts.back().error_message +=
+        " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";
     return {};
   }
 }

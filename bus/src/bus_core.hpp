@@ -31,8 +31,8 @@ namespace tidings::detail {
 
 /// What Bus hides: the state shared by publishers, workers, the timer and Subscriptions that outlive the bus.
 ///
-/// Three files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial, on whatever
-/// thread), lifecycle.cpp (subscribe, unsubscribe, stop, idle).
+/// Three files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
+/// on whatever thread), lifecycle.cpp (subscribe, unsubscribe, stop, idle).
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -73,21 +73,22 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   PublishResult cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata);
   QueuedPart prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
                             DispatchGuard& guard);
-  std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms, DispatchGuard& guard);
+  std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
+                                             DispatchGuard& guard);
   void reserve_places(const SubscriberList& list);
   static Subscriber* try_reserve_places(const SubscriberList& list);
   void wait_or_refuse(Subscriber& full);
-  void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event, std::optional<std::string> key,
-               PublishResult& result);
-  void deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
-                      DispatchGuard& guard, PublishResult& result);
+  void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
+               std::optional<std::string> key, PublishResult& result);
+  void deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                      DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
   void inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
                      std::unique_ptr<Failure> failure, Instant began, PublishResult& result);
   static EventPointer copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state);
-  [[nodiscard]] bool reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
-                                             std::chrono::microseconds delay);
-  void not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload, const Metadata& metadata,
-                     const DeliveryState* state, PublishResult& result);
+  [[nodiscard]] bool reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber,
+                                             Delivery& delivery, std::chrono::microseconds delay);
+  void not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                     const Metadata& metadata, const DeliveryState* state, PublishResult& result);
 
   // delivery_run.cpp
   enum class End : std::uint8_t { Handled, RetryNow, RetryLater, Dead };
@@ -96,15 +97,16 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
     std::chrono::microseconds delay{0};
     Reason reason = Reason::Exhausted;
   };
-  Verdict judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state, const Failure& failure,
-                Instant began);
-  Verdict decide(const Subscriber& subscriber, const DeliveryState& state, const Failure& failure, Instant now) const;
+  Verdict judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
+                const Failure& failure, Instant began);
+  Verdict decide(const Subscriber& subscriber, const DeliveryState& state, const Failure& failure,
+                 Instant now) const;
   /// Goes on after a failed attempt for as long as attempts follow at once.
   Verdict run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame, DeliveryState& state,
                  std::unique_ptr<Failure> failure, Instant began);
   void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
-  DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata, Reason reason,
-                         const DeliveryState* state) const;
+  DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
+                         Reason reason, const DeliveryState* state) const;
   /// Logs it, and counts what a stop settles.
   void gave_up(const DeadLetter& letter);
   /// Hands the letter over, waiting for its commit. False: the database is busy, and the letter waits for it.

@@ -10,13 +10,17 @@ using logging::Field;
 using logging::Level;
 using logging::detail::log_reserved;
 
-double milliseconds(std::chrono::microseconds duration) { return static_cast<double>(duration.count()) / 1000.0; }
+double milliseconds(std::chrono::microseconds duration) {
+  return static_cast<double>(duration.count()) / 1000.0;
+}
 
 }  // namespace
 
 void BusLog::started(const BusOptions& options) const noexcept {
   log_reserved(logger_, Level::Info, "bus_started",
-               {{"service", options.service}, {"workers", options.workers}, {"durable_letters", options.store != nullptr}});
+               {{"service", options.service},
+                {"workers", options.workers},
+                {"durable_letters", options.store != nullptr}});
 }
 
 void BusLog::stopped(const StopReport& report) const noexcept {
@@ -41,13 +45,13 @@ void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const n
 }
 
 void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
-  log_reserved(logger_, Level::Debug, "handler_handled", {{"duration_ms", milliseconds(duration)},
-                                                          {"attempt", context.attempt()}});
+  log_reserved(logger_, Level::Debug, "handler_handled",
+               {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
 }
 
 void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) const noexcept {
-  log_reserved(logger_, Level::Warning, "handler_slow", {{"duration_ms", milliseconds(duration)},
-                                                         {"attempt", context.attempt()}});
+  log_reserved(logger_, Level::Warning, "handler_slow",
+               {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
 }
 
 bool BusLog::admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
@@ -78,7 +82,8 @@ void BusLog::failed(const EventContext& context, const Attempt& attempt, std::st
                 {"retry_in_ms", std::move(retry_in_ms)}});
 }
 
-void BusLog::about_letter(Level level, std::string_view record, const DeadLetter& letter, Field detail) noexcept {
+void BusLog::about_letter(Level level, std::string_view record, const DeadLetter& letter,
+                          Field detail) noexcept {
   if (!admit(record, letter.handler, letter.error_fingerprint, letter.metadata.event_id)) return;
   write_about_letter(level, record, letter, std::move(detail));
 }
@@ -126,8 +131,10 @@ void BusLog::letter_unsaved(const DeadLetter& letter, std::string_view problem) 
 
 void BusLog::letter_dropped(const DeadLetter& letter) noexcept {
   const Field problem{"problem", "the bus has no store: set BusOptions::store to keep dead letters"};
-  // Of what a stop leaves over this is the only trace, and there is no more than the queues held: each is told.
-  if (letter.reason == Reason::Shutdown) return write_about_letter(Level::Error, "dead_letter_dropped", letter, problem);
+  // Of what a stop leaves over this is the only trace, and there is no more than the queues held: each is
+  // told.
+  if (letter.reason == Reason::Shutdown)
+    return write_about_letter(Level::Error, "dead_letter_dropped", letter, problem);
   about_letter(Level::Error, "dead_letter_dropped", letter, problem);
 }
 

@@ -17,10 +17,12 @@
 
 namespace tidings::detail {
 
-/// Everything a bus logs, in one place. Names and fields are an interface: docs/logging.md. Never throws. Thread-safe.
+/// Everything a bus logs, in one place. Names and fields are an interface: docs/logging.md. Never throws.
+/// Thread-safe.
 class BusLog {
  public:
-  BusLog(logging::Logger logger, std::shared_ptr<Clock> clock) : logger_(std::move(logger)), clock_(std::move(clock)) {}
+  BusLog(logging::Logger logger, std::shared_ptr<Clock> clock)
+      : logger_(std::move(logger)), clock_(std::move(clock)) {}
 
   [[nodiscard]] bool debug() const noexcept { return logger_.enabled(logging::Level::Debug); }
 
@@ -38,7 +40,8 @@ class BusLog {
   void letter_spilled(const DeadLetter& letter, std::string_view problem) noexcept;
   void letter_unsaved(const DeadLetter& letter, std::string_view problem) noexcept;
   void letter_dropped(const DeadLetter& letter) noexcept;
-  void database_busy(std::size_t letters, std::chrono::milliseconds retry_in, std::string_view problem) const noexcept;
+  void database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
+                     std::string_view problem) const noexcept;
   void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
   void housekeeping_failed(std::string_view problem) const noexcept;
 

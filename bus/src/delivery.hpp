@@ -13,8 +13,8 @@
 
 namespace tidings::detail {
 
-/// What a delivery remembers of its past. Made when there is something to remember: a first attempt that fails, or an
-/// ordering key.
+/// What a delivery remembers of its past. Made when there is something to remember: a first attempt that
+/// fails, or an ordering key.
 struct DeliveryState {
   std::uint32_t attempts_made = 0;
   Instant first_attempt{};

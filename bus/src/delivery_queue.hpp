@@ -25,11 +25,12 @@ enum class KeyOutcome : std::uint8_t {
   Refuse,  ///< All that wait behind it are handed back, and those to come while the queue lives are refused.
 };
 
-/// The deliveries of one subscriber that are queued, held behind one of the same ordering key, waiting for a retry, or
-/// running on a worker. Bounded: each occupies a place from reservation to the end of its life. Thread-safe.
+/// The deliveries of one subscriber that are queued, held behind one of the same ordering key, waiting for a
+/// retry, or running on a worker. Bounded: each occupies a place from reservation to the end of its life.
+/// Thread-safe.
 ///
-/// Workers take deliveries while holding one of `concurrency` permits. With one permit and no keys the permit's holder takes
-/// the whole queue at once and then works through that batch without a lock.
+/// Workers take deliveries while holding one of `concurrency` permits. With one permit and no keys the
+/// permit's holder takes the whole queue at once and then works through that batch without a lock.
 class DeliveryQueue {
  public:
   DeliveryQueue(std::size_t capacity, std::size_t concurrency, bool keyed)
@@ -62,9 +63,9 @@ class DeliveryQueue {
 
   /// The next delivery for the holder of a permit. Nothing: there is none, and the permit is gone.
   [[nodiscard]] std::optional<Delivery> pop();
-  /// Says that the delivery that held `key` has ended. Returns those that are refused with it; each keeps its place. To be
-  /// called again after they were dealt with, until there are none: the key is held so long, and order is kept.
-  /// `needs_worker` is set when the caller must hand the subscriber to the pool.
+  /// Says that the delivery that held `key` has ended. Returns those that are refused with it; each keeps its
+  /// place. To be called again after they were dealt with, until there are none: the key is held so long, and
+  /// order is kept. `needs_worker` is set when the caller must hand the subscriber to the pool.
   [[nodiscard]] std::vector<Delivery> end_key(const std::string& key, KeyOutcome outcome, bool& needs_worker);
   /// Holds back these keys from the start.
   void mark_dead(std::vector<std::string> keys);
@@ -110,7 +111,8 @@ class DeliveryQueue {
   Mode mode_ TIDINGS_GUARDED_BY(mutex_) = Mode::Open;
   std::size_t permits_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::deque<Delivery> incoming_ TIDINGS_GUARDED_BY(mutex_);
-  /// A key is listed while one of its deliveries is queued, running or waiting for a retry; the others wait here.
+  /// A key is listed while one of its deliveries is queued, running or waiting for a retry; the others wait
+  /// here.
   std::unordered_map<std::string, std::deque<Delivery>> lanes_ TIDINGS_GUARDED_BY(mutex_);
   std::size_t held_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::unordered_set<std::string> dead_keys_ TIDINGS_GUARDED_BY(mutex_);

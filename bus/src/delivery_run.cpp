@@ -25,7 +25,8 @@ void append_attempt(std::vector<Attempt>& attempts, Attempt attempt) {
 
 EncodedData encode_payload(const Payload& payload) {
   if (!payload.type->store_payload) {
-    return {"", DataEncoding::None, "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
+    return {"", DataEncoding::None,
+            "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
   }
   try {
     return encode_data(payload.type->encode(payload.object));
@@ -57,8 +58,8 @@ std::string_view explain(Reason reason) {
 
 }  // namespace
 
-BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliveryState& state, const Failure& failure,
-                                 Instant now) const {
+BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliveryState& state,
+                                 const Failure& failure, Instant now) const {
   const RetryPolicy& policy = subscriber.options.retry;
   if (failure.final_reason) return {End::Dead, {}, *failure.final_reason};
   if (state.attempts_made >= policy.max_attempts) return {End::Dead, {}, Reason::Exhausted};
@@ -67,7 +68,8 @@ BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliverySta
   if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
     return {End::Dead, {}, Reason::Exhausted};
   }
-  if (subscriber.state.load() != SubscriberState::Open) return {End::Dead, {}, Reason::Shutdown};
+  if (subscriber.state.load() != SubscriberState::Open || !accepting_.load())
+    return {End::Dead, {}, Reason::Shutdown};
   if (delay.count() == 0) return {End::RetryNow, delay};
   return {End::RetryLater, delay};
 }
@@ -76,23 +78,27 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
                                 const Failure& failure, Instant began) {
   const Instant now = clock_.monotonic_now();
   const Timestamp wall = clock_.now();
-  // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with the publish.
-  const auto duration = began != Instant{} ? microseconds(now - began)
-                                           : std::max(wall - context.metadata().published_at, std::chrono::microseconds(0));
+  // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with
+  // the publish.
+  const auto duration = began != Instant{}
+                            ? microseconds(now - began)
+                            : std::max(wall - context.metadata().published_at, std::chrono::microseconds(0));
   subscriber.timed.store(true, std::memory_order_relaxed);
   if (state.attempts_made++ == 0) state.first_attempt = now - duration;
   const Attempt attempt{wall - duration, duration, failure.error_type, failure.error_message};
   append_attempt(state.attempts, attempt);
   const Verdict verdict = decide(subscriber, state, failure, now);
   const bool retried = verdict.end != End::Dead;
-  log_.failed(context, attempt, error_fingerprint(context.handler(), attempt.error_type, attempt.error_message),
+  log_.failed(context, attempt,
+              error_fingerprint(context.handler(), attempt.error_type, attempt.error_message),
               retried ? std::optional(verdict.delay) : std::nullopt);
-  if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold) log_.slow(context, duration);
+  if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold)
+    log_.slow(context, duration);
   return verdict;
 }
 
-BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame, DeliveryState& state,
-                                 std::unique_ptr<Failure> failure, Instant began) {
+BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
+                                 DeliveryState& state, std::unique_ptr<Failure> failure, Instant began) {
   for (;;) {
     const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
     if (verdict.end != End::RetryNow) return verdict;
@@ -106,7 +112,8 @@ BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, De
   }
 }
 
-void BusCore::attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept {
+void BusCore::attempt_succeeded(const Subscriber& subscriber, const EventContext& context,
+                                Instant began) noexcept {
   const auto& threshold = subscriber.options.slow_threshold;
   const bool debug = log_.debug();
   if (!threshold && !debug) return;
@@ -115,8 +122,8 @@ void BusCore::attempt_succeeded(const Subscriber& subscriber, const EventContext
   if (threshold && duration > *threshold) log_.slow(context, duration);
 }
 
-DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
-                                Reason reason, const DeliveryState* state) const {
+DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload,
+                                const Metadata& metadata, Reason reason, const DeliveryState* state) const {
   DeadLetter letter;
   letter.event_type = payload.event_type;
   letter.schema_version = payload.schema_version;
@@ -154,7 +161,8 @@ bool BusCore::bury(DeadLetter letter) {
 
 void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
   const StoredEvent& event = *delivery.event;
-  DeadLetter letter = make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get());
+  DeadLetter letter =
+      make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get());
   gave_up(letter);
   letters_.store_soon(std::move(letter), housekeeper_.is_this_thread() ? LetterWriter::WhenTooMany::Append
                                                                        : LetterWriter::WhenTooMany::Wait);
@@ -198,7 +206,8 @@ void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
   }
 }
 
-void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard) {
+void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                           DispatchGuard& guard) {
   const Verdict verdict = run_attempts(*subscriber, delivery, guard);
   std::optional<Reason> dead_of;
   if (verdict.end == End::RetryLater) {

@@ -7,7 +7,8 @@
 
 namespace tidings::detail {
 
-/// One level of dispatch on the calling thread: protects the subscriber list it reads and announces whose handler it runs.
+/// One level of dispatch on the calling thread: protects the subscriber list it reads and announces whose
+/// handler it runs.
 class DispatchGuard {
  public:
   explicit DispatchGuard(const BusCore& bus) : record_(thread_record()), slot_(record_.push()) {
@@ -38,7 +39,8 @@ class DispatchGuard {
   /// Whether the subscriber's handler may be run now; if so leave() must follow.
   [[nodiscard]] bool enter(const Subscriber& subscriber) {
     announce(slot_.running, &subscriber);
-    if (subscriber.state.load(std::memory_order_seq_cst) != SubscriberState::Closed) [[likely]] return true;
+    if (subscriber.state.load(std::memory_order_seq_cst) != SubscriberState::Closed) [[likely]]
+      return true;
     slot_.running.store(nullptr, std::memory_order_release);
     return false;
   }

@@ -30,14 +30,17 @@ void choose_fence() noexcept {
 class HazardRegistry {
  public:
   static HazardRecord& acquire() {
-    for (HazardRecord* record = records.load(std::memory_order_acquire); record != nullptr; record = record->next_) {
+    for (HazardRecord* record = records.load(std::memory_order_acquire); record != nullptr;
+         record = record->next_) {
       bool free = false;
       if (record->owned_.compare_exchange_strong(free, true, std::memory_order_acquire)) return *record;
     }
     return append();
   }
 
-  static void release(HazardRecord& record) noexcept { record.owned_.store(false, std::memory_order_release); }
+  static void release(HazardRecord& record) noexcept {
+    record.owned_.store(false, std::memory_order_release);
+  }
 
  private:
   static HazardRecord& append() {

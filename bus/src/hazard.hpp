@@ -4,9 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-// How publish reads the subscriber lists without writing anything that another thread reads often, and how unsubscribe
-// still knows when a handler runs nowhere. These are hazard pointers (Michael, "Hazard Pointers: Safe Memory Reclamation for
-// Lock-Free Objects", IEEE TPDS 2004), with the reader's fence moved to the writer (membarrier(2)).
+// How publish reads the subscriber lists without writing anything that another thread reads often, and how
+// unsubscribe still knows when a handler runs nowhere. These are hazard pointers (Michael, "Hazard Pointers:
+// Safe Memory Reclamation for Lock-Free Objects", IEEE TPDS 2004), with the reader's fence moved to the
+// writer (membarrier(2)).
 //
 // Each thread owns a record with one slot for each level of nested dispatch. A slot says three things:
 //   bus      which bus the thread is inside of
@@ -14,15 +15,19 @@
 //   running  which subscriber's handler it is running; that handler's captures may not be freed
 //
 // Invariants, each tested by tests/bus/hazard_stress_test.cpp and tests/bus/unsubscribe_test.cpp:
-//   1. A reader announces, then checks that the announced thing is still current. A writer makes it not current, then looks
-//      at the announcements. A fence between the two steps on each side makes sure that at least one sees the other.
+//   1. A reader announces, then checks that the announced thing is still current. A writer makes it not
+//   current, then looks
+//      at the announcements. A fence between the two steps on each side makes sure that at least one sees the
+//      other.
 //   2. Only the owning thread writes a slot; everyone may read it.
-//   3. Records are never freed, only handed to the next thread that needs one. There are as many as there ever were
+//   3. Records are never freed, only handed to the next thread that needs one. There are as many as there
+//   ever were
 //      threads at once.
 //
-// The reader's fence is a compiler barrier and the writer's is membarrier, which makes every other running thread of the
-// process pass a full fence. Where the kernel has no membarrier both are full fences. ThreadSanitizer understands neither, so
-// under it every announcement is a sequentially consistent store, which needs no fence and is what it checks.
+// The reader's fence is a compiler barrier and the writer's is membarrier, which makes every other running
+// thread of the process pass a full fence. Where the kernel has no membarrier both are full fences.
+// ThreadSanitizer understands neither, so under it every announcement is a sequentially consistent store,
+// which needs no fence and is what it checks.
 
 namespace tidings::detail {
 
@@ -36,7 +41,8 @@ struct HazardSlot {
   std::atomic<const Subscriber*> running{nullptr};
 };
 
-/// One thread's slots. The first levels of nesting are in the record itself; deeper ones in blocks that it keeps.
+/// One thread's slots. The first levels of nesting are in the record itself; deeper ones in blocks that it
+/// keeps.
 class HazardRecord {
  public:
   static constexpr std::size_t kSlotsPerBlock = 8;
@@ -77,7 +83,9 @@ inline HazardRecord& thread_record() {
 }
 
 /// Whether the calling thread is inside a publish or a handler of any bus.
-inline bool inside_dispatch() noexcept { return this_thread_record != nullptr && this_thread_record->depth() > 0; }
+inline bool inside_dispatch() noexcept {
+  return this_thread_record != nullptr && this_thread_record->depth() > 0;
+}
 
 #if defined(__SANITIZE_THREAD__)
 #define TIDINGS_THREAD_SANITIZER 1
@@ -90,7 +98,8 @@ inline bool inside_dispatch() noexcept { return this_thread_record != nullptr &&
 /// Whether membarrier works in this process. Written once, by choose_fence().
 extern std::atomic<bool> has_membarrier;
 
-/// Must be called before anything that hazards protect is made, so that readers and writers agree on their fences. Idempotent.
+/// Must be called before anything that hazards protect is made, so that readers and writers agree on their
+/// fences. Idempotent.
 void choose_fence() noexcept;
 
 /// The reader's side of invariant 1: stores, and does not let any later load pass the store.

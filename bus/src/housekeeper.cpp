@@ -53,7 +53,8 @@ std::vector<Delivery> Housekeeper::take(const Subscriber& subscriber) {
   const auto mine = std::stable_partition(entries_.begin(), entries_.end(), [&](const Entry& entry) {
     return entry.subscriber.get() != &subscriber;
   });
-  std::sort(mine, entries_.end(), [](const Entry& left, const Entry& right) { return left.sequence < right.sequence; });
+  std::sort(mine, entries_.end(),
+            [](const Entry& left, const Entry& right) { return left.sequence < right.sequence; });
   std::vector<Delivery> taken;
   for (auto entry = mine; entry != entries_.end(); ++entry) taken.push_back(std::move(entry->delivery));
   entries_.erase(mine, entries_.end());

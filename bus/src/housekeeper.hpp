@@ -18,8 +18,8 @@ namespace tidings::detail {
 
 class Subscriber;
 
-/// The bus's one timer thread: serves delayed retries and whatever else is due. Sleeps until the next is; an idle bus is
-/// not woken. Thread-safe.
+/// The bus's one timer thread: serves delayed retries and whatever else is due. Sleeps until the next is; an
+/// idle bus is not woken. Thread-safe.
 class Housekeeper {
  public:
   using Retry = std::function<void(const std::shared_ptr<Subscriber>&, Delivery&)>;

@@ -160,7 +160,8 @@ void LetterWriter::put_back(Batch batch) {
   busy_backoff_ = std::clamp(busy_backoff_ * 2, kFirstBusyBackoff, kMaxBusyBackoff);
   due_ = clock_->monotonic_now() + busy_backoff_;
   for (const DeadLetter& letter : batch) waiting_bytes_ += size_of(letter);
-  waiting_.insert(waiting_.begin(), std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(batch.begin()),
+                  std::make_move_iterator(batch.end()));
 }
 
 LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) {

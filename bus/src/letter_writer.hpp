@@ -18,20 +18,22 @@
 
 namespace tidings::detail {
 
-/// Brings letters to the sink. Threads that bury at the same time share commits: whoever finds nobody committing commits
-/// for all. While the database is busy the letters wait here, bounded, and are tried again in the background. Thread-safe.
+/// Brings letters to the sink. Threads that bury at the same time share commits: whoever finds nobody
+/// committing commits for all. While the database is busy the letters wait here, bounded, and are tried again
+/// in the background. Thread-safe.
 class LetterWriter {
  public:
   /// `wake` is called when due() has become earlier.
-  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, std::shared_ptr<Clock> clock, std::function<void()> wake)
+  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, std::shared_ptr<Clock> clock,
+               std::function<void()> wake)
       : sink_(std::move(sink)), log_(log), clock_(std::move(clock)), wake_(std::move(wake)) {}
 
-  /// Returns when the letter is kept (true), or when the database is busy and the letter waits for it (false). Blocks while
-  /// too many wait.
+  /// Returns when the letter is kept (true), or when the database is busy and the letter waits for it
+  /// (false). Blocks while too many wait.
   bool store(DeadLetter letter);
   enum class WhenTooMany : std::uint8_t { Wait, Append };
-  /// Returns at once; the letter is committed within 50 ms. Blocks while too many wait, unless the caller is the thread
-  /// that will try again in the background.
+  /// Returns at once; the letter is committed within 50 ms. Blocks while too many wait, unless the caller is
+  /// the thread that will try again in the background.
   void store_soon(DeadLetter letter, WhenTooMany when_too_many);
 
   /// When flush_if_due wants to be called next.
@@ -39,7 +41,8 @@ class LetterWriter {
   void flush_if_due(Instant now);
   /// Tries to commit all that wait. False: the database is busy.
   bool flush();
-  /// Commits all that wait, or waits until the background has, while the database is busy. False at the deadline.
+  /// Commits all that wait, or waits until the background has, while the database is busy. False at the
+  /// deadline.
   bool wait_until_kept(Instant deadline);
   /// Keeps all that wait, in the spill file if the database is busy. For the end of the bus.
   void flush_finally();

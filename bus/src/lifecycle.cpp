@@ -16,7 +16,8 @@ namespace tidings::detail {
 namespace {
 
 constexpr std::chrono::seconds kWarnAfter{5};
-/// How often a stop looks whether the last publisher has left. Publishers pay nothing to announce that they leave.
+/// How often a stop looks whether the last publisher has left. Publishers pay nothing to announce that they
+/// leave.
 constexpr std::chrono::milliseconds kLook{1};
 
 std::chrono::steady_clock::time_point steady_now() { return std::chrono::steady_clock::now(); }
@@ -28,13 +29,15 @@ std::chrono::steady_clock::time_point after(std::chrono::milliseconds timeout) {
 }
 
 bool is_running(const Subscriber& subscriber) {
-  return any_slot([&](const HazardSlot& slot) { return slot.running.load(std::memory_order_seq_cst) == &subscriber; });
+  return any_slot(
+      [&](const HazardSlot& slot) { return slot.running.load(std::memory_order_seq_cst) == &subscriber; });
 }
 
 void require_outside_handlers(const char* what) {
   if (!inside_dispatch()) return;
-  throw Error(ErrorCode::CalledInHandler,
-              std::string(what) + " inside a handler would wait for that handler; call it from another thread");
+  throw Error(
+      ErrorCode::CalledInHandler,
+      std::string(what) + " inside a handler would wait for that handler; call it from another thread");
 }
 
 }  // namespace
@@ -44,7 +47,8 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   if (subscriber->options.after_death == AfterDeath::Park && options_.store) {
     letters_.flush();  // The keys of letters that still wait for their commit count too.
     const HandlerIdentity& identity = subscriber->identity;
-    subscriber->queue.mark_dead(options_.store->dead_keys(identity.service, identity.event_type, identity.handler));
+    subscriber->queue.mark_dead(
+        options_.store->dead_keys(identity.service, identity.event_type, identity.handler));
   }
   topics_.add(subscriber);
   if (!accepting_.load()) {
@@ -54,7 +58,8 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   return subscriber;
 }
 
-// --- the unsubscribe guarantee: after a closed subscriber was seen running nowhere, its handler never runs again ---
+// --- the unsubscribe guarantee: after a closed subscriber was seen running nowhere, its handler never runs
+// again ---
 
 void BusCore::leave(DispatchGuard& guard, Subscriber& subscriber) {
   if (guard.leave(subscriber)) left_closed(subscriber);
@@ -98,12 +103,14 @@ void BusCore::wait_until_freed(Subscriber& subscriber, std::optional<SteadyTime>
     const SteadyTime now = steady_now();
     if (deadline && now >= *deadline) return;
     if (now >= warn_at) {
-      log_.waiting_for_handler(subscriber.identity, std::chrono::duration_cast<std::chrono::seconds>(now - began));
+      log_.waiting_for_handler(subscriber.identity,
+                               std::chrono::duration_cast<std::chrono::seconds>(now - began));
       warn_at += kWarnAfter;
     }
     {
       const MutexLock lock(mutex_);
-      // A run that we see here will see Closed when it leaves, and notify; so does whoever frees the captures.
+      // A run that we see here will see Closed when it leaves, and notify; so does whoever frees the
+      // captures.
       const bool notified_later = is_running(subscriber) || subscriber.freed_by != std::thread::id();
       if (notified_later && !subscriber.freed.load()) {
         changed_.wait_until(mutex_, deadline ? std::min(*deadline, warn_at) : warn_at);
@@ -162,7 +169,8 @@ void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcep
 bool BusCore::publisher_inside() const {
   return any_slot([this](const HazardSlot& slot) {
     // In this order: a slot's bus is set before its list.
-    return slot.list.load(std::memory_order_seq_cst) != nullptr && slot.bus.load(std::memory_order_relaxed) == this;
+    return slot.list.load(std::memory_order_seq_cst) != nullptr &&
+           slot.bus.load(std::memory_order_relaxed) == this;
   });
 }
 
@@ -173,7 +181,8 @@ void BusCore::wait_for_publishers(SteadyTime deadline) const {
 std::vector<std::string> BusCore::running_handlers() const {
   std::vector<std::string> names;
   for (const auto& subscriber : topics_.all()) {
-    if (is_running(*subscriber)) names.push_back(subscriber->identity.event_type + "/" + subscriber->identity.handler);
+    if (is_running(*subscriber))
+      names.push_back(subscriber->identity.event_type + "/" + subscriber->identity.handler);
   }
   return names;
 }

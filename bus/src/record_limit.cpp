@@ -25,7 +25,8 @@ bool RecordLimit::admit(std::string_view record, std::string_view handler, std::
   if (!crowded) key.append("\n").append(fingerprint);
   Window& window = windows_[key];
   if (window.summary.record.empty()) {
-    window.summary = {std::string(record), std::string(handler), crowded ? "" : std::string(fingerprint), 0, {}};
+    window.summary = {
+        std::string(record), std::string(handler), crowded ? "" : std::string(fingerprint), 0, {}};
     window.began = now;
   }
   if (now - window.began >= kWindow) {

@@ -12,8 +12,8 @@
 
 namespace tidings::detail {
 
-/// Holds back log records that repeat faster than 100 a second, so that a failure storm neither fills a disk nor slows the
-/// healthy. Records are told apart by name and cause. Thread-safe.
+/// Holds back log records that repeat faster than 100 a second, so that a failure storm neither fills a disk
+/// nor slows the healthy. Records are told apart by name and cause. Thread-safe.
 class RecordLimit {
  public:
   static constexpr std::uint32_t kPerSecond = 100;

@@ -31,7 +31,8 @@ class Subscriber {
         function(std::move(spec.function)),
         queued(spec.options.dispatch == Dispatch::Queued),
         timed(spec.options.slow_threshold.has_value()),
-        identity{std::move(service), std::move(spec.event_type), std::move(spec.handler), spec.options.retry.max_attempts},
+        identity{std::move(service), std::move(spec.event_type), std::move(spec.handler),
+                 spec.options.retry.max_attempts},
         options(std::move(spec.options)),
         wildcard(spec.wildcard),
         keyed(static_cast<bool>(spec.ordering_key)),
@@ -52,10 +53,12 @@ class Subscriber {
   // What an inline delivery touches comes first.
   std::atomic<SubscriberState> state{SubscriberState::Open};
   const PayloadType* const payload_type;
-  /// Taken once, when Closed and running nowhere; so are `ordering_key` and `options.retry.retry_if`, which run as part of it.
+  /// Taken once, when Closed and running nowhere; so are `ordering_key` and `options.retry.retry_if`, which
+  /// run as part of it.
   HandlerFunction function;
   const bool queued;
-  /// Whether attempts are timed from their own beginning: from the first failure on, or when a slow_threshold is set.
+  /// Whether attempts are timed from their own beginning: from the first failure on, or when a slow_threshold
+  /// is set.
   std::atomic<bool> timed;
   /// Its captures are gone.
   std::atomic<bool> freed{false};
@@ -72,7 +75,8 @@ class Subscriber {
   DeliveryQueue queue;
 };
 
-/// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed once published.
+/// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
+/// once published.
 struct SubscriberList {
   std::vector<std::shared_ptr<Subscriber>> subscribers;
   bool any_queued = false;

@@ -59,9 +59,9 @@ void Topics::add(const std::shared_ptr<Subscriber>& subscriber) {
   auto& members = members_for(*subscriber);
   for (const auto& other : members) {
     if (other->identity.handler != identity.handler) continue;
-    throw Error(ErrorCode::DuplicateHandler, "the handler name '" + identity.handler + "' is taken for event type '" +
-                                                 identity.event_type +
-                                                 "': names are unique per bus and event type; choose another");
+    throw Error(ErrorCode::DuplicateHandler,
+                "the handler name '" + identity.handler + "' is taken for event type '" +
+                    identity.event_type + "': names are unique per bus and event type; choose another");
   }
   members.push_back(subscriber);
   rebuild(*subscriber);
@@ -81,7 +81,8 @@ bool Topics::remove(const Subscriber& subscriber) {
 std::vector<std::shared_ptr<Subscriber>> Topics::all() const {
   const MutexLock lock(mutex_);
   std::vector<std::shared_ptr<Subscriber>> everyone;
-  for (const auto& topic : topics_) everyone.insert(everyone.end(), topic->members.begin(), topic->members.end());
+  for (const auto& topic : topics_)
+    everyone.insert(everyone.end(), topic->members.begin(), topic->members.end());
   everyone.insert(everyone.end(), wildcards_.begin(), wildcards_.end());
   return everyone;
 }
@@ -101,7 +102,8 @@ Topic& Topics::topic_for(std::string_view event_type) {
   topics_.push_back(std::make_unique<Topic>(event_type));
   Topic& topic = *topics_.back();
   entry->second = &topic;
-  topic.list.store(new SubscriberList{wildcards_, others_.list.load()->any_queued}, std::memory_order_release);
+  topic.list.store(new SubscriberList{wildcards_, others_.list.load()->any_queued},
+                   std::memory_order_release);
   insert_slot(topic);
   insert_name(topic);
   return topic;
@@ -168,7 +170,8 @@ void Topics::replace_list(Topic& topic) {
 void Topics::reclaim() {
   fence_all_threads();
   const auto unprotected = std::partition(retired_.begin(), retired_.end(), [](const SubscriberList* list) {
-    return any_slot([list](const HazardSlot& slot) { return slot.list.load(std::memory_order_seq_cst) == list; });
+    return any_slot(
+        [list](const HazardSlot& slot) { return slot.list.load(std::memory_order_seq_cst) == list; });
   });
   for (auto list = unprotected; list != retired_.end(); ++list) delete *list;
   retired_.erase(unprotected, retired_.end());

@@ -24,8 +24,8 @@ struct Topic {
   std::vector<std::shared_ptr<Subscriber>> members;
 };
 
-/// All subscriptions of a bus. Finding a topic takes no lock and writes nothing; changing takes a mutex, replaces whole lists
-/// and frees the old ones once no hazard protects them.
+/// All subscriptions of a bus. Finding a topic takes no lock and writes nothing; changing takes a mutex,
+/// replaces whole lists and frees the old ones once no hazard protects them.
 class Topics {
  public:
   Topics();
@@ -68,7 +68,8 @@ class Topics {
   void grow_names() TIDINGS_REQUIRES(mutex_);
   static void place(NameTable& table, Topic& topic);
   /// Where a subscriber of that kind is listed.
-  std::vector<std::shared_ptr<Subscriber>>& members_for(const Subscriber& subscriber) TIDINGS_REQUIRES(mutex_);
+  std::vector<std::shared_ptr<Subscriber>>& members_for(const Subscriber& subscriber)
+      TIDINGS_REQUIRES(mutex_);
   void rebuild(const Subscriber& changed) TIDINGS_REQUIRES(mutex_);
   void replace_list(Topic& topic) TIDINGS_REQUIRES(mutex_);
   void reclaim() TIDINGS_REQUIRES(mutex_);

@@ -14,8 +14,9 @@ namespace tidings::detail {
 
 class Subscriber;
 
-/// The bus's threads for queued handlers and delayed retries. A subscriber is submitted once for each permit that its queue
-/// has given out, and in turn with the others, so that a busy one cannot starve the rest. Thread-safe.
+/// The bus's threads for queued handlers and delayed retries. A subscriber is submitted once for each permit
+/// that its queue has given out, and in turn with the others, so that a busy one cannot starve the rest.
+/// Thread-safe.
 class WorkerPool {
  public:
   /// Serves a subscriber until its queue gives no more, or until yields_now().

@@ -43,11 +43,13 @@ int flags_of(Access access) noexcept {
 
 }  // namespace
 
-Connection::Connection(const std::filesystem::path& path, Access access, const std::string& vfs, Deadline deadline)
+Connection::Connection(const std::filesystem::path& path, Access access, const std::string& vfs,
+                       Deadline deadline)
     : deadline_(deadline), database_(name_of(path, access), flags_of(access), 0, vfs) {
   sqlite3_extended_result_codes(database_.getHandle(), 1);
   sqlite3_busy_handler(database_.getHandle(), &Connection::wait_for_lock, this);
-  // What sorting needs stays out of the disk's temporary files: it would be payload outside of the files guarded by modes.
+  // What sorting needs stays out of the disk's temporary files: it would be payload outside of the files
+  // guarded by modes.
   execute("PRAGMA temp_store = MEMORY");
   if (access != Access::ReadWrite) return;
   execute("PRAGMA synchronous = FULL");
@@ -55,7 +57,8 @@ Connection::Connection(const std::filesystem::path& path, Access access, const s
 }
 
 void Connection::interrupt_at_deadline() {
-  sqlite3_progress_handler(database_.getHandle(), kInstructionsBetweenChecks, &Connection::past_deadline, this);
+  sqlite3_progress_handler(database_.getHandle(), kInstructionsBetweenChecks, &Connection::past_deadline,
+                           this);
 }
 
 std::int64_t Connection::integer(const std::string& sql) {
@@ -69,12 +72,15 @@ std::string Connection::text(const std::string& sql) {
 }
 
 bool Connection::has_table(const std::string& name) {
-  SQLite::Statement statement(database_, "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?");
+  SQLite::Statement statement(database_,
+                              "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?");
   statement.bind(1, name);
   return statement.executeStep();
 }
 
-bool Connection::in_transaction() const noexcept { return sqlite3_get_autocommit(database_.getHandle()) == 0; }
+bool Connection::in_transaction() const noexcept {
+  return sqlite3_get_autocommit(database_.getHandle()) == 0;
+}
 
 void Connection::rollback() noexcept {
   if (in_transaction()) static_cast<void>(database_.tryExec("ROLLBACK"));
@@ -86,7 +92,9 @@ bool Connection::file_moved() const noexcept {
   return result == SQLITE_OK && moved != 0;
 }
 
-bool Connection::read_only() const noexcept { return sqlite3_db_readonly(database_.getHandle(), "main") == 1; }
+bool Connection::read_only() const noexcept {
+  return sqlite3_db_readonly(database_.getHandle(), "main") == 1;
+}
 
 bool Connection::header_says_wal() const noexcept {
   // The file format's "read version", 2 in WAL mode: https://www.sqlite.org/fileformat2.html, section 1.3.

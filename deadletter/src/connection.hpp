@@ -14,22 +14,23 @@ namespace tidings::deadletter {
 enum class Access : std::uint8_t {
   ReadWrite,
   ReadOnly,
-  /// Takes no lock and makes no file. Sound only while no process has the database open: what is in a -wal file is not
-  /// seen, and changes are not noticed.
+  /// Takes no lock and makes no file. Sound only while no process has the database open: what is in a -wal
+  /// file is not seen, and changes are not noticed.
   Immutable,
 };
 
 /// One SQLite connection to an existing file. Never creates the file. Not thread-safe. Members that are not
 /// noexcept throw SQLite::Exception.
 ///
-/// Nothing here or elsewhere in this module opens a database file by other means than SQLite: closing such a descriptor
-/// would drop the POSIX locks that this process's connections hold on the file.
+/// Nothing here or elsewhere in this module opens a database file by other means than SQLite: closing such a
+/// descriptor would drop the POSIX locks that this process's connections hold on the file.
 class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  /// `path` is absolute, so that SQLite never takes it for a URI. An empty `vfs` is the default one. Calls wait for locks
-  /// until `deadline`. What a ReadWrite connection commits is synced, and what it deletes is overwritten.
+  /// `path` is absolute, so that SQLite never takes it for a URI. An empty `vfs` is the default one. Calls
+  /// wait for locks until `deadline`. What a ReadWrite connection commits is synced, and what it deletes is
+  /// overwritten.
   Connection(const std::filesystem::path& path, Access access, const std::string& vfs, Deadline deadline);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -52,8 +53,8 @@ class Connection {
   /// Whether the file at the path is no longer the one that was opened.
   [[nodiscard]] bool file_moved() const noexcept;
   [[nodiscard]] bool read_only() const noexcept;
-  /// Whether the file's header says WAL. `PRAGMA journal_mode` tells it neither through an immutable connection nor
-  /// without taking locks.
+  /// Whether the file's header says WAL. `PRAGMA journal_mode` tells it neither through an immutable
+  /// connection nor without taking locks.
   [[nodiscard]] bool header_says_wal() const noexcept;
 
   [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
@@ -66,8 +67,8 @@ class Connection {
   SQLite::Database database_;
 };
 
-/// Resets a kept statement when its use is over, so that it holds no lock. The statement's own errors were thrown by its
-/// steps already.
+/// Resets a kept statement when its use is over, so that it holds no lock. The statement's own errors were
+/// thrown by its steps already.
 class StatementUse {
  public:
   explicit StatementUse(SQLite::Statement& statement) noexcept : statement_(statement) {}

@@ -18,7 +18,8 @@ constexpr const char* kOtherUser = "this user may not read it; run as the servic
 std::string why_missing(const std::filesystem::path& path) {
   struct stat folder {};
   const std::string name = printable(path.parent_path().native());
-  if (::stat(path.parent_path().c_str(), &folder) != 0) return "its folder " + name + " does not exist; create it first";
+  if (::stat(path.parent_path().c_str(), &folder) != 0)
+    return "its folder " + name + " does not exist; create it first";
   if (!S_ISDIR(folder.st_mode)) return name + " is not a folder; check the path";
   return {};
 }
@@ -27,19 +28,24 @@ std::string why_missing(const std::filesystem::path& path) {
 bool require_regular_file(const std::filesystem::path& path, const std::string& what_failed) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) {
-    if (errno == EACCES) throw unusable(what_failed, path, "this user may not enter its folder; run as the service's user");
-    if (errno != ENOENT && errno != ENOTDIR) throw unusable(what_failed, path, errno_text(errno) + "; check the path");
+    if (errno == EACCES)
+      throw unusable(what_failed, path, "this user may not enter its folder; run as the service's user");
+    if (errno != ENOENT && errno != ENOTDIR)
+      throw unusable(what_failed, path, errno_text(errno) + "; check the path");
     const std::string why = why_missing(path);
     if (!why.empty()) throw unusable(what_failed, path, why);
     return false;
   }
   if (S_ISDIR(facts.st_mode)) throw unusable(what_failed, path, "it is a directory; give the path of a file");
-  if (!S_ISREG(facts.st_mode)) throw unusable(what_failed, path, "it is not a regular file; give the path of one");
-  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0) throw unusable(what_failed, path, kOtherUser);
+  if (!S_ISREG(facts.st_mode))
+    throw unusable(what_failed, path, "it is not a regular file; give the path of one");
+  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
+    throw unusable(what_failed, path, kOtherUser);
   return true;
 }
 
-DatabaseIdentity identify(Connection& connection, const std::filesystem::path& path, const std::string& what_failed) {
+DatabaseIdentity identify(Connection& connection, const std::filesystem::path& path,
+                          const std::string& what_failed) {
   using Kind = DatabaseIdentity::Kind;
   DatabaseIdentity identity;
   identity.application_id = connection.integer("PRAGMA application_id");
@@ -48,13 +54,15 @@ DatabaseIdentity identify(Connection& connection, const std::filesystem::path& p
     identity.kind = Kind::Tidings;
     const auto version = read_schema_version(connection);
     if (!version) {
-      throw unusable(what_failed, path,
-                     "its table tidings_meta does not say which schema_version it has; it is damaged: restore a backup");
+      throw unusable(
+          what_failed, path,
+          "its table tidings_meta does not say which schema_version it has; it is damaged: restore a backup");
     }
     identity.schema_version = *version;
     identity.adopted = read_meta(connection, meta::kOwner) == "application";
   } else if (identity.application_id == kApplicationId) {
-    throw unusable(what_failed, path, "it is tidings' but has lost its tables; it is damaged: restore a backup");
+    throw unusable(what_failed, path,
+                   "it is tidings' but has lost its tables; it is damaged: restore a backup");
   } else {
     const bool bare = connection.integer("SELECT count(*) FROM sqlite_schema") == 0;
     identity.kind = bare && identity.application_id == 0 ? Kind::Empty : Kind::Foreign;
@@ -79,11 +87,11 @@ bool file_exists(const std::filesystem::path& path) noexcept {
   return ::stat(path.c_str(), &facts) == 0;
 }
 
-DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& what_failed, const std::string& vfs,
-                         Connection::Deadline deadline) {
+DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& what_failed,
+                         const std::string& vfs, Connection::Deadline deadline) {
   if (!require_regular_file(path, what_failed)) return {};
-  // Without a -wal file nobody has the database open in WAL mode, and a look that takes no lock leaves no trace. Who opens
-  // it during the look makes one; then the look does not count.
+  // Without a -wal file nobody has the database open in WAL mode, and a look that takes no lock leaves no
+  // trace. Who opens it during the look makes one; then the look does not count.
   for (int tries = 0;; ++tries) {
     const bool in_use = file_exists(wal_path(path)) || tries >= 3;
     const auto overtaken = [&] { return !in_use && file_exists(wal_path(path)); };
@@ -106,7 +114,8 @@ void require_writable(const std::filesystem::path& path, const std::string& what
                        errno_text(errno) + "); change the folder's owner or mode");
   }
   if (file_exists(path) && ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
-    throw unusable(what_failed, path, "it is read-only for this user (" + errno_text(errno) + "); change its owner or mode");
+    throw unusable(what_failed, path,
+                   "it is read-only for this user (" + errno_text(errno) + "); change its owner or mode");
   }
 }
 

@@ -26,16 +26,17 @@ struct DatabaseIdentity {
   std::string clashing_name = {};
 };
 
-/// Looks without writing: no byte of the file changes and no file appears beside it, except that the -shm file of a database
-/// that another process has open may be brought up to date. Waits for locks until `deadline`.
+/// Looks without writing: no byte of the file changes and no file appears beside it, except that the -shm
+/// file of a database that another process has open may be brought up to date. Waits for locks until
+/// `deadline`.
 ///
-/// Throws Error: DatabaseUnusable (missing folder, a directory, not readable, damaged), ForeignDatabase (not SQLite),
-/// DatabaseBusy. Each message begins with `what_failed` and the path.
+/// Throws Error: DatabaseUnusable (missing folder, a directory, not readable, damaged), ForeignDatabase (not
+/// SQLite), DatabaseBusy. Each message begins with `what_failed` and the path.
 [[nodiscard]] DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& what_failed,
                                        const std::string& vfs, Connection::Deadline deadline);
 
-/// The file in which SQLite keeps what is committed but not yet in the database file. While it is there, the database
-/// file alone is not the database.
+/// The file in which SQLite keeps what is committed but not yet in the database file. While it is there, the
+/// database file alone is not the database.
 [[nodiscard]] std::filesystem::path wal_path(const std::filesystem::path& database);
 [[nodiscard]] bool file_exists(const std::filesystem::path& path) noexcept;
 

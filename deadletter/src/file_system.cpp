@@ -58,7 +58,8 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 std::filesystem::path resolve_path(const std::filesystem::path& path, const std::string& what) {
-  if (path.empty()) throw Error(ErrorCode::InvalidArgument, "the path of the " + what + " is empty; give a file name");
+  if (path.empty())
+    throw Error(ErrorCode::InvalidArgument, "the path of the " + what + " is empty; give a file name");
   if (path.native().find('\0') != std::string::npos) {
     throw unusable("the path of the " + what, path, "it holds a NUL character; give a file name without",
                    ErrorCode::InvalidArgument);

@@ -26,15 +26,17 @@ class Descriptor {
 /// What errno says, in words.
 [[nodiscard]] std::string errno_text(int error_number);
 
-/// Creates an empty file with exactly this mode, whatever the umask, and makes its name durable. False when there is a
-/// file (or link) of that name. Throws std::system_error.
-[[nodiscard]] bool create_file(const std::filesystem::path& path, unsigned mode, Descriptor* opened = nullptr);
+/// Creates an empty file with exactly this mode, whatever the umask, and makes its name durable. False when
+/// there is a file (or link) of that name. Throws std::system_error.
+[[nodiscard]] bool create_file(const std::filesystem::path& path, unsigned mode,
+                               Descriptor* opened = nullptr);
 
 /// Makes the names in a folder durable. Throws std::system_error.
 void sync_folder(const std::filesystem::path& folder);
 
 /// The path of the same file that a change of the working directory does not bend, links resolved. Throws
-/// Error(InvalidArgument) when it is empty or holds a NUL, Error(DatabaseUnusable) when it cannot be resolved.
+/// Error(InvalidArgument) when it is empty or holds a NUL, Error(DatabaseUnusable) when it cannot be
+/// resolved.
 [[nodiscard]] std::filesystem::path resolve_path(const std::filesystem::path& path, const std::string& what);
 
 }  // namespace tidings::deadletter

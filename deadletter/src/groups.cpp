@@ -19,7 +19,7 @@ using Key = std::array<String, 4>;
 
 /// Compares keys with views of keys, so that counting a row allocates nothing.
 struct KeyLess {
-  using is_transparent = void;
+  using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
   template <class Left, class Right>
   bool operator()(const Key<Left>& left, const Key<Right>& right) const noexcept {
     return std::lexicographical_compare(left.begin(), left.end(), right.begin(), right.end());
@@ -39,10 +39,11 @@ std::string_view view(const SQLite::Column& column) {
   return {text, static_cast<std::size_t>(column.getBytes())};
 }
 
-/// Counts here rather than by GROUP BY, whose sorter holds every letter where this holds every group: less than a third of
-/// the time for a million letters of some hundred causes.
+/// Counts here rather than by GROUP BY, whose sorter holds every letter where this holds every group: less
+/// than a third of the time for a million letters of some hundred causes.
 Tallies count_letters(SQLite::Database& database, const Filter& filter) {
-  auto row = Query(filter).prepare(database, "error_fingerprint, event_type, handler, service, failed_at", "");
+  auto row =
+      Query(filter).prepare(database, "error_fingerprint, event_type, handler, service, failed_at", "");
   Tallies tallies;
   while (row.executeStep()) {
     const Key<std::string_view> key = {view(row.getColumn(0)), view(row.getColumn(1)), view(row.getColumn(2)),
@@ -50,7 +51,8 @@ Tallies count_letters(SQLite::Database& database, const Filter& filter) {
     const std::int64_t failed_at = row.getColumn(4).getInt64();
     auto found = tallies.find(key);
     if (found == tallies.end()) {
-      const Key<std::string> owned = {std::string(key[0]), std::string(key[1]), std::string(key[2]), std::string(key[3])};
+      const Key<std::string> owned = {std::string(key[0]), std::string(key[1]), std::string(key[2]),
+                                      std::string(key[3])};
       found = tallies.emplace(owned, Tally{0, failed_at, failed_at}).first;
     }
     Tally& tally = found->second;
@@ -89,7 +91,8 @@ void add_sample(Group& group, Filter filter, SQLite::Database& database) {
   filter.handler = group.handler;
   filter.service = group.service;
   filter.since = group.last_failed_at;
-  auto row = Query(filter).prepare(database, "error_type, error_message", "ORDER BY failed_at DESC, id DESC LIMIT 1");
+  auto row = Query(filter).prepare(database, "error_type, error_message",
+                                   "ORDER BY failed_at DESC, id DESC LIMIT 1");
   if (!row.executeStep()) return;
   group.error_type = row.getColumn(0).getString();
   group.sample_error = row.getColumn(1).getString();

@@ -10,6 +10,7 @@
 namespace tidings::deadletter {
 
 /// Reader::groups, inside a read transaction. Throws SQLite::Exception.
-[[nodiscard]] std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter, std::size_t limit);
+[[nodiscard]] std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter,
+                                             std::size_t limit);
 
 }  // namespace tidings::deadletter

@@ -2,8 +2,8 @@
 #include "letter_row.hpp"
 
 #include <SQLiteCpp/Exception.h>
-#include <nlohmann/json.hpp>
 #include <sqlite3.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -12,12 +12,15 @@ namespace tidings::deadletter {
 namespace {
 
 constexpr const char* kInsert =
-    "INSERT INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding, data_note, attributes,"
-    " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_id,"
+    "INSERT INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding, data_note, "
+    "attributes,"
+    " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
+    "causation_id,"
     " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
-constexpr const char* kFind = "SELECT id FROM dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
+constexpr const char* kFind =
+    "SELECT id FROM dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
 
 /// JSON text of a string. Most need no escape, and then building a JSON value would be most of the cost.
 void append_json_string(std::string& json, std::string_view text) {
@@ -71,7 +74,8 @@ struct RowTexts {
         source(letter.metadata.source.view()),
         reason(to_string(letter.reason)),
         correlation_id(letter.metadata.correlation_id.to_string()),
-        causation_id(letter.metadata.causation_id ? letter.metadata.causation_id->to_string() : std::string()),
+        causation_id(letter.metadata.causation_id ? letter.metadata.causation_id->to_string()
+                                                  : std::string()),
         traceparent(letter.metadata.traceparent ? letter.metadata.traceparent->to_string() : std::string()),
         tracestate(letter.metadata.tracestate.view()),
         attempts(attempts_to_json(letter.attempts)) {}
@@ -90,9 +94,12 @@ struct RowTexts {
 
 void bind_data(RowBinder& row, const EncodedData& data) {
   switch (data.encoding) {
-    case DataEncoding::Json: return row.text(data.bytes);
-    case DataEncoding::Cbor: return row.blob(data.bytes);
-    case DataEncoding::None: return row.null();
+    case DataEncoding::Json:
+      return row.text(data.bytes);
+    case DataEncoding::Cbor:
+      return row.blob(data.bytes);
+    case DataEncoding::None:
+      return row.null();
   }
 }
 

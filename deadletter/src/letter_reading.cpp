@@ -84,7 +84,8 @@ std::vector<Attempt> read_attempts(RowReader& row) {
     for (const auto& each : json.get_ref<const nlohmann::ordered_json::array_t&>()) {
       attempts.push_back({Timestamp(std::chrono::microseconds(each.at("at").get<std::int64_t>())),
                           std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
-                          each.at("error_type").get<std::string>(), each.at("error_message").get<std::string>()});
+                          each.at("error_type").get<std::string>(),
+                          each.at("error_message").get<std::string>()});
     }
     return attempts;
   });
@@ -127,9 +128,11 @@ void read_context(RowReader& row, DeadLetter& letter) {
 }  // namespace
 
 std::string_view letter_columns() noexcept {
-  return "id, event_id, event_type, schema_version, event_data, data_encoding, data_note, attributes, source, handler,"
+  return "id, event_id, event_type, schema_version, event_data, data_encoding, data_note, attributes, "
+         "source, handler,"
          " service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_id,"
-         " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts,"
+         " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
+         "attempts,"
          " redrive_requested_at, reprocessed_at, resolution, edited_from";
 }
 

@@ -37,11 +37,12 @@ class LetterInsert {
 /// The columns that `read_letter` reads, in its order, for a SELECT.
 [[nodiscard]] std::string_view letter_columns() noexcept;
 
-/// The letter in the statement's current row. Throws Error(DatabaseUnusable), naming the row's id and the column, when a value
-/// is not one that tidings writes.
+/// The letter in the statement's current row. Throws Error(DatabaseUnusable), naming the row's id and the
+/// column, when a value is not one that tidings writes.
 [[nodiscard]] StoredLetter read_letter(SQLite::Statement& row);
 
-/// The column `attempts`: `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"..."}]`.
+/// The column `attempts`:
+/// `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"..."}]`.
 [[nodiscard]] std::string attempts_to_json(const std::vector<Attempt>& attempts);
 /// The column `attributes`: one object, names in the order given.
 [[nodiscard]] std::string attributes_to_json(const Attributes& attributes);

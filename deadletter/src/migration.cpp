@@ -42,14 +42,17 @@ const std::vector<Migration>& migrations() {
 
 std::optional<int> missing_step(int from, int to, std::span<const Migration> steps) {
   for (int version = from; version < to; ++version) {
-    if (std::none_of(steps.begin(), steps.end(), [&](const auto& step) { return step.from == version; })) return version;
+    if (std::none_of(steps.begin(), steps.end(), [&](const auto& step) { return step.from == version; }))
+      return version;
   }
   return std::nullopt;
 }
 
-void migrate(Connection& connection, int from, int to, std::span<const Migration> steps, bool owned_by_tidings) {
+void migrate(Connection& connection, int from, int to, std::span<const Migration> steps,
+             bool owned_by_tidings) {
   for (int version = from; version < to; ++version) {
-    const auto step = std::find_if(steps.begin(), steps.end(), [&](const auto& each) { return each.from == version; });
+    const auto step =
+        std::find_if(steps.begin(), steps.end(), [&](const auto& each) { return each.from == version; });
     for (const std::string& statement : step->statements) connection.execute(statement);
   }
   write_meta(connection, meta::kSchemaVersion, std::to_string(to));
@@ -60,8 +63,8 @@ std::filesystem::path backup_path(const std::filesystem::path& database, int to)
   return database.native() + ".before-v" + std::to_string(to) + ".bak";
 }
 
-void back_up(const std::filesystem::path& database, const std::filesystem::path& target, const std::string& vfs,
-             Connection::Deadline deadline) {
+void back_up(const std::filesystem::path& database, const std::filesystem::path& target,
+             const std::string& vfs, Connection::Deadline deadline) {
   // Made under another name first: what bears the final name is whole.
   const std::filesystem::path unfinished = target.native() + ".unfinished";
   try {

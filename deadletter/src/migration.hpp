@@ -22,16 +22,18 @@ struct Migration {
 /// The first version from `from` to before `to` that no step leads away from, if any.
 [[nodiscard]] std::optional<int> missing_step(int from, int to, std::span<const Migration> steps);
 
-/// Runs, inside the open transaction, every step from version `from` to version `to`; none is missing. Records the version
-/// reached. Throws SQLite::Exception; the caller rolls back.
-void migrate(Connection& connection, int from, int to, std::span<const Migration> steps, bool owned_by_tidings);
+/// Runs, inside the open transaction, every step from version `from` to version `to`; none is missing.
+/// Records the version reached. Throws SQLite::Exception; the caller rolls back.
+void migrate(Connection& connection, int from, int to, std::span<const Migration> steps,
+             bool owned_by_tidings);
 
 /// The file that keeps the database as it was before it became version `to`.
 [[nodiscard]] std::filesystem::path backup_path(const std::filesystem::path& database, int to);
 
-/// Copies a database with all that is committed, also what is in its -wal file, to `target` (mode 0600, synced; replaces an
-/// earlier copy only when the new one is whole). Throws SQLite::Exception or Error(DatabaseUnusable).
-void back_up(const std::filesystem::path& database, const std::filesystem::path& target, const std::string& vfs,
-             Connection::Deadline deadline);
+/// Copies a database with all that is committed, also what is in its -wal file, to `target` (mode 0600,
+/// synced; replaces an earlier copy only when the new one is whole). Throws SQLite::Exception or
+/// Error(DatabaseUnusable).
+void back_up(const std::filesystem::path& database, const std::filesystem::path& target,
+             const std::string& vfs, Connection::Deadline deadline);
 
 }  // namespace tidings::deadletter

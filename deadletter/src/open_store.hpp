@@ -25,7 +25,7 @@ struct StoreInternals {
 };
 
 /// Store::open, with everything that tests replace.
-[[nodiscard]] std::shared_ptr<Store> open_store(const std::filesystem::path& path, const StoreOptions& options,
-                                                StoreInternals internals);
+[[nodiscard]] std::shared_ptr<Store> open_store(const std::filesystem::path& path,
+                                                const StoreOptions& options, StoreInternals internals);
 
 }  // namespace tidings::deadletter

@@ -41,8 +41,8 @@ void require_not_newer(const Opening& opening, int version) {
          ErrorCode::NewerSchema);
 }
 
-/// Only Store::open's caller can say that an application's database may be used, and only its owner that it becomes WAL: the
-/// mode is the whole file's, and is not changed behind the owner's back.
+/// Only Store::open's caller can say that an application's database may be used, and only its owner that it
+/// becomes WAL: the mode is the whole file's, and is not changed behind the owner's back.
 void require_acceptable(const Opening& opening, const DatabaseIdentity& identity) {
   if (identity.kind == Kind::Tidings) require_not_newer(opening, identity.schema_version);
   if (identity.kind == Kind::Foreign && !opening.options.adopt) {
@@ -71,10 +71,12 @@ void switch_to_wal(Connection& connection, const Opening& opening) {
     try {
       const std::string mode = connection.text("PRAGMA journal_mode = WAL");
       if (mode == "wal") return;
-      refuse(opening, "its file system does not support WAL (journal mode " + mode + "); put it on a local disk",
+      refuse(opening,
+             "its file system does not support WAL (journal mode " + mode + "); put it on a local disk",
              ErrorCode::DatabaseUnusable);
     } catch (const SQLite::Exception& error) {
-      if (failure_kind(error.getErrorCode()) != FailureKind::Busy || steady_clock::now() >= opening.deadline) throw;
+      if (failure_kind(error.getErrorCode()) != FailureKind::Busy || steady_clock::now() >= opening.deadline)
+        throw;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
@@ -96,7 +98,8 @@ void bring_up_to_version(Connection& connection, const Opening& opening, int ver
   migrate(connection, version, wanted, internals.migrations, ours);
 }
 
-/// Inside the write transaction, so that of many processes one creates or migrates and the others find it done.
+/// Inside the write transaction, so that of many processes one creates or migrates and the others find it
+/// done.
 void bring_up_to_date(Connection& connection, const Opening& opening) {
   if (!connection.has_table("tidings_meta")) {
     create_schema(connection, opening.options.adopt ? Owner::Application : Owner::Tidings);
@@ -127,8 +130,8 @@ void write_schema(const Opening& opening, const DatabaseIdentity& identity) {
   }
 }
 
-/// A new file gets its mode before SQLite sees it; -wal and -shm take theirs from it. An empty one that somebody made
-/// beforehand is as good as new, but not an application's.
+/// A new file gets its mode before SQLite sees it; -wal and -shm take theirs from it. An empty one that
+/// somebody made beforehand is as good as new, but not an application's.
 void create_with_mode(const Opening& opening, Kind kind) {
   try {
     if (kind == Kind::Missing && create_file(opening.path, opening.options.file_mode)) return;
@@ -138,15 +141,17 @@ void create_with_mode(const Opening& opening, Kind kind) {
   }
   if (kind != Kind::Empty || opening.options.adopt) return;
   if (::chmod(opening.path.c_str(), static_cast<mode_t>(opening.options.file_mode)) != 0) {
-    refuse(opening, "its mode cannot be set (" + errno_text(errno) + "); change its owner", ErrorCode::DatabaseUnusable);
+    refuse(opening, "its mode cannot be set (" + errno_text(errno) + "); change its owner",
+           ErrorCode::DatabaseUnusable);
   }
 }
 
 }  // namespace
 
-void make_current(const std::filesystem::path& path, const StoreOptions& options, const StoreInternals& internals,
-                  const std::filesystem::path& spill_path) {
-  // Closing a descriptor of ours drops the locks of other connections of this process: nobody opens while one creates.
+void make_current(const std::filesystem::path& path, const StoreOptions& options,
+                  const StoreInternals& internals, const std::filesystem::path& spill_path) {
+  // Closing a descriptor of ours drops the locks of other connections of this process: nobody opens while one
+  // creates.
   static std::mutex creation;
   const std::lock_guard lock(creation);
   const Opening opening{path, options, internals, spill_path, steady_clock::now() + options.busy_timeout};
@@ -157,8 +162,10 @@ void make_current(const std::filesystem::path& path, const StoreOptions& options
   try {
     write_schema(opening, identity);
   } catch (const SQLite::Exception& error) {
-    const bool migrating = identity.kind == Kind::Tidings && identity.schema_version < internals.schema_version;
-    throw unusable(migrating ? "nothing was changed: cannot migrate the dead-letter database" : kCannotOpen, path, error);
+    const bool migrating =
+        identity.kind == Kind::Tidings && identity.schema_version < internals.schema_version;
+    throw unusable(migrating ? "nothing was changed: cannot migrate the dead-letter database" : kCannotOpen,
+                   path, error);
   }
 }
 
@@ -176,7 +183,8 @@ std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreO
            ErrorCode::DatabaseUnusable);
   }
   try {
-    return std::make_unique<Session>(path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit});
+    return std::make_unique<Session>(
+        path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit});
   } catch (const SQLite::Exception& error) {
     throw unusable(kCannotOpen, path, error);
   }

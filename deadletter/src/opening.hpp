@@ -10,10 +10,10 @@ namespace tidings::deadletter {
 
 inline constexpr const char* kCannotOpen = "cannot open the dead-letter database";
 
-/// Brings the file at `path` to the current schema, whatever it is now (missing, empty, older), or throws as Store::open
-/// does, having written nothing to what it refuses.
-void make_current(const std::filesystem::path& path, const StoreOptions& options, const StoreInternals& internals,
-                  const std::filesystem::path& spill_path);
+/// Brings the file at `path` to the current schema, whatever it is now (missing, empty, older), or throws as
+/// Store::open does, having written nothing to what it refuses.
+void make_current(const std::filesystem::path& path, const StoreOptions& options,
+                  const StoreInternals& internals, const std::filesystem::path& spill_path);
 
 /// Connects to a database that is there and current; never creates or migrates one. Throws Error.
 [[nodiscard]] std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreOptions& options,

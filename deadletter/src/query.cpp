@@ -66,7 +66,8 @@ std::string Query::sql(std::string_view columns, std::string_view rest) const {
   return text += rest;
 }
 
-SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view columns, std::string_view rest) const {
+SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view columns,
+                                 std::string_view rest) const {
   SQLite::Statement statement(database, sql(columns, rest));
   int index = 0;
   for (const Value& value : values_) {

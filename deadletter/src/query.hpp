@@ -14,8 +14,9 @@
 
 namespace tidings::deadletter {
 
-/// The SQL of a question about letters that match a filter: fixed text with a `?` for each value. Names the index to use, so
-/// that neither missing nor misleading statistics can turn an instant answer into a walk through the table.
+/// The SQL of a question about letters that match a filter: fixed text with a `?` for each value. Names the
+/// index to use, so that neither missing nor misleading statistics can turn an instant answer into a walk
+/// through the table.
 class Query {
  public:
   /// `after` leaves out what pages before it had.

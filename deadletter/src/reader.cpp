@@ -25,7 +25,8 @@ constexpr const char* kCannotOpen = "cannot open the dead-letter database";
 constexpr const char* kCannotRead = "cannot read the dead-letter database";
 constexpr std::size_t kLargestPage = 10'000;
 
-/// Of a file that no process has open in WAL mode: all that must stay the same for an immutable connection to be right.
+/// Of a file that no process has open in WAL mode: all that must stay the same for an immutable connection to
+/// be right.
 struct FileState {
   dev_t device = 0;
   ino_t inode = 0;
@@ -64,28 +65,34 @@ class ReadTransaction {
 
 void require_limit(std::size_t limit) {
   if (limit >= 1 && limit <= kLargestPage) return;
-  throw Error(ErrorCode::InvalidArgument, "a limit of " + std::to_string(limit) + " is not between 1 and 10,000");
+  throw Error(ErrorCode::InvalidArgument,
+              "a limit of " + std::to_string(limit) + " is not between 1 and 10,000");
 }
 
 void require_tidings(const DatabaseIdentity& identity, const std::filesystem::path& path) {
   using Kind = DatabaseIdentity::Kind;
   const std::string version = std::to_string(identity.schema_version);
   if (identity.kind == Kind::Missing) {
-    throw unusable(kCannotOpen, path, "there is no such file; check the path, or start the service that writes it");
+    throw unusable(kCannotOpen, path,
+                   "there is no such file; check the path, or start the service that writes it");
   }
   if (identity.kind == Kind::Empty) {
-    throw unusable(kCannotOpen, path, "it is empty; start the service that writes it", ErrorCode::ForeignDatabase);
+    throw unusable(kCannotOpen, path, "it is empty; start the service that writes it",
+                   ErrorCode::ForeignDatabase);
   }
   if (identity.kind == Kind::Foreign) {
-    throw unusable(kCannotOpen, path, "it is another application's database and holds no dead letters; check the path",
+    throw unusable(kCannotOpen, path,
+                   "it is another application's database and holds no dead letters; check the path",
                    ErrorCode::ForeignDatabase);
   }
   if (identity.schema_version > kSchemaVersion) {
-    throw unusable(kCannotOpen, path, "its schema version is " + version + "; use the tools of the newer tidings",
+    throw unusable(kCannotOpen, path,
+                   "its schema version is " + version + "; use the tools of the newer tidings",
                    ErrorCode::NewerSchema);
   }
   if (identity.schema_version < kSchemaVersion) {
-    throw unusable(kCannotOpen, path, "its schema version is " + version + "; start the service, which migrates it");
+    throw unusable(kCannotOpen, path,
+                   "its schema version is " + version + "; start the service, which migrates it");
   }
 }
 
@@ -121,7 +128,8 @@ class Reader::Implementation {
         if (!overtaken()) throw;
       }
       if (steady_clock::now() >= deadline) {
-        throw unusable(what_failed, path_, "services open and close it all the time; try again", ErrorCode::DatabaseBusy);
+        throw unusable(what_failed, path_, "services open and close it all the time; try again",
+                       ErrorCode::DatabaseBusy);
       }
     }
   }
@@ -137,21 +145,25 @@ class Reader::Implementation {
  private:
   /// A connection to the file that is at the path now.
   Connection& connection_until(Connection::Deadline deadline) {
-    const bool current = connection_ && (state_.in_use ? !connection_->file_moved() : state_ == FileState::of(path_));
+    const bool current =
+        connection_ && (state_.in_use ? !connection_->file_moved() : state_ == FileState::of(path_));
     if (!current) {
       connection_.reset();
       state_ = FileState::of(path_);
-      connection_ =
-          std::make_unique<Connection>(path_, state_.in_use ? Access::ReadOnly : Access::Immutable, "", deadline);
+      connection_ = std::make_unique<Connection>(path_, state_.in_use ? Access::ReadOnly : Access::Immutable,
+                                                 "", deadline);
       connection_->interrupt_at_deadline();
     }
     connection_->wait_until(deadline);
     return *connection_;
   }
 
-  /// Without a -wal file nobody has the database open, and a connection that takes no lock reads it without leaving a trace
-  /// or needing to write beside it. When a service opened it meanwhile, the answer does not count.
-  [[nodiscard]] bool overtaken() const noexcept { return !state_.in_use && !(state_ == FileState::of(path_)); }
+  /// Without a -wal file nobody has the database open, and a connection that takes no lock reads it without
+  /// leaving a trace or needing to write beside it. When a service opened it meanwhile, the answer does not
+  /// count.
+  [[nodiscard]] bool overtaken() const noexcept {
+    return !state_.in_use && !(state_ == FileState::of(path_));
+  }
 
   [[noreturn]] void fail(const char* what_failed, const SQLite::Exception& error) {
     connection_.reset();
@@ -163,7 +175,8 @@ class Reader::Implementation {
     struct stat facts {};
     if (::stat(spill.c_str(), &facts) == 0) return static_cast<std::uint64_t>(facts.st_size);
     if (errno == ENOENT || errno == ENOTDIR) return 0;
-    throw unusable("cannot see the spill file", spill, errno_text(errno) + "; run as the service's user or group");
+    throw unusable("cannot see the spill file", spill,
+                   errno_text(errno) + "; run as the service's user or group");
   }
 
   const Options options_;
@@ -195,8 +208,9 @@ std::int64_t Reader::count(const Filter& filter) {
 Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after) {
   require_limit(limit);
   return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    auto row = Query(filter, after).prepare(connection.database(), letter_columns(),
-                                            "ORDER BY failed_at DESC, id DESC LIMIT " + std::to_string(limit + 1));
+    auto row = Query(filter, after)
+                   .prepare(connection.database(), letter_columns(),
+                            "ORDER BY failed_at DESC, id DESC LIMIT " + std::to_string(limit + 1));
     Page page;
     while (row.executeStep()) {
       if (page.letters.size() == limit) {
@@ -221,7 +235,8 @@ std::optional<StoredLetter> Reader::find(std::int64_t id) {
 
 std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
   return implementation_->ask(kCannotRead, [&](Connection& connection) -> std::optional<StoredLetter> {
-    auto row = Query(filter).prepare(connection.database(), letter_columns(), "ORDER BY failed_at, id LIMIT 1");
+    auto row =
+        Query(filter).prepare(connection.database(), letter_columns(), "ORDER BY failed_at, id LIMIT 1");
     if (!row.executeStep()) return std::nullopt;
     return read_letter(row);
   });
@@ -229,9 +244,8 @@ std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
 
 std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit) {
   require_limit(limit);
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    return find_groups(connection.database(), filter, limit);
-  });
+  return implementation_->ask(
+      kCannotRead, [&](Connection& connection) { return find_groups(connection.database(), filter, limit); });
 }
 
 std::uint64_t Reader::spill_bytes() const { return implementation_->spill_bytes(); }

@@ -18,8 +18,8 @@ CREATE TABLE tidings_meta (
 ) STRICT, WITHOUT ROWID
 )sql";
 
-// Without AUTOINCREMENT, which would make a table outside tidings' names: numbers stay unique as long as the row with
-// the largest is never deleted, which retention keeps to.
+// Without AUTOINCREMENT, which would make a table outside tidings' names: numbers stay unique as long as the
+// row with the largest is never deleted, which retention keeps to.
 constexpr const char* kLettersTable = R"sql(
 CREATE TABLE dead_letters (
   id                   INTEGER PRIMARY KEY,
@@ -57,20 +57,22 @@ CREATE TABLE dead_letters (
 ) STRICT
 )sql";
 
-// Partial indexes keep resolved letters out of the questions that are asked most. reprocessed_at, always null there, makes
-// them covering: SQLite does not conclude it from the index's own condition. The id in two of them is what pages are
-// ordered by after the time; the columns after it answer groups from the index alone.
+// Partial indexes keep resolved letters out of the questions that are asked most. reprocessed_at, always null
+// there, makes them covering: SQLite does not conclude it from the index's own condition. The id after the
+// time is what pages are ordered by next; the columns after it answer groups from the index alone.
 constexpr std::array kIndexes = {
     "CREATE UNIQUE INDEX dead_letters_once ON dead_letters (event_id, service, handler)",
     "CREATE INDEX dead_letters_by_correlation ON dead_letters (correlation_id)",
     "CREATE INDEX dead_letters_by_time ON dead_letters (failed_at, id)",
     "CREATE INDEX dead_letters_unresolved_by_time ON dead_letters"
-    " (failed_at, id, error_fingerprint, event_type, handler, service, reprocessed_at) WHERE reprocessed_at IS NULL",
-    "CREATE INDEX dead_letters_unresolved_by_type ON dead_letters (event_type, failed_at, reprocessed_at)"
+    " (failed_at, id, error_fingerprint, event_type, handler, service, reprocessed_at) WHERE reprocessed_at "
+    "IS NULL",
+    "CREATE INDEX dead_letters_unresolved_by_type ON dead_letters (event_type, failed_at, id, reprocessed_at)"
     " WHERE reprocessed_at IS NULL",
-    "CREATE INDEX dead_letters_unresolved_by_handler ON dead_letters (handler, failed_at, reprocessed_at)"
+    "CREATE INDEX dead_letters_unresolved_by_handler ON dead_letters (handler, failed_at, id, reprocessed_at)"
     " WHERE reprocessed_at IS NULL",
-    "CREATE INDEX dead_letters_unresolved_by_fingerprint ON dead_letters (error_fingerprint, failed_at, reprocessed_at)"
+    "CREATE INDEX dead_letters_unresolved_by_fingerprint ON dead_letters (error_fingerprint, failed_at, id, "
+    "reprocessed_at)"
     " WHERE reprocessed_at IS NULL",
     "CREATE INDEX dead_letters_unresolved_keys ON dead_letters (service, event_type, handler, ordering_key)"
     " WHERE reprocessed_at IS NULL AND ordering_key IS NOT NULL",
@@ -90,14 +92,15 @@ constexpr std::array kNames = {"tidings_meta",
 
 /// SQL for a column of microseconds as ISO 8601 text, null for null.
 std::string iso8601(const std::string& column) {
-  return "strftime('%Y-%m-%dT%H:%M:%S', " + column + " / 1000000, 'unixepoch') || printf('.%06dZ', " + column +
-         " % 1000000) AS " + column;
+  return "strftime('%Y-%m-%dT%H:%M:%S', " + column + " / 1000000, 'unixepoch') || printf('.%06dZ', " +
+         column + " % 1000000) AS " + column;
 }
 
 std::string readable_view() {
   return "CREATE VIEW dead_letters_readable AS SELECT id, event_id, event_type, schema_version, event_data,"
          " data_encoding, data_note, attributes, source, handler, service, reason, error_type, error_message,"
-         " error_fingerprint, correlation_id, causation_id, causation_depth, traceparent, tracestate, ordering_key, " +
+         " error_fingerprint, correlation_id, causation_id, causation_depth, traceparent, tracestate, "
+         "ordering_key, " +
          iso8601("published_at") + ", " + iso8601("failed_at") + ", retry_count, attempts, " +
          iso8601("redrive_requested_at") + ", claimed_by, claimed_until, " + iso8601("reprocessed_at") +
          ", resolution, edited_from FROM dead_letters";
@@ -150,16 +153,18 @@ std::optional<std::string> read_meta(Connection& connection, const std::string& 
 }
 
 void write_meta(Connection& connection, const std::string& key, const std::string& value) {
-  SQLite::Statement statement(connection.database(), "INSERT OR REPLACE INTO tidings_meta (key, value) VALUES (?, ?)");
+  SQLite::Statement statement(connection.database(),
+                              "INSERT OR REPLACE INTO tidings_meta (key, value) VALUES (?, ?)");
   statement.bind(1, key);
   statement.bind(2, value);
   statement.exec();
 }
 
 std::vector<std::filesystem::path> known_spills(Connection& connection) {
-  SQLite::Statement statement(connection.database(),
-                              "SELECT value FROM tidings_meta WHERE key = 'spill_path' OR key GLOB 'spill_path.*'"
-                              " ORDER BY length(key), key");
+  SQLite::Statement statement(
+      connection.database(),
+      "SELECT value FROM tidings_meta WHERE key = 'spill_path' OR key GLOB 'spill_path.*'"
+      " ORDER BY length(key), key");
   std::vector<std::filesystem::path> paths;
   while (statement.executeStep()) paths.emplace_back(statement.getColumn(0).getString());
   return paths;

@@ -19,7 +19,8 @@ inline constexpr std::int64_t kApplicationId = 0x54696467;
 namespace meta {
 inline constexpr const char* kSchemaVersion = "schema_version";
 inline constexpr const char* kCreatedAt = "created_at";
-/// `tidings` or `application`: who made the file. tidings changes nothing outside its tables in an application's.
+/// `tidings` or `application`: who made the file. tidings changes nothing outside its tables in an
+/// application's.
 inline constexpr const char* kOwner = "owner";
 /// The spill file of the service that opened the database last; `spill_path.1` and so on are those of others.
 inline constexpr const char* kSpillPath = "spill_path";

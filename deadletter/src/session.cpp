@@ -12,7 +12,8 @@ namespace {
 
 constexpr const char* kDeadKeys =
     "SELECT DISTINCT ordering_key FROM dead_letters INDEXED BY dead_letters_unresolved_keys"
-    " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS NOT NULL";
+    " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS "
+    "NOT NULL";
 
 void run(SQLite::Statement& statement) {
   const StatementUse use(statement);
@@ -23,7 +24,8 @@ void run(SQLite::Statement& statement) {
 
 Session::Session(const std::filesystem::path& path, const Options& options)
     : busy_timeout_(options.busy_timeout),
-      connection_(path, Access::ReadWrite, options.vfs, std::chrono::steady_clock::now() + options.busy_timeout),
+      connection_(path, Access::ReadWrite, options.vfs,
+                  std::chrono::steady_clock::now() + options.busy_timeout),
       begin_(connection_.database(), "BEGIN IMMEDIATE"),
       commit_(connection_.database(), "COMMIT"),
       dead_keys_(connection_.database(), kDeadKeys),
@@ -53,7 +55,8 @@ std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
 LetterOutcome Session::take(const DeadLetter& letter) {
   try {
     const auto result = insert_.insert(letter);
-    return {result.inserted ? LetterOutcome::Place::Stored : LetterOutcome::Place::AlreadyStored, result.id, {}};
+    return {
+        result.inserted ? LetterOutcome::Place::Stored : LetterOutcome::Place::AlreadyStored, result.id, {}};
   } catch (const SQLite::Exception& error) {
     // Some failures end the transaction by themselves: then the others are not in it either.
     if (failure_kind(error.getErrorCode()) != FailureKind::Letter || !connection_.in_transaction()) throw;

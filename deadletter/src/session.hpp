@@ -14,7 +14,8 @@
 
 namespace tidings::deadletter {
 
-/// A store's connection with all it keeps prepared; replaced as a whole when the database has failed. Not thread-safe.
+/// A store's connection with all it keeps prepared; replaced as a whole when the database has failed. Not
+/// thread-safe.
 class Session {
  public:
   struct Options {
@@ -26,8 +27,8 @@ class Session {
   /// Connects to a database of the current schema. Throws SQLite::Exception.
   Session(const std::filesystem::path& path, const Options& options);
 
-  /// All letters in one synced transaction. A letter that cannot be a row is Unsaved, with its problem, and holds up no
-  /// other. Throws SQLite::Exception when the database takes nothing; then it took none.
+  /// All letters in one synced transaction. A letter that cannot be a row is Unsaved, with its problem, and
+  /// holds up no other. Throws SQLite::Exception when the database takes nothing; then it took none.
   [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters);
   /// Throws SQLite::Exception.
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,

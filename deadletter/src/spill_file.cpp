@@ -36,9 +36,12 @@ class LockRelease {
 
 }  // namespace
 
-FileCalls FileCalls::of_the_system() noexcept { return {&::pwrite, &::fsync, &::ftruncate, &set_aside_beyond_end}; }
+FileCalls FileCalls::of_the_system() noexcept {
+  return {&::pwrite, &::fsync, &::ftruncate, &set_aside_beyond_end};
+}
 
-SpillFile::SpillFile(std::filesystem::path path, Options options) : path_(std::move(path)), options_(options) {}
+SpillFile::SpillFile(std::filesystem::path path, Options options)
+    : path_(std::move(path)), options_(options) {}
 
 void SpillFile::open() {
   try {

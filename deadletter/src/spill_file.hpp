@@ -44,8 +44,8 @@ class SpillFile {
   /// Opens or creates the file and sets space aside. Throws Error(DatabaseUnusable) with what to do about it.
   void open();
 
-  /// Appends each line with a line feed, then syncs. Gives for each line why it was not saved, empty when it was. Where a
-  /// line fails the file ends as it did before that line. Throws only std::bad_alloc.
+  /// Appends each line with a line feed, then syncs. Gives for each line why it was not saved, empty when it
+  /// was. Where a line fails the file ends as it did before that line. Throws only std::bad_alloc.
   [[nodiscard]] std::vector<std::string> append(std::span<const std::string> lines);
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }

@@ -13,9 +13,12 @@ ErrorCode error_code(int sqlite_code) noexcept {
   switch (primary(sqlite_code)) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_INTERRUPT: return ErrorCode::DatabaseBusy;
-    case SQLITE_NOTADB: return ErrorCode::ForeignDatabase;
-    default: return ErrorCode::DatabaseUnusable;
+    case SQLITE_INTERRUPT:
+      return ErrorCode::DatabaseBusy;
+    case SQLITE_NOTADB:
+      return ErrorCode::ForeignDatabase;
+    default:
+      return ErrorCode::DatabaseUnusable;
   }
 }
 
@@ -23,24 +26,35 @@ ErrorCode error_code(int sqlite_code) noexcept {
 std::string_view advice(int sqlite_code) noexcept {
   switch (primary(sqlite_code)) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return "another process holds the database; try again, or end the long transaction there";
-    case SQLITE_INTERRUPT: return "the query took longer than its timeout; narrow it, or allow more time";
-    case SQLITE_FULL: return "the disk is full; free some space";
+    case SQLITE_LOCKED:
+      return "another process holds the database; try again, or end the long transaction there";
+    case SQLITE_INTERRUPT:
+      return "the query took longer than its timeout; narrow it, or allow more time";
+    case SQLITE_FULL:
+      return "the disk is full; free some space";
     case SQLITE_READONLY:
       return "the database cannot be written; check its mode, its folder's mode and how the disk is mounted";
-    case SQLITE_IOERR: return "the disk reports an error; check the disk and the system's log";
+    case SQLITE_IOERR:
+      return "the disk reports an error; check the disk and the system's log";
     case SQLITE_CORRUPT:
-      return "the database is damaged; keep a copy, then restore a backup or use .recover of the sqlite3 shell";
-    case SQLITE_NOTADB: return "this is not an SQLite database; give another path, or restore a backup if it was one";
+      return "the database is damaged; keep a copy, then restore a backup or use .recover of the sqlite3 "
+             "shell";
+    case SQLITE_NOTADB:
+      return "this is not an SQLite database; give another path, or restore a backup if it was one";
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-      return "the database or its -wal and -shm files cannot be opened; whoever reads a database that is in use must be "
+      return "the database or its -wal and -shm files cannot be opened; whoever reads a database that is in "
+             "use must be "
              "able to write beside it: run as the service's user or group";
-    case SQLITE_NOMEM: return "there is not enough memory";
-    case SQLITE_TOOBIG: return "the letter is larger than the database takes in one row";
-    case SQLITE_PROTOCOL: return "the locks of the database do not work; do not keep it on a network file system";
-    default: return {};
+    case SQLITE_NOMEM:
+      return "there is not enough memory";
+    case SQLITE_TOOBIG:
+      return "the letter is larger than the database takes in one row";
+    case SQLITE_PROTOCOL:
+      return "the locks of the database do not work; do not keep it on a network file system";
+    default:
+      return {};
   }
 }
 
@@ -49,11 +63,14 @@ std::string_view advice(int sqlite_code) noexcept {
 FailureKind failure_kind(int sqlite_code) noexcept {
   switch (primary(sqlite_code)) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return FailureKind::Busy;
+    case SQLITE_LOCKED:
+      return FailureKind::Busy;
     case SQLITE_TOOBIG:
     case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH: return FailureKind::Letter;
-    default: return FailureKind::Database;
+    case SQLITE_MISMATCH:
+      return FailureKind::Letter;
+    default:
+      return FailureKind::Database;
   }
 }
 
@@ -67,7 +84,8 @@ std::string explain(int sqlite_code, std::string_view sqlite_message) {
 }
 
 std::string printable(std::string_view text) {
-  static constexpr std::array kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+  static constexpr std::array kHex = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                      '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
   std::string result;
   result.reserve(text.size());
   for (const char c : text) {
@@ -83,12 +101,14 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-Error unusable(std::string_view what_failed, const std::filesystem::path& path, std::string_view why, ErrorCode code,
-               int sqlite_code) {
-  return {code, std::string(what_failed) + " " + printable(path.native()) + ": " + std::string(why), sqlite_code};
+Error unusable(std::string_view what_failed, const std::filesystem::path& path, std::string_view why,
+               ErrorCode code, int sqlite_code) {
+  return {code, std::string(what_failed) + " " + printable(path.native()) + ": " + std::string(why),
+          sqlite_code};
 }
 
-Error unusable(std::string_view what_failed, const std::filesystem::path& path, const SQLite::Exception& cause) {
+Error unusable(std::string_view what_failed, const std::filesystem::path& path,
+               const SQLite::Exception& cause) {
   const int code = cause.getExtendedErrorCode() > 0 ? cause.getExtendedErrorCode() : cause.getErrorCode();
   return unusable(what_failed, path, explain(code, cause.what()), error_code(code), code);
 }

@@ -22,12 +22,14 @@ enum class FailureKind : std::uint8_t {
 /// What a result code means and what to do about it, in one sentence without a full stop.
 [[nodiscard]] std::string explain(int sqlite_code, std::string_view sqlite_message);
 
-/// `text` with control characters as \xNN, so that a path or message can stand on one line of a terminal or log.
+/// `text` with control characters as \xNN, so that a path or message can stand on one line of a terminal or
+/// log.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// An Error about `path`: "<what failed> <path>: <why and what to do>".
-[[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path, std::string_view why,
-                             ErrorCode code = ErrorCode::DatabaseUnusable, int sqlite_code = 0);
+[[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
+                             std::string_view why, ErrorCode code = ErrorCode::DatabaseUnusable,
+                             int sqlite_code = 0);
 /// The same, from SQLite's exception: its code decides ours.
 [[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                              const SQLite::Exception& cause);

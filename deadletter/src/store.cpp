@@ -20,12 +20,15 @@ namespace {
 constexpr const char* kCannotStore = "cannot store dead letters in";
 constexpr unsigned kWidestMode = 0660;
 constexpr const char* kMoved =
-    "the file was deleted or replaced while it was in use; restore it, and look for its letters in the file that was moved";
+    "the file was deleted or replaced while it was in use; restore it, and look for its letters in the file "
+    "that was moved";
 
 void require_valid(const StoreOptions& options) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorCode::InvalidArgument, what); };
   if ((options.file_mode & ~kWidestMode) != 0 || (options.file_mode & 0600U) != 0600U) {
-    refuse("StoreOptions::file_mode must let the owner read and write (0600) and nobody beyond the group (at most 0660)");
+    refuse(
+        "StoreOptions::file_mode must let the owner read and write (0600) and nobody beyond the group (at "
+        "most 0660)");
   }
   if (options.busy_timeout < std::chrono::milliseconds::zero()) {
     refuse("StoreOptions::busy_timeout must not be negative; zero means not to wait");
@@ -35,7 +38,8 @@ void require_valid(const StoreOptions& options) {
 }
 
 /// The folder's links are resolved, the file's own name is not: a spill file is never a link.
-std::filesystem::path resolve_spill_path(const std::filesystem::path& database, const std::filesystem::path& wanted) {
+std::filesystem::path resolve_spill_path(const std::filesystem::path& database,
+                                         const std::filesystem::path& wanted) {
   if (wanted.empty()) return database.native() + ".spill.jsonl";
   const auto whole = resolve_path(wanted, "spill file");
   if (whole == database || whole == database.native() + "-wal" || whole == database.native() + "-shm") {
@@ -43,7 +47,8 @@ std::filesystem::path resolve_spill_path(const std::filesystem::path& database, 
                    ErrorCode::InvalidArgument);
   }
   if (!wanted.has_filename()) {
-    throw unusable("the spill file cannot be", wanted, "that is a folder; give a file name", ErrorCode::InvalidArgument);
+    throw unusable("the spill file cannot be", wanted, "that is a folder; give a file name",
+                   ErrorCode::InvalidArgument);
   }
   const auto folder = wanted.has_parent_path() ? wanted.parent_path() : std::filesystem::path(".");
   return resolve_path(folder, "folder of the spill file") / wanted.filename();
@@ -89,7 +94,8 @@ class Store::Implementation {
     return outcomes;
   }
 
-  std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type, std::string_view handler) {
+  std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
+                                     std::string_view handler) {
     require_same_process();
     const std::lock_guard lock(mutex_);
     return in_database([&](Session& session) { return session.dead_keys(service, event_type, handler); });
@@ -105,9 +111,9 @@ class Store::Implementation {
                 "this store was opened by the parent process; a forked child must open one of its own");
   }
 
-  /// A connection that is as sound as can be had. A failed one is given up only when there is another: as long as one lives,
-  /// a transaction whose commit failed stays uncommitted, while after the last one's end whoever opens the database next
-  /// finds it in the -wal file, whole, and takes it for committed.
+  /// A connection that is as sound as can be had. A failed one is given up only when there is another: as
+  /// long as one lives, a transaction whose commit failed stays uncommitted, while after the last one's end
+  /// whoever opens the database next finds it in the -wal file, whole, and takes it for committed.
   Session& sound_session() {
     if (session_ != nullptr && session_->file_moved()) drop_moved();
     if (session_ == nullptr || suspect_) session_ = connect(path_, options_, internals_);
@@ -115,8 +121,8 @@ class Store::Implementation {
     return *session_;
   }
 
-  /// The next call finds out whether there is another database now. SQLite leaves the names of a moved database alone when
-  /// it closes it.
+  /// The next call finds out whether there is another database now. SQLite leaves the names of a moved
+  /// database alone when it closes it.
   [[noreturn]] void drop_moved() {
     session_.reset();
     throw unusable(kCannotStore, path_, kMoved, ErrorCode::DatabaseUnusable, SQLITE_READONLY_DBMOVED);
@@ -145,7 +151,8 @@ class Store::Implementation {
         lines.push_back(to_json_line(letters[i]));
         places.push_back(i);
       } catch (const std::exception& error) {
-        outcomes[i].problem += std::string("; it cannot be written as JSON either: ") + printable(error.what());
+        outcomes[i].problem +=
+            std::string("; it cannot be written as JSON either: ") + printable(error.what());
       }
     }
     const auto problems = spill_.append(lines);
@@ -176,7 +183,7 @@ class Store::Implementation {
 Store::Store(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
 Store::~Store() = default;
 
-std::shared_ptr<Store> Store::open(const std::filesystem::path& path, StoreOptions options) {
+std::shared_ptr<Store> Store::open(const std::filesystem::path& path, const StoreOptions& options) {
   return open_store(path, options, {});
 }
 

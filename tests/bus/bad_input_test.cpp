@@ -17,8 +17,9 @@ class BadInputTest : public BusTest {
 };
 
 const std::vector<std::string>& bad_names() {
-  static const std::vector<std::string> names = {"", std::string(201, 'x'), "two words", "line\nbreak", "quote\"", "nul\0x",
-                                                 "tick'", "back\\slash", "\x1b[31m", "caf\xc3\xa9"};
+  static const std::vector<std::string> names = {
+      "",      std::string(201, 'x'), "two words", "line\nbreak", "quote\"", "nul\0x",
+      "tick'", "back\\slash",         "\x1b[31m",  "caf\xc3\xa9"};
   return names;
 }
 
@@ -68,7 +69,10 @@ TEST_F(BadInputTest, RefusesADuplicateHandlerNameAndFreesItOnUnsubscribe) {
 
 TEST_F(BadInputTest, RefusesZeroAndNegativeAmounts) {
   const auto subscribe = [&](SubscribeOptions<OrderPlaced> with) {
-    return [this, with] { auto s = bus_.subscribe<OrderPlaced>("h", [](const OrderPlaced&) {}, with); };
+    return [this, with] {
+      auto s = bus_.subscribe<OrderPlaced>(
+          "h", [](const OrderPlaced&) {}, with);
+    };
   };
   expect_refused(subscribe({.retry = {.max_attempts = 0}}));
   expect_refused(subscribe({.retry = {.give_up_after = 0ms}}));
@@ -83,7 +87,8 @@ TEST_F(BadInputTest, RefusesZeroAndNegativeAmounts) {
 }
 
 TEST_F(BadInputTest, RefusesOptionsThatAreForQueuedHandlersOnly) {
-  expect_refused([&] { auto s = bus_.subscribe<OrderPlaced>("h", [](const OrderPlaced&) {}, {.concurrency = 2}); });
+  expect_refused(
+      [&] { auto s = bus_.subscribe<OrderPlaced>("h", [](const OrderPlaced&) {}, {.concurrency = 2}); });
   expect_refused([&] {
     auto s = bus_.subscribe<OrderPlaced>("h", [](const OrderPlaced&) {},
                                          {.ordering_key = [](const OrderPlaced& e) { return e.customer; }});
@@ -110,8 +115,9 @@ TEST_F(BadInputTest, RefusesBadBusOptions) {
 TEST_F(BadInputTest, RefusesHostileCorrelationIdsAndDeliversNothing) {
   int calls = 0;
   auto handler = bus_.subscribe<OrderPlaced>("h", [&](const OrderPlaced&) { ++calls; });
-  for (const std::string& id : {std::string("a\r\nSet-Cookie: x"), std::string("nul\0", 4), std::string(129, 'x'),
-                                std::string(1024 * 1024, 'x'), std::string("sp ace"), std::string("\x7f")}) {
+  for (const std::string& id :
+       {std::string("a\r\nSet-Cookie: x"), std::string("nul\0", 4), std::string(129, 'x'),
+        std::string(1024 * 1024, 'x'), std::string("sp ace"), std::string("\x7f")}) {
     expect_refused([&] { bus_.publish(OrderPlaced{}, {.correlation_id = id}); });
   }
   EXPECT_EQ(calls, 0);

@@ -51,10 +51,10 @@ TEST_F(BusLogTest, DebugTellsOfPublishesAndHandledDeliveries) {
 
 TEST_F(BusLogTest, SlowHandlersAreNamed) {
   Bus bus(options());
-  auto slow = bus.subscribe<OrderPlaced>(
-      "slow", [&](const OrderPlaced&) { clock_->advance(150ms); }, {.slow_threshold = 100ms});
-  auto quick = bus.subscribe<OrderPlaced>(
-      "quick", [&](const OrderPlaced&) { clock_->advance(50ms); }, {.slow_threshold = 100ms});
+  auto slow = bus.subscribe<OrderPlaced>("slow", [&](const OrderPlaced&) { clock_->advance(150ms); },
+                                         {.slow_threshold = 100ms});
+  auto quick = bus.subscribe<OrderPlaced>("quick", [&](const OrderPlaced&) { clock_->advance(50ms); },
+                                          {.slow_threshold = 100ms});
   bus.publish(OrderPlaced{});
   EXPECT_EQ(capture_.only("handler_slow").at("handler"), "slow");
   EXPECT_EQ(capture_.only("handler_slow").at("duration_ms"), 150.0);
@@ -62,13 +62,12 @@ TEST_F(BusLogTest, SlowHandlersAreNamed) {
 
 TEST_F(BusLogTest, TheFirstFailureOfAnInlineHandlerIsTimedFromThePublish) {
   Bus bus(options());
-  auto bad = bus.subscribe<OrderPlaced>(
-      "bad",
-      [&](const OrderPlaced&) {
-        clock_->advance(30ms);
-        throw Permanent("no");
-      },
-      {});
+  auto bad = bus.subscribe<OrderPlaced>("bad",
+                                        [&](const OrderPlaced&) {
+                                          clock_->advance(30ms);
+                                          throw Permanent("no");
+                                        },
+                                        {});
   bus.publish(OrderPlaced{});
   EXPECT_EQ(capture_.only("handler_failed").at("duration_ms"), 30.0);
 }
@@ -91,7 +90,8 @@ TEST_F(BusLogTest, RecordsBeyondAHundredASecondAreHeldBackAndCounted) {
   bus.stop(1s);
   bool told = false;
   for (const Json& record : capture_.records("records_held_back")) {
-    if (record.at("record") == "handler_failed") told = record.at("held_back") == 150 && record.at("handler") == "bad";
+    if (record.at("record") == "handler_failed")
+      told = record.at("held_back") == 150 && record.at("handler") == "bad";
   }
   EXPECT_TRUE(told);
 }
@@ -99,10 +99,12 @@ TEST_F(BusLogTest, RecordsBeyondAHundredASecondAreHeldBackAndCounted) {
 TEST_F(BusLogTest, AnotherCauseIsNotHeldBackWithThem) {
   Bus bus(options());
   bool other = false;
-  auto bad = bus.subscribe<OrderPlaced>("bad", [&](const OrderPlaced&) {
-    if (other) throw std::logic_error("something else");
-    throw Permanent("no");
-  }, {.retry = {.max_attempts = 1}});
+  auto bad = bus.subscribe<OrderPlaced>("bad",
+                                        [&](const OrderPlaced&) {
+                                          if (other) throw std::logic_error("something else");
+                                          throw Permanent("no");
+                                        },
+                                        {.retry = {.max_attempts = 1}});
   for (int i = 0; i < 150; ++i) bus.publish(OrderPlaced{});
   other = true;
   bus.publish(OrderPlaced{});

@@ -13,7 +13,8 @@ class BusCorrelationTest : public BusTest {
   /// A bus that notes the metadata of every order that is shipped.
   BusCorrelationTest() {
     shipped_.emplace(bus_.subscribe<OrderShipped>(
-        "note", [this](const OrderShipped&, const EventContext& context) { noted_.push_back(context.metadata()); }));
+        "note",
+        [this](const OrderShipped&, const EventContext& context) { noted_.push_back(context.metadata()); }));
   }
 
   Bus bus_{options()};
@@ -40,7 +41,8 @@ TEST_F(BusCorrelationTest, AnExplicitIdWinsOverTheScope) {
 }
 
 TEST_F(BusCorrelationTest, AnEventPublishedByAHandlerNamesItsCauseAndSharesItsStory) {
-  auto chain = bus_.subscribe<OrderPlaced>("chain", [&](const OrderPlaced&) { bus_.publish(OrderShipped{}); });
+  auto chain =
+      bus_.subscribe<OrderPlaced>("chain", [&](const OrderPlaced&) { bus_.publish(OrderShipped{}); });
   const auto cause = bus_.publish(OrderPlaced{}, {.correlation_id = "request-8"});
   EXPECT_EQ(noted_.at(0).causation_id, cause.event_id);
   EXPECT_EQ(noted_.at(0).correlation_id.to_string(), "request-8");
@@ -48,7 +50,8 @@ TEST_F(BusCorrelationTest, AnEventPublishedByAHandlerNamesItsCauseAndSharesItsSt
 }
 
 TEST_F(BusCorrelationTest, TheScopeAfterAHandlerIsTheOneBefore) {
-  auto chain = bus_.subscribe<OrderPlaced>("chain", [](const OrderPlaced&) { throw std::runtime_error("x"); });
+  auto chain =
+      bus_.subscribe<OrderPlaced>("chain", [](const OrderPlaced&) { throw std::runtime_error("x"); });
   const CorrelationScope scope("outer");
   bus_.publish(OrderPlaced{}, {.correlation_id = "inner"});
   EXPECT_EQ(current_correlation_id()->to_string(), "outer");
@@ -56,13 +59,12 @@ TEST_F(BusCorrelationTest, TheScopeAfterAHandlerIsTheOneBefore) {
 
 TEST_F(BusCorrelationTest, QueuedDeliveriesRestoreTheScopeOnTheirWorker) {
   std::string seen;
-  auto queued = bus_.subscribe<OrderPlaced>(
-      "queued",
-      [&](const OrderPlaced&) {
-        seen = current_correlation_id()->to_string();
-        bus_.publish(OrderShipped{});
-      },
-      {.dispatch = Dispatch::Queued});
+  auto queued = bus_.subscribe<OrderPlaced>("queued",
+                                            [&](const OrderPlaced&) {
+                                              seen = current_correlation_id()->to_string();
+                                              bus_.publish(OrderShipped{});
+                                            },
+                                            {.dispatch = Dispatch::Queued});
   PublishResult cause;
   {
     const CorrelationScope scope("request-9");
@@ -76,13 +78,12 @@ TEST_F(BusCorrelationTest, QueuedDeliveriesRestoreTheScopeOnTheirWorker) {
 TEST_F(BusCorrelationTest, DelayedRetriesRestoreTheScope) {
   int attempts = 0;
   std::string seen;
-  auto flaky = bus_.subscribe<OrderPlaced>(
-      "flaky",
-      [&](const OrderPlaced&) {
-        seen = current_correlation_id()->to_string();
-        if (++attempts == 1) throw std::runtime_error("x");
-      },
-      {.retry = {.backoff = constant(1s)}});
+  auto flaky = bus_.subscribe<OrderPlaced>("flaky",
+                                           [&](const OrderPlaced&) {
+                                             seen = current_correlation_id()->to_string();
+                                             if (++attempts == 1) throw std::runtime_error("x");
+                                           },
+                                           {.retry = {.backoff = constant(1s)}});
   bus_.publish(OrderPlaced{}, {.correlation_id = "request-10"});
   seen.clear();
   advance(1s);
@@ -105,7 +106,8 @@ TEST_F(BusCorrelationTest, AContextCapturedInAHandlerContinuesTheChainOnAnotherT
 
 TEST_F(BusCorrelationTest, InboundTraceTravelsThroughNestedEvents) {
   const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  auto chain = bus_.subscribe<OrderPlaced>("chain", [&](const OrderPlaced&) { bus_.publish(OrderShipped{}); });
+  auto chain =
+      bus_.subscribe<OrderPlaced>("chain", [&](const OrderPlaced&) { bus_.publish(OrderShipped{}); });
   const auto scope = CorrelationScope::from_headers({{"traceparent", trace}, {"tracestate", "vendor=1"}});
   bus_.publish(OrderPlaced{});
   EXPECT_EQ(noted_.at(0).traceparent->to_string(), trace);
@@ -114,7 +116,8 @@ TEST_F(BusCorrelationTest, InboundTraceTravelsThroughNestedEvents) {
 
 TEST_F(BusCorrelationTest, OutboundHeadersInsideAHandlerCarryItsStory) {
   Headers headers;
-  auto handler = bus_.subscribe<OrderPlaced>("call", [&](const OrderPlaced&) { headers = outbound_headers(); });
+  auto handler =
+      bus_.subscribe<OrderPlaced>("call", [&](const OrderPlaced&) { headers = outbound_headers(); });
   bus_.publish(OrderPlaced{}, {.correlation_id = "request-12"});
   ASSERT_EQ(headers.size(), 1U);
   EXPECT_EQ(headers[0].second, "request-12");

@@ -22,7 +22,8 @@ struct Renamed {
 TEST_F(DispatchTest, DeliversToEverySubscriberInOrderOfSubscription) {
   Bus bus(options());
   std::vector<std::string> seen;
-  auto first = bus.subscribe<OrderPlaced>("first", [&](const OrderPlaced& e) { seen.push_back("first " + e.customer); });
+  auto first = bus.subscribe<OrderPlaced>(
+      "first", [&](const OrderPlaced& e) { seen.push_back("first " + e.customer); });
   auto second = bus.subscribe<OrderPlaced>("second", [&](const OrderPlaced&, const EventContext& context) {
     seen.push_back(std::string(context.handler()));
   });
@@ -47,16 +48,17 @@ TEST_F(DispatchTest, OneHandlersFailureHidesNoOther) {
 
 TEST_F(DispatchTest, GivesTheContextOfTheDelivery) {
   Bus bus(options());
-  auto subscription = bus.subscribe<OrderShipped>("mail", [&](const OrderShipped&, const EventContext& context) {
-    EXPECT_EQ(context.event_type(), "orders.order_shipped");
-    EXPECT_EQ(context.schema_version(), 2);
-    EXPECT_EQ(context.service(), "shop");
-    EXPECT_EQ(context.attempt(), 1U);
-    EXPECT_EQ(context.max_attempts(), 3U);
-    EXPECT_EQ(context.metadata().source.view(), "shop");
-    EXPECT_EQ(context.metadata().published_at, clock_->now());
-    EXPECT_EQ(context.idempotency_key(), context.metadata().event_id.to_string() + "/mail");
-  });
+  auto subscription =
+      bus.subscribe<OrderShipped>("mail", [&](const OrderShipped&, const EventContext& context) {
+        EXPECT_EQ(context.event_type(), "orders.order_shipped");
+        EXPECT_EQ(context.schema_version(), 2);
+        EXPECT_EQ(context.service(), "shop");
+        EXPECT_EQ(context.attempt(), 1U);
+        EXPECT_EQ(context.max_attempts(), 3U);
+        EXPECT_EQ(context.metadata().source.view(), "shop");
+        EXPECT_EQ(context.metadata().published_at, clock_->now());
+        EXPECT_EQ(context.idempotency_key(), context.metadata().event_id.to_string() + "/mail");
+      });
   EXPECT_EQ(bus.publish(OrderShipped{}).handled, 1U);
 }
 

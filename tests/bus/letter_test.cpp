@@ -32,8 +32,8 @@ class LetterTest : public BusTest {
   template <class E>
   DeadLetter letter_of(const E& event, const std::string& error = "no") {
     Bus bus(options());
-    auto bad = bus.subscribe<E>(
-        "bad", [&](const E&) { throw std::runtime_error(error); }, {.retry = {.max_attempts = 1}});
+    auto bad = bus.subscribe<E>("bad", [&](const E&) { throw std::runtime_error(error); },
+                                {.retry = {.max_attempts = 1}});
     EXPECT_EQ(bus.publish(event).dead, 1U);
     EXPECT_EQ(letters_->letters().size(), 1U);
     return letters_->letters().at(0);
@@ -44,9 +44,11 @@ TEST_F(LetterTest, HoldsEverythingNeededToRepeatTheDelivery) {
   Bus bus(options());
   auto bad = bus.subscribe<OrderShipped>("bad", [](const OrderShipped&) { throw Permanent("no"); });
   const auto trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-  const auto result = bus.publish(OrderShipped{.order_id = 8},
-                                  {.correlation_id = "request-1", .source = "/shop/eu", .attributes = {{"tenant", "acme"}},
-                                   .traceparent = trace, .tracestate = "vendor=1"});
+  const auto result = bus.publish(OrderShipped{.order_id = 8}, {.correlation_id = "request-1",
+                                                                .source = "/shop/eu",
+                                                                .attributes = {{"tenant", "acme"}},
+                                                                .traceparent = trace,
+                                                                .tracestate = "vendor=1"});
   const DeadLetter letter = letters_->letters().at(0);
   EXPECT_EQ(letter.event_type, "orders.order_shipped");
   EXPECT_EQ(letter.schema_version, 2);

@@ -268,6 +268,19 @@ TEST_F(OrderingKeyTest, AnExtractorThatThrowsRefusesThePublishBeforeAnythingIsDe
   EXPECT_EQ(bus.publish(OrderPlaced{.customer = "Ada"}).scheduled, 1U);  // no place was lost
 }
 
+TEST_F(OrderingKeyTest, JsonThatDoesNotFitTheStructHasNoKeyAndIsADeadLetter) {
+  Bus bus(options());
+  int others = 0;
+  auto keyed = bus.subscribe<OrderPlaced>(
+      "keyed", [](const OrderPlaced&) { FAIL(); }, by_customer());
+  auto other = bus.subscribe("orders.order_placed", "other", [&](const Json&) { ++others; });
+  EXPECT_EQ(bus.publish("orders.order_placed", Json{{"order_id", "seven"}}).scheduled, 1U);
+  ASSERT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(others, 1);
+  ASSERT_EQ(letters_->letters().size(), 1U);
+  EXPECT_EQ(letters_->letters()[0].reason, Reason::Undecodable);
+}
+
 TEST_F(OrderingKeyTest, TheCapturesOfTheExtractorAndOfRetryIfAreFreedWithTheHandler) {
   Bus bus(options());
   Captures of_extractor;

@@ -25,9 +25,8 @@ TEST_F(RetryDeliveryTest, RetriesAtOnceWithoutBackoff) {
 TEST_F(RetryDeliveryTest, GivesUpAfterTheLastAttemptWithTheWholeHistory) {
   Bus bus(options());
   int attempts = 0;
-  auto bad = bus.subscribe<OrderPlaced>("bad", [&](const OrderPlaced&) {
-    throw std::runtime_error("failure " + std::to_string(++attempts));
-  });
+  auto bad = bus.subscribe<OrderPlaced>(
+      "bad", [&](const OrderPlaced&) { throw std::runtime_error("failure " + std::to_string(++attempts)); });
   EXPECT_EQ(bus.publish(OrderPlaced{.order_id = 5, .customer = "Ada"}).dead, 1U);
   ASSERT_EQ(letters_->letters().size(), 1U);
   const DeadLetter letter = letters_->letters()[0];
@@ -43,14 +42,13 @@ TEST_F(RetryDeliveryTest, GivesUpAfterTheLastAttemptWithTheWholeHistory) {
 TEST_F(RetryDeliveryTest, DelayedRetriesDoNotBlockThePublisherAndRunOnAWorker) {
   Bus bus(options());
   std::vector<std::thread::id> threads;
-  auto flaky = bus.subscribe<OrderPlaced>(
-      "flaky",
-      [&](const OrderPlaced& e) {
-        EXPECT_EQ(e.customer, "Ada");
-        threads.push_back(std::this_thread::get_id());
-        if (threads.size() < 3) throw std::runtime_error("later");
-      },
-      {.retry = {.backoff = exponential(100ms, 10s)}});
+  auto flaky = bus.subscribe<OrderPlaced>("flaky",
+                                          [&](const OrderPlaced& e) {
+                                            EXPECT_EQ(e.customer, "Ada");
+                                            threads.push_back(std::this_thread::get_id());
+                                            if (threads.size() < 3) throw std::runtime_error("later");
+                                          },
+                                          {.retry = {.backoff = exponential(100ms, 10s)}});
   EXPECT_EQ(bus.publish(OrderPlaced{.customer = "Ada"}).scheduled, 1U);
   EXPECT_EQ(bus.snapshot().handlers[0].waiting, 1U);
   advance(100ms);
@@ -65,12 +63,11 @@ TEST_F(RetryDeliveryTest, DelayedRetriesDoNotBlockThePublisherAndRunOnAWorker) {
 TEST_F(RetryDeliveryTest, ADelayedRetryIsNotServedBeforeItsTime) {
   Bus bus(options());
   std::atomic<int> attempts{0};
-  auto flaky = bus.subscribe<OrderPlaced>(
-      "flaky",
-      [&](const OrderPlaced&) {
-        if (++attempts == 1) throw std::runtime_error("later");
-      },
-      {.retry = {.backoff = constant(1s)}});
+  auto flaky = bus.subscribe<OrderPlaced>("flaky",
+                                          [&](const OrderPlaced&) {
+                                            if (++attempts == 1) throw std::runtime_error("later");
+                                          },
+                                          {.retry = {.backoff = constant(1s)}});
   bus.publish(OrderPlaced{});
   advance(999ms);
   EXPECT_FALSE(bus.wait_idle(20ms));
@@ -96,13 +93,12 @@ TEST_F(RetryDeliveryTest, PermanentIsNotRetried) {
 TEST_F(RetryDeliveryTest, ListedTypesAndWhatDerivesFromThemAreNotRetried) {
   Bus bus(options());
   int attempts = 0;
-  auto bad = bus.subscribe<OrderPlaced>(
-      "bad",
-      [&](const OrderPlaced&) {
-        ++attempts;
-        throw std::out_of_range("id");
-      },
-      {.retry = {.permanent = exception_types<std::logic_error>()}});
+  auto bad = bus.subscribe<OrderPlaced>("bad",
+                                        [&](const OrderPlaced&) {
+                                          ++attempts;
+                                          throw std::out_of_range("id");
+                                        },
+                                        {.retry = {.permanent = exception_types<std::logic_error>()}});
   bus.publish(OrderPlaced{});
   EXPECT_EQ(attempts, 1);
   EXPECT_EQ(letters_->letters()[0].reason, Reason::Permanent);
@@ -120,13 +116,12 @@ TEST_F(RetryDeliveryTest, APredicateDecidesWhatIsRetried) {
       return false;
     }
   };
-  auto bad = bus.subscribe<OrderPlaced>(
-      "bad",
-      [&](const OrderPlaced&) {
-        if (++attempts == 1) throw std::runtime_error("again");
-        throw std::logic_error("never");
-      },
-      {.retry = {.max_attempts = 5, .retry_if = only_runtime_errors}});
+  auto bad = bus.subscribe<OrderPlaced>("bad",
+                                        [&](const OrderPlaced&) {
+                                          if (++attempts == 1) throw std::runtime_error("again");
+                                          throw std::logic_error("never");
+                                        },
+                                        {.retry = {.max_attempts = 5, .retry_if = only_runtime_errors}});
   bus.publish(OrderPlaced{});
   EXPECT_EQ(attempts, 2);
 }
@@ -134,13 +129,13 @@ TEST_F(RetryDeliveryTest, APredicateDecidesWhatIsRetried) {
 TEST_F(RetryDeliveryTest, APredicateThatThrowsCostsNoRetries) {
   Bus bus(options());
   int attempts = 0;
-  auto bad = bus.subscribe<OrderPlaced>(
-      "bad",
-      [&](const OrderPlaced&) {
-        ++attempts;
-        throw std::runtime_error("x");
-      },
-      {.retry = {.retry_if = [](const std::exception_ptr&) -> bool { throw 1; }}});
+  auto bad =
+      bus.subscribe<OrderPlaced>("bad",
+                                 [&](const OrderPlaced&) {
+                                   ++attempts;
+                                   throw std::runtime_error("x");
+                                 },
+                                 {.retry = {.retry_if = [](const std::exception_ptr&) -> bool { throw 1; }}});
   bus.publish(OrderPlaced{});
   EXPECT_EQ(attempts, 3);
 }
@@ -187,8 +182,10 @@ TEST_F(RetryDeliveryTest, AnythingThrownCounts) {
   Bus bus(options());
   auto number = bus.subscribe<OrderPlaced>("number", [](const OrderPlaced&) { throw 42; });
   auto text = bus.subscribe<OrderPlaced>("text", [](const OrderPlaced&) { throw "plain text"; });
-  auto null = bus.subscribe<OrderPlaced>("null", [](const OrderPlaced&) { throw static_cast<const char*>(nullptr); });
-  auto string = bus.subscribe<OrderPlaced>("string", [](const OrderPlaced&) { throw std::string("a string"); });
+  auto null =
+      bus.subscribe<OrderPlaced>("null", [](const OrderPlaced&) { throw static_cast<const char*>(nullptr); });
+  auto string =
+      bus.subscribe<OrderPlaced>("string", [](const OrderPlaced&) { throw std::string("a string"); });
   EXPECT_EQ(bus.publish(OrderPlaced{}).dead, 4U);
   const auto letters = letters_->letters();
   EXPECT_EQ(letters[0].error_type, "int");

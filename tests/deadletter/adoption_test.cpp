@@ -17,8 +17,10 @@ class AdoptionTest : public StoreTest {
   const StoreOptions kAdopt{.adopt = true};
 
   void make_application(const std::string& more = "") const {
-    execute("PRAGMA journal_mode = WAL; CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ann');"
-            "PRAGMA application_id = 77; PRAGMA user_version = 5;" + more);
+    execute(
+        "PRAGMA journal_mode = WAL; CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('ann');"
+        "PRAGMA application_id = 77; PRAGMA user_version = 5;" +
+        more);
     static_cast<void>(::chmod(database().c_str(), 0640));
   }
 };
@@ -64,13 +66,15 @@ TEST_F(AdoptionTest, RefusesAnAdoptedDatabaseThatLeftWalMode) {
   make_application();
   static_cast<void>(open(kAdopt));
   execute("PRAGMA journal_mode = DELETE");
-  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open()); }), HasSubstr("not in WAL mode"));
+  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open()); }),
+              HasSubstr("not in WAL mode"));
 }
 
 TEST_F(AdoptionTest, RefusesADatabaseWithATableOfTheSameName) {
   make_application("CREATE TABLE Dead_Letters (mine INTEGER)");
   const auto before = contents_of(folder_.path());
-  EXPECT_THAT(error_of(ErrorCode::ForeignDatabase, [&] { static_cast<void>(open(kAdopt)); }), HasSubstr("Dead_Letters"));
+  EXPECT_THAT(error_of(ErrorCode::ForeignDatabase, [&] { static_cast<void>(open(kAdopt)); }),
+              HasSubstr("Dead_Letters"));
   EXPECT_EQ(contents_of(folder_.path()), before);
 }
 

@@ -20,25 +20,29 @@ class DamagedRowTest : public StoreTest, public testing::WithParamInterface<Dama
 TEST_P(DamagedRowTest, IsAnErrorThatNamesRowAndColumn) {
   static_cast<void>(store(*open(), letters(1, 2)));
   const auto [column, value] = GetParam();
-  execute("PRAGMA ignore_check_constraints = ON; UPDATE dead_letters SET " + std::string(column) + " = " + value +
-          " WHERE id = 2");
+  execute("PRAGMA ignore_check_constraints = ON; UPDATE dead_letters SET " + std::string(column) + " = " +
+          value + " WHERE id = 2");
   auto reader = Reader::open(database());
   const auto message = error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(reader.find(2)); });
   EXPECT_THAT(message, AllOf(HasSubstr("dead letter 2"), HasSubstr(std::string("its ") + column + " ")));
-  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(reader.list({}, 10)); }), message);
+  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(reader.list({}, 10)); }),
+              message);
   EXPECT_EQ(reader.find(1).value().id, 1);
   EXPECT_EQ(reader.count({}), 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Columns, DamagedRowTest,
-    testing::Values(Damage{"event_id", "'not-an-id'"}, Damage{"schema_version", "99999999999"},
-                    Damage{"data_encoding", "'xml'"}, Damage{"attributes", "'[1]'"}, Damage{"attributes", "'{\"a\":1}'"},
-                    Damage{"attributes", "'{'"}, Damage{"reason", "'tired' || char(10)"}, Damage{"correlation_id", "''"},
-                    Damage{"causation_id", "'x'"}, Damage{"causation_depth", "-1"}, Damage{"traceparent", "'00-0'"},
-                    Damage{"retry_count", "-1"}, Damage{"attempts", "'null'"}, Damage{"attempts", "'[{\"at\":\"x\"}]'"},
-                    Damage{"attempts", "printf('%.*c', 100000, '[')"}, Damage{"resolution", "'lost'"},
-                    Damage{"edited_from", "'x'"}));
+INSTANTIATE_TEST_SUITE_P(Columns, DamagedRowTest,
+                         testing::Values(Damage{"event_id", "'not-an-id'"},
+                                         Damage{"schema_version", "99999999999"},
+                                         Damage{"data_encoding", "'xml'"}, Damage{"attributes", "'[1]'"},
+                                         Damage{"attributes", "'{\"a\":1}'"}, Damage{"attributes", "'{'"},
+                                         Damage{"reason", "'tired' || char(10)"},
+                                         Damage{"correlation_id", "''"}, Damage{"causation_id", "'x'"},
+                                         Damage{"causation_depth", "-1"}, Damage{"traceparent", "'00-0'"},
+                                         Damage{"retry_count", "-1"}, Damage{"attempts", "'null'"},
+                                         Damage{"attempts", "'[{\"at\":\"x\"}]'"},
+                                         Damage{"attempts", "printf('%.*c', 100000, '[')"},
+                                         Damage{"resolution", "'lost'"}, Damage{"edited_from", "'x'"}));
 
 /// Every byte of a database may be wrong: then there is an error, or an answer, but never a crash.
 TEST_F(DamagedRowTest, FlippedBytesNeverCrashTheReader) {

@@ -25,7 +25,8 @@ struct Sweep {
 constexpr int kBatches = 3;
 constexpr std::uint64_t kBatchSize = 3;
 
-/// The same story, three batches, told again and again with the fault one call later, until it no longer reaches it.
+/// The same story, three batches, told again and again with the fault one call later, until it no longer
+/// reaches it.
 class FaultSweepTest : public StoreTest, public testing::WithParamInterface<Sweep> {
  protected:
   [[nodiscard]] static std::vector<DeadLetter> batch(int number) {
@@ -69,7 +70,8 @@ class FaultSweepTest : public StoreTest, public testing::WithParamInterface<Swee
       static_cast<void>(open());
       std::filesystem::rename(database(), pristine_);
     }
-    for (const char* suffix : {"", "-wal", "-shm", ".spill.jsonl"}) std::filesystem::remove(database().native() + suffix);
+    for (const char* suffix : {"", "-wal", "-shm", ".spill.jsonl"})
+      std::filesystem::remove(database().native() + suffix);
     std::filesystem::copy_file(pristine_, database());
   }
 
@@ -108,19 +110,22 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Sweep{"AWriteIsShort", {.operations = {Operation::Write}, .sqlite_code = SQLITE_FULL, .torn = true}},
         Sweep{"AWriteFails", {.operations = {Operation::Write}, .sqlite_code = SQLITE_IOERR_WRITE}},
-        Sweep{"TheDiskStaysFull", {.operations = {Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true, .torn = true}},
+        Sweep{"TheDiskStaysFull",
+              {.operations = {Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true, .torn = true}},
         Sweep{"ASyncFails", {.operations = {Operation::Sync}, .sqlite_code = SQLITE_IOERR_FSYNC}},
-        Sweep{"EverySyncFails", {.operations = {Operation::Sync}, .sqlite_code = SQLITE_IOERR_FSYNC, .lasting = true}},
+        Sweep{"EverySyncFails",
+              {.operations = {Operation::Sync}, .sqlite_code = SQLITE_IOERR_FSYNC, .lasting = true}},
         Sweep{"TheDiskIsGone",
-              {.operations = {Operation::Write, Operation::Sync, Operation::Read, Operation::Truncate, Operation::Open,
-                              Operation::Lock, Operation::SharedLock, Operation::Delete},
+              {.operations = {Operation::Write, Operation::Sync, Operation::Read, Operation::Truncate,
+                              Operation::Open, Operation::Lock, Operation::SharedLock, Operation::Delete},
                .sqlite_code = SQLITE_IOERR,
                .lasting = true}},
         Sweep{"ALockFails", {.operations = {Operation::SharedLock}, .sqlite_code = SQLITE_IOERR_SHMLOCK}},
         Sweep{"ALockIsHeld", {.operations = {Operation::SharedLock}, .sqlite_code = SQLITE_BUSY}}),
     [](const auto& sweep) { return sweep.param.name; });
 
-/// Killed before its nth call to the system, a process has every letter that was acknowledged, and a sound database.
+/// Killed before its nth call to the system, a process has every letter that was acknowledged, and a sound
+/// database.
 TEST_F(FaultSweepTest, NothingAcknowledgedIsLostWhereverTheProcessIsKilled) {
   bool killed = true;
   for (int nth = 1; killed; ++nth) {
@@ -129,7 +134,8 @@ TEST_F(FaultSweepTest, NothingAcknowledgedIsLostWhereverTheProcessIsKilled) {
     ASSERT_EQ(::pipe(acknowledged), 0);
     const int status = run_in_child([&] {
       const auto opened = open_for_sweep();
-      FaultyVfs::instance().set({.operations = {Operation::Write, Operation::Sync}, .nth = nth, .fatal = true});
+      FaultyVfs::instance().set(
+          {.operations = {Operation::Write, Operation::Sync}, .nth = nth, .fatal = true});
       for (int i = 0; i < kBatches; ++i) {
         for (const auto& outcome : opened->store(batch(i), WhenBusy::Throw)) {
           if (outcome.place != Place::Stored || ::write(acknowledged[1], "x", 1) != 1) return false;

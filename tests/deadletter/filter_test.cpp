@@ -42,7 +42,9 @@ class FilterTest : public StoreTest {
   }
 };
 
-TEST_F(FilterTest, WithoutConditionsMatchesEverything) { EXPECT_THAT(matching({}), ElementsAre(1, 2, 3, 4, 5, 6)); }
+TEST_F(FilterTest, WithoutConditionsMatchesEverything) {
+  EXPECT_THAT(matching({}), ElementsAre(1, 2, 3, 4, 5, 6));
+}
 
 TEST_F(FilterTest, MatchesEachFieldExactly) {
   EXPECT_THAT(matching({.event_type = "orders.order_cancelled"}), ElementsAre(2));
@@ -81,9 +83,10 @@ TEST_F(FilterTest, ConditionsAddUp) {
 }
 
 TEST_F(FilterTest, HostileValuesAreOnlyValues) {
-  for (const std::string& hostile : {std::string("' OR 1=1 --"), std::string("'; DROP TABLE dead_letters; --"),
-                                     std::string("\" UNION SELECT * FROM tidings_meta"), std::string("%"),
-                                     std::string("a\0b", 3), std::string("\xff\xfe"), std::string(1'000'000, '?')}) {
+  for (const std::string& hostile :
+       {std::string("' OR 1=1 --"), std::string("'; DROP TABLE dead_letters; --"),
+        std::string("\" UNION SELECT * FROM tidings_meta"), std::string("%"), std::string("a\0b", 3),
+        std::string("\xff\xfe"), std::string(1'000'000, '?')}) {
     EXPECT_THAT(matching({.event_type = hostile}), IsEmpty());
     EXPECT_THAT(matching({.handler = hostile, .service = hostile, .resolved = false}), IsEmpty());
     EXPECT_THAT(matching({.fingerprint = hostile, .correlation_id = hostile}), IsEmpty());
@@ -115,48 +118,54 @@ class QueryPlanTest : public StoreTest, public testing::WithParamInterface<Plan>
 };
 
 TEST_P(QueryPlanTest, CountsFromTheIndexAloneWithoutWalkingIt) {
-  EXPECT_THAT(plan("count(*)", ""), AllOf(HasSubstr("SEARCH dead_letters USING COVERING INDEX"), HasSubstr(GetParam().index)));
+  EXPECT_THAT(plan("count(*)", ""),
+              AllOf(HasSubstr("SEARCH dead_letters USING COVERING INDEX"), HasSubstr(GetParam().index)));
 }
 
 TEST_P(QueryPlanTest, FindsTheOldestAndPagesWithoutSorting) {
   const Page::Cursor after{failed_at(50), 7};
-  for (const auto& steps : {plan("*", "ORDER BY failed_at, id LIMIT 1"), plan("*", "ORDER BY failed_at DESC, id DESC LIMIT 9", after)}) {
-    EXPECT_THAT(steps, AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index), Not(HasSubstr("B-TREE"))));
+  for (const auto& steps : {plan("*", "ORDER BY failed_at, id LIMIT 1"),
+                            plan("*", "ORDER BY failed_at DESC, id DESC LIMIT 9", after)}) {
+    EXPECT_THAT(steps, AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index),
+                             Not(HasSubstr("B-TREE"))));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Questions, QueryPlanTest,
-    testing::Values(
-        Plan{"UnresolvedSince", {.resolved = false, .since = failed_at(1)}, "dead_letters_unresolved_by_time (failed_at>"},
-        Plan{"UnresolvedOfAService",
-             {.service = "s", .resolved = false, .since = failed_at(1)},
-             "dead_letters_unresolved_by_time (failed_at>"},
-        Plan{"UnresolvedOfAType",
-             {.event_type = "t", .resolved = false, .since = failed_at(1)},
-             "dead_letters_unresolved_by_type (event_type=? AND failed_at>"},
-        Plan{"UnresolvedOfAHandler",
-             {.handler = "h", .resolved = false, .since = failed_at(1)},
-             "dead_letters_unresolved_by_handler (handler=? AND failed_at>"},
-        Plan{"UnresolvedOfACause",
-             {.fingerprint = "f", .resolved = false, .since = failed_at(1)},
-             "dead_letters_unresolved_by_fingerprint (error_fingerprint=? AND failed_at>"},
-        Plan{"AllSince", {.since = failed_at(1)}, "dead_letters_by_time (failed_at>"},
-        Plan{"AllUntil", {.until = failed_at(9)}, "dead_letters_by_time (failed_at<"}),
+    testing::Values(Plan{"UnresolvedSince",
+                         {.resolved = false, .since = failed_at(1)},
+                         "dead_letters_unresolved_by_time (failed_at>"},
+                    Plan{"UnresolvedOfAService",
+                         {.service = "s", .resolved = false, .since = failed_at(1)},
+                         "dead_letters_unresolved_by_time (failed_at>"},
+                    Plan{"UnresolvedOfAType",
+                         {.event_type = "t", .resolved = false, .since = failed_at(1)},
+                         "dead_letters_unresolved_by_type (event_type=? AND failed_at>"},
+                    Plan{"UnresolvedOfAHandler",
+                         {.handler = "h", .resolved = false, .since = failed_at(1)},
+                         "dead_letters_unresolved_by_handler (handler=? AND failed_at>"},
+                    Plan{"UnresolvedOfACause",
+                         {.fingerprint = "f", .resolved = false, .since = failed_at(1)},
+                         "dead_letters_unresolved_by_fingerprint (error_fingerprint=? AND failed_at>"},
+                    Plan{"AllSince", {.since = failed_at(1)}, "dead_letters_by_time (failed_at>"},
+                    Plan{"AllUntil", {.until = failed_at(9)}, "dead_letters_by_time (failed_at<"}),
     [](const auto& plan) { return plan.param.name; });
 
 class LookUpPlanTest : public QueryPlanTest {};
 
 TEST_P(LookUpPlanTest, SearchesByTheIdentifier) {
   for (const auto& steps : {plan("count(*)", ""), plan("*", "ORDER BY failed_at DESC, id DESC LIMIT 9")}) {
-    EXPECT_THAT(steps, AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index), Not(HasSubstr("SCAN"))));
+    EXPECT_THAT(steps,
+                AllOf(HasSubstr("SEARCH dead_letters"), HasSubstr(GetParam().index), Not(HasSubstr("SCAN"))));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Identifiers, LookUpPlanTest,
-    testing::Values(Plan{"ByCorrelation", {.correlation_id = "c"}, "dead_letters_by_correlation (correlation_id=?"},
-                    Plan{"ByEvent", {.event_id = event_id(1), .resolved = false}, "dead_letters_once (event_id=?"}),
+    testing::Values(
+        Plan{"ByCorrelation", {.correlation_id = "c"}, "dead_letters_by_correlation (correlation_id=?"},
+        Plan{"ByEvent", {.event_id = event_id(1), .resolved = false}, "dead_letters_once (event_id=?"}),
     [](const auto& plan) { return plan.param.name; });
 
 class GroupPlanTest : public QueryPlanTest {};

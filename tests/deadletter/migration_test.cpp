@@ -29,8 +29,9 @@ class MigrationTest : public StoreTest {
     StoreInternals internals;
     internals.vfs = FaultyVfs::kName;
     internals.schema_version = version;
-    internals.migrations = {{1, {"ALTER TABLE dead_letters ADD COLUMN note TEXT", "UPDATE dead_letters SET note = 'old'"}},
-                            {2, {"CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO no_such_table VALUES (1)"}}};
+    internals.migrations = {
+        {1, {"ALTER TABLE dead_letters ADD COLUMN note TEXT", "UPDATE dead_letters SET note = 'old'"}},
+        {2, {"CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO no_such_table VALUES (1)"}}};
     return internals;
   }
   void migrate(int version = 2) const {
@@ -72,15 +73,17 @@ TEST_F(MigrationTest, HappensOnce) {
 }
 
 TEST_F(MigrationTest, ThatFailsLeavesTheOriginalAsItWas) {
-  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { migrate(3); }),
-              testing::AllOf(HasSubstr("nothing was changed"), HasSubstr("no_such_table"), HasSubstr("orders.db")));
+  EXPECT_THAT(
+      error_of(ErrorCode::DatabaseUnusable, [&] { migrate(3); }),
+      testing::AllOf(HasSubstr("nothing was changed"), HasSubstr("no_such_table"), HasSubstr("orders.db")));
   expect_as_it_was();
 }
 
 TEST_F(MigrationTest, WithAStepMissingIsRefused) {
   StoreInternals internals;
   internals.schema_version = 2;
-  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open_store(database(), {}, internals)); }),
+  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable,
+                       [&] { static_cast<void>(open_store(database(), {}, internals)); }),
               HasSubstr("no step from its schema version 1"));
   EXPECT_FALSE(std::filesystem::exists(backup()));
   expect_as_it_was();
@@ -118,9 +121,10 @@ TEST_F(MigrationTest, ThatIsKilledAtAnyPointHappenedWhollyOrNotAtAll) {
   bool killed = true;
   for (int nth = 1; killed; ++nth) {
     const int status = run_in_child([&] {
-      FaultyVfs::instance().set({.operations = {Operation::Write, Operation::Sync, Operation::Truncate, Operation::Delete},
-                                 .nth = nth,
-                                 .fatal = true});
+      FaultyVfs::instance().set(
+          {.operations = {Operation::Write, Operation::Sync, Operation::Truncate, Operation::Delete},
+           .nth = nth,
+           .fatal = true});
       migrate();
       return true;
     });

@@ -43,12 +43,14 @@ class OpeningTest : public StoreTest {
 };
 
 TEST_F(OpeningTest, RefusesAFolderThatIsMissing) {
-  EXPECT_THAT(refusal(ErrorCode::DatabaseUnusable, folder_.path("none") / "orders.db"), HasSubstr("create it first"));
+  EXPECT_THAT(refusal(ErrorCode::DatabaseUnusable, folder_.path("none") / "orders.db"),
+              HasSubstr("create it first"));
 }
 
 TEST_F(OpeningTest, RefusesAFolderThatIsAFile) {
   write_file(folder_.path("file"), "");
-  EXPECT_THAT(refusal(ErrorCode::DatabaseUnusable, folder_.path("file") / "orders.db"), HasSubstr("not a folder"));
+  EXPECT_THAT(refusal(ErrorCode::DatabaseUnusable, folder_.path("file") / "orders.db"),
+              HasSubstr("not a folder"));
 }
 
 TEST_F(OpeningTest, RefusesADirectory) {
@@ -65,7 +67,8 @@ TEST_F(OpeningTest, RefusesAnEmptyPathAndOneWithANul) {
   EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [] { static_cast<void>(Store::open("")); }),
               HasSubstr("give a file name"));
   const std::string nul("a\0b", 3);
-  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(Store::open(nul)); }), HasSubstr("a\\x00b"));
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(Store::open(nul)); }),
+              HasSubstr("a\\x00b"));
 }
 
 TEST_F(OpeningTest, RefusesANameThatIsTooLong) {
@@ -97,7 +100,8 @@ TEST_F(OpeningTest, RefusesAnotherApplicationsDatabaseWhileItIsInUse) {
   SQLite::Database owner(database().native(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   owner.exec("PRAGMA journal_mode = WAL; CREATE TABLE users (name TEXT)");
   const auto wal = read_file(database().native() + "-wal");
-  EXPECT_THAT(error_of(ErrorCode::ForeignDatabase, [&] { static_cast<void>(open()); }), HasSubstr("another application"));
+  EXPECT_THAT(error_of(ErrorCode::ForeignDatabase, [&] { static_cast<void>(open()); }),
+              HasSubstr("another application"));
   EXPECT_EQ(read_file(database().native() + "-wal"), wal);
   EXPECT_FALSE(std::filesystem::exists(spill()));
 }
@@ -170,7 +174,8 @@ TEST_F(OpeningTest, SaysThatAnotherProcessHoldsTheDatabase) {
   static_cast<void>(open());
   SQLite::Database other(database().native(), SQLite::OPEN_READWRITE);
   other.exec("BEGIN IMMEDIATE");
-  const StoreOptions options{.busy_timeout = std::chrono::milliseconds(1), .spill_path = folder_.path("other.jsonl")};
+  const StoreOptions options{.busy_timeout = std::chrono::milliseconds(1),
+                             .spill_path = folder_.path("other.jsonl")};
   EXPECT_THAT(error_of(ErrorCode::DatabaseBusy, [&] { static_cast<void>(open(options)); }),
               HasSubstr("another process holds the database"));
 }
@@ -214,14 +219,16 @@ TEST_F(OpeningTest, RefusesOptionsOutOfBounds) {
     EXPECT_THAT(message({.file_mode = mode}), HasSubstr("file_mode"));
   }
   EXPECT_THAT(message({.busy_timeout = std::chrono::milliseconds(-1)}), HasSubstr("busy_timeout"));
-  EXPECT_THAT(message({.spill_reserve = std::numeric_limits<std::uint64_t>::max()}), HasSubstr("spill_reserve"));
+  EXPECT_THAT(message({.spill_reserve = std::numeric_limits<std::uint64_t>::max()}),
+              HasSubstr("spill_reserve"));
   EXPECT_THAT(message({.spill_path = database()}), HasSubstr("give another spill_path"));
   EXPECT_THAT(message({.spill_path = folder_.path("") / ""}), HasSubstr("give a file name"));
 }
 
 TEST_F(OpeningTest, RefusesASpillFileThatCannotBe) {
   const auto message = [&](const std::filesystem::path& spill_path) {
-    return error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open({.spill_path = spill_path})); });
+    return error_of(ErrorCode::DatabaseUnusable,
+                    [&] { static_cast<void>(open({.spill_path = spill_path})); });
   };
   EXPECT_THAT(message(folder_.path("none") / "spill"), HasSubstr("spill_path"));
   EXPECT_THAT(message("/dev/null"), HasSubstr("not a regular file"));

@@ -68,7 +68,8 @@ TEST_F(ReaderTest, RefusesATruncatedDatabase) {
 
 TEST_F(ReaderTest, RefusesATimeoutThatIsNone) {
   store_all({letter(1)});
-  static_cast<void>(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(reader(std::chrono::milliseconds(0))); }));
+  static_cast<void>(
+      error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(reader(std::chrono::milliseconds(0))); }));
 }
 
 TEST_F(ReaderTest, LeavesNoTraceWhenNoServiceRuns) {
@@ -107,8 +108,8 @@ TEST_F(ReaderTest, GivesUpOnADatabaseThatIsLocked) {
   store_all({letter(1)});
   SQLite::Database owner(database().native(), SQLite::OPEN_READWRITE);
   owner.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; DELETE FROM dead_letters");
-  const auto message =
-      error_of(ErrorCode::DatabaseBusy, [&] { static_cast<void>(reader(std::chrono::milliseconds(5)).count({})); });
+  const auto message = error_of(ErrorCode::DatabaseBusy,
+                                [&] { static_cast<void>(reader(std::chrono::milliseconds(5)).count({})); });
   EXPECT_THAT(message, HasSubstr("another process holds the database"));
 }
 
@@ -117,11 +118,15 @@ TEST_F(ReaderTest, GivesUpOnAQueryThatTakesTooLong) {
     const auto opened = open();
     static_cast<void>(store(*opened, {letter(1)}));
   }
-  execute("WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
-          " INSERT INTO dead_letters SELECT i, i, event_type, schema_version, event_data, data_encoding, data_note,"
-          " attributes, source, handler, service, reason, error_type, error_message, i, correlation_id, causation_id,"
-          " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts,"
-          " NULL, NULL, NULL, NULL, NULL, NULL FROM dead_letters, n WHERE id = 1");
+  execute(
+      "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+      " INSERT INTO dead_letters SELECT i, i, event_type, schema_version, event_data, data_encoding, "
+      "data_note,"
+      " attributes, source, handler, service, reason, error_type, error_message, i, correlation_id, "
+      "causation_id,"
+      " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
+      "attempts,"
+      " NULL, NULL, NULL, NULL, NULL, NULL FROM dead_letters, n WHERE id = 1");
   EXPECT_THAT(error_of(ErrorCode::DatabaseBusy,
                        [&] {
                          auto opened = reader(std::chrono::milliseconds(5));
@@ -149,7 +154,8 @@ TEST_F(ReaderTest, SaysThatTheFileIsGone) {
   store_all({letter(1)});
   auto opened = reader();
   std::filesystem::remove(database());
-  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(opened.count({})); }), HasSubstr("is gone"));
+  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(opened.count({})); }),
+              HasSubstr("is gone"));
   EXPECT_FALSE(std::filesystem::exists(database()));
 }
 
@@ -177,8 +183,10 @@ TEST_F(ReaderTest, HasNoNextPageWhenTheLastIsJustFull) {
   EXPECT_FALSE(opened.list({}, 4).next.has_value());
   EXPECT_TRUE(opened.list({}, 3).next.has_value());
   for (const std::size_t limit : {std::size_t{0}, std::size_t{10'001}}) {
-    static_cast<void>(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(opened.list({}, limit)); }));
-    static_cast<void>(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(opened.groups({}, limit)); }));
+    static_cast<void>(
+        error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(opened.list({}, limit)); }));
+    static_cast<void>(
+        error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(opened.groups({}, limit)); }));
   }
 }
 
@@ -194,8 +202,10 @@ TEST_F(ReaderTest, FindsByNumberAndTheOldest) {
 
 TEST_F(ReaderTest, ReadsHowALetterWasResolved) {
   store_all({letter(1)});
-  execute("UPDATE dead_letters SET redrive_requested_at = 5, reprocessed_at = 7, resolution = 'superseded', edited_from ="
-          " '019a0000-0000-7000-8000-000000000009'");
+  execute(
+      "UPDATE dead_letters SET redrive_requested_at = 5, reprocessed_at = 7, resolution = 'superseded', "
+      "edited_from ="
+      " '019a0000-0000-7000-8000-000000000009'");
   const auto stored = reader().find(1).value();
   EXPECT_EQ(stored.redrive_requested_at, Timestamp(std::chrono::microseconds(5)));
   EXPECT_EQ(stored.reprocessed_at, Timestamp(std::chrono::microseconds(7)));

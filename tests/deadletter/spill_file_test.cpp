@@ -28,10 +28,12 @@ int fail_with(int error_number) {
 class SpillFileTest : public testing::Test {
  protected:
   [[nodiscard]] std::filesystem::path path() const { return folder_.path("spill.jsonl"); }
-  [[nodiscard]] SpillFile make(FileCalls calls = FileCalls::of_the_system(), std::uint64_t reserve = 0) const {
+  [[nodiscard]] SpillFile make(FileCalls calls = FileCalls::of_the_system(),
+                               std::uint64_t reserve = 0) const {
     return {path(), {0600, reserve, std::chrono::milliseconds(5), calls}};
   }
-  [[nodiscard]] static std::vector<std::string> append(SpillFile& spill, const std::vector<std::string>& lines) {
+  [[nodiscard]] static std::vector<std::string> append(SpillFile& spill,
+                                                       const std::vector<std::string>& lines) {
     return spill.append(lines);
   }
 
@@ -154,7 +156,8 @@ TEST_F(SpillFileTest, LosesNoLineToOtherProcesses) {
   const auto write = [&](const std::string& name) {
     SpillFile spill(path(), {});
     for (int i = 0; i < 20; ++i) {
-      if (spill.append(std::vector<std::string>{name, std::string(5000, name.front())}) != std::vector<std::string>(2)) {
+      if (spill.append(std::vector<std::string>{name, std::string(5000, name.front())}) !=
+          std::vector<std::string>(2)) {
         return false;
       }
     }
@@ -166,7 +169,8 @@ TEST_F(SpillFileTest, LosesNoLineToOtherProcesses) {
   EXPECT_TRUE(succeeded(status_of(other)));
   const auto lines = lines_of(path());
   EXPECT_THAT(lines, SizeIs(80));
-  for (const std::string& line : lines) EXPECT_TRUE(line.size() == 1 || line == std::string(5000, line.front()));
+  for (const std::string& line : lines)
+    EXPECT_TRUE(line.size() == 1 || line == std::string(5000, line.front()));
 }
 
 TEST_F(SpillFileTest, IsNotInheritedByPrograms) {

@@ -12,7 +12,8 @@ namespace {
 
 std::vector<DeadLetter> letters_by_id(const std::filesystem::path& database) {
   auto letters = deadletter::Reader::open(database).list({}, 10'000).letters;
-  std::sort(letters.begin(), letters.end(), [](const auto& left, const auto& right) { return left.id < right.id; });
+  std::sort(letters.begin(), letters.end(),
+            [](const auto& left, const auto& right) { return left.id < right.id; });
   std::vector<DeadLetter> result;
   for (auto& stored : letters) result.push_back(std::move(stored.letter));
   return result;

@@ -4,8 +4,8 @@
 
 #include <csignal>
 
-// One test a row of "when storing fails", as far as the store is concerned: what the bus does with a busy database and with
-// letters that nothing could take is tested with the bus.
+// One test a row of "when storing fails", as far as the store is concerned: what the bus does with a busy
+// database and with letters that nothing could take is tested with the bus.
 namespace tidings::deadletter {
 namespace {
 
@@ -24,14 +24,17 @@ class StoreFailureTest : public StoreTest {
  protected:
   [[nodiscard]] static StoreOptions impatient() { return {.busy_timeout = std::chrono::milliseconds(5)}; }
 
-  /// What becomes of one letter when the disk answers every write with this code, and of the next when it has recovered.
+  /// What becomes of one letter when the disk answers every write with this code, and of the next when it has
+  /// recovered.
   void expect_spilled_then_stored(int sqlite_code, const std::string& explanation) {
     const auto opened = open_faulty();
     {
-      const ScopedFault fault({.operations = {Operation::Write, Operation::Sync}, .sqlite_code = sqlite_code, .lasting = true});
+      const ScopedFault fault(
+          {.operations = {Operation::Write, Operation::Sync}, .sqlite_code = sqlite_code, .lasting = true});
       const auto outcomes = store(*opened, letters(1, 3));
       EXPECT_THAT(places(outcomes), Each(Place::Spilled));
-      EXPECT_THAT(outcomes.at(0).problem, AllOf(HasSubstr(explanation), HasSubstr(spill()), HasSubstr(database())));
+      EXPECT_THAT(outcomes.at(0).problem,
+                  AllOf(HasSubstr(explanation), HasSubstr(spill()), HasSubstr(database())));
       EXPECT_THAT(spilled_events(), ElementsAre(event_id(1), event_id(2), event_id(3)));
     }
     EXPECT_THAT(places(store(*opened, {letter(4)})), ElementsAre(Place::Stored));
@@ -75,18 +78,25 @@ TEST_F(StoreFailureTest, AWriterThatFinishesInTimeIsWaitedFor) {
 }
 
 TEST_F(StoreFailureTest, AFullDiskSpills) { expect_spilled_then_stored(SQLITE_FULL, "the disk is full"); }
-TEST_F(StoreFailureTest, AnIoErrorSpills) { expect_spilled_then_stored(SQLITE_IOERR_WRITE, "the disk reports an error"); }
-TEST_F(StoreFailureTest, AReadOnlyDatabaseSpills) { expect_spilled_then_stored(SQLITE_READONLY, "cannot be written"); }
+TEST_F(StoreFailureTest, AnIoErrorSpills) {
+  expect_spilled_then_stored(SQLITE_IOERR_WRITE, "the disk reports an error");
+}
+TEST_F(StoreFailureTest, AReadOnlyDatabaseSpills) {
+  expect_spilled_then_stored(SQLITE_READONLY, "cannot be written");
+}
 TEST_F(StoreFailureTest, ADatabaseThatSaysItIsCorruptSpills) {
   expect_spilled_then_stored(SQLITE_CORRUPT, "the database is damaged");
 }
-TEST_F(StoreFailureTest, AnUnopenableDatabaseSpills) { expect_spilled_then_stored(SQLITE_CANTOPEN, "cannot be opened"); }
+TEST_F(StoreFailureTest, AnUnopenableDatabaseSpills) {
+  expect_spilled_then_stored(SQLITE_CANTOPEN, "cannot be opened");
+}
 
 TEST_F(StoreFailureTest, AnIoErrorOfReadingSpills) {
   static_cast<void>(store(*open(), letters(1, 300)));
   const auto opened = open_faulty();
   {
-    const ScopedFault fault({.operations = {Operation::Read}, .sqlite_code = SQLITE_IOERR_READ, .lasting = true});
+    const ScopedFault fault(
+        {.operations = {Operation::Read}, .sqlite_code = SQLITE_IOERR_READ, .lasting = true});
     EXPECT_THAT(places(store(*opened, {letter(301)})), ElementsAre(Place::Spilled));
   }
   EXPECT_THAT(places(store(*opened, {letter(302)})), ElementsAre(Place::Stored));
@@ -163,8 +173,10 @@ TEST_F(StoreFailureTest, ALetterThatIsTooLargeHoldsUpNoOther) {
 
 TEST_F(StoreFailureTest, DeadKeysOfADatabaseThatFailsAreAnError) {
   const auto opened = open_faulty();
-  const ScopedFault fault({.operations = {Operation::SharedLock}, .sqlite_code = SQLITE_IOERR_SHMLOCK, .lasting = true});
-  static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(opened->dead_keys("a", "b", "c")); }));
+  const ScopedFault fault(
+      {.operations = {Operation::SharedLock}, .sqlite_code = SQLITE_IOERR_SHMLOCK, .lasting = true});
+  static_cast<void>(
+      error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(opened->dead_keys("a", "b", "c")); }));
 }
 
 /// No file may grow beyond this; SQLite and the spill file meet the kernel's own refusal.
@@ -196,7 +208,8 @@ TEST_F(StoreFailureTest, WhatNothingCanTakeIsUnsavedAndTheSpillFileEndsWithAWhol
     limit_file_size(one_line.size() + one_line.size() / 2);
     const auto outcomes = store(*opened, {letter(2)});
     EXPECT_THAT(places(outcomes), ElementsAre(Place::Unsaved));
-    EXPECT_THAT(outcomes.at(0).problem, AllOf(HasSubstr("the disk is full"), HasSubstr("File too large"), HasSubstr(spill())));
+    EXPECT_THAT(outcomes.at(0).problem,
+                AllOf(HasSubstr("the disk is full"), HasSubstr("File too large"), HasSubstr(spill())));
     EXPECT_EQ(read_file(spill()), one_line);
     return true;
   })));

@@ -35,7 +35,8 @@ DeadLetter letter(std::uint64_t number) {
   result.error_fingerprint = "00000000000000aa";
   result.failed_at = failed_at(number);
   result.retry_count = 1;
-  result.attempts = {{failed_at(number), std::chrono::microseconds(1500), "std::runtime_error", "connection refused"}};
+  result.attempts = {
+      {failed_at(number), std::chrono::microseconds(1500), "std::runtime_error", "connection refused"}};
   return result;
 }
 
@@ -106,7 +107,8 @@ std::vector<EventId> StoreTest::stored_events() const {
   SQLite::Database connection(database().native(), SQLite::OPEN_READWRITE, 5000);
   SQLite::Statement statement(connection, "SELECT event_id FROM dead_letters ORDER BY id");
   std::vector<EventId> events;
-  while (statement.executeStep()) events.push_back(EventId::parse(statement.getColumn(0).getString()).value());
+  while (statement.executeStep())
+    events.push_back(EventId::parse(statement.getColumn(0).getString()).value());
   return events;
 }
 

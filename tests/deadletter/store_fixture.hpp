@@ -27,8 +27,8 @@ namespace tidings::deadletter {
 [[nodiscard]] std::vector<DeadLetter> letters(std::uint64_t first, std::uint64_t last);
 [[nodiscard]] Timestamp failed_at(std::uint64_t number);
 
-/// Runs `body` in a forked child, which then ends without running this process's exit handlers; a body that throws,
-/// returns false or fails an expectation ends with status 1.
+/// Runs `body` in a forked child, which then ends without running this process's exit handlers; a body that
+/// throws, returns false or fails an expectation ends with status 1.
 [[nodiscard]] pid_t start_child(const std::function<bool()>& body);
 /// waitpid's status.
 [[nodiscard]] int status_of(pid_t child);
@@ -49,7 +49,8 @@ class StoreTest : public testing::Test {
     return Store::open(database(), options);
   }
   /// A store whose database can be made to fail.
-  [[nodiscard]] std::shared_ptr<Store> open_faulty(StoreOptions options = {}, StoreInternals internals = {}) const;
+  [[nodiscard]] std::shared_ptr<Store> open_faulty(StoreOptions options = {},
+                                                   StoreInternals internals = {}) const;
   [[nodiscard]] static std::vector<LetterOutcome> store(Store& store, const std::vector<DeadLetter>& letters,
                                                         WhenBusy when_busy = WhenBusy::Throw) {
     return store.store(letters, when_busy);

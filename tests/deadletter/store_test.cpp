@@ -112,8 +112,10 @@ TEST_F(StoreTest, IsNotForAForkedChild) {
   auto opened = open();
   static_cast<void>(store(*opened, {letter(1)}));
   const int status = run_in_child([&] {
-    const auto message = error_of(ErrorCode::ForkedChild, [&] { static_cast<void>(store(*opened, {letter(2)})); });
-    static_cast<void>(error_of(ErrorCode::ForkedChild, [&] { static_cast<void>(opened->dead_keys("a", "b", "c")); }));
+    const auto message =
+        error_of(ErrorCode::ForkedChild, [&] { static_cast<void>(store(*opened, {letter(2)})); });
+    static_cast<void>(
+        error_of(ErrorCode::ForkedChild, [&] { static_cast<void>(opened->dead_keys("a", "b", "c")); }));
     opened.reset();
     return message.find("open one of its own") != std::string::npos;
   });

@@ -14,8 +14,9 @@ bool is_one_ascii_line(const std::string& line) {
 }
 
 const std::string& hostile_text() {
-  static const std::string text(
-      "nul\0 crlf\r\n{\"level\":\"forged\"} ansi\x1b[2J bad\xff\xc3 quote\" \\ del\x7f", 60);
+  static constexpr char kBytes[] =
+      "nul\0 crlf\r\n{\"level\":\"forged\"} ansi\x1b[2J bad\xff\xc3 quote\" \\ del\x7f";
+  static const std::string text(kBytes, sizeof(kBytes) - 1);
   return text;
 }
 

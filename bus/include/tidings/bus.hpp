@@ -57,12 +57,12 @@ struct SubscribeOptions {
   RetryPolicy retry = {};
   /// At most this many runs at once on workers. With 1, first attempts run in the order of publishing.
   std::size_t concurrency = 1;
-  /// Deliveries that may be queued, waiting for a retry, or running; at least 1. For an inline handler: those waiting
-  /// for a retry.
+  /// Deliveries that may be queued, waiting for a retry, or running; at least 1. For an inline handler: those
+  /// waiting for a retry.
   std::size_t queue_capacity = 65'536;
   WhenFull when_full = WhenFull::Block;
-  /// Queued only. Deliveries with the same key run one after the other in the order of publishing, whatever the
-  /// concurrency and through retries. Runs on the publishing thread; if it throws, publish throws that.
+  /// Queued only. Deliveries with the same key run one after the other in the order of publishing, whatever
+  /// the concurrency and through retries. Runs on the publishing thread; if it throws, publish throws that.
   std::function<std::string(const E&)> ordering_key = {};
   AfterDeath after_death = AfterDeath::Continue;
   /// Log `handler_slow` when an attempt takes longer. Costs a clock read per attempt of an inline handler.
@@ -189,52 +189,56 @@ template <class E, class F>
 
 /// An in-process domain event bus.
 ///
-/// publish() stamps an event and delivers it to every current subscriber of its type, in order of subscription. One
-/// handler's failure never hides, repeats or delays another's. What a handler throws is retried as its RetryPolicy says;
-/// what still fails becomes a dead letter in `BusOptions::store`.
+/// publish() stamps an event and delivers it to every current subscriber of its type, in order of
+/// subscription. One handler's failure never hides, repeats or delays another's. What a handler throws is
+/// retried as its RetryPolicy says; what still fails becomes a dead letter in `BusOptions::store`.
 ///
-/// Every member may be called from any number of threads at once, and from inside handlers, except where said. A change
-/// of the subscribers takes effect with the next publish. The bus must outlive the calls made on it; Subscriptions may
-/// outlive the bus. In a forked child every call throws Error(ForkedChild).
+/// Every member may be called from any number of threads at once, and from inside handlers, except where
+/// said. A change of the subscribers takes effect with the next publish. The bus must outlive the calls made
+/// on it; Subscriptions may outlive the bus. In a forked child every call throws Error(ForkedChild).
 class Bus {
  public:
   /// Starts the workers and the timer, and logs `bus_started`. Throws Error(InvalidArgument).
   explicit Bus(BusOptions options);
-  /// Stops with the default deadline, then waits for handlers that still run, logging `waiting_for_handler`. Not to be
-  /// destroyed by one of its own handlers, which would wait for itself.
+  /// Stops with the default deadline, then waits for handlers that still run, logging `waiting_for_handler`.
+  /// Not to be destroyed by one of its own handlers, which would wait for itself.
   ~Bus();
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
 
-  /// Publishes a struct. Never throws because a handler failed. Throws Error when the event was not accepted, and then
-  /// nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild.
+  /// Publishes a struct. Never throws because a handler failed. Throws Error when the event was not accepted,
+  /// and then nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild.
   template <class E>
-    requires(!std::convertible_to<const E&, std::string_view>)
-  PublishResult publish(const E& event, PublishOptions options = {}) {
+  requires(!std::convertible_to<const E&, std::string_view>) PublishResult
+      publish(const E& event, PublishOptions options = {}) {
     require_event<E>();
-    return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()}, detail::slot_of<E>(),
-                           std::move(options));
+    return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()},
+                           detail::slot_of<E>(), std::move(options));
   }
 
-  /// Publishes JSON under a type name, as bridges and redrives do. Handlers of structs get it decoded; if it does not fit,
-  /// the delivery is dead with reason `undecodable`. Throws as above, and Error(InvalidArgument) for a bad type name, a
-  /// schema_version below 1, or data nested deeper than kMaxJsonDepth.
+  /// Publishes JSON under a type name, as bridges and redrives do. Handlers of structs get it decoded; if it
+  /// does not fit, the delivery is dead with reason `undecodable`. Throws as above, and
+  /// Error(InvalidArgument) for a bad type name, a schema_version below 1, or data nested deeper than
+  /// kMaxJsonDepth.
   PublishResult publish(std::string_view event_type, const Json& data, PublishOptions options = {},
                         int schema_version = 1);
 
-  /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on this bus.
-  /// Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild.
+  /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on
+  /// this bus. Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild; with
+  /// AfterDeath::Park also what LetterSink::dead_keys throws.
   template <class E, class F>
   Subscription subscribe(std::string_view handler, F function, SubscribeOptions<E> options = {}) {
     require_event<E>();
-    return subscribe_spec(detail::make_spec<E>(E::event_type, handler, std::move(function), std::move(options)));
+    return subscribe_spec(
+        detail::make_spec<E>(E::event_type, handler, std::move(function), std::move(options)));
   }
 
   /// Subscribes by type name: the handler takes `(const Json&)` or `(const Json&, const EventContext&)`.
   template <class F>
   Subscription subscribe(std::string_view event_type, std::string_view handler, F function,
                          SubscribeOptions<Json> options = {}) {
-    return subscribe_spec(detail::make_spec<Json>(event_type, handler, std::move(function), std::move(options)));
+    return subscribe_spec(
+        detail::make_spec<Json>(event_type, handler, std::move(function), std::move(options)));
   }
 
   /// Subscribes to every event, as JSON, after the type's own handlers.
@@ -245,14 +249,16 @@ class Bus {
     return subscribe_spec(std::move(spec));
   }
 
-  /// Stops accepting, wakes blocked publishers (they throw BusStopped), drains queues, and turns what is left at the
-  /// deadline into letters with reason `shutdown`. Returns at the deadline at the latest, but for the time that storing takes.
-  /// A second call waits for what the first left running. Throws Error(CalledInHandler) inside a handler.
+  /// Stops accepting, wakes blocked publishers (they throw BusStopped), drains queues, and turns what is left
+  /// at the deadline into letters with reason `shutdown`. Returns at the deadline at the latest, but for the
+  /// time that storing takes. A second call waits for what the first left running. Throws
+  /// Error(CalledInHandler) inside a handler.
   StopReport stop(std::chrono::milliseconds deadline);
   StopReport stop();
 
-  /// Waits until nothing is queued, waiting for a retry, running on a worker, or waiting to be stored. False at the
-  /// timeout. Inline handlers of other threads are not waited for. Throws Error(CalledInHandler) inside a handler.
+  /// Waits until nothing is queued, waiting for a retry, running on a worker, or waiting to be stored. False
+  /// at the timeout. Inline handlers of other threads are not waited for. Throws Error(CalledInHandler)
+  /// inside a handler.
   [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
 
   [[nodiscard]] Snapshot snapshot() const;

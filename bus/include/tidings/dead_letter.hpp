@@ -17,10 +17,11 @@ enum class Reason : std::uint8_t {
   Exhausted,      ///< `exhausted`: every attempt of the policy failed, or its give_up_after passed.
   Permanent,      ///< `permanent`: the handler or its policy said that retrying is useless.
   CausationLoop,  ///< `causation_loop`: events caused events past the bus's depth limit.
-  Unhandled,      ///< `unhandled`: nobody subscribes to the type, and the bus keeps such events. The handler is empty.
-  Shutdown,       ///< `shutdown`: the bus or subscription stopped before the delivery was done.
-  Parked,         ///< `parked`: an earlier delivery with the same ordering key is dead.
-  Undecodable,    ///< `undecodable`: the JSON published by type name does not fit the handler's struct.
+  Unhandled,    ///< `unhandled`: nobody subscribes to the type, and the bus keeps such events. The handler is
+                ///< empty.
+  Shutdown,     ///< `shutdown`: the bus or subscription stopped before the delivery was done.
+  Parked,       ///< `parked`: an earlier delivery with the same ordering key is dead.
+  Undecodable,  ///< `undecodable`: the JSON published by type name does not fit the handler's struct.
 };
 
 [[nodiscard]] std::string_view to_string(Reason reason) noexcept;
@@ -38,8 +39,8 @@ struct Attempt {
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };
 
-/// A delivery that gave up, with everything needed to understand and to repeat it. The table `dead_letters` keeps
-/// these fields under these names (docs/schema.md).
+/// A delivery that gave up, with everything needed to understand and to repeat it. The table `dead_letters`
+/// keeps these fields under these names (docs/schema.md).
 struct DeadLetter {
   std::string event_type;
   int schema_version = 1;
@@ -62,14 +63,14 @@ struct DeadLetter {
   std::vector<Attempt> attempts;
 };
 
-/// Groups failures with one cause: FNV-1a over handler, error type and the message with ids, numbers, quoted text,
-/// paths' digits and hexadecimal addresses replaced by a placeholder. 16 hex digits. The same in every process and version;
-/// a change of the rule is a schema change.
+/// Groups failures with one cause: FNV-1a over handler, error type and the message with ids, numbers, quoted
+/// text, paths' digits and hexadecimal addresses replaced by a placeholder. 16 hex digits. The same in every
+/// process and version; a change of the rule is a schema change.
 [[nodiscard]] std::string error_fingerprint(std::string_view handler, std::string_view error_type,
                                             std::string_view error_message);
 
-/// One letter as one line of ASCII JSON without the line feed: the format of the spill file and of the last resort
-/// on stderr. Payloads in CBOR are base64 there. The inverse throws Error(NotDecodable).
+/// One letter as one line of ASCII JSON without the line feed: the format of the spill file and of the last
+/// resort on stderr. Payloads in CBOR are base64 there. The inverse throws Error(NotDecodable).
 [[nodiscard]] std::string to_json_line(const DeadLetter& letter);
 [[nodiscard]] DeadLetter parse_json_line(std::string_view line);
 

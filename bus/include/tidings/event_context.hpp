@@ -20,8 +20,8 @@ struct HandlerIdentity {
 };
 }  // namespace detail
 
-/// What a handler may know about the delivery it is handling, besides the event. Valid until the handler returns; copy
-/// what is needed longer (copies of `metadata()` own what they hold).
+/// What a handler may know about the delivery it is handling, besides the event. Valid until the handler
+/// returns; copy what is needed longer (copies of `metadata()` own what they hold).
 class EventContext {
  public:
   EventContext(const Metadata& metadata, std::string_view event_type, int schema_version,
@@ -43,7 +43,8 @@ class EventContext {
   /// 1 for the first.
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
   [[nodiscard]] std::uint32_t max_attempts() const noexcept { return identity_->max_attempts; }
-  /// `EVENT_ID/HANDLER`: the same for every attempt of this delivery and for no other, to recognise repeats by.
+  /// `EVENT_ID/HANDLER`: the same for every attempt of this delivery and for no other, to recognise repeats
+  /// by.
   [[nodiscard]] std::string idempotency_key() const;
 
  private:

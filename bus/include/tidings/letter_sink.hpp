@@ -25,12 +25,14 @@ struct LetterOutcome {
 
 /// What a sink does while another process holds its database.
 enum class WhenBusy : std::uint8_t {
-  Throw,  ///< Throws Error(DatabaseBusy) after the sink's busy timeout; the bus keeps the letters and tries again.
+  Throw,  ///< Throws Error(DatabaseBusy) after the sink's busy timeout; the bus keeps the letters and tries
+          ///< again.
   Spill,  ///< Spills: there will be no other try (the bus is being destroyed).
 };
 
-/// The port through which the bus hands over what it gave up on. The bus calls `store` from one thread at a time, but from
-/// different threads; other members may run at the same time, and tools may read and write the same data from other processes.
+/// The port through which the bus hands over what it gave up on. The bus calls `store` from one thread at a
+/// time, but from different threads; other members may run at the same time, and tools may read and write the
+/// same data from other processes.
 class LetterSink {
  public:
   LetterSink() = default;
@@ -38,14 +40,17 @@ class LetterSink {
   LetterSink& operator=(const LetterSink&) = delete;
   virtual ~LetterSink() = default;
 
-  /// Takes all letters, in one transaction where it can, and returns one outcome for each, in order. When it returns,
-  /// each letter is durably where its outcome says. Blocks while it works. Throws only Error(DatabaseBusy), with
-  /// WhenBusy::Throw, and then none was taken. A letter that is there already is left as it is.
-  [[nodiscard]] virtual std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) = 0;
+  /// Takes all letters, in one transaction where it can, and returns one outcome for each, in order. When it
+  /// returns, each letter is durably where its outcome says. Blocks while it works. Throws only
+  /// Error(DatabaseBusy), with WhenBusy::Throw, and then none was taken. A letter that is there already is
+  /// left as it is.
+  [[nodiscard]] virtual std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
+                                                         WhenBusy when_busy) = 0;
 
-  /// The ordering keys under which this handler has unresolved letters: what a subscription that parks must hold back.
-  /// Throws Error.
-  [[nodiscard]] virtual std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
+  /// The ordering keys under which this handler has unresolved letters: what a subscription that parks must
+  /// hold back. Throws Error.
+  [[nodiscard]] virtual std::vector<std::string> dead_keys(std::string_view service,
+                                                           std::string_view event_type,
                                                            std::string_view handler) = 0;
 };
 

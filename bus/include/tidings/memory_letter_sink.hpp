@@ -11,7 +11,8 @@ namespace tidings {
 /// Keeps letters in memory: for the tests of services. They are gone with the object. Thread-safe.
 class MemoryLetterSink final : public LetterSink {
  public:
-  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) override;
+  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
+                                                 WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
 

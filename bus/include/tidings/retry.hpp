@@ -11,15 +11,15 @@
 
 namespace tidings {
 
-/// Thrown by a handler that knows that trying again is useless: the delivery becomes a dead letter at once, with reason
-/// `permanent`.
+/// Thrown by a handler that knows that trying again is useless: the delivery becomes a dead letter at once,
+/// with reason `permanent`.
 class Permanent : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Thrown by a handler that knows when trying again makes sense (HTTP 429 and 503 say so in Retry-After). Takes the
-/// place of the policy's backoff for this retry, without jitter; attempts are counted as always.
+/// Thrown by a handler that knows when trying again makes sense (HTTP 429 and 503 say so in Retry-After).
+/// Takes the place of the policy's backoff for this retry, without jitter; attempts are counted as always.
 class RetryAfter : public std::runtime_error {
  public:
   /// A negative delay counts as none.
@@ -97,8 +97,8 @@ struct RetryPolicy {
   std::optional<std::chrono::milliseconds> give_up_after = std::nullopt;
   /// Exception types that are never retried (reason `permanent`): `exception_types<std::invalid_argument>()`.
   std::vector<ExceptionMatcher> permanent = {};
-  /// Says whether to retry after this exception; everything is retried when empty. A false counts as permanent; if it
-  /// throws, the exception counts as retriable.
+  /// Says whether to retry after this exception; everything is retried when empty. A false counts as
+  /// permanent; if it throws, the exception counts as retriable.
   std::function<bool(const std::exception_ptr&)> retry_if = {};
 };
 

@@ -37,13 +37,16 @@ int truncate(sqlite3_file* file, sqlite3_int64 size) {
 
 int sync(sqlite3_file* file, int flags) {
   const int failure = next(Operation::Sync);
-  // Not passed on: tests end processes, never the machine, and a sweep would spend its time waiting for the disk.
+  // Not passed on: tests end processes, never the machine, and a sweep would spend its time waiting for the
+  // disk.
   static_cast<void>(file);
   static_cast<void>(flags);
   return failure;
 }
 
-int size(sqlite3_file* file, sqlite3_int64* result) { return methods_of(file).xFileSize(real_of(file), result); }
+int size(sqlite3_file* file, sqlite3_int64* result) {
+  return methods_of(file).xFileSize(real_of(file), result);
+}
 
 int lock(sqlite3_file* file, int level) {
   const int failure = next(Operation::Lock);
@@ -73,9 +76,24 @@ int lock_shared(sqlite3_file* file, int offset, int count, int flags) {
 void barrier(sqlite3_file* file) { methods_of(file).xShmBarrier(real_of(file)); }
 int unmap_shared(sqlite3_file* file, int remove) { return methods_of(file).xShmUnmap(real_of(file), remove); }
 
-constexpr sqlite3_io_methods kMethods = {2,        &close,          &read,    &write,       &truncate,        &sync,
-                                         &size,    &lock,           &unlock,  &check_reserved, &control,      &sector_size,
-                                         &characteristics, &map_shared, &lock_shared, &barrier, &unmap_shared, nullptr,
+constexpr sqlite3_io_methods kMethods = {2,
+                                         &close,
+                                         &read,
+                                         &write,
+                                         &truncate,
+                                         &sync,
+                                         &size,
+                                         &lock,
+                                         &unlock,
+                                         &check_reserved,
+                                         &control,
+                                         &sector_size,
+                                         &characteristics,
+                                         &map_shared,
+                                         &lock_shared,
+                                         &barrier,
+                                         &unmap_shared,
+                                         nullptr,
                                          nullptr};
 
 int open(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int flags, int* flags_out) {

@@ -25,8 +25,8 @@ struct Fault {
   bool fatal = false;
 };
 
-/// A VFS that passes everything but syncs on to SQLite's default one and fails on demand. Registered as kName, once for the process.
-/// Set and heal only while no other thread uses it.
+/// A VFS that passes everything but syncs on to SQLite's default one and fails on demand. Registered as
+/// kName, once for the process. Set and heal only while no other thread uses it.
 class FaultyVfs {
  public:
   static constexpr const char* kName = "tidings-faulty";

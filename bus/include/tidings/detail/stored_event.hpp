@@ -79,7 +79,9 @@ template <class E>
 class StoredCopy final : public StoredEvent {
  public:
   StoredCopy(const Payload& source, Metadata event_metadata)
-      : StoredEvent(std::move(event_metadata)), event_(*static_cast<const E*>(source.object)), type_(source.event_type) {
+      : StoredEvent(std::move(event_metadata)),
+        event_(*static_cast<const E*>(source.object)),
+        type_(source.event_type) {
     payload = {&event_, source.type, type_, source.schema_version};
   }
 

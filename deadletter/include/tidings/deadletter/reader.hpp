@@ -14,7 +14,8 @@
 
 namespace tidings::deadletter {
 
-/// Which letters a query is about; what is not set does not restrict. Values are bound, never made into SQL text.
+/// Which letters a query is about; what is not set does not restrict. Values are bound, never made into SQL
+/// text.
 struct Filter {
   std::optional<std::string> event_type = {};
   std::optional<std::string> handler = {};
@@ -69,8 +70,9 @@ struct Group {
   Timestamp last_failed_at{};
 };
 
-/// Reads the dead letters of a database, from any process, while services write: never waits for them, never makes them
-/// wait, writes nothing. One thread at a time per Reader. Every call sees a consistent state of its own.
+/// Reads the dead letters of a database, from any process, while services write: never waits for them, never
+/// makes them wait, writes nothing. One thread at a time per Reader. Every call sees a consistent state of
+/// its own.
 class Reader {
  public:
   struct Options {
@@ -78,8 +80,8 @@ class Reader {
     std::chrono::milliseconds timeout = std::chrono::seconds(10);
   };
 
-  /// Throws Error: DatabaseUnusable (missing, a directory, corrupt, or not readable for this user; the message says what
-  /// to do), ForeignDatabase, NewerSchema, DatabaseBusy.
+  /// Throws Error: DatabaseUnusable (missing, a directory, corrupt, or not readable for this user; the
+  /// message says what to do), ForeignDatabase, NewerSchema, DatabaseBusy.
   [[nodiscard]] static Reader open(const std::filesystem::path& path, Options options);
   [[nodiscard]] static Reader open(const std::filesystem::path& path);
 

@@ -23,26 +23,40 @@ struct StoreOptions {
   std::filesystem::path spill_path = {};
   /// Set aside at open, so that a full disk can still take letters. Zero: nothing.
   std::uint64_t spill_reserve = 8ULL * 1024 * 1024;
-  /// Mode of every file that holds payloads; at most 0660.
+  /// Mode of every file that is made, whatever the umask; 0600 to 0660. A file that is there keeps its own.
   unsigned file_mode = 0600;
-  /// Create tidings' tables in a database that another application owns.
+  /// Create tidings' tables in a database that another application owns, and touch nothing else there: its
+  /// application_id, user_version and mode stay, migrations make no copy, and a database that is not in WAL
+  /// mode is refused, since the mode is its owner's to change. A file that is missing is made, and left for
+  /// the application to mark.
   bool adopt = false;
 };
 
 /// The dead letters of one or more services, in one SQLite file: the LetterSink that services use.
 ///
-/// Thread-safe. Any number of processes may have the same file open. Letters are synced before `store` returns. The
-/// schema is a public interface: docs/schema.md. Queries are Reader's.
+/// Thread-safe. Any number of processes may have the same file open. Letters are synced before `store`
+/// returns. The schema is a public interface: docs/schema.md. Queries are Reader's.
+///
+/// After a failure of the database every call tries again, on a new connection, so a store recovers when its
+/// database does. A database that was deleted is not made anew; one that took its place is used from the next
+/// call on. When a process ends while its disk is failing, a spilled letter may be found in the database too.
+///
+/// A forked child may destroy a Store but not use it: calls throw Error(ForkedChild). Do not fork while
+/// another thread is in `open`.
 class Store final : public LetterSink {
  public:
-  /// Opens or creates the database (WAL, mode 0600) and migrates an older schema, after a backup copy. Throws Error:
-  /// DatabaseUnusable (missing folder, a directory, not readable or writable, corrupt), ForeignDatabase, NewerSchema,
-  /// DatabaseBusy, InvalidArgument; nothing is written to a file that is refused.
-  [[nodiscard]] static std::shared_ptr<Store> open(const std::filesystem::path& path, StoreOptions options = {});
+  /// Opens or creates the database (WAL, mode 0600) and migrates an older schema, after a backup copy. Throws
+  /// Error: DatabaseUnusable (missing folder, a directory, not readable or writable, corrupt),
+  /// ForeignDatabase, NewerSchema, DatabaseBusy, InvalidArgument; nothing is written to a file that is
+  /// refused. A failed migration leaves the database as it was. Paths are paths, never URIs; a relative one
+  /// is resolved now.
+  [[nodiscard]] static std::shared_ptr<Store> open(const std::filesystem::path& path,
+                                                   const StoreOptions& options = {});
 
   ~Store() override;
 
-  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) override;
+  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
+                                                 WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
 
