@@ -26,14 +26,14 @@ constexpr bool is_token_character(char c) noexcept {  // token68 of RFC 9110
   return is_key_character(c) || c == '~' || c == '+' || c == '/' || c == '=';
 }
 constexpr bool ends_word(char c) noexcept {
-  constexpr std::string_view kEnds(" \t\r\n\0&;,)]}\"'<>", 16);
+  constexpr std::string_view kEnds(" \t\r\n\0&;,)]}\"'<>", 15);
   return kEnds.find(c) != std::string_view::npos;
 }
 
 // The characters at which a secret can be recognised; all others are passed over.
 constexpr std::array<bool, 256> kTriggers = [] {
   std::array<bool, 256> triggers{};
-  for (const unsigned char c : std::string_view("=: -0123456789")) triggers[c] = true;
+  for (const char c : std::string_view("=: -0123456789")) triggers[static_cast<unsigned char>(c)] = true;
   return triggers;
 }();
 

@@ -215,8 +215,9 @@ TEST_F(ReentrancyTest, EventsMayTravelBetweenTwoBuses) {
 
 /// Holds captures whose destructor uses the bus.
 struct UsesTheBusAtItsEnd {
-  std::function<void()> at_end;
+  explicit UsesTheBusAtItsEnd(std::function<void()> use) : at_end(std::move(use)) {}
   ~UsesTheBusAtItsEnd() { at_end(); }
+  std::function<void()> at_end;
 };
 
 TEST_F(ReentrancyTest, DestructorsOfCapturesMayUseTheBus) {
