@@ -4,6 +4,7 @@
 
 #include "bus_core.hpp"
 
+#include <new>
 #include <string>
 #include <utility>
 
@@ -68,7 +69,7 @@ Bus::Bus(BusOptions options) {
 Bus::~Bus() {
   if (core_->forked()) {
     // The threads that would have to be joined exist in the parent only; what they share stays theirs.
-    static_cast<void>(new std::shared_ptr<detail::BusCore>(std::move(core_)));
+    static_cast<void>(new (std::nothrow) std::shared_ptr<detail::BusCore>(std::move(core_)));
     return;
   }
   core_->shut_down();

@@ -21,8 +21,8 @@ namespace tidings::detail {
 /// Thread-safe.
 class BusLog {
  public:
-  BusLog(logging::Logger logger, std::shared_ptr<Clock> clock)
-      : logger_(std::move(logger)), clock_(std::move(clock)) {}
+  BusLog(const logging::Logger& logger, std::shared_ptr<Clock> clock)
+      : logger_(logger), clock_(std::move(clock)) {}
 
   [[nodiscard]] bool debug() const noexcept { return logger_.enabled(logging::Level::Debug); }
 

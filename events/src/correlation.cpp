@@ -51,7 +51,7 @@ std::vector<std::string_view> values_of(const Headers& headers, std::string_view
 std::optional<CorrelationId> first_valid_id(const Headers& headers) {
   for (const std::string_view name : {"X-Correlation-ID", "X-Request-ID"}) {
     for (const std::string_view value : values_of(headers, name)) {
-      if (const auto id = CorrelationId::parse(value)) return id;
+      if (auto id = CorrelationId::parse(value)) return id;
     }
   }
   return std::nullopt;

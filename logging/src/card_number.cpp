@@ -47,7 +47,7 @@ bool usual_grouping(const Digits& digits) noexcept {
 }
 
 bool issuer_range(const Digits& digits) noexcept {
-  const int first = digits.values[0];
+  const int first = static_cast<unsigned char>(digits.values[0]);
   const int four = first * 1000 + digits.values[1] * 100 + digits.values[2] * 10 + digits.values[3];
   return (first >= 3 && first <= 6) || (four >= 2221 && four <= 2720 && digits.count == 16);
 }
@@ -55,7 +55,7 @@ bool issuer_range(const Digits& digits) noexcept {
 bool luhn(const Digits& digits) noexcept {
   int sum = 0;
   for (std::size_t index = 0; index < digits.count; ++index) {
-    int value = digits.values[digits.count - 1 - index];
+    int value = static_cast<unsigned char>(digits.values[digits.count - 1 - index]);
     if (index % 2 == 1) value = value > 4 ? value * 2 - 9 : value * 2;
     sum += value;
   }

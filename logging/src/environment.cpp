@@ -13,7 +13,8 @@ constexpr const char* kLevelVariable = "TIDINGS_LOG_LEVEL";
 constexpr const char* kFormatVariable = "TIDINGS_LOG_FORMAT";
 
 std::string_view variable(const char* name) noexcept {
-  const char* value = std::getenv(name);
+  // A race only with a program that changes its environment while threads run, which POSIX forbids anyway.
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? std::string_view() : std::string_view(value);
 }
 

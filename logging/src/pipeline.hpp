@@ -20,7 +20,7 @@ namespace tidings::logging {
 /// Constant after construction but for the levels and the counter, which are thread-safe.
 class Pipeline {
  public:
-  Pipeline(LoggerOptions options, const Environment& environment);
+  Pipeline(LoggerOptions unchecked, const Environment& environment);
 
   /// Processes, renders and writes the record that `scratch` holds. Throws what rendering throws; a failing
   /// sink is counted.

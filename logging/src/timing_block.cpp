@@ -6,9 +6,9 @@
 
 namespace tidings::logging {
 
-TimingBlock::TimingBlock(Logger logger, Level level, std::string_view event,
+TimingBlock::TimingBlock(const Logger& logger, Level level, std::string_view event,
                          std::initializer_list<Field> fields, std::shared_ptr<Clock> clock)
-    : logger_(std::move(logger)), level_(level), enabled_(logger_.enabled(level)), clock_(std::move(clock)) {
+    : logger_(logger), level_(level), enabled_(logger_.enabled(level)), clock_(std::move(clock)) {
   if (!clock_) throw Error(ErrorCode::InvalidArgument, "the clock of a TimingBlock is null; leave it out");
   if (!enabled_) return;
   exceptions_at_start_ = std::uncaught_exceptions();

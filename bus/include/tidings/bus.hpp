@@ -210,7 +210,7 @@ class Bus {
   /// and then nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild.
   template <class E>
   requires(!std::convertible_to<const E&, std::string_view>) PublishResult
-      publish(const E& event, PublishOptions options = {}) {
+      publish(const E& event, PublishOptions options = {}) {  // NOLINT(performance-unnecessary-value-param)
     require_event<E>();
     return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()},
                            detail::slot_of<E>(), std::move(options));

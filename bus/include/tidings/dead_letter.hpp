@@ -72,6 +72,6 @@ struct DeadLetter {
 /// One letter as one line of ASCII JSON without the line feed: the format of the spill file and of the last
 /// resort on stderr. Payloads in CBOR are base64 there. The inverse throws Error(NotDecodable).
 [[nodiscard]] std::string to_json_line(const DeadLetter& letter);
-[[nodiscard]] DeadLetter parse_json_line(std::string_view line);
+[[nodiscard]] DeadLetter parse_json_line(std::string_view text);
 
 }  // namespace tidings

@@ -41,7 +41,7 @@ class CapturedFields {
 /// restart, belongs into the event's attributes.
 class AmbientFields {
  public:
-  explicit AmbientFields(std::initializer_list<Field> fields);
+  AmbientFields(std::initializer_list<Field> fields);
   explicit AmbientFields(std::span<const Field> fields);
   /// Makes what was captured, on whatever thread, all there is; what was ambient here before is hidden
   /// meanwhile.

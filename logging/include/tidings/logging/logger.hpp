@@ -38,11 +38,11 @@ enum class Format : std::uint8_t {
 
 /// A sink and the format of what goes there. Made implicitly from a spdlog sink, whose pattern is set to
 /// `%v`: the record is rendered before spdlog sees it.
-struct Output {
+struct Output {  // NOLINTBEGIN(google-explicit-constructor): a list of sinks is a list of outputs
   template <class Sink>
   requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<spdlog::sinks::sink>> Output(
-      std::shared_ptr<Sink> to, Format as = Format::Auto)  // NOLINT(google-explicit-constructor)
-      : sink(std::move(to)), format(as) {}
+      std::shared_ptr<Sink> to, Format as = Format::Auto)
+      : sink(std::move(to)), format(as) {}  // NOLINTEND(google-explicit-constructor)
 
   std::shared_ptr<spdlog::sinks::sink> sink;
   /// Auto: LoggerOptions::format.

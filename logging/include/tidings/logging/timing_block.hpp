@@ -23,8 +23,8 @@ namespace tidings::logging {
 class TimingBlock {
  public:
   /// Throws Error(InvalidArgument) if the clock is null.
-  TimingBlock(Logger logger, Level level, std::string_view event, std::initializer_list<Field> fields = {},
-              std::shared_ptr<Clock> clock = system_clock());
+  TimingBlock(const Logger& logger, Level level, std::string_view event,
+              std::initializer_list<Field> fields = {}, std::shared_ptr<Clock> clock = system_clock());
   TimingBlock(const TimingBlock&) = delete;
   TimingBlock& operator=(const TimingBlock&) = delete;
   ~TimingBlock();

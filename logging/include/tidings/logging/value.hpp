@@ -60,7 +60,8 @@ class Value {
       std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string_view, std::string,
                    const Json*, std::shared_ptr<const Json>, Lazy, std::shared_ptr<const ErrorDescription>>;
 
-  // NOLINTBEGIN(google-explicit-constructor): a field is written {"name", value}.
+  // NOLINTBEGIN(google-explicit-constructor,bugprone-forwarding-reference-overload): a field is written
+  // {"name", value}.
   Value() noexcept = default;
   Value(std::nullptr_t) noexcept {}
   template <std::same_as<bool> T>
@@ -88,7 +89,7 @@ class Value {
   template <class T>
   requires(!detail::TextLike<T*> && !std::is_function_v<T>) Value(T*)
   = delete;
-  // NOLINTEND(google-explicit-constructor)
+  // NOLINTEND(google-explicit-constructor,bugprone-forwarding-reference-overload)
 
   Value(const Value& other);
   Value& operator=(const Value& other);
