@@ -14,6 +14,17 @@ struct Reading {
 void to_json(Json& json, const Reading& reading) { json = reading.value; }
 void from_json(const Json& json, Reading& reading) { reading.value = json; }
 
+/// Nests 10,000 levels deep. Made in place: nlohmann's copy of such a value takes a larger stack than a
+/// thread has.
+struct Deep {
+  static constexpr std::string_view event_type = "lab.deep";
+};
+void to_json(Json& json, const Deep&) {
+  json = 1;
+  for (int level = 0; level < 10'000; ++level) json = Json::array({std::move(json)});
+}
+void from_json(const Json&, Deep&) {}
+
 struct Secret {
   static constexpr std::string_view event_type = "vault.secret";
   static constexpr bool store_payload = false;
@@ -77,9 +88,7 @@ TEST_F(LetterTest, NumbersThatJsonCannotSayAreKept) {
 }
 
 TEST_F(LetterTest, DeepPayloadsAreKept) {
-  Json deep = 1;
-  for (int level = 0; level < 10'000; ++level) deep = Json::array({std::move(deep)});
-  const DeadLetter letter = letter_of(Reading{std::move(deep)});
+  const DeadLetter letter = letter_of(Deep{});
   EXPECT_EQ(letter.data.encoding, DataEncoding::Json);
   EXPECT_EQ(letter.data.bytes, std::string(10'000, '[') + "1" + std::string(10'000, ']'));
 }
