@@ -55,7 +55,7 @@ class PayloadForms {
 };
 
 /// Runs a handler once. Null when it returned, else what it threw. This is the one place where exceptions of
-/// handlers, and of the conversions made for them, are caught.
+/// handlers are caught, and those of conversions (PayloadForms::try_as only asks whether one works).
 [[nodiscard]] std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
                                                    const EventContext& context);
 
