@@ -36,7 +36,7 @@ void sync_file(const std::filesystem::path& path) {
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> steps;
+  static const std::vector<Migration> steps = {{1, second_version()}};
   return steps;
 }
 

@@ -16,7 +16,7 @@ struct Migration {
   std::vector<std::string> statements;
 };
 
-/// The steps of this tidings. Empty until there is a version 2.
+/// The steps of this tidings, from kFirstSchemaVersion to kSchemaVersion.
 [[nodiscard]] const std::vector<Migration>& migrations();
 
 /// The first version from `from` to before `to` that no step leads away from, if any.

@@ -82,7 +82,9 @@ void switch_to_wal(Connection& connection, const Opening& opening) {
   }
 }
 
-void bring_up_to_version(Connection& connection, const Opening& opening, int version) {
+enum class Copy : std::uint8_t { None, BeforeMigration };
+
+void bring_up_to_version(Connection& connection, const Opening& opening, int version, Copy copy) {
   const StoreInternals& internals = opening.internals;
   const int wanted = internals.schema_version;
   require_not_newer(opening, version);
@@ -94,17 +96,18 @@ void bring_up_to_version(Connection& connection, const Opening& opening, int ver
            ErrorCode::DatabaseUnusable);
   }
   const bool ours = read_meta(connection, meta::kOwner) != "application";
-  if (ours) back_up(opening.path, backup_path(opening.path, wanted), internals.vfs, opening.deadline);
+  if (ours && copy == Copy::BeforeMigration)
+    back_up(opening.path, backup_path(opening.path, wanted), internals.vfs, opening.deadline);
   migrate(connection, version, wanted, internals.migrations, ours);
 }
 
 /// Inside the write transaction, so that of many processes one creates or migrates and the others find it
 /// done.
 void bring_up_to_date(Connection& connection, const Opening& opening) {
-  if (!connection.has_table("tidings_meta")) {
-    create_schema(connection, opening.options.adopt ? Owner::Application : Owner::Tidings);
-  }
-  bring_up_to_version(connection, opening, read_schema_version(connection).value_or(kSchemaVersion));
+  const bool is_new = !connection.has_table("tidings_meta");
+  if (is_new) create_schema(connection, opening.options.adopt ? Owner::Application : Owner::Tidings);
+  bring_up_to_version(connection, opening, read_schema_version(connection).value_or(kFirstSchemaVersion),
+                      is_new ? Copy::None : Copy::BeforeMigration);
   remember_spill(connection, opening.spill_path, opening.options.spill_reserve);
 }
 

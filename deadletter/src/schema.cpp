@@ -78,6 +78,117 @@ constexpr std::array kIndexes = {
     " WHERE reprocessed_at IS NULL AND ordering_key IS NOT NULL",
 };
 
+// --- version 2: the journal, redrive requests, and what tools write down about their work ---
+
+constexpr const char* kJournalTable = R"sql(
+CREATE TABLE tidings_journal (
+  id              INTEGER PRIMARY KEY,
+  event_id        TEXT NOT NULL,
+  event_type      TEXT NOT NULL,
+  schema_version  INTEGER NOT NULL,
+  event_data      ANY,
+  data_encoding   TEXT NOT NULL,
+  attributes      TEXT NOT NULL,
+  source          TEXT NOT NULL,
+  service         TEXT NOT NULL,
+  correlation_id  TEXT NOT NULL,
+  causation_id    TEXT,
+  causation_depth INTEGER NOT NULL,
+  traceparent     TEXT,
+  tracestate      TEXT,
+  published_at    INTEGER NOT NULL,
+  handlers        TEXT NOT NULL
+) STRICT
+)sql";
+
+// Only for what differs from "owed, and never tried": most deliveries never have a row.
+constexpr const char* kJournalDeliveriesTable = R"sql(
+CREATE TABLE tidings_journal_deliveries (
+  journal_id      INTEGER NOT NULL,
+  handler         TEXT NOT NULL,
+  done            INTEGER NOT NULL,
+  attempts_made   INTEGER NOT NULL,
+  attempts        TEXT NOT NULL,
+  failed_at       INTEGER,
+  next_attempt_at INTEGER,
+  crashes         INTEGER NOT NULL,
+  PRIMARY KEY (journal_id, handler)
+) STRICT, WITHOUT ROWID
+)sql";
+
+constexpr const char* kIdempotencyTable = R"sql(
+CREATE TABLE tidings_idempotency_keys (
+  source          TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  event_id        TEXT NOT NULL,
+  published_at    INTEGER NOT NULL,
+  PRIMARY KEY (source, idempotency_key)
+) STRICT, WITHOUT ROWID
+)sql";
+
+constexpr const char* kUnservedTable = R"sql(
+CREATE TABLE tidings_unserved_handlers (
+  service    TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  handler    TEXT NOT NULL,
+  owed       INTEGER NOT NULL,
+  since      INTEGER NOT NULL,
+  PRIMARY KEY (service, event_type, handler)
+) STRICT, WITHOUT ROWID
+)sql";
+
+constexpr const char* kSpillImportsTable = R"sql(
+CREATE TABLE tidings_spill_imports (
+  token          TEXT PRIMARY KEY,
+  imported_bytes INTEGER NOT NULL,
+  letters        INTEGER NOT NULL,
+  imported_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+)sql";
+
+constexpr const char* kRedrivesTable = R"sql(
+CREATE TABLE tidings_redrives (
+  id            INTEGER PRIMARY KEY,
+  requested_at  INTEGER NOT NULL,
+  requested_by  TEXT NOT NULL,
+  canary        INTEGER,
+  rate          REAL,
+  stop_after    INTEGER,
+  letters       INTEGER NOT NULL,
+  succeeded     INTEGER NOT NULL,
+  failed        INTEGER NOT NULL,
+  state         TEXT NOT NULL,
+  finished_at   INTEGER
+) STRICT
+)sql";
+
+constexpr const char* kAuditTable = R"sql(
+CREATE TABLE tidings_audit (
+  id      INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  user    TEXT NOT NULL,
+  host    TEXT NOT NULL,
+  verb    TEXT NOT NULL,
+  filter  TEXT NOT NULL,
+  letters INTEGER NOT NULL,
+  note    TEXT
+) STRICT
+)sql";
+
+constexpr std::array kSecondVersionColumns = {
+    "ALTER TABLE dead_letters ADD COLUMN redrive_id INTEGER",
+    "ALTER TABLE dead_letters ADD COLUMN redrive_started_at INTEGER",
+    "ALTER TABLE dead_letters ADD COLUMN resolution_note TEXT",
+};
+
+constexpr std::array kSecondVersionIndexes = {
+    "CREATE INDEX tidings_idempotency_keys_by_time ON tidings_idempotency_keys (published_at)",
+    "CREATE INDEX dead_letters_marked ON dead_letters (service, redrive_requested_at, id, redrive_id)"
+    " WHERE redrive_requested_at IS NOT NULL",
+    "CREATE INDEX dead_letters_resolved_by_time ON dead_letters (reprocessed_at, id) WHERE reprocessed_at IS "
+    "NOT NULL",
+};
+
 constexpr std::array kNames = {"tidings_meta",
                                "dead_letters",
                                "dead_letters_readable",
@@ -88,7 +199,17 @@ constexpr std::array kNames = {"tidings_meta",
                                "dead_letters_unresolved_by_type",
                                "dead_letters_unresolved_by_handler",
                                "dead_letters_unresolved_by_fingerprint",
-                               "dead_letters_unresolved_keys"};
+                               "dead_letters_unresolved_keys",
+                               "dead_letters_marked",
+                               "dead_letters_resolved_by_time",
+                               "tidings_journal",
+                               "tidings_journal_deliveries",
+                               "tidings_idempotency_keys",
+                               "tidings_idempotency_keys_by_time",
+                               "tidings_unserved_handlers",
+                               "tidings_spill_imports",
+                               "tidings_redrives",
+                               "tidings_audit"};
 
 /// SQL for a column of microseconds as ISO 8601 text, null for null.
 std::string iso8601(const std::string& column) {
@@ -96,14 +217,14 @@ std::string iso8601(const std::string& column) {
          column + " % 1000000) AS " + column;
 }
 
-std::string readable_view() {
+std::string readable_view(const std::string& columns_of_later_versions = "") {
   return "CREATE VIEW dead_letters_readable AS SELECT id, event_id, event_type, schema_version, event_data,"
          " data_encoding, data_note, attributes, source, handler, service, reason, error_type, error_message,"
          " error_fingerprint, correlation_id, causation_id, causation_depth, traceparent, tracestate, "
          "ordering_key, " +
          iso8601("published_at") + ", " + iso8601("failed_at") + ", retry_count, attempts, " +
          iso8601("redrive_requested_at") + ", claimed_by, claimed_until, " + iso8601("reprocessed_at") +
-         ", resolution, edited_from FROM dead_letters";
+         ", resolution, edited_from" + columns_of_later_versions + " FROM dead_letters";
 }
 
 std::string microseconds_now() {
@@ -118,12 +239,22 @@ void create_schema(Connection& connection, Owner owner) {
   connection.execute(kLettersTable);
   for (const char* index : kIndexes) connection.execute(index);
   connection.execute(readable_view());
-  write_meta(connection, meta::kSchemaVersion, std::to_string(kSchemaVersion));
+  write_meta(connection, meta::kSchemaVersion, std::to_string(kFirstSchemaVersion));
   write_meta(connection, meta::kCreatedAt, microseconds_now());
   write_meta(connection, meta::kOwner, owner == Owner::Tidings ? "tidings" : "application");
   if (owner == Owner::Application) return;
   connection.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
-  connection.execute("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+  connection.execute("PRAGMA user_version = " + std::to_string(kFirstSchemaVersion));
+}
+
+std::vector<std::string> second_version() {
+  std::vector<std::string> statements = {
+      kJournalTable,      kJournalDeliveriesTable, kIdempotencyTable, kUnservedTable,
+      kSpillImportsTable, kRedrivesTable,          kAuditTable,       "DROP VIEW dead_letters_readable"};
+  statements.insert(statements.end(), kSecondVersionColumns.begin(), kSecondVersionColumns.end());
+  statements.insert(statements.end(), kSecondVersionIndexes.begin(), kSecondVersionIndexes.end());
+  statements.push_back(readable_view(", redrive_id, " + iso8601("redrive_started_at") + ", resolution_note"));
+  return statements;
 }
 
 std::optional<std::string> clashing_name(Connection& connection) {

@@ -11,7 +11,9 @@
 namespace tidings::deadletter {
 
 /// The version that this tidings writes. docs/schema.md describes it and promises what may change.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
+/// What a new database is made as, before the same steps that older ones go through bring it up to date.
+inline constexpr int kFirstSchemaVersion = 1;
 /// `PRAGMA application_id` of files that tidings created: "Tidg" in ASCII.
 inline constexpr std::int64_t kApplicationId = 0x54696467;
 
@@ -30,8 +32,11 @@ inline constexpr const char* kSpillReserve = "spill_reserve";
 /// Who a new database belongs to.
 enum class Owner : std::uint8_t { Tidings, Application };
 
-/// Creates everything of version kSchemaVersion, inside the open transaction. Throws SQLite::Exception.
+/// Creates everything of version kFirstSchemaVersion, inside the open transaction. Throws SQLite::Exception.
 void create_schema(Connection& connection, Owner owner);
+
+/// The statements that make the tables of version 2 of a database of version 1.
+[[nodiscard]] std::vector<std::string> second_version();
 
 /// The first of tidings' names that a table, index or view of the database has already.
 [[nodiscard]] std::optional<std::string> clashing_name(Connection& connection);

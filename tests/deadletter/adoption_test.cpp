@@ -89,12 +89,14 @@ TEST_F(AdoptionTest, MigratesWithoutACopyAndWithoutMarks) {
   make_application();
   static_cast<void>(open(kAdopt));
   StoreInternals next;
-  next.schema_version = 2;
-  next.migrations = {{1, {"ALTER TABLE dead_letters ADD COLUMN note TEXT"}}};
+  next.schema_version = kSchemaVersion + 1;
+  next.migrations = {{kSchemaVersion, {"ALTER TABLE dead_letters ADD COLUMN note TEXT"}}};
   static_cast<void>(open_store(database(), {}, next));
-  EXPECT_EQ(query("SELECT value FROM tidings_meta WHERE key = 'schema_version'"), "2");
+  EXPECT_EQ(query("SELECT value FROM tidings_meta WHERE key = 'schema_version'"),
+            std::to_string(kSchemaVersion + 1));
   EXPECT_EQ(query("PRAGMA user_version"), "5");
-  EXPECT_FALSE(std::filesystem::exists(database().native() + ".before-v2.bak"));
+  EXPECT_FALSE(std::filesystem::exists(database().native() + ".before-v" +
+                                       std::to_string(kSchemaVersion + 1) + ".bak"));
 }
 
 }  // namespace

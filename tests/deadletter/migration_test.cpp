@@ -22,25 +22,30 @@ class MigrationTest : public StoreTest {
  protected:
   MigrationTest() { static_cast<void>(store(*open(), letters(1, 20))); }
 
-  [[nodiscard]] std::filesystem::path backup() const { return database().native() + ".before-v2.bak"; }
+  static constexpr int kNext = kSchemaVersion + 1;
 
-  /// A tidings of the future, where the schema is at version 2, or, with a broken step, at 3.
-  [[nodiscard]] static StoreInternals future(int version = 2) {
+  [[nodiscard]] std::filesystem::path backup() const {
+    return database().native() + ".before-v" + std::to_string(kNext) + ".bak";
+  }
+
+  /// A tidings of the future, where the schema is one version on, or, with a broken step, two.
+  [[nodiscard]] static StoreInternals future(int version = kNext) {
     StoreInternals internals;
     internals.vfs = FaultyVfs::kName;
     internals.schema_version = version;
     internals.migrations = {
-        {1, {"ALTER TABLE dead_letters ADD COLUMN note TEXT", "UPDATE dead_letters SET note = 'old'"}},
-        {2, {"CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO no_such_table VALUES (1)"}}};
+        {kSchemaVersion,
+         {"ALTER TABLE dead_letters ADD COLUMN note TEXT", "UPDATE dead_letters SET note = 'old'"}},
+        {kNext, {"CREATE TABLE more (id INTEGER PRIMARY KEY)", "INSERT INTO no_such_table VALUES (1)"}}};
     return internals;
   }
-  void migrate(int version = 2) const {
+  void migrate(int version = kNext) const {
     static_cast<void>(FaultyVfs::instance());
     static_cast<void>(open_store(database(), {}, future(version)));
   }
   void expect_as_it_was() const {
-    EXPECT_EQ(query(kVersion), "1");
-    EXPECT_EQ(query("PRAGMA user_version"), "1");
+    EXPECT_EQ(query(kVersion), std::to_string(kSchemaVersion));
+    EXPECT_EQ(query("PRAGMA user_version"), std::to_string(kSchemaVersion));
     EXPECT_EQ(query("SELECT count(*) FROM pragma_table_info('dead_letters') WHERE name = 'note'"), "0");
     EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
     EXPECT_EQ(stored_events().size(), 20U);
@@ -50,12 +55,43 @@ class MigrationTest : public StoreTest {
 
 TEST_F(MigrationTest, BringsAnOlderDatabaseUpAndKeepsACopy) {
   migrate();
-  EXPECT_EQ(query(kVersion), "2");
-  EXPECT_EQ(query("PRAGMA user_version"), "2");
+  EXPECT_EQ(query(kVersion), std::to_string(kNext));
+  EXPECT_EQ(query("PRAGMA user_version"), std::to_string(kNext));
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE note = 'old'"), "20");
   EXPECT_EQ(mode_of(backup()), 0600U);
   EXPECT_EQ(Reader::open(backup()).count({}), 20);
   EXPECT_THAT(contents_of(folder_.path()), Not(Contains(Key(HasSubstr("unfinished")))));
+}
+
+/// A database as tidings 0.1 of schema version 1 made it.
+class FirstVersionTest : public StoreTest {
+ protected:
+  FirstVersionTest() {
+    StoreInternals first;
+    first.schema_version = kFirstSchemaVersion;
+    static_cast<void>(store(*open_store(database(), {}, first), letters(1, 20)));
+  }
+};
+
+TEST_F(FirstVersionTest, BecomesTheSecondWithItsLettersAndKeepsACopy) {
+  ASSERT_EQ(query(kVersion), "1");
+  const auto service = open();
+  EXPECT_EQ(query(kVersion), "2");
+  EXPECT_EQ(stored_events().size(), 20U);
+  EXPECT_THAT(places(store(*service, {letter(21)})), testing::ElementsAre(Place::Stored));
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters_readable WHERE redrive_id IS NULL"), "21");
+  EXPECT_EQ(mode_of(database().native() + ".before-v2.bak"), 0600U);
+}
+
+TEST_F(FirstVersionTest, BecomesTheSameAsANewOne) {
+  const char* const schema =
+      "SELECT group_concat(name || sql, ';') FROM (SELECT * FROM sqlite_schema ORDER BY name)";
+  static_cast<void>(open());
+  const auto migrated = query(schema);
+  std::filesystem::remove(database());
+  static_cast<void>(open());
+  EXPECT_EQ(query(schema), migrated);
+  EXPECT_THAT(migrated, HasSubstr("tidings_journal"));
 }
 
 TEST_F(MigrationTest, CopiesWhatIsStillInTheWal) {
@@ -74,17 +110,17 @@ TEST_F(MigrationTest, HappensOnce) {
 
 TEST_F(MigrationTest, ThatFailsLeavesTheOriginalAsItWas) {
   EXPECT_THAT(
-      error_of(ErrorCode::DatabaseUnusable, [&] { migrate(3); }),
+      error_of(ErrorCode::DatabaseUnusable, [&] { migrate(kNext + 1); }),
       testing::AllOf(HasSubstr("nothing was changed"), HasSubstr("no_such_table"), HasSubstr("orders.db")));
   expect_as_it_was();
 }
 
 TEST_F(MigrationTest, WithAStepMissingIsRefused) {
   StoreInternals internals;
-  internals.schema_version = 2;
+  internals.schema_version = kNext;
   EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable,
                        [&] { static_cast<void>(open_store(database(), {}, internals)); }),
-              HasSubstr("no step from its schema version 1"));
+              HasSubstr("no step from its schema version " + std::to_string(kSchemaVersion)));
   EXPECT_FALSE(std::filesystem::exists(backup()));
   expect_as_it_was();
 }
@@ -111,10 +147,10 @@ TEST_F(MigrationTest, ThatMeetsAFullDiskAtAnyWriteLeavesTheOriginalAsItWas) {
       EXPECT_EQ(error.code(), ErrorCode::DatabaseUnusable);
       ++failed;
     }
-    ASSERT_EQ(query(kVersion), "1") << nth;
+    ASSERT_EQ(query(kVersion), std::to_string(kSchemaVersion)) << nth;
   }
   EXPECT_GT(failed, 20);
-  EXPECT_EQ(query(kVersion), "2");
+  EXPECT_EQ(query(kVersion), std::to_string(kNext));
 }
 
 TEST_F(MigrationTest, ThatIsKilledAtAnyPointHappenedWhollyOrNotAtAll) {
@@ -131,10 +167,10 @@ TEST_F(MigrationTest, ThatIsKilledAtAnyPointHappenedWhollyOrNotAtAll) {
     killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     const auto version = query(kVersion);
     const auto columns = query("SELECT count(*) FROM pragma_table_info('dead_letters') WHERE name = 'note'");
-    ASSERT_EQ(columns, version == "2" ? "1" : "0") << nth;
+    ASSERT_EQ(columns, version == std::to_string(kNext) ? "1" : "0") << nth;
     ASSERT_EQ(query("PRAGMA integrity_check"), "ok");
     ASSERT_EQ(query("SELECT count(*) FROM dead_letters"), "20");
-    if (version == "2") return;
+    if (version == std::to_string(kNext)) return;
   }
   FAIL() << "the migration never went through";
 }

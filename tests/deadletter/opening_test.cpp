@@ -113,7 +113,7 @@ TEST_F(OpeningTest, RefusesAnEmptyDatabaseThatSomebodyMarked) {
 
 TEST_F(OpeningTest, RefusesANewerSchema) {
   static_cast<void>(open());
-  execute("UPDATE tidings_meta SET value = '2' WHERE key = 'schema_version'; PRAGMA user_version = 2");
+  execute("UPDATE tidings_meta SET value = '99' WHERE key = 'schema_version'; PRAGMA user_version = 99");
   EXPECT_THAT(refusal(ErrorCode::NewerSchema), HasSubstr("run the newer tidings"));
 }
 
