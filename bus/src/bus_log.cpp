@@ -108,6 +108,7 @@ void BusLog::gave_up(const DeadLetter& letter) noexcept {
     case Reason::Exhausted:
     case Reason::Permanent:
     case Reason::Undecodable:
+    case Reason::Crashed:
       return about_letter(Level::Error, "handler_exhausted_retries", letter, attempts);
     case Reason::CausationLoop:
     case Reason::Unhandled:

@@ -5,9 +5,9 @@
 namespace tidings {
 namespace {
 
-constexpr std::array kReasons = {Reason::Exhausted,  Reason::Permanent, Reason::CausationLoop,
-                                 Reason::Unhandled,  Reason::Shutdown,  Reason::Parked,
-                                 Reason::Undecodable};
+constexpr std::array kReasons = {Reason::Exhausted,   Reason::Permanent, Reason::CausationLoop,
+                                 Reason::Unhandled,   Reason::Shutdown,  Reason::Parked,
+                                 Reason::Undecodable, Reason::Crashed};
 
 }  // namespace
 
@@ -27,6 +27,8 @@ std::string_view to_string(Reason reason) noexcept {
       return "parked";
     case Reason::Undecodable:
       return "undecodable";
+    case Reason::Crashed:
+      return "crashed";
   }
   return "unknown";
 }

@@ -48,6 +48,8 @@ std::string_view explain(Reason reason) {
       return "the bus or the subscription stopped before the delivery was done";
     case Reason::Parked:
       return "an earlier delivery with the same ordering key is dead";
+    case Reason::Crashed:
+      return "the process died, more than once, while this delivery alone was running";
     case Reason::Exhausted:
     case Reason::Permanent:
     case Reason::Undecodable:

@@ -28,6 +28,12 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "foreign_database";
     case ErrorCode::NewerSchema:
       return "newer_schema";
+    case ErrorCode::NoJournal:
+      return "no_journal";
+    case ErrorCode::JournalOwned:
+      return "journal_owned";
+    case ErrorCode::InDoubt:
+      return "in_doubt";
   }
   return "unknown";
 }

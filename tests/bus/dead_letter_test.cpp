@@ -14,11 +14,12 @@ TEST(Reason, HasStableNames) {
   EXPECT_EQ(to_string(Reason::Shutdown), "shutdown");
   EXPECT_EQ(to_string(Reason::Parked), "parked");
   EXPECT_EQ(to_string(Reason::Undecodable), "undecodable");
+  EXPECT_EQ(to_string(Reason::Crashed), "crashed");
 }
 
 TEST(Reason, IsReadFromItsName) {
   for (const Reason reason : {Reason::Exhausted, Reason::Permanent, Reason::CausationLoop, Reason::Unhandled,
-                              Reason::Shutdown, Reason::Parked, Reason::Undecodable}) {
+                              Reason::Shutdown, Reason::Parked, Reason::Undecodable, Reason::Crashed}) {
     EXPECT_EQ(parse_reason(to_string(reason)), reason);
   }
   EXPECT_FALSE(parse_reason(""));

@@ -142,7 +142,7 @@ TEST_P(LetterSinkContract, AnEmptyOrderingKeyIsNotAnAbsentOne) {
 
 TEST_P(LetterSinkContract, EveryReasonComesBack) {
   const std::vector reasons = {Reason::Exhausted, Reason::Permanent, Reason::CausationLoop, Reason::Unhandled,
-                               Reason::Shutdown,  Reason::Parked,    Reason::Undecodable};
+                               Reason::Shutdown,  Reason::Parked,    Reason::Undecodable,   Reason::Crashed};
   std::vector<DeadLetter> letters;
   for (const Reason reason : reasons) {
     letters.push_back(letter(letters.size() + 1));

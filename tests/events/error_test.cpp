@@ -28,6 +28,9 @@ TEST(Error, CodesHaveStableNames) {
   EXPECT_EQ(to_string(ErrorCode::DatabaseUnusable), "database_unusable");
   EXPECT_EQ(to_string(ErrorCode::ForeignDatabase), "foreign_database");
   EXPECT_EQ(to_string(ErrorCode::NewerSchema), "newer_schema");
+  EXPECT_EQ(to_string(ErrorCode::NoJournal), "no_journal");
+  EXPECT_EQ(to_string(ErrorCode::JournalOwned), "journal_owned");
+  EXPECT_EQ(to_string(ErrorCode::InDoubt), "in_doubt");
 }
 
 TEST(Error, AQuotedTextIsShortAndPrintable) {

@@ -22,6 +22,7 @@ enum class Reason : std::uint8_t {
   Shutdown,     ///< `shutdown`: the bus or subscription stopped before the delivery was done.
   Parked,       ///< `parked`: an earlier delivery with the same ordering key is dead.
   Undecodable,  ///< `undecodable`: the JSON published by type name does not fit the handler's struct.
+  Crashed,      ///< `crashed`: the process died, more than once, while this delivery alone was running.
 };
 
 [[nodiscard]] std::string_view to_string(Reason reason) noexcept;

@@ -10,6 +10,8 @@
 
 namespace tidings {
 
+class Journal;
+
 /// Where one letter is now.
 struct LetterOutcome {
   enum class Place : std::uint8_t {
@@ -52,6 +54,10 @@ class LetterSink {
   [[nodiscard]] virtual std::vector<std::string> dead_keys(std::string_view service,
                                                            std::string_view event_type,
                                                            std::string_view handler) = 0;
+
+  /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
+  /// transaction; lives as long as the sink. Null: there is none, and events cannot be durable.
+  [[nodiscard]] virtual Journal* journal() noexcept { return nullptr; }
 };
 
 }  // namespace tidings

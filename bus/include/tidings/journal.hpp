@@ -1,0 +1,186 @@
+#pragma once
+
+#include <tidings/dead_letter.hpp>
+#include <tidings/event.hpp>
+#include <tidings/letter_sink.hpp>
+#include <tidings/metadata.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings {
+
+/// What an accepted event survives besides failing handlers.
+enum class Durability : std::uint8_t {
+  None,          ///< Nothing more: it is in memory until handled. Dead letters are durable all the same.
+  ProcessCrash,  ///< kill -9, abort, out of memory: it is in the journal before publish returns.
+  PowerLoss,     ///< A power cut or kernel crash too: the journal is synced before publish returns.
+};
+
+/// An event to be journalled. What it points at lives until `Journal::commit` returns.
+struct JournalAppend {
+  /// Chosen by the bus, larger than every id before: the order of publishing.
+  std::int64_t id = 0;
+  std::string_view event_type;
+  int schema_version = 1;
+  const EncodedData* data = nullptr;
+  const Metadata* metadata = nullptr;
+  /// Names of the handlers that owe a delivery: a JSON array of strings.
+  std::string_view handlers;
+  /// Empty: none.
+  std::string_view idempotency_key;
+};
+
+/// What is known of one delivery of a journalled event, besides that it is owed.
+struct JournalDelivery {
+  std::int64_t journal_id = 0;
+  std::string handler;
+  /// Handled, or a dead letter by now, while other handlers still owe the event.
+  bool done = false;
+  std::uint32_t attempts_made = 0;
+  /// Oldest first; of more than 100, the first 50 and the last 50.
+  std::vector<Attempt> attempts;
+  std::optional<Timestamp> failed_at;
+  std::optional<Timestamp> next_attempt_at;
+  /// How often the process died while this delivery was the only one running.
+  std::uint32_t crashes = 0;
+};
+
+/// What one commit changes, all of it or nothing.
+struct JournalBatch {
+  std::vector<JournalAppend> appended;
+  /// Replace what was known of these deliveries.
+  std::vector<JournalDelivery> changed;
+  /// Letters of deliveries that gave up; their ends are among `changed` or `finished`.
+  std::vector<const DeadLetter*> letters;
+  /// Events that no handler owes any more: they and their deliveries go.
+  std::vector<std::int64_t> finished;
+  /// Sync before returning. A batch with letters is synced always.
+  bool synced = false;
+};
+
+struct JournalCommit {
+  /// For each appended event the id of the event that was published before under its idempotency key, or
+  /// nothing. An event with such a repeat was not appended.
+  std::vector<std::optional<EventId>> repeats;
+  /// One for each letter: Stored or AlreadyStored.
+  std::vector<LetterOutcome> letters;
+};
+
+/// A delivery that is owed, as read back.
+struct OwedDelivery {
+  std::int64_t journal_id = 0;
+  std::string event_type;
+  int schema_version = 1;
+  EncodedData data;
+  Metadata metadata;
+  /// All handlers that owed the event when it was published.
+  std::vector<std::string> handlers;
+  /// Those of them that are done with it.
+  std::vector<std::string> done;
+  /// What is known of this delivery; its handler is the one that was asked for.
+  JournalDelivery delivery;
+};
+
+/// Which owed deliveries to read, in the order of their journal ids.
+struct OwedQuery {
+  /// Empty: of every type (a handler of all events).
+  std::string_view event_type;
+  std::string_view handler;
+  std::int64_t after = 0;
+  std::int64_t up_to = 0;
+  std::size_t limit = 0;
+};
+
+/// How much is owed to one handler.
+struct OwedTotal {
+  std::string event_type;
+  std::string handler;
+  std::uint64_t deliveries = 0;
+  Timestamp oldest_published_at{};
+};
+
+/// One attempt that was running when the process died.
+struct CrashSuspect {
+  std::int64_t journal_id = 0;
+  std::string handler;
+  /// No other thread was inside a handler: this crash counts against it.
+  bool alone = false;
+};
+
+/// What taking a journal over has found.
+struct JournalStart {
+  /// Larger than every id in the journal.
+  std::int64_t next_id = 1;
+  /// Events in the journal.
+  std::uint64_t events = 0;
+  /// The last owner ended without release(), on this boot of the machine.
+  bool crashed = false;
+  std::vector<CrashSuspect> suspects;
+};
+
+/// Where a bus says which attempt a thread is running, in memory that outlives the process. Written by its
+/// thread alone; a few stores, no system call.
+struct alignas(64) CrashSlot {
+  /// 0: free. -1: a delivery that is not in the journal.
+  std::atomic<std::int64_t> journal_id{0};
+  /// crash_slot_hash() of the handler's name.
+  std::atomic<std::uint64_t> handler{0};
+  /// Slots of one thread have one number: its nested attempts count as one.
+  std::atomic<std::uint64_t> thread{0};
+};
+
+/// FNV-1a, 64 bits.
+[[nodiscard]] constexpr std::uint64_t crash_slot_hash(std::string_view handler) noexcept {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : handler) {
+    hash ^= static_cast<std::uint8_t>(c);
+    hash *= 0x100000001b3ULL;
+  }
+  return hash;
+}
+
+/// The port through which a bus keeps durable events until they are handled or dead. One bus owns a journal
+/// at a time, from `acquire` to `release`; the other members may be called between these two only. `commit`
+/// is called by one thread at a time, but from different threads; the other members may run at the same time.
+class Journal {
+ public:
+  Journal() = default;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  virtual ~Journal() = default;
+
+  /// Makes the caller the owner, waiting up to `owner_wait` for another to go. The kernel frees the ownership
+  /// when the process dies; a forked child does not have it; a second owner in this process is refused like
+  /// any other. Throws Error: JournalOwned (naming the owner's process), DatabaseUnusable, DatabaseBusy.
+  [[nodiscard]] virtual JournalStart acquire(std::chrono::milliseconds owner_wait) = 0;
+  /// Ends the ownership. After `clean` nobody suspects that a delivery killed this process.
+  virtual void release(bool clean) noexcept = 0;
+
+  /// Commits one batch, in one transaction. When it returns, everything survives the death of the process,
+  /// and if synced, a power cut. Throws Error, and then nothing of the batch was taken: DatabaseBusy,
+  /// DatabaseUnusable; or InDoubt, when it may have been (an I/O error during the commit itself).
+  virtual JournalCommit commit(const JournalBatch& batch) = 0;
+
+  /// What one handler still owes. Throws Error.
+  [[nodiscard]] virtual std::vector<OwedDelivery> owed(const OwedQuery& query) = 0;
+  /// The same for all handlers, in numbers. Throws Error.
+  [[nodiscard]] virtual std::vector<OwedTotal> owed_totals() = 0;
+  /// Writes down for readers which handlers nobody serves. Throws Error.
+  virtual void report_unserved(std::span<const OwedTotal> handlers) = 0;
+  /// Forgets idempotency keys of events published before `time`, a bounded number at a time. True: there are
+  /// more. Throws Error.
+  [[nodiscard]] virtual bool forget_keys(Timestamp published_before) = 0;
+
+  /// Zeroed at acquire; valid until release. Never empty.
+  [[nodiscard]] virtual std::span<CrashSlot> crash_slots() noexcept = 0;
+};
+
+}  // namespace tidings
