@@ -24,6 +24,12 @@ void validate(const BusOptions& options) {
         "source (by default the service) must be a URI-reference of at most 1024 characters, such as "
         "'orders' or '/shop/eu'");
   }
+  if (options.owner_wait.count() < 0) refuse("owner_wait must not be negative");
+  if (options.max_crashes == 0) refuse("max_crashes must be at least 1");
+  if (options.idempotency_window.count() <= 0) refuse("idempotency_window must be positive");
+  if (options.durability != Durability::None && (!options.store || options.store->journal() == nullptr)) {
+    refuse("durability needs a store with a journal, such as tidings::deadletter::Store");
+  }
   if (!options.clock || !options.ids || !options.random) refuse("clock, ids and random must not be null");
 }
 
@@ -83,6 +89,11 @@ PublishResult Bus::publish(std::string_view event_type, const Json& data, Publis
 
 PublishResult Bus::publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options) {
   return core_->publish(payload, slot, options);
+}
+
+std::vector<PublishResult> Bus::publish_payloads(std::span<const detail::Payload> payloads, std::size_t slot,
+                                                 const PublishOptions& options) {
+  return core_->publish_batch(payloads, slot, options);
 }
 
 Subscription Bus::subscribe_spec(detail::SubscriberSpec spec) {

@@ -1,4 +1,5 @@
 #include "bus_core.hpp"
+#include "crash_slots.hpp"
 
 #include <tidings/detail/fork_generation.hpp>
 #include <tidings/error.hpp>
@@ -16,10 +17,6 @@ namespace {
 /// bounded.
 constexpr std::size_t kMaxWarnedTypes = 1000;
 constexpr std::size_t kMaxSourceLength = 1024;
-
-[[noreturn]] void throw_stopped() {
-  throw Error(ErrorCode::BusStopped, "the bus is stopped and accepts no events; nothing was delivered");
-}
 
 void require_source(std::string_view source) {
   if (is_valid_source(source)) return;
@@ -72,17 +69,24 @@ BusCore::BusCore(BusOptions options)
           [this](Instant now) { return do_duties(now); }),
       pool_(options_.workers, [this](const std::shared_ptr<Subscriber>& subscriber) { serve(subscriber); }) {}
 
+void BusCore::throw_stopped() {
+  throw Error(ErrorCode::BusStopped, "the bus is stopped and accepts no events; nothing was delivered");
+}
+
 BusCore::~BusCore() {
   // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its
   // own thread.
   try {
+    if (journal_) journal_->flush_finally();
     letters_.flush_finally();
   } catch (const std::exception& error) {
     log_.housekeeping_failed(error.what());
   }
+  if (journal_) journal_port_->release(true);
 }
 
 void BusCore::start() {
+  open_journal();
   housekeeper_.start();
   pool_.start();
   log_.started(options_);
@@ -129,6 +133,9 @@ void BusCore::stamp(Metadata& metadata, PublishOptions& options) const {
 
 PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, PublishOptions& options) {
   require_own_process();
+  const Durability durability = options.durability.value_or(options_.durability);
+  if (durability != Durability::None || !options.idempotency_key.empty()) [[unlikely]]
+    return publish_durably({&payload, 1}, topic, options, durability).front();
   DispatchGuard guard(*this);
   const SubscriberList& list = guard.protect(topic.list);
   if (!accepting_.load()) throw_stopped();
@@ -257,6 +264,11 @@ void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointe
                       std::optional<std::string> key, PublishResult& result) {
   Delivery delivery{std::move(event), nullptr};
   if (key) delivery.remember().ordering_key = std::move(key);
+  enqueue_delivery(subscriber, delivery, result);
+}
+
+void BusCore::enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                               PublishResult& result) {
   switch (subscriber->queue.push(delivery)) {
     case DeliveryQueue::Pushed::NeedsWorker:
       pool_.submit(subscriber);
@@ -285,6 +297,12 @@ void BusCore::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointe
 /// the whole bus, and then the event is owed.
 void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
                             const Metadata& metadata, const DeliveryState* state, PublishResult& result) {
+  if (state != nullptr && state->owed) {
+    journal_->abandon(state->owed);
+    if (state->suspect) suspect_returned();
+    ++result.scheduled;
+    return;
+  }
   if (accepting_.load()) return;
   DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::Shutdown, state);
   ++(bury(std::move(letter)) ? result.dead : result.scheduled);
@@ -300,8 +318,10 @@ void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, Payl
   }
   const bool timed = subscriber->timed.load(std::memory_order_relaxed) || log_.debug();
   const Instant began = timed ? clock_.monotonic_now() : Instant{};
+  const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber->crash_hash);
   if (auto failure = run_handler(*subscriber, forms, frame.context())) [[unlikely]] {
-    inline_failed(subscriber, forms, frame, std::move(failure), began, result);
+    Delivery delivery;
+    inline_failed(subscriber, forms, frame, delivery, std::move(failure), began, result);
   } else {
     ++result.handled;
     if (timed) attempt_succeeded(*subscriber, frame.context(), began);
@@ -311,10 +331,9 @@ void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, Payl
 }
 
 void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
-                            DeliveryFrame& frame, std::unique_ptr<Failure> failure, Instant began,
-                            PublishResult& result) {
+                            DeliveryFrame& frame, Delivery& delivery, std::unique_ptr<Failure> failure,
+                            Instant began, PublishResult& result) {
   const Metadata& metadata = frame.context().metadata();
-  Delivery delivery;
   DeliveryState& state = delivery.remember();
   Verdict verdict = run_on(*subscriber, forms, frame, state, std::move(failure), began);
   if (verdict.end == End::RetryLater) {
@@ -327,11 +346,13 @@ void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, Paylo
   }
   if (verdict.end == End::Handled) {
     ++result.handled;
+    if (state.owed) journal_->handled(state.owed);
     return;
   }
-  DeadLetter letter =
-      make_letter(subscriber->identity, forms.payload(), metadata, verdict.reason, delivery.state.get());
-  ++(bury(std::move(letter)) ? result.dead : result.scheduled);
+  if (state.owed && verdict.reason == Reason::Shutdown)
+    return not_delivered(subscriber, forms.payload(), metadata, &state, result);
+  DeadLetter letter = make_letter(subscriber->identity, forms.payload(), metadata, verdict.reason, &state);
+  ++(bury(std::move(letter), state.owed) ? result.dead : result.scheduled);
 }
 
 /// Null when the event's copy constructor throws: then it cannot wait for a retry.

@@ -5,6 +5,7 @@
 #include "delivery_frame.hpp"
 #include "dispatch_guard.hpp"
 #include "housekeeper.hpp"
+#include "journal_writer.hpp"
 #include "letter_writer.hpp"
 #include "subscriber.hpp"
 #include "topics.hpp"
@@ -12,6 +13,7 @@
 
 #include <tidings/bus.hpp>
 #include <tidings/detail/mutex.hpp>
+#include <tidings/journal.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -19,6 +21,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -31,8 +34,9 @@ namespace tidings::detail {
 
 /// What Bus hides: the state shared by publishers, workers, the timer and Subscriptions that outlive the bus.
 ///
-/// Three files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
-/// on whatever thread), lifecycle.cpp (subscribe, unsubscribe, stop, idle).
+/// Five files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
+/// on whatever thread), lifecycle.cpp (subscribe, unsubscribe, stop, idle), and with a journal
+/// durable_publish.cpp and recovery.cpp (what is read back from it).
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -43,6 +47,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void start();
   PublishResult publish(const Payload& payload, std::size_t slot, PublishOptions& options);
   PublishResult publish_named(const Payload& payload, PublishOptions& options);
+  std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
+                                           const PublishOptions& options);
   std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
   void unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept;
   StopReport stop(std::chrono::milliseconds deadline);
@@ -83,7 +89,11 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
                       DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
   void inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
-                     std::unique_ptr<Failure> failure, Instant began, PublishResult& result);
+                     Delivery& delivery, std::unique_ptr<Failure> failure, Instant began,
+                     PublishResult& result);
+  void enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                        PublishResult& result);
+  [[noreturn]] static void throw_stopped();
   static EventPointer copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state);
   [[nodiscard]] bool reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber,
                                              Delivery& delivery, std::chrono::microseconds delay);
@@ -105,12 +115,18 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Verdict run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame, DeliveryState& state,
                  std::unique_ptr<Failure> failure, Instant began);
   void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
+  /// Makes the failed attempt known to the journal, before the next one may begin.
+  void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at);
+  /// Whether the journal knows of the attempts so far.
+  [[nodiscard]] bool recorded(const Delivery& delivery);
+  /// Fills in what a letter says of its error, from its last attempt or its reason.
+  static void explain_letter(DeadLetter& letter);
   DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
                          Reason reason, const DeliveryState* state) const;
   /// Logs it, and counts what a stop settles.
   void gave_up(const DeadLetter& letter);
   /// Hands the letter over, waiting for its commit. False: the database is busy, and the letter waits for it.
-  bool bury(DeadLetter letter);
+  bool bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
   void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
   /// False: the subscriber is closing.
   [[nodiscard]] bool retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
@@ -123,6 +139,45 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);
   std::optional<Instant> do_duties(Instant now);
+
+  // durable_publish.cpp
+  struct DurableEvent;
+  std::vector<PublishResult> publish_durably(std::span<const Payload> payloads, const Topic& topic,
+                                             const PublishOptions& options, Durability durability);
+  std::unique_ptr<DurableEvent> prepare_durable(const SubscriberList& list, const Payload& payload,
+                                                const PublishOptions& options, DispatchGuard& guard);
+  std::vector<JournalWriter::Request> append_to_journal(
+      const SubscriberList& list, const std::vector<std::unique_ptr<DurableEvent>>& events,
+      const PublishOptions& options, Durability durability);
+  void admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request);
+  bool takes_directly(Subscriber& subscriber, std::int64_t id);
+  static void release_places(const SubscriberList& list, const DurableEvent& event);
+  PublishResult deliver_durable(const SubscriberList& list, DurableEvent& event,
+                                const JournalWriter::Request& request, DispatchGuard& guard);
+  void deliver_inline_durably(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                              DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed,
+                              PublishResult& result);
+
+  // recovery.cpp
+  void open_journal();
+  void suspect_of_crash(const CrashSuspect& suspect);
+  void bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason);
+  void begin_recovery(Subscriber& subscriber);
+  void end_recovery(Subscriber& subscriber);
+  void request_refill();
+  void refill_if_low(const Subscriber& subscriber);
+  void refill_backlogs();
+  bool refill(const std::shared_ptr<Subscriber>& subscriber);
+  bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
+  void take_over(const std::shared_ptr<Subscriber>& subscriber, const OwedDelivery& row, bool suspect);
+  [[nodiscard]] std::chrono::microseconds time_to_retry(const JournalDelivery& known) const;
+  void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                          const JournalDelivery& known);
+  void serve_suspects(Instant now);
+  void suspect_returned();
+  std::optional<Instant> do_journal_duties(Instant now);
+  Instant serve_journal(Instant now);
+  void report_unserved(Instant now);
 
   // lifecycle.cpp
   void leave(DispatchGuard& guard, Subscriber& subscriber);
@@ -152,6 +207,23 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Topics topics_;
   BusLog log_;
   LetterWriter letters_;
+
+  // Constant after start; empty on a bus without durability.
+  Journal* journal_port_ = nullptr;
+  std::unique_ptr<JournalWriter> journal_;
+  std::span<CrashSlot> crash_slots_;
+  /// What publishers and workers ask of the journal's reader.
+  std::atomic<bool> refill_wanted_{false};
+  /// Suspects of a crash come first: no other durable delivery runs meanwhile.
+  std::atomic<bool> held_{false};
+  std::atomic<bool> suspect_runs_{false};
+  std::atomic<std::size_t> left_in_journal_{0};
+  // Of the housekeeper's thread, once it runs.
+  std::vector<CrashSuspect> suspects_;
+  Instant suspects_due_{};
+  std::optional<Instant> unserved_due_;
+  std::size_t unserved_reported_ = 0;
+  Instant keys_due_{};
 
   mutable Mutex mutex_;
   Condition changed_;  // a closed subscriber's handler has returned, or its captures have been freed

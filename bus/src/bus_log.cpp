@@ -152,6 +152,24 @@ void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::se
                 {"waited_ms", std::chrono::milliseconds(waited).count()}});
 }
 
+void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept {
+  log_reserved(logger_, Level::Error, "journal_refused",
+               {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
+}
+
+void BusLog::unserved(const OwedTotal& total) const noexcept {
+  log_reserved(logger_, Level::Warning, "deliveries_unserved",
+               {{"handler", total.handler},
+                {"event_type", total.event_type},
+                {"deliveries", total.deliveries},
+                {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
+}
+
+void BusLog::recovered(const JournalStart& start) const noexcept {
+  log_reserved(logger_, start.crashed ? Level::Warning : Level::Info, "journal_recovered",
+               {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
+}
+
 void BusLog::housekeeping_failed(std::string_view problem) const noexcept {
   log_reserved(logger_, Level::Error, "housekeeping_failed", {{"problem", problem}});
 }

@@ -6,6 +6,7 @@
 #include <tidings/bus.hpp>
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/journal.hpp>
 #include <tidings/logging/logger.hpp>
 
 #include <chrono>
@@ -43,6 +44,9 @@ class BusLog {
   void database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
                      std::string_view problem) const noexcept;
   void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
+  void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept;
+  void unserved(const OwedTotal& total) const noexcept;
+  void recovered(const JournalStart& start) const noexcept;
   void housekeeping_failed(std::string_view problem) const noexcept;
 
   /// Summaries of held-back records.

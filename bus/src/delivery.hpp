@@ -1,5 +1,7 @@
 #pragma once
 
+#include "owed_event.hpp"
+
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
 #include <tidings/detail/stored_event.hpp>
@@ -20,6 +22,12 @@ struct DeliveryState {
   Instant first_attempt{};
   std::vector<Attempt> attempts;
   std::optional<std::string> ordering_key;
+  /// Its share of a journalled event; empty for an event that is in memory only.
+  OwedDeliveryHandle owed;
+  /// Until then the journal does not know of the last failed attempt.
+  std::uint64_t recorded_at = 0;
+  /// It was running when the process died: no other durable delivery runs until it has returned.
+  bool suspect = false;
 };
 
 /// One event on its way to one handler, when not handled inline at the first attempt.

@@ -124,6 +124,16 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
   return refused;
 }
 
+bool DeliveryQueue::hold_key(const std::string& key) {
+  const MutexLock lock(mutex_);
+  return lanes_.try_emplace(key).second;
+}
+
+void DeliveryQueue::set_backlog(bool there_is_more) {
+  backlog_.store(there_is_more);
+  if (!there_is_more && waiters_.load() > 0) notify_waiters();
+}
+
 void DeliveryQueue::mark_dead(std::vector<std::string> keys) {
   const MutexLock lock(mutex_);
   for (std::string& key : keys) dead_keys_.insert(std::move(key));

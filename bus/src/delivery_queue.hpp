@@ -67,6 +67,8 @@ class DeliveryQueue {
   /// place. To be called again after they were dealt with, until there are none: the key is held so long, and
   /// order is kept. `needs_worker` is set when the caller must hand the subscriber to the pool.
   [[nodiscard]] std::vector<Delivery> end_key(const std::string& key, KeyOutcome outcome, bool& needs_worker);
+  /// Takes a key for a delivery that waits for its retry. False: another delivery has it.
+  [[nodiscard]] bool hold_key(const std::string& key);
   /// Holds back these keys from the start.
   void mark_dead(std::vector<std::string> keys);
   [[nodiscard]] bool is_dead(const std::string& key) const;
@@ -78,7 +80,15 @@ class DeliveryQueue {
 
   /// Waits until nothing is queued, held or running. False at the deadline. Waiting retries count.
   [[nodiscard]] bool wait_empty(std::chrono::steady_clock::time_point deadline);
-  [[nodiscard]] bool empty() const noexcept { return occupied_.load() == 0; }
+  [[nodiscard]] bool empty() const noexcept { return occupied_.load() == 0 && !backlog_.load(); }
+  /// Says whether the journal holds more for this queue: then it is not empty.
+  void set_backlog(bool there_is_more);
+  /// Places that are free.
+  [[nodiscard]] std::size_t room() const noexcept {
+    const std::size_t occupied = occupied_.load();
+    return occupied < capacity_ ? capacity_ - occupied : 0;
+  }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   void count_waiting(int change) noexcept { waiting_.fetch_add(static_cast<std::size_t>(change)); }
   [[nodiscard]] std::size_t occupied() const noexcept { return occupied_.load(); }
@@ -101,6 +111,7 @@ class DeliveryQueue {
   const bool keyed_;
 
   std::atomic<std::size_t> occupied_{0};
+  std::atomic<bool> backlog_{false};
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::uint64_t> pushes_{0};
   std::atomic<std::uint64_t> wakes_{0};

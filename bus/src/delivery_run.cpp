@@ -1,7 +1,9 @@
 #include "bus_core.hpp"
+#include "crash_slots.hpp"
 
 #include <algorithm>
 #include <exception>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -12,6 +14,16 @@ namespace tidings::detail {
 namespace {
 
 constexpr std::size_t kMaxAttemptsKept = 100;
+/// How long an attempt waits for a journal that does not take note of the last one.
+constexpr std::chrono::milliseconds kRecordAgain{100};
+
+std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> times) {
+  std::optional<Instant> first;
+  for (const auto& time : times) {
+    if (time && (!first || *time < *first)) first = time;
+  }
+  return first;
+}
 
 std::chrono::microseconds microseconds(Instant::duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration);
@@ -89,7 +101,8 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
   if (state.attempts_made++ == 0) state.first_attempt = now - duration;
   const Attempt attempt{wall - duration, duration, failure.error_type, failure.error_message};
   append_attempt(state.attempts, attempt);
-  const Verdict verdict = decide(subscriber, state, failure, now);
+  Verdict verdict = decide(subscriber, state, failure, now);
+  if (state.owed) record_failure(state, verdict, wall);
   const bool retried = verdict.end != End::Dead;
   log_.failed(context, attempt,
               error_fingerprint(context.handler(), attempt.error_type, attempt.error_message),
@@ -99,6 +112,20 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
   return verdict;
 }
 
+void BusCore::record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at) {
+  if (verdict.end == End::Dead && verdict.reason != Reason::Shutdown) return;  // the letter says it all
+  const auto next = verdict.end == End::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
+  state.recorded_at = journal_->failed(state.owed, state.attempts_made, state.attempts, failed_at, next);
+  if (verdict.end != End::RetryNow || journal_->wait_recorded(state.recorded_at)) return;
+  verdict = {End::RetryLater, kRecordAgain};
+}
+
+bool BusCore::recorded(const Delivery& delivery) {
+  const DeliveryState* const state = delivery.state.get();
+  return state == nullptr || !state->owed || state->recorded_at == 0 ||
+         journal_->wait_recorded(state->recorded_at);
+}
+
 BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
                                  DeliveryState& state, std::unique_ptr<Failure> failure, Instant began) {
   for (;;) {
@@ -106,7 +133,11 @@ BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, De
     if (verdict.end != End::RetryNow) return verdict;
     frame.begin(subscriber, state.attempts_made + 1);
     began = clock_.monotonic_now();
-    failure = run_handler(subscriber, forms, frame.context());
+    {
+      const RunningMark mark(crash_slots_, state.owed ? state.owed.event->id : RunningMark::kNotJournalled,
+                             subscriber.crash_hash);
+      failure = run_handler(subscriber, forms, frame.context());
+    }
     if (!failure) {
       attempt_succeeded(subscriber, frame.context(), began);
       return {};
@@ -140,15 +171,19 @@ DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& 
     letter.ordering_key = state->ordering_key;
     letter.retry_count = state->attempts_made == 0 ? 0 : state->attempts_made - 1;
   }
+  explain_letter(letter);
+  return letter;
+}
+
+void BusCore::explain_letter(DeadLetter& letter) {
   if (letter.attempts.empty()) {
-    letter.error_type = "tidings::" + std::string(to_string(reason));
-    letter.error_message = explain(reason);
+    letter.error_type = "tidings::" + std::string(to_string(letter.reason));
+    letter.error_message = explain(letter.reason);
   } else {
     letter.error_type = letter.attempts.back().error_type;
     letter.error_message = letter.attempts.back().error_message;
   }
   letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
-  return letter;
 }
 
 void BusCore::gave_up(const DeadLetter& letter) {
@@ -156,16 +191,30 @@ void BusCore::gave_up(const DeadLetter& letter) {
   log_.gave_up(letter);
 }
 
-bool BusCore::bury(DeadLetter letter) {
+bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
   gave_up(letter);
+  if (owed) return journal_->bury(owed, std::move(letter), JournalWriter::Wait::ForCommit);
   return letters_.store(std::move(letter));
 }
 
+/// A durable delivery that has no time left stays owed instead.
 void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
+  const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
+  if (owed && delivery.state->suspect) suspect_returned();
+  if (owed && reason == Reason::Shutdown) {
+    left_in_journal_.fetch_add(1);
+    return journal_->abandon(owed);
+  }
   const StoredEvent& event = *delivery.event;
   DeadLetter letter =
       make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get());
   gave_up(letter);
+  if (owed) {
+    const bool may_wait = !housekeeper_.is_this_thread();
+    journal_->bury(owed, std::move(letter),
+                   may_wait ? JournalWriter::Wait::ForRoom : JournalWriter::Wait::Not);
+    return;
+  }
   letters_.store_soon(std::move(letter), housekeeper_.is_this_thread() ? LetterWriter::WhenTooMany::Append
                                                                        : LetterWriter::WhenTooMany::Wait);
 }
@@ -210,7 +259,8 @@ void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
 
 void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                            DispatchGuard& guard) {
-  const Verdict verdict = run_attempts(*subscriber, delivery, guard);
+  const Verdict verdict = recorded(delivery) ? run_attempts(*subscriber, delivery, guard)
+                                             : Verdict{End::RetryLater, kRecordAgain};
   std::optional<Reason> dead_of;
   if (verdict.end == End::RetryLater) {
     if (retry_later(subscriber, delivery, verdict.delay)) return;
@@ -218,7 +268,11 @@ void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delive
   } else if (verdict.end == End::Dead) {
     dead_of = verdict.reason;
   }
-  if (dead_of) bury_soon(*subscriber, delivery, *dead_of);
+  if (dead_of) {
+    bury_soon(*subscriber, delivery, *dead_of);
+  } else if (delivery.state && delivery.state->owed) {
+    journal_->handled(delivery.state->owed);
+  }
   end_delivery(subscriber, delivery, dead_of);
 }
 
@@ -234,13 +288,22 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
     DeliveryFrame frame(event.payload, event.metadata, subscriber.identity);
     frame.begin(subscriber, delivery.state ? delivery.state->attempts_made + 1 : 1);
     const Instant began = clock_.monotonic_now();
-    if (auto failure = run_handler(subscriber, forms, frame.context())) {
+    std::unique_ptr<Failure> failure;
+    {
+      const bool owed = delivery.state && delivery.state->owed;
+      const RunningMark mark(crash_slots_,
+                             owed ? delivery.state->owed.event->id : RunningMark::kNotJournalled,
+                             subscriber.crash_hash);
+      failure = run_handler(subscriber, forms, frame.context());
+    }
+    if (failure) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
     } else {
       attempt_succeeded(subscriber, frame.context(), began);
     }
   }
   leave(guard, subscriber);
+  if (delivery.state && std::exchange(delivery.state->suspect, false)) suspect_returned();
   return verdict;
 }
 
@@ -261,10 +324,13 @@ void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const 
     if (needs_worker) pool_.submit(subscriber);
   }
   subscriber->queue.release();
+  refill_if_low(*subscriber);
 }
 
 std::optional<Instant> BusCore::do_duties(Instant now) {
+  std::optional<Instant> journal;
   try {
+    journal = do_journal_duties(now);
     letters_.flush_if_due(now);
     const auto summaries = log_.due();
     if (summaries && *summaries <= now) log_.flush_summaries(now);
@@ -272,10 +338,7 @@ std::optional<Instant> BusCore::do_duties(Instant now) {
     log_.housekeeping_failed(error.what());
     return now + std::chrono::seconds(1);
   }
-  const std::optional<Instant> letters = letters_.due();
-  const std::optional<Instant> summaries = log_.due();
-  if (letters && summaries) return std::min(*letters, *summaries);
-  return letters ? letters : summaries;
+  return earliest({journal, letters_.due(), log_.due()});
 }
 
 }  // namespace tidings::detail

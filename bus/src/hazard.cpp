@@ -44,7 +44,9 @@ class HazardRegistry {
 
  private:
   static HazardRecord& append() {
+    static std::atomic<std::size_t> made{0};
     auto* const record = new HazardRecord;
+    record->ordinal_ = made.fetch_add(1);
     record->next_ = records.load(std::memory_order_relaxed);
     while (!records.compare_exchange_weak(record->next_, record, std::memory_order_release)) {
     }

@@ -58,6 +58,8 @@ class HazardRecord {
   }
   void pop() noexcept { --depth_; }
   [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
+  /// 0, 1, 2 ... in the order in which records were made.
+  [[nodiscard]] std::size_t ordinal() const noexcept { return ordinal_; }
 
   [[nodiscard]] const Block& first() const noexcept { return first_; }
   [[nodiscard]] HazardRecord* next() const noexcept { return next_; }
@@ -69,6 +71,7 @@ class HazardRecord {
   Block first_;
   std::size_t depth_ = 0;  // owner only
   std::atomic<bool> owned_{true};
+  std::size_t ordinal_ = 0;       // constant once the record is listed
   HazardRecord* next_ = nullptr;  // constant once the record is listed
 };
 

@@ -216,6 +216,22 @@ std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy 
   }
 }
 
+void LetterWriter::keep_now(const Batch& batch) noexcept {
+  if (batch.empty()) return;
+  const MutexLock lock(mutex_);
+  while (committing_) changed_.wait(mutex_);
+  committing_ = true;
+  mutex_.unlock();
+  try {
+    report(batch, hand_over(batch, WhenBusy::Spill));
+  } catch (...) {
+    for (const DeadLetter& letter : batch) write_to_stderr(letter, "out of memory");
+  }
+  mutex_.lock();
+  committing_ = false;
+  changed_.notify_all();
+}
+
 void LetterWriter::report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept {
   for (std::size_t index = 0; index < batch.size(); ++index) {
     const DeadLetter& letter = batch[index];

@@ -49,8 +49,13 @@ class LetterWriter {
   /// Letters that are not committed yet.
   [[nodiscard]] std::size_t pending() const;
 
- private:
   using Batch = std::vector<DeadLetter>;
+  /// Tells the log what became of each letter, and brings what is unsaved to stderr.
+  void report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept;
+  /// Stores letters at once, in the spill file if it must be; for what another writer could not store.
+  void keep_now(const Batch& batch) noexcept;
+
+ private:
   enum class Progress : std::uint8_t { Committed, Busy };
 
   void append(DeadLetter letter) TIDINGS_REQUIRES(mutex_);
@@ -62,7 +67,6 @@ class LetterWriter {
   /// Waits until there is room, committing if nobody else does.
   void make_room() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] std::vector<LetterOutcome> hand_over(const Batch& batch, WhenBusy when_busy);
-  void report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept;
   [[nodiscard]] bool full() const TIDINGS_REQUIRES(mutex_);
 
   const std::shared_ptr<LetterSink> sink_;

@@ -50,7 +50,9 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
     subscriber->queue.mark_dead(
         options_.store->dead_keys(identity.service, identity.event_type, identity.handler));
   }
+  begin_recovery(*subscriber);
   topics_.add(subscriber);
+  if (journal_) request_refill();
   if (!accepting_.load()) {
     unsubscribe(subscriber);
     throw Error(ErrorCode::BusStopped, "the bus is stopped: subscribe before stop()");
@@ -123,6 +125,7 @@ void BusCore::wait_until_freed(Subscriber& subscriber, std::optional<SteadyTime>
 void BusCore::begin_draining(const std::shared_ptr<Subscriber>& subscriber) {
   SubscriberState open = SubscriberState::Open;
   subscriber->state.compare_exchange_strong(open, SubscriberState::Draining);
+  end_recovery(*subscriber);
   subscriber->queue.begin_draining();
   for (Delivery& delivery : housekeeper_.take(*subscriber)) {
     subscriber->queue.count_waiting(-1);
@@ -207,9 +210,10 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) drain(*subscriber, until);
   for (const auto& subscriber : subscribers) close(subscriber);
   for (const auto& subscriber : subscribers) wait_until_freed(*subscriber, until);
+  if (journal_) journal_->flush_finally();
   letters_.flush_finally();
   log_.flush_summaries(Instant::max());
-  StopReport report{true, settled_.load(), running_handlers()};
+  StopReport report{true, settled_.load(), left_in_journal_.load(), running_handlers()};
   report.drained = report.still_running.empty() && report.settled_as_letters == 0;
   if (!std::exchange(stopped_, true)) log_.stopped(report);
   return report;
@@ -222,6 +226,7 @@ void BusCore::shut_down() noexcept {
     wait_for_publishers(SteadyTime::max());
     pool_.join();
     housekeeper_.stop();
+    if (journal_) journal_->flush_finally();
     letters_.flush_finally();
   } catch (const std::exception& error) {
     log_.housekeeping_failed(error.what());
@@ -243,6 +248,7 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
     for (const auto& subscriber : subscribers) {
       if (!subscriber->queue.wait_empty(deadline)) return false;
     }
+    if (journal_ && !journal_->wait_until_recorded(deadline)) return false;
     if (!letters_.wait_until_kept(deadline)) return false;
     // Nothing was pushed while we looked at one queue after the other: they were all empty at once.
     const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
@@ -256,7 +262,7 @@ Snapshot BusCore::snapshot() const {
   require_own_process();
   Snapshot snapshot;
   snapshot.accepting = accepting_.load();
-  snapshot.letters_pending = letters_.pending();
+  snapshot.letters_pending = letters_.pending() + (journal_ ? journal_->pending() : 0);
   for (const auto& subscriber : topics_.all()) {
     HandlerSnapshot handler{subscriber->identity.event_type, subscriber->identity.handler};
     any_slot([&](const HazardSlot& slot) {

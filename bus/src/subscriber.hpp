@@ -3,6 +3,7 @@
 #include "delivery_queue.hpp"
 
 #include <tidings/bus.hpp>
+#include <tidings/journal.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -21,6 +22,15 @@ enum class SubscriberState : std::uint8_t {
   Open,
   Draining,  ///< No new deliveries; what is queued runs.
   Closed,    ///< No run begins any more.
+};
+
+/// What a subscriber is owed that the journal alone holds: what a restart left, and what found the queue
+/// full. While it is active, everything from `next` to before `until` comes from the journal, and everything
+/// else straight from publish. `next` and `until` are guarded by the mutex of the JournalWriter.
+struct Backlog {
+  std::atomic<bool> active{false};
+  std::int64_t next = 1;
+  std::int64_t until = 0;
 };
 
 /// One handler's place on a bus: what publish needs to call it, and its queue.
@@ -72,6 +82,9 @@ class Subscriber {
   /// Called between DispatchGuard::enter and leave only.
   std::function<std::string(const void*)> ordering_key;
   const std::weak_ptr<BusCore> core;
+  /// What crash slots know the handler by.
+  const std::uint64_t crash_hash = crash_slot_hash(identity.handler);
+  Backlog backlog;
   DeliveryQueue queue;
 };
 
@@ -79,6 +92,8 @@ class Subscriber {
 /// once published.
 struct SubscriberList {
   std::vector<std::shared_ptr<Subscriber>> subscribers;
+  /// Theirs, in the same order.
+  std::shared_ptr<const HandlerNames> names;
   bool any_queued = false;
 };
 

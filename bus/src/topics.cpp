@@ -17,6 +17,13 @@ constexpr std::size_t kFirstTableSize = 64;
 
 std::size_t hash(std::string_view text) noexcept { return std::hash<std::string_view>{}(text); }
 
+std::shared_ptr<const HandlerNames> names_of(const SubscriberList& list) {
+  std::vector<std::string> names;
+  names.reserve(list.subscribers.size());
+  for (const auto& subscriber : list.subscribers) names.push_back(subscriber->identity.handler);
+  return std::make_shared<const HandlerNames>(std::move(names));
+}
+
 }  // namespace
 
 std::size_t event_type_slot(std::string_view event_type) {
@@ -33,7 +40,8 @@ Topics::Topics() {
   name_tables_.push_back(std::make_unique<NameTable>(kFirstTableSize));
   slots_.store(slot_tables_.back().get(), std::memory_order_release);
   names_.store(name_tables_.back().get(), std::memory_order_release);
-  others_.list.store(new SubscriberList, std::memory_order_release);
+  others_.list.store(new SubscriberList{{}, std::make_shared<const HandlerNames>(std::vector<std::string>())},
+                     std::memory_order_release);
 }
 
 Topics::~Topics() {
@@ -102,8 +110,7 @@ Topic& Topics::topic_for(std::string_view event_type) {
   topics_.push_back(std::make_unique<Topic>(event_type));
   Topic& topic = *topics_.back();
   entry->second = &topic;
-  topic.list.store(new SubscriberList{wildcards_, others_.list.load()->any_queued},
-                   std::memory_order_release);
+  topic.list.store(new SubscriberList(*others_.list.load()), std::memory_order_release);
   insert_slot(topic);
   insert_name(topic);
   return topic;
@@ -163,6 +170,7 @@ void Topics::replace_list(Topic& topic) {
   list->subscribers.insert(list->subscribers.end(), wildcards_.begin(), wildcards_.end());
   list->any_queued = std::any_of(list->subscribers.begin(), list->subscribers.end(),
                                  [](const auto& subscriber) { return subscriber->queued; });
+  list->names = names_of(*list);
   retired_.push_back(topic.list.load());
   topic.list.store(list.release(), std::memory_order_seq_cst);
 }

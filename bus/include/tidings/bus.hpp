@@ -6,6 +6,7 @@
 #include <tidings/event.hpp>
 #include <tidings/event_context.hpp>
 #include <tidings/ids.hpp>
+#include <tidings/journal.hpp>
 #include <tidings/letter_sink.hpp>
 #include <tidings/logging/logger.hpp>
 #include <tidings/retry.hpp>
@@ -18,8 +19,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -80,6 +83,11 @@ struct PublishOptions {
   std::optional<TraceParent> traceparent = std::nullopt;
   /// Only together with traceparent.
   std::string_view tracestate = {};
+  /// Not set: the bus's.
+  std::optional<Durability> durability = std::nullopt;
+  /// 1 to 128 visible ASCII characters; empty: none. A durable publish with a key that the same source used
+  /// within BusOptions::idempotency_window is accepted and not delivered again: PublishResult::duplicate.
+  std::string_view idempotency_key = {};
 };
 
 /// What happened to a published event so far. handled + scheduled + dead is the number of its deliveries.
@@ -87,10 +95,12 @@ struct PublishResult {
   EventId event_id;
   CorrelationId correlation_id;
   std::uint32_t handled = 0;
-  /// Queued, waiting for a retry, or waiting for the database to take its letter.
+  /// Queued, in the journal, waiting for a retry, or waiting for the database to take its letter.
   std::uint32_t scheduled = 0;
   /// Given up, and the letter is committed (or in the spill file, which the log says).
   std::uint32_t dead = 0;
+  /// The idempotency key was used before: nothing was delivered, and event_id is that of the event that was.
+  bool duplicate = false;
 };
 
 struct BusOptions {
@@ -100,6 +110,15 @@ struct BusOptions {
   std::string source = {};
   /// Where dead letters go. Without one they are logged at error level, payload excluded, and gone.
   std::shared_ptr<LetterSink> store = nullptr;
+  /// What events survive unless a publish says otherwise. Above None the bus owns the store's journal.
+  Durability durability = Durability::None;
+  /// How long the constructor waits for another bus to give the journal up (rolling restarts).
+  std::chrono::milliseconds owner_wait = std::chrono::milliseconds(0);
+  /// A delivery that was running alone each of this many times that the process died becomes a letter; at
+  /// least 1.
+  std::uint32_t max_crashes = 3;
+  /// How long an idempotency key is remembered; positive.
+  std::chrono::hours idempotency_window = std::chrono::hours(24 * 7);
   logging::Logger logger = {};
   /// Threads for queued handlers and delayed retries; at least 1.
   std::size_t workers = 2;
@@ -134,6 +153,8 @@ struct StopReport {
   /// Nothing was left over and nothing runs any more.
   bool drained = true;
   std::size_t settled_as_letters = 0;
+  /// Durable deliveries that wait in the journal for the next start.
+  std::size_t left_in_journal = 0;
   /// `event_type/handler` of each run that had not returned at the deadline. The destructor waits for them.
   std::vector<std::string> still_running;
 };
@@ -207,13 +228,31 @@ class Bus {
   Bus& operator=(const Bus&) = delete;
 
   /// Publishes a struct. Never throws because a handler failed. Throws Error when the event was not accepted,
-  /// and then nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild.
+  /// and then nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild; a durable
+  /// publish also NoJournal, NotEncodable, DatabaseBusy, DatabaseUnusable and InDoubt. A durable publish
+  /// never waits for room and is never refused for want of it: what finds a queue full waits in the journal.
   template <class E>
   requires(!std::convertible_to<const E&, std::string_view>) PublishResult
       publish(const E& event, PublishOptions options = {}) {  // NOLINT(performance-unnecessary-value-param)
     require_event<E>();
     return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()},
                            detail::slot_of<E>(), std::move(options));
+  }
+
+  /// Publishes several events of one type, a std::vector of structs or whatever else a std::span takes, in
+  /// their order. Durable ones are committed together, and either all are accepted or, when it throws, none;
+  /// others are published one after the other. An idempotency_key is for one event. Throws as publish does.
+  template <class Events>
+  std::vector<PublishResult> publish_batch(const Events& events, const PublishOptions& options = {}) {
+    const std::span batch(events);
+    using E = std::remove_cv_t<typename decltype(batch)::element_type>;
+    require_event<E>();
+    std::vector<detail::Payload> payloads;
+    payloads.reserve(batch.size());
+    for (const E& event : batch) {
+      payloads.push_back({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()});
+    }
+    return publish_payloads(payloads, detail::slot_of<E>(), options);
   }
 
   /// Publishes JSON under a type name, as bridges and redrives do. Handlers of structs get it decoded; if it
@@ -265,6 +304,8 @@ class Bus {
 
  private:
   PublishResult publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options);
+  std::vector<PublishResult> publish_payloads(std::span<const detail::Payload> payloads, std::size_t slot,
+                                              const PublishOptions& options);
   Subscription subscribe_spec(detail::SubscriberSpec spec);
 
   std::shared_ptr<detail::BusCore> core_;

@@ -1,0 +1,252 @@
+#include "bus_core.hpp"
+#include "crash_slots.hpp"
+
+#include <tidings/error.hpp>
+#include <tidings/logging/text.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+// Publishing into the journal: an event is accepted when its row is committed, and delivered only then.
+
+namespace tidings::detail {
+
+namespace {
+
+[[noreturn]] void throw_no_journal() {
+  throw Error(
+      ErrorCode::NoJournal,
+      "a durable publish, or one with an idempotency_key, needs a bus with a journal and a durability "
+      "above None; nothing was delivered: set BusOptions::durability");
+}
+
+EncodedData encode_durably(const Payload& payload) {
+  if (!payload.type->store_payload) {
+    throw Error(ErrorCode::NotEncodable,
+                "event type '" + std::string(payload.event_type) +
+                    "' opts out of payload storage (store_payload = false), so it cannot be durable; nothing "
+                    "was delivered");
+  }
+  std::string problem;
+  try {
+    EncodedData data = encode_data(payload.type->encode(payload.object));
+    if (data.encoding != DataEncoding::None) return data;
+    problem = data.problem;
+  } catch (const std::exception& error) {
+    problem = std::string("to_json failed: ") + error.what();
+  } catch (...) {
+    problem = "to_json threw something that is not a std::exception";
+  }
+  throw Error(ErrorCode::NotEncodable, "the event cannot be kept in the journal, nothing was delivered: " +
+                                           logging::sanitize_text(problem, 1000));
+}
+
+void require_idempotency_key(const PublishOptions& options, std::size_t events) {
+  if (options.idempotency_key.empty()) return;
+  if (!CorrelationId::parse(options.idempotency_key)) {
+    throw Error(ErrorCode::InvalidArgument,
+                "idempotency_key must be 1 to 128 visible ASCII characters; nothing was delivered");
+  }
+  if (events != 1) {
+    throw Error(ErrorCode::InvalidArgument,
+                "an idempotency_key is for one event: publish the events of a batch one by one to give each "
+                "its own; nothing was delivered");
+  }
+}
+
+}  // namespace
+
+/// One event of a durable publish, from its stamp to its deliveries.
+struct BusCore::DurableEvent {
+  explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
+
+  const Payload payload;
+  PayloadForms forms;
+  Metadata metadata;
+  EncodedData data;
+  std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber
+  std::vector<bool> direct;  // whether memory has the delivery, not only the journal
+};
+
+std::vector<PublishResult> BusCore::publish_batch(std::span<const Payload> payloads, std::size_t slot,
+                                                  const PublishOptions& options) {
+  require_own_process();
+  const Durability durability = options.durability.value_or(options_.durability);
+  std::vector<PublishResult> results;
+  if (durability == Durability::None) {
+    require_idempotency_key(options, payloads.size());
+    for (const Payload& payload : payloads) {
+      PublishOptions each = options;
+      results.push_back(publish(payload, slot, each));
+    }
+    return results;
+  }
+  return publish_durably(payloads, topics_.find(slot), options, durability);
+}
+
+std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> payloads, const Topic& topic,
+                                                    const PublishOptions& options, Durability durability) {
+  if (!journal_ || durability == Durability::None) throw_no_journal();
+  require_idempotency_key(options, payloads.size());
+  std::vector<PublishResult> results;
+  if (payloads.empty()) return results;
+  DispatchGuard guard(*this);
+  const SubscriberList& list = guard.protect(topic.list);
+  if (!accepting_.load()) throw_stopped();
+  std::vector<std::unique_ptr<DurableEvent>> events;
+  events.reserve(payloads.size());
+  for (const Payload& payload : payloads) events.push_back(prepare_durable(list, payload, options, guard));
+  // All events of a batch are caused by the same: one is too deep when all are.
+  const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
+  if (too_deep && !list.subscribers.empty()) {
+    for (const auto& event : events) results.push_back(cut_loop(list, event->payload, event->metadata));
+    return results;
+  }
+  std::vector<JournalWriter::Request> requests = append_to_journal(list, events, options, durability);
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    results.push_back(deliver_durable(list, *events[index], requests[index], guard));
+  }
+  return results;
+}
+
+std::unique_ptr<BusCore::DurableEvent> BusCore::prepare_durable(const SubscriberList& list,
+                                                                const Payload& payload,
+                                                                const PublishOptions& options,
+                                                                DispatchGuard& guard) {
+  auto event = std::make_unique<DurableEvent>(payload);
+  PublishOptions own = options;
+  stamp(event->metadata, own);
+  if (log_.debug()) log_.published(payload, event->metadata);
+  event->data = encode_durably(payload);
+  event->direct.resize(list.subscribers.size());
+  event->ordering_keys.resize(list.subscribers.size());
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    Subscriber& subscriber = *list.subscribers[index];
+    if (subscriber.keyed) event->ordering_keys[index] = ordering_key_of(subscriber, event->forms, guard);
+  }
+  return event;
+}
+
+std::vector<JournalWriter::Request> BusCore::append_to_journal(
+    const SubscriberList& list, const std::vector<std::unique_ptr<DurableEvent>>& events,
+    const PublishOptions& options, Durability durability) {
+  std::vector<JournalWriter::Request> requests(events.size());
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    const DurableEvent& event = *events[index];
+    JournalWriter::Request& request = requests[index];
+    request.append.event_type = event.payload.event_type;
+    request.append.schema_version = event.payload.schema_version;
+    request.append.data = &event.data;
+    request.append.metadata = &event.metadata;
+    request.append.idempotency_key = options.idempotency_key;
+    request.owed = std::make_shared<OwedEvent>(list.names);
+    request.synced = durability == Durability::PowerLoss;
+  }
+  try {
+    journal_->append(requests, [&](JournalWriter::Request& request) {
+      admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
+    });
+  } catch (...) {
+    for (const auto& event : events) release_places(list, *event);
+    throw;
+  }
+  return requests;
+}
+
+/// Decides for each delivery whether memory takes it now or the journal keeps it for later. Called in the
+/// order of ids, so that what the journal keeps for a subscriber is everything from one id on.
+void BusCore::admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request) {
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    event.direct[index] = takes_directly(*list.subscribers[index], request.append.id) &&
+                          JournalWriter::take_in(*request.owed, index);
+  }
+}
+
+bool BusCore::takes_directly(Subscriber& subscriber, std::int64_t id) {
+  Backlog& backlog = subscriber.backlog;
+  if (backlog.active.load() && (subscriber.queued || id < backlog.until)) return false;
+  const bool held = held_.load();
+  if (!held && (!subscriber.queued || subscriber.queue.try_reserve())) return true;
+  if (subscriber.state.load() != SubscriberState::Open) return false;
+  if (!backlog.active.load()) {
+    backlog.next = id;
+    backlog.active.store(true);
+    subscriber.queue.set_backlog(true);
+  }
+  backlog.until = subscriber.queued ? INT64_MAX : id + 1;
+  return false;
+}
+
+void BusCore::release_places(const SubscriberList& list, const DurableEvent& event) {
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    Subscriber& subscriber = *list.subscribers[index];
+    if (event.direct[index] && subscriber.queued) subscriber.queue.release();
+  }
+}
+
+PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent& event,
+                                       const JournalWriter::Request& request, DispatchGuard& guard) {
+  if (request.repeat) {
+    release_places(list, event);
+    PublishResult repeated{*request.repeat, event.metadata.correlation_id};
+    repeated.duplicate = true;
+    return repeated;
+  }
+  if (list.subscribers.empty()) return nobody_subscribes(event.payload, event.metadata);
+  PublishResult result{event.metadata.event_id, event.metadata.correlation_id};
+  EventPointer stored;
+  if (std::any_of(list.subscribers.begin(), list.subscribers.end(),
+                  [](const auto& one) { return one->queued; }))
+    stored = EventPointer(event.payload.type->copy(event.payload, event.metadata));
+  DeliveryFrame frame(event.payload, event.metadata, list.subscribers.front()->identity);
+  bool later = false;
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
+    OwedDeliveryHandle owed{request.owed, index};
+    if (!event.direct[index]) {
+      later = true;
+      ++result.scheduled;
+    } else if (subscriber->queued) {
+      Delivery delivery{stored, nullptr};
+      delivery.remember().owed = std::move(owed);
+      delivery.state->ordering_key = std::move(event.ordering_keys[index]);
+      enqueue_delivery(subscriber, delivery, result);
+    } else {
+      deliver_inline_durably(subscriber, event.forms, frame, guard, std::move(owed), result);
+    }
+  }
+  if (later) request_refill();
+  return result;
+}
+
+void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                                     DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed,
+                                     PublishResult& result) {
+  frame.begin(*subscriber, 1);
+  if (!guard.enter(*subscriber)) {
+    left_closed(*subscriber);
+    journal_->abandon(owed);
+    ++result.scheduled;
+    return;
+  }
+  const Instant began = clock_.monotonic_now();
+  std::unique_ptr<Failure> failure;
+  {
+    const RunningMark mark(crash_slots_, owed.event->id, subscriber->crash_hash);
+    failure = run_handler(*subscriber, forms, frame.context());
+  }
+  if (failure) {
+    Delivery delivery;
+    delivery.remember().owed = std::move(owed);
+    inline_failed(subscriber, forms, frame, delivery, std::move(failure), began, result);
+  } else {
+    ++result.handled;
+    journal_->handled(owed);
+    attempt_succeeded(*subscriber, frame.context(), began);
+  }
+  leave(guard, *subscriber);
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,174 @@
+#pragma once
+
+#include "letter_writer.hpp"
+#include "owed_event.hpp"
+
+#include <tidings/clock.hpp>
+#include <tidings/dead_letter.hpp>
+#include <tidings/detail/mutex.hpp>
+#include <tidings/error.hpp>
+#include <tidings/journal.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace tidings::detail {
+
+/// Keeps the journal: publishers and workers on any thread share commits, whoever finds nobody committing
+/// commits for all. Completions are committed with the next group, or within 50 ms. Thread-safe.
+///
+/// Which deliveries of an event the memory holds is decided under this mutex, in the order of the journal's
+/// ids: see `append`.
+class JournalWriter {
+ public:
+  JournalWriter(Journal& journal, LetterWriter& letters, BusLog& log, std::shared_ptr<Clock> clock,
+                std::function<void()> wake, std::int64_t next_id)
+      : journal_(journal),
+        letters_(letters),
+        log_(log),
+        clock_(std::move(clock)),
+        wake_(std::move(wake)),
+        next_id_(next_id),
+        settled_up_to_(next_id - 1) {}
+
+  /// One event on its way into the journal, on its publisher's stack.
+  struct Request {
+    JournalAppend append;  // but for its id
+    std::shared_ptr<OwedEvent> owed;
+    bool synced = false;
+    /// Set when committed: the event that was published before under the same idempotency key.
+    std::optional<EventId> repeat = {};
+
+   private:
+    friend class JournalWriter;
+    bool settled_ = false;
+    std::optional<Error> error_ = {};
+  };
+  /// Called once for each request, in the order of ids, before any later id is given out.
+  using Admit = std::function<void(Request&)>;
+
+  /// Returns when all are committed; `admit` is called for each, under the mutex, as soon as it has its id.
+  /// Throws Error when they were not, as Journal::commit does.
+  void append(std::span<Request> requests, const Admit& admit);
+
+  /// Marks a delivery as in memory: called by `admit`, or for a row that was read. False: it is already, or
+  /// done.
+  [[nodiscard]] static bool take_in(OwedEvent& event, std::size_t index);
+  /// The handle of a row that was read between begin_reading() and end_reading(). Nothing: the delivery is in
+  /// memory already, or done.
+  [[nodiscard]] OwedDeliveryHandle adopt(const OwedDelivery& row);
+  void begin_reading();
+  void end_reading();
+
+  /// The delivery was handled.
+  void handled(const OwedDeliveryHandle& delivery);
+  /// An attempt failed. Returns a ticket for wait_recorded.
+  std::uint64_t failed(const OwedDeliveryHandle& delivery, std::uint32_t attempts_made,
+                       const std::vector<Attempt>& attempts, Timestamp failed_at,
+                       std::optional<Timestamp> next_attempt_at);
+  /// Returns when what the ticket stands for is committed (true), or the database does not take it now.
+  [[nodiscard]] bool wait_recorded(std::uint64_t ticket);
+  /// How long bury() waits.
+  enum class Wait : std::uint8_t {
+    Not,        ///< Not at all: for the thread that commits what waits.
+    ForRoom,    ///< While too many letters wait.
+    ForCommit,  ///< Until the letter is kept.
+  };
+  /// The delivery gave up. False: its letter was to be waited for, but the database is busy, and the letter
+  /// waits for it.
+  bool bury(const OwedDeliveryHandle& delivery, DeadLetter letter, Wait wait);
+  /// The delivery leaves memory and stays owed.
+  void abandon(const OwedDeliveryHandle& delivery);
+  /// For facts found at start: replaces what is known of a delivery.
+  void change(JournalDelivery delivery);
+
+  /// Runs `work(next_id)` under the mutex: nothing is admitted meanwhile.
+  template <class Work>
+  auto exclusively(Work work) {
+    const MutexLock lock(mutex_);
+    return work(next_id_);
+  }
+  /// Every id up to this one is committed or was refused.
+  [[nodiscard]] std::int64_t settled_up_to() const;
+
+  [[nodiscard]] std::optional<Instant> due() const;
+  void flush_if_due(Instant now);
+  /// Commits all that waits. False: the database does not take it now.
+  bool flush();
+  /// The same, or waits until the background has, while the database is busy. False at the deadline.
+  bool wait_until_recorded(Instant deadline);
+  /// Calls `wake` after the commit that is running, if one is.
+  void wake_after_commit();
+  /// The same for the end of the bus: letters go to the spill file if the database is busy.
+  void flush_finally();
+  /// Letters and completions that are not committed yet.
+  [[nodiscard]] std::size_t pending() const;
+
+ private:
+  /// What one commit takes, and what it is to be told to.
+  struct Group {
+    std::vector<Request*> requests;
+    std::vector<std::shared_ptr<OwedEvent>> events;
+    std::vector<DeadLetter> letters;
+    std::vector<JournalDelivery> facts;
+    JournalBatch batch;
+    std::uint64_t ticket = 0;
+  };
+
+  void mark_dirty(const std::shared_ptr<OwedEvent>& event) TIDINGS_REQUIRES(mutex_);
+  void forget_if_idle(const OwedEvent& event) TIDINGS_REQUIRES(mutex_);
+  void end_part(const OwedDeliveryHandle& delivery) TIDINGS_REQUIRES(mutex_);
+  void make_room() TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] bool anything_waits() const TIDINGS_REQUIRES(mutex_);
+  /// Asks for a commit within 50 ms. True: the timer must be woken.
+  [[nodiscard]] bool arm() TIDINGS_REQUIRES(mutex_);
+  /// Lets other publishers join the group, for as long as it is likely that they come.
+  void gather() TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] Group take_group() TIDINGS_REQUIRES(mutex_);
+  static void describe(OwedEvent& event, JournalBatch& batch);
+  /// Commits one group; releases the mutex meanwhile. Nobody else is committing. False: it was refused.
+  bool commit_group(WhenBusy when_busy) TIDINGS_REQUIRES(mutex_);
+  void settle(Group& group, const JournalCommit& commit) TIDINGS_REQUIRES(mutex_);
+  void refuse(Group& group, const Error& error) TIDINGS_REQUIRES(mutex_);
+  bool flush_all(WhenBusy when_busy);
+
+  Journal& journal_;
+  LetterWriter& letters_;
+  BusLog& log_;
+  const std::shared_ptr<Clock> clock_;
+  const std::function<void()> wake_;
+
+  mutable Mutex mutex_;
+  Condition changed_;
+  Condition arrived_;
+  std::int64_t next_id_ TIDINGS_GUARDED_BY(mutex_);
+  std::int64_t settled_up_to_ TIDINGS_GUARDED_BY(mutex_);
+  std::unordered_map<std::int64_t, std::shared_ptr<OwedEvent>> events_ TIDINGS_GUARDED_BY(mutex_);
+  std::vector<std::int64_t> left_while_reading_ TIDINGS_GUARDED_BY(mutex_);
+  std::size_t readers_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::vector<Request*> requests_ TIDINGS_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<OwedEvent>> dirty_ TIDINGS_GUARDED_BY(mutex_);
+  std::vector<DeadLetter> waiting_letters_ TIDINGS_GUARDED_BY(mutex_);
+  std::vector<JournalDelivery> facts_ TIDINGS_GUARDED_BY(mutex_);
+  std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::size_t last_group_ TIDINGS_GUARDED_BY(mutex_) = 1;
+  std::uint64_t tickets_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t recorded_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  bool committing_ TIDINGS_GUARDED_BY(mutex_) = false;
+  bool gathering_ TIDINGS_GUARDED_BY(mutex_) = false;
+  bool refused_ TIDINGS_GUARDED_BY(mutex_) = false;
+  bool wake_after_commit_ TIDINGS_GUARDED_BY(mutex_) = false;
+  std::chrono::milliseconds backoff_ TIDINGS_GUARDED_BY(mutex_){0};
+  std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);
+};
+
+}  // namespace tidings::detail

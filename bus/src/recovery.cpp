@@ -1,0 +1,319 @@
+#include "bus_core.hpp"
+#include "crash_slots.hpp"
+
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+// What the journal holds and memory does not: deliveries that a restart left owed, those that found a queue
+// full, and those that may have killed the process. All of it is read back on the housekeeper's thread.
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kChunk = 256;
+constexpr std::chrono::seconds kReportUnservedAfter{10};
+constexpr std::chrono::seconds kReportUnservedAgain{60};
+constexpr std::chrono::hours kForgetKeysEvery{1};
+
+/// The type that a query asks for: a handler of all events has none.
+std::string_view queried_type(const Subscriber& subscriber) {
+  return subscriber.wildcard ? std::string_view() : std::string_view(subscriber.identity.event_type);
+}
+
+bool serves(const Subscriber& subscriber, std::string_view event_type, std::string_view handler) {
+  return subscriber.identity.handler == handler &&
+         (subscriber.wildcard || subscriber.identity.event_type == event_type);
+}
+
+Attempt crash_attempt(Timestamp now) {
+  return {now, std::chrono::microseconds(0), "tidings::crashed",
+          "the process died while this delivery alone was running"};
+}
+
+}  // namespace
+
+/// Before any thread of the bus runs.
+void BusCore::open_journal() {
+  if (options_.durability == Durability::None) return;
+  Journal& port = *options_.store->journal();
+  const JournalStart start = port.acquire(options_.owner_wait);
+  journal_port_ = &port;
+  crash_slots_ = port.crash_slots();
+  journal_ = std::make_unique<JournalWriter>(
+      port, letters_, log_, options_.clock, [this] { housekeeper_.wake(); }, start.next_id);
+  const Instant now = clock_.monotonic_now();
+  if (start.events > 0) unserved_due_ = now + kReportUnservedAfter;
+  keys_due_ = now + kForgetKeysEvery;
+  if (start.events > 0 || start.crashed) log_.recovered(start);
+  for (const CrashSuspect& suspect : start.suspects) suspect_of_crash(suspect);
+  held_.store(!suspects_.empty());
+  suspects_due_ = now + kReportUnservedAfter;
+}
+
+/// A crash counts only against a delivery that ran alone, and only so often.
+void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
+  const auto rows = journal_port_->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
+  if (rows.empty()) return;
+  OwedDelivery row = rows.front();
+  if (suspect.alone) {
+    ++row.delivery.crashes;
+    row.delivery.attempts.push_back(crash_attempt(clock_.now()));
+    row.delivery.failed_at = clock_.now();
+    journal_->change(row.delivery);
+    journal_->flush();
+  }
+  if (row.delivery.crashes >= options_.max_crashes) {
+    if (const OwedDeliveryHandle owed = journal_->adopt(row)) bury_row(row, owed, Reason::Crashed);
+    return;
+  }
+  suspects_.push_back(suspect);
+}
+
+/// A letter from what the journal has, without anything being decoded.
+void BusCore::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason) {
+  DeadLetter letter;
+  letter.event_type = row.event_type;
+  letter.schema_version = row.schema_version;
+  letter.data = row.data;
+  letter.metadata = row.metadata;
+  letter.service = options_.service;
+  letter.handler = row.delivery.handler;
+  letter.reason = reason;
+  letter.attempts = row.delivery.attempts;
+  letter.failed_at = clock_.now();
+  letter.retry_count = row.delivery.attempts_made == 0 ? 0 : row.delivery.attempts_made - 1;
+  explain_letter(letter);
+  gave_up(letter);
+  journal_->bury(owed, std::move(letter), JournalWriter::Wait::Not);
+}
+
+/// Everything that is owed to a new subscriber comes from the journal, ahead of what is published from now
+/// on.
+void BusCore::begin_recovery(Subscriber& subscriber) {
+  if (!journal_) return;
+  journal_->exclusively([&](std::int64_t next_id) {
+    subscriber.backlog.next = 1;
+    subscriber.backlog.until = subscriber.queued ? INT64_MAX : next_id;
+    subscriber.backlog.active.store(true);
+    subscriber.queue.set_backlog(true);
+  });
+}
+
+void BusCore::end_recovery(Subscriber& subscriber) {
+  if (!journal_ || !subscriber.backlog.active.load()) return;
+  journal_->exclusively([&](std::int64_t) { subscriber.backlog.active.store(false); });
+  subscriber.queue.set_backlog(false);
+}
+
+void BusCore::request_refill() {
+  if (!refill_wanted_.exchange(true)) housekeeper_.wake();
+}
+
+void BusCore::refill_if_low(const Subscriber& subscriber) {
+  if (!subscriber.backlog.active.load(std::memory_order_relaxed)) return;
+  if (subscriber.queue.room() >= std::min(kChunk, (subscriber.queue.capacity() + 1) / 2)) request_refill();
+}
+
+void BusCore::refill_backlogs() {
+  if (held_.load()) return;
+  for (const auto& subscriber : topics_.all()) {
+    while (subscriber->backlog.active.load() && refill(subscriber)) {
+    }
+  }
+}
+
+/// Reads the next chunk of a subscriber's backlog. False: for now there is no more to do.
+bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
+  Backlog& backlog = subscriber->backlog;
+  const std::size_t room = subscriber->queue.room();
+  if (room == 0 || subscriber->state.load() != SubscriberState::Open) return false;
+  std::int64_t next = 0;
+  std::int64_t until = 0;
+  journal_->exclusively([&](std::int64_t) {
+    next = backlog.next;
+    until = backlog.until;
+  });
+  const std::int64_t up_to = std::min(journal_->settled_up_to(), until - 1);
+  const std::size_t limit = std::min(room, kChunk);
+  journal_->begin_reading();
+  std::vector<OwedDelivery> rows;
+  try {
+    rows = journal_port_->owed(
+        {queried_type(*subscriber), subscriber->identity.handler, next - 1, up_to, limit});
+    for (const OwedDelivery& row : rows) take_over(subscriber, row, false);
+  } catch (...) {
+    journal_->end_reading();
+    throw;
+  }
+  journal_->end_reading();
+  const bool caught_up = rows.size() < limit;
+  return advance(*subscriber, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1, caught_up);
+}
+
+/// Notes how far the backlog was read, and ends it when there can be no more of it.
+bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
+  bool ended = false;
+  bool all_committed = false;
+  journal_->exclusively([&](std::int64_t next_id) {
+    subscriber.backlog.next = next;
+    all_committed = next >= next_id;
+    ended = caught_up && next >= std::min(next_id, subscriber.backlog.until);
+    if (ended) subscriber.backlog.active.store(false);
+  });
+  if (ended) {
+    subscriber.queue.set_backlog(false);
+    return false;
+  }
+  if (!caught_up) return true;
+  if (!all_committed) {
+    refill_wanted_.store(true);
+    journal_->wake_after_commit();
+  }
+  return false;
+}
+
+void BusCore::take_over(const std::shared_ptr<Subscriber>& subscriber, const OwedDelivery& row,
+                        bool suspect) {
+  OwedDeliveryHandle owed = journal_->adopt(row);
+  if (!owed) {
+    if (suspect) suspect_returned();
+    return;
+  }
+  Delivery delivery;
+  try {
+    const Json data = decode_data(row.data.bytes, row.data.encoding);
+    const Payload payload{&data, &kPayloadType<Json>, row.event_type, row.schema_version};
+    delivery.event = EventPointer(payload.type->copy(payload, row.metadata));
+  } catch (const Error& error) {
+    OwedDelivery undecodable = row;
+    undecodable.delivery.attempts.push_back(
+        {clock_.now(), std::chrono::microseconds(0), "tidings::Error", error.what()});
+    bury_row(undecodable, owed, Reason::Undecodable);
+    if (suspect) suspect_returned();
+    return;
+  }
+  DeliveryState& state = delivery.remember();
+  state.owed = std::move(owed);
+  state.suspect = suspect;
+  state.attempts_made = row.delivery.attempts_made;
+  state.attempts = row.delivery.attempts;
+  if (!state.attempts.empty()) {
+    const auto since = std::max(clock_.now() - state.attempts.front().at, std::chrono::microseconds(0));
+    state.first_attempt = clock_.monotonic_now() - since;
+  }
+  if (subscriber->keyed) {
+    DispatchGuard guard(*this);
+    PayloadForms forms(delivery.event->payload);
+    state.ordering_key = ordering_key_of(*subscriber, forms, guard);
+  }
+  schedule_recovered(subscriber, delivery, row.delivery);
+}
+
+/// How long a retry still has to wait. No longer than it had to when it failed, whatever the wall clock says.
+std::chrono::microseconds BusCore::time_to_retry(const JournalDelivery& known) const {
+  if (!known.next_attempt_at || !known.failed_at) return std::chrono::microseconds(0);
+  const auto whole = std::max(*known.next_attempt_at - *known.failed_at, std::chrono::microseconds(0));
+  return std::clamp(*known.next_attempt_at - clock_.now(), std::chrono::microseconds(0), whole);
+}
+
+void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                                 const JournalDelivery& known) {
+  subscriber->queue.reserve();
+  const auto wait = delivery.state->suspect ? std::chrono::microseconds(0) : time_to_retry(known);
+  const std::string* const key = delivery.ordering_key();
+  if (wait.count() > 0 && (key == nullptr || subscriber->queue.hold_key(*key))) {
+    if (retry_later(subscriber, delivery, wait)) return;
+    bury_soon(*subscriber, delivery, Reason::Shutdown);
+    return end_delivery(subscriber, delivery, Reason::Shutdown);
+  }
+  PublishResult ignored;
+  enqueue_delivery(subscriber, delivery, ignored);
+}
+
+// --- deliveries that may have killed the process: one at a time, before all others ---
+
+void BusCore::serve_suspects(Instant now) {
+  if (!held_.load() || suspect_runs_.load()) return;
+  const auto subscribers = topics_.all();
+  for (auto suspect = suspects_.begin(); suspect != suspects_.end();) {
+    const auto rows =
+        journal_port_->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
+    if (rows.empty()) {
+      suspect = suspects_.erase(suspect);
+      continue;
+    }
+    const auto subscriber = std::find_if(subscribers.begin(), subscribers.end(), [&](const auto& candidate) {
+      return serves(*candidate, rows.front().event_type, suspect->handler);
+    });
+    if (subscriber == subscribers.end()) {
+      ++suspect;
+      continue;
+    }
+    suspects_.erase(suspect);
+    suspect_runs_.store(true);
+    return take_over(*subscriber, rows.front(), true);
+  }
+  // Nobody waits longer than this for a handler that does not come back.
+  if (!suspects_.empty() && now < suspects_due_) return;
+  suspects_.clear();
+  held_.store(false);
+  refill_wanted_.store(true);
+}
+
+void BusCore::suspect_returned() {
+  suspect_runs_.store(false);
+  housekeeper_.wake();
+}
+
+// --- duties ---
+
+std::optional<Instant> BusCore::do_journal_duties(Instant now) {
+  if (!journal_) return std::nullopt;
+  try {
+    return serve_journal(now);
+  } catch (const std::exception& error) {
+    log_.housekeeping_failed(error.what());
+    refill_wanted_.store(true);
+    return now + std::chrono::seconds(1);
+  }
+}
+
+Instant BusCore::serve_journal(Instant now) {
+  journal_->flush_if_due(now);
+  serve_suspects(now);
+  if (refill_wanted_.exchange(false)) refill_backlogs();
+  if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
+  if (now >= keys_due_) {
+    const bool more = journal_port_->forget_keys(clock_.now() - options_.idempotency_window);
+    keys_due_ = more ? now + std::chrono::seconds(1) : now + kForgetKeysEvery;
+  }
+  Instant next = keys_due_;
+  if (const auto flush = journal_->due()) next = std::min(next, *flush);
+  if (unserved_due_) next = std::min(next, *unserved_due_);
+  if (held_.load()) next = std::min(next, suspects_due_);
+  return next;
+}
+
+void BusCore::report_unserved(Instant now) {
+  std::vector<OwedTotal> unserved = journal_port_->owed_totals();
+  const auto subscribers = topics_.all();
+  std::erase_if(unserved, [&](const OwedTotal& total) {
+    return std::any_of(subscribers.begin(), subscribers.end(), [&](const auto& subscriber) {
+      return serves(*subscriber, total.event_type, total.handler);
+    });
+  });
+  const bool changed = unserved.size() != unserved_reported_;
+  if (changed) {
+    for (const OwedTotal& total : unserved) log_.unserved(total);
+  }
+  journal_port_->report_unserved(unserved);
+  unserved_reported_ = unserved.size();
+  unserved_due_.reset();
+  if (!unserved.empty()) unserved_due_ = now + kReportUnservedAgain;
+}
+
+}  // namespace tidings::detail

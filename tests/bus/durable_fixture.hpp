@@ -1,0 +1,44 @@
+#pragma once
+
+#include "bus_fixture.hpp"
+#include "contracts/memory_journal.hpp"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace tidings::test {
+
+/// A bus whose events are journalled in memory.
+class DurableTest : public BusTest {
+ protected:
+  [[nodiscard]] BusOptions durable(Durability durability = Durability::ProcessCrash) {
+    BusOptions result = options();
+    result.store = journal_;
+    result.durability = durability;
+    return result;
+  }
+  /// What a process finds that starts after this one was killed.
+  void crash() { journal_ = journal_->after_crash(); }
+
+  std::shared_ptr<MemoryJournal> journal_ = std::make_shared<MemoryJournal>();
+};
+
+/// Keeps what handlers saw, in order. Thread-safe.
+class Seen {
+ public:
+  void add(std::int64_t order_id) {
+    const std::lock_guard lock(mutex_);
+    orders_.push_back(order_id);
+  }
+  [[nodiscard]] std::vector<std::int64_t> orders() const {
+    const std::lock_guard lock(mutex_);
+    return orders_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::int64_t> orders_;  // guarded by mutex_
+};
+
+}  // namespace tidings::test

@@ -1,0 +1,378 @@
+#include "durable_fixture.hpp"
+#include "gate.hpp"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+namespace tidings::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+/// A bus that published durably, died, and is started anew.
+class RecoveryTest : public DurableTest {
+ protected:
+  static SubscribeOptions<OrderPlaced> queued() { return {.dispatch = Dispatch::Queued}; }
+  [[nodiscard]] auto sees() {
+    return [this](const OrderPlaced& event) { seen_.add(event.order_id); };
+  }
+  /// Publishes orders 1 to `count` to a queued handler that never gets to run, and dies.
+  void leave_owed(int count, const std::string& handler = "handler") {
+    Gate gate;
+    Bus bus(durable());
+    auto stuck = bus.subscribe<OrderPlaced>(
+        handler, [&](const OrderPlaced&) { gate.pass(); }, queued());
+    for (int order = 1; order <= count; ++order) bus.publish(OrderPlaced{order});
+    auto left = journal_->after_crash();
+    gate.open();
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    journal_ = std::move(left);
+  }
+  Seen seen_;
+};
+
+TEST_F(RecoveryTest, DeliversWhatWasOwedWhenTheHandlerSubscribesAgain) {
+  leave_owed(3);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(RecoveryTest, ComesAheadOfWhatIsPublishedSince) {
+  leave_owed(300);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  bus.publish(OrderPlaced{301});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_THAT(seen_.orders(), SizeIs(301));
+  for (std::size_t i = 0; i < 301; ++i) EXPECT_EQ(seen_.orders()[i], static_cast<std::int64_t>(i) + 1);
+}
+
+TEST_F(RecoveryTest, OfAnInlineHandlerRunsOnAWorker) {
+  leave_owed(2);
+  Bus bus(durable());
+  const auto here = std::this_thread::get_id();
+  std::atomic<int> here_count{0};
+  auto handler = bus.subscribe<OrderPlaced>("handler", [&](const OrderPlaced& event) {
+    here_count += std::this_thread::get_id() == here ? 1 : 0;
+    seen_.add(event.order_id);
+  });
+  EXPECT_EQ(bus.publish(OrderPlaced{3}).handled, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(here_count, 1);
+  EXPECT_THAT(seen_.orders(), ::testing::UnorderedElementsAre(1, 2, 3));
+}
+
+TEST_F(RecoveryTest, KeepsTheMetadata) {
+  Metadata sent;
+  {
+    Gate gate;
+    Bus bus(durable());
+    auto stuck = bus.subscribe<OrderPlaced>(
+        "handler", [&](const OrderPlaced&) { gate.pass(); }, queued());
+    const auto result = bus.publish(
+        OrderPlaced{1},
+        {.correlation_id = "request-1", .source = "/shop/eu", .attributes = {{"tenant", "acme"}}});
+    sent.event_id = result.event_id;
+    auto left = journal_->after_crash();
+    gate.open();
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    journal_ = std::move(left);
+  }
+  Bus bus(durable());
+  std::optional<Metadata> got;
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler", [&](const OrderPlaced&, const EventContext& context) { got = context.metadata(); },
+      queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->event_id, sent.event_id);
+  EXPECT_EQ(got->correlation_id.to_string(), "request-1");
+  EXPECT_EQ(got->source.view(), "/shop/eu");
+  EXPECT_THAT(got->attributes, ElementsAre(std::pair<std::string, std::string>("tenant", "acme")));
+}
+
+TEST_F(RecoveryTest, GoesOnCountingAttemptsAndHonoursTheBackoff) {
+  const SubscribeOptions<OrderPlaced> retried{.dispatch = Dispatch::Queued,
+                                              .retry = {.max_attempts = 3, .backoff = constant(10s)}};
+  const auto failing = [](const OrderPlaced&) { throw std::runtime_error("no"); };
+  {
+    Bus bus(durable());
+    auto handler = bus.subscribe<OrderPlaced>("handler", failing, retried);
+    bus.publish(OrderPlaced{1});
+    for (int i = 0; i < 200 && journal_->known(1, "handler").attempts_made == 0; ++i) advance(10ms);
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+  Bus bus(durable());
+  std::vector<std::uint32_t> attempts;
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced&, const EventContext& context) { attempts.push_back(context.attempt()); },
+      retried);
+  advance(5s);
+  clock_->await_waiter();
+  EXPECT_THAT(attempts, IsEmpty());
+  advance(10s);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(attempts, ElementsAre(2));
+}
+
+TEST_F(RecoveryTest, OneHandlerAlreadyDoneDoesNotRunAgain) {
+  {
+    Gate gate;
+    Bus bus(durable());
+    auto done = bus.subscribe<OrderPlaced>("done", [](const OrderPlaced&) {});
+    auto stuck = bus.subscribe<OrderPlaced>(
+        "stuck", [&](const OrderPlaced&) { gate.pass(); }, queued());
+    bus.publish(OrderPlaced{1});
+    for (int i = 0; i < 200 && !journal_->known(1, "done").done; ++i) advance(10ms);
+    auto left = journal_->after_crash();
+    gate.open();
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    journal_ = std::move(left);
+  }
+  Bus bus(durable());
+  std::atomic<int> done_again{0};
+  auto done = bus.subscribe<OrderPlaced>("done", [&](const OrderPlaced&) { ++done_again; });
+  auto stuck = bus.subscribe<OrderPlaced>("stuck", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(done_again, 0);
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(RecoveryTest, KeepsTheOrderOfEachKey) {
+  leave_owed(200);
+  Bus bus(durable());
+  std::vector<std::int64_t> last(4, 0);
+  std::atomic<int> disorder{0};
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced& event) {
+        auto& before = last[static_cast<std::size_t>(event.order_id % 4)];
+        disorder += event.order_id < before ? 1 : 0;
+        before = event.order_id;
+        seen_.add(event.order_id);
+      },
+      {.dispatch = Dispatch::Queued, .concurrency = 2, .ordering_key = [](const OrderPlaced& event) {
+         return std::to_string(event.order_id % 4);
+       }});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(disorder, 0);
+  EXPECT_THAT(seen_.orders(), SizeIs(200));
+}
+
+TEST_F(RecoveryTest, OfAHandlerOfAllEventsFindsThemAll) {
+  leave_owed(3, "audit");
+  Bus bus(durable());
+  std::atomic<int> runs{0};
+  auto handler = bus.subscribe_all("audit", [&](const Json&) { ++runs; }, {.dispatch = Dispatch::Queued});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(runs, 3);
+}
+
+TEST_F(RecoveryTest, DeliveriesThatNobodyServesAreReportedAndKept) {
+  leave_owed(4, "retired");
+  Bus bus(durable());
+  auto other = bus.subscribe<OrderPlaced>("other", sees());
+  advance(10s);
+  clock_->await_waiter();
+  const auto record = capture_.only("deliveries_unserved");
+  EXPECT_EQ(record.at("handler"), "retired");
+  EXPECT_EQ(record.at("deliveries"), 4);
+  ASSERT_THAT(journal_->unserved(), SizeIs(1));
+  EXPECT_EQ(journal_->events(), 4U);
+  EXPECT_THAT(seen_.orders(), IsEmpty());
+  auto again = bus.subscribe<OrderPlaced>("retired", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(journal_->events(), 0U);
+  advance(60s);
+  clock_->await_waiter();
+  EXPECT_THAT(journal_->unserved(), IsEmpty());
+}
+
+TEST_F(RecoveryTest, AStopLeavesWhatIsOwedInTheJournal) {
+  Gate gate;
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced& event) {
+        gate.pass();
+        seen_.add(event.order_id);
+      },
+      queued());
+  for (int order = 1; order <= 3; ++order) bus.publish(OrderPlaced{order});
+  gate.await_arrival();
+  const auto report = bus.stop(0ms);
+  EXPECT_EQ(report.left_in_journal, 2U);
+  EXPECT_EQ(report.settled_as_letters, 0U);
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+  gate.open();
+  bus.stop(kLong);
+  EXPECT_EQ(journal_->events(), 2U);
+}
+
+TEST_F(RecoveryTest, AfterAnOrderlyEndTheNextBusGoesOn) {
+  {
+    Bus bus(durable());
+    auto handler =
+        bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) { throw std::runtime_error("no"); },
+                                   {.retry = {.max_attempts = 2, .backoff = constant(1h)}});
+    EXPECT_EQ(bus.publish(OrderPlaced{7}).scheduled, 1U);
+    bus.stop(0ms);
+  }
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), {.retry = {.max_attempts = 2}});
+  advance(1h);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(7));
+}
+
+TEST_F(RecoveryTest, ResettingASubscriptionLeavesItsDeliveriesForTheNextOfThatName) {
+  Gate gate;
+  Bus bus(durable());
+  Subscription leaving;
+  leaving = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced& event) {
+        seen_.add(-event.order_id);
+        gate.pass();
+        leaving.reset();
+      },
+      queued());
+  for (int order = 1; order <= 3; ++order) bus.publish(OrderPlaced{order});
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(-1, 2, 3));
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+// --- after a crash ---
+
+TEST_F(RecoveryTest, SuspectsRunOneAtATimeBeforeAllOthers) {
+  leave_owed(5);
+  journal_->suspect({.journal_id = 2, .handler = "handler"});
+  journal_->suspect({.journal_id = 4, .handler = "handler"});
+  Bus bus(durable());
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  auto handler = bus.subscribe<OrderPlaced>("handler",
+                                            [&](const OrderPlaced& event) {
+                                              const int now = ++running;
+                                              if (seen_.orders().size() < 2)
+                                                most = std::max(most.load(), now);
+                                              seen_.add(event.order_id);
+                                              --running;
+                                            },
+                                            {.dispatch = Dispatch::Queued, .concurrency = 2});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  const auto orders = seen_.orders();
+  ASSERT_THAT(orders, SizeIs(5));
+  EXPECT_EQ(orders[0], 2);
+  EXPECT_EQ(orders[1], 4);
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(RecoveryTest, NewEventsWaitInTheJournalWhileSuspectsRun) {
+  leave_owed(1);
+  journal_->suspect({.journal_id = 1, .handler = "handler"});
+  Bus bus(durable());
+  Gate gate;
+  auto suspect = bus.subscribe<OrderPlaced>(
+      "handler", [&](const OrderPlaced&) { gate.pass(); }, queued());
+  gate.await_arrival();
+  auto other =
+      bus.subscribe<OrderShipped>("other", [&](const OrderShipped& event) { seen_.add(event.order_id); });
+  EXPECT_EQ(bus.publish(OrderShipped{9}).scheduled, 1U);
+  EXPECT_THAT(seen_.orders(), IsEmpty());
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(9));
+}
+
+TEST_F(RecoveryTest, ACrashAloneCountsAndTheLastOneMakesALetter) {
+  leave_owed(2);
+  for (int crash = 1; crash <= 2; ++crash) {
+    journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
+    Bus bus(durable());
+    EXPECT_EQ(journal_->known(1, "handler").crashes, static_cast<std::uint32_t>(crash));
+    EXPECT_THAT(journal_->letters(), IsEmpty());
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+  journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2));
+  ASSERT_THAT(journal_->letters(), SizeIs(1));
+  EXPECT_EQ(journal_->letters()[0].reason, Reason::Crashed);
+  EXPECT_THAT(journal_->letters()[0].attempts, SizeIs(3));
+  EXPECT_EQ(journal_->letters()[0].attempts[0].error_type, "tidings::crashed");
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(RecoveryTest, BystandersOfACrashAreNeverCounted) {
+  leave_owed(2);
+  for (int crash = 0; crash < 10; ++crash) {
+    journal_->suspect({.journal_id = 1, .handler = "handler"});
+    journal_->suspect({.journal_id = 2, .handler = "handler"});
+    Bus bus(durable());
+    EXPECT_EQ(journal_->known(1, "handler").crashes, 0U);
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 2));
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+}
+
+TEST_F(RecoveryTest, NobodyWaitsForASuspectWhoseHandlerDoesNotComeBack) {
+  leave_owed(1, "retired");
+  journal_->suspect({.journal_id = 1, .handler = "retired"});
+  Bus bus(durable());
+  auto handler =
+      bus.subscribe<OrderShipped>("other", [&](const OrderShipped& event) { seen_.add(event.order_id); });
+  EXPECT_EQ(bus.publish(OrderShipped{1}).scheduled, 1U);
+  advance(10s);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
+}
+
+TEST_F(RecoveryTest, AttemptsOccupyACrashSlotWhileTheyRun) {
+  Bus bus(durable());
+  std::vector<std::int64_t> during;
+  const auto look = [&] {
+    during.clear();
+    for (const CrashSlot& slot : journal_->crash_slots()) {
+      if (slot.journal_id.load() != 0) during.push_back(slot.journal_id.load());
+    }
+  };
+  auto inline_one = bus.subscribe<OrderPlaced>("inline", [&](const OrderPlaced&) { look(); });
+  bus.publish(OrderPlaced{});
+  EXPECT_THAT(during, ElementsAre(1));
+  bus.publish(OrderPlaced{}, {.durability = Durability::None});
+  EXPECT_THAT(during, ElementsAre(-1));
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  look();
+  EXPECT_THAT(during, IsEmpty());
+}
+
+}  // namespace
+}  // namespace tidings::test
