@@ -24,7 +24,7 @@ TEST(Reason, IsReadFromItsName) {
   }
   EXPECT_FALSE(parse_reason(""));
   EXPECT_FALSE(parse_reason("Exhausted"));
-  EXPECT_FALSE(parse_reason("crashed"));
+  EXPECT_FALSE(parse_reason("crash"));
 }
 
 TEST(Attempt, EqualsItsEqual) {
