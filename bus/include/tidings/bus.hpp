@@ -82,6 +82,9 @@ struct PublishOptions {
   std::string_view tracestate = {};
 };
 
+/// Nothing said. Made once: making it anew would be a good part of what a publish costs.
+inline constinit const PublishOptions kNoPublishOptions{};
+
 /// What happened to a published event so far. handled + scheduled + dead is the number of its deliveries.
 struct PublishResult {
   EventId event_id;
@@ -210,18 +213,18 @@ class Bus {
   /// and then nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild.
   template <class E>
   requires(!std::convertible_to<const E&, std::string_view>) PublishResult
-      publish(const E& event, PublishOptions options = {}) {  // NOLINT(performance-unnecessary-value-param)
+      publish(const E& event, const PublishOptions& options = kNoPublishOptions) {
     require_event<E>();
     return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()},
-                           detail::slot_of<E>(), std::move(options));
+                           detail::slot_of<E>(), options);
   }
 
   /// Publishes JSON under a type name, as bridges and redrives do. Handlers of structs get it decoded; if it
   /// does not fit, the delivery is dead with reason `undecodable`. Throws as above, and
   /// Error(InvalidArgument) for a bad type name, a schema_version below 1, or data nested deeper than
   /// kMaxJsonDepth.
-  PublishResult publish(std::string_view event_type, const Json& data, PublishOptions options = {},
-                        int schema_version = 1);
+  PublishResult publish(std::string_view event_type, const Json& data,
+                        const PublishOptions& options = kNoPublishOptions, int schema_version = 1);
 
   /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on
   /// this bus. Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild; with
@@ -264,7 +267,8 @@ class Bus {
   [[nodiscard]] Snapshot snapshot() const;
 
  private:
-  PublishResult publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options);
+  PublishResult publish_payload(const detail::Payload& payload, std::size_t slot,
+                                const PublishOptions& options);
   Subscription subscribe_spec(detail::SubscriberSpec spec);
 
   std::shared_ptr<detail::BusCore> core_;
