@@ -51,12 +51,25 @@ bool says_permanent(const RetryPolicy& policy) {
   }
 }
 
-/// To be called while an exception is handled.
+std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion, const RetryPolicy& policy) {
+  try {
+    std::rethrow_exception(conversion.cause);
+  } catch (...) {
+    auto failure = describe_current_exception(policy);
+    failure->final_reason = Reason::Undecodable;
+    return failure;
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
   auto failure = std::make_unique<Failure>();
   failure->error_type = current_exception_type();
   try {
     throw;
+  } catch (const ConversionFailed& conversion) {
+    return describe_conversion(conversion, policy);
   } catch (const Permanent& error) {
     failure->error_message = printable(error.what());
     failure->final_reason = Reason::Permanent;
@@ -77,26 +90,15 @@ std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
   return failure;
 }
 
-std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion, const RetryPolicy& policy) {
-  try {
-    std::rethrow_exception(conversion.cause);
-  } catch (...) {
-    auto failure = describe_current_exception(policy);
-    failure->final_reason = Reason::Undecodable;
-    return failure;
-  }
-}
-
-}  // namespace
-
 const void* PayloadForms::convert(const PayloadType* wanted) {
   try {
     if (wanted == &kPayloadType<Json>) return &json();
-    for (const Converted& form : converted_) {
+    auto& objects = conversions().objects;
+    for (const Converted& form : objects) {
       if (form.type == wanted) return form.object.get();
     }
-    converted_.push_back({wanted, wanted->decode(json())});
-    return converted_.back().object.get();
+    objects.push_back({wanted, wanted->decode(json())});
+    return objects.back().object.get();
   } catch (...) {
     throw ConversionFailed{std::current_exception()};
   }
@@ -112,20 +114,9 @@ const void* PayloadForms::try_as(const PayloadType* wanted) {
 
 const Json& PayloadForms::json() {
   if (payload_.type == &kPayloadType<Json>) return *static_cast<const Json*>(payload_.object);
-  if (!json_) json_ = std::make_shared<const Json>(payload_.type->encode(payload_.object));
-  return *json_;
-}
-
-std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
-                                     const EventContext& context) {
-  try {
-    subscriber.function(forms.as(subscriber.payload_type), context);
-    return nullptr;
-  } catch (const ConversionFailed& conversion) {
-    return describe_conversion(conversion, subscriber.options.retry);
-  } catch (...) {
-    return describe_current_exception(subscriber.options.retry);
-  }
+  auto& json = conversions().json;
+  if (!json) json = std::make_unique<const Json>(payload_.type->encode(payload_.object));
+  return *json;
 }
 
 }  // namespace tidings::detail

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tidings::detail {
 
@@ -46,17 +47,36 @@ class PayloadForms {
     std::shared_ptr<const void> object;
   };
 
+  /// What an event needs whose handlers want it in another form than its publisher gave it.
+  struct Conversions {
+    std::unique_ptr<const Json> json;
+    std::vector<Converted> objects;
+  };
+
   const void* convert(const PayloadType* wanted);
   const Json& json();
+  [[nodiscard]] Conversions& conversions() {
+    if (!conversions_) conversions_ = std::make_unique<Conversions>();
+    return *conversions_;
+  }
 
   const Payload& payload_;
-  std::shared_ptr<const Json> json_;
-  std::vector<Converted> converted_;
+  std::unique_ptr<Conversions> conversions_;
 };
+
+/// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
+[[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
 
 /// Runs a handler once. Null when it returned, else what it threw. This is the one place where exceptions of
 /// handlers are caught, and those of conversions (PayloadForms::try_as only asks whether one works).
-[[nodiscard]] std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
-                                                   const EventContext& context);
+[[nodiscard]] inline std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
+                                                          const EventContext& context) {
+  try {
+    subscriber.function(forms.as(subscriber.payload_type), context);
+    return nullptr;
+  } catch (...) {
+    return describe_current_exception(subscriber.options.retry);
+  }
+}
 
 }  // namespace tidings::detail

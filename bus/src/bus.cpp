@@ -81,13 +81,14 @@ Bus::~Bus() {
   core_->shut_down();
 }
 
-PublishResult Bus::publish(std::string_view event_type, const Json& data, PublishOptions options,
+PublishResult Bus::publish(std::string_view event_type, const Json& data, const PublishOptions& options,
                            int schema_version) {
   validate(event_type, data, schema_version);
   return core_->publish_named({&data, &detail::kPayloadType<Json>, event_type, schema_version}, options);
 }
 
-PublishResult Bus::publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options) {
+PublishResult Bus::publish_payload(const detail::Payload& payload, std::size_t slot,
+                                   const PublishOptions& options) {
   return core_->publish(payload, slot, options);
 }
 

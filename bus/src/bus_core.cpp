@@ -1,7 +1,6 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
 
-#include <tidings/detail/fork_generation.hpp>
 #include <tidings/error.hpp>
 
 #include <algorithm>
@@ -92,28 +91,27 @@ void BusCore::start() {
   log_.started(options_);
 }
 
-bool BusCore::forked() const noexcept { return fork_generation() != process_generation_; }
-
-void BusCore::require_own_process() const {
-  if (!forked()) return;
+void BusCore::throw_forked() {
   throw Error(
       ErrorCode::ForkedChild,
       "this bus belongs to the parent process: its threads do not exist here; make a bus after fork()");
 }
 
-PublishResult BusCore::publish(const Payload& payload, std::size_t slot, PublishOptions& options) {
+PublishResult BusCore::publish(const Payload& payload, std::size_t slot, const PublishOptions& options) {
   return dispatch(payload, topics_.find(slot), options);
 }
 
-PublishResult BusCore::publish_named(const Payload& payload, PublishOptions& options) {
+PublishResult BusCore::publish_named(const Payload& payload, const PublishOptions& options) {
   return dispatch(payload, topics_.find(payload.event_type), options);
 }
 
-void BusCore::stamp(Metadata& metadata, PublishOptions& options) const {
+/// One clock read, one id, no text and no allocation, unless the options ask for more.
+Metadata BusCore::stamp(const PublishOptions& options) const {
+  Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first
   metadata.published_at = clock_.now();
   metadata.event_id = ids_.next(metadata.published_at);
-  if (const AmbientFrame* const ambient = ambient_frame) {
-    inherit(metadata, *ambient);
+  if (ambient_frame != nullptr) {
+    inherit(metadata, *ambient_frame);
   } else {
     metadata.correlation_id = CorrelationId(metadata.event_id);
   }
@@ -125,37 +123,86 @@ void BusCore::stamp(Metadata& metadata, PublishOptions& options) const {
   }
   if (!options.attributes.empty()) {
     validate_attributes(options.attributes);
-    metadata.attributes = std::move(options.attributes);
+    metadata.attributes = options.attributes;
   }
   if (!options.source.empty()) require_source(options.source);
   metadata.source = Text::borrow(options.source.empty() ? std::string_view(source_) : options.source);
+  return metadata;
 }
 
-PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, PublishOptions& options) {
+/// Runs an inline handler. Inlined by force: as a call of its own it would cost more than all it does for a
+/// handler that returns. What happens rarely is therefore kept out of it.
+[[gnu::always_inline]] inline void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& entry,
+                                                           PayloadForms& forms, DeliveryFrame& frame,
+                                                           DispatchGuard& guard, bool debug,
+                                                           PublishResult& result) {
+  Subscriber& subscriber = *entry;
+  frame.begin(subscriber, 1);
+  if (!guard.enter(subscriber)) [[unlikely]]
+    return inline_refused(entry, forms, frame, result);
+  Instant began{};
+  if (subscriber.timed.load(std::memory_order_relaxed) || debug) [[unlikely]]
+    began = clock_.monotonic_now();
+  const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
+  if (auto failure = run_handler(subscriber, forms, frame.context())) [[unlikely]] {
+    Delivery delivery;
+    inline_failed(entry, forms, frame, delivery, std::move(failure), began, result);
+  } else {
+    ++result.handled;
+    if (began != Instant{}) [[unlikely]]
+      attempt_succeeded(subscriber, frame.context(), began);
+  }
+  if (guard.leave(subscriber)) [[unlikely]]
+    left_closed(subscriber);
+}
+
+PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options) {
   require_own_process();
   const Durability durability = options.durability.value_or(options_.durability);
   if (durability != Durability::None || !options.idempotency_key.empty()) [[unlikely]]
     return publish_durably({&payload, 1}, topic, options, durability).front();
   DispatchGuard guard(*this);
   const SubscriberList& list = guard.protect(topic.list);
-  if (!accepting_.load()) throw_stopped();
-  Metadata metadata;
-  stamp(metadata, options);
-  if (log_.debug()) log_.published(payload, metadata);
-  if (list.subscribers.empty()) return nobody_subscribes(payload, metadata);
-  if (metadata.causation_depth > options_.max_causation_depth) return cut_loop(list, payload, metadata);
-
-  PublishResult result{metadata.event_id, metadata.correlation_id};
-  PayloadForms forms(payload);
-  QueuedPart queued;
-  if (list.any_queued || waiting_retries_.load(std::memory_order_relaxed) > 0) {
-    queued = prepare_queued(list, forms, metadata, guard);
+  if (!accepting_.load()) [[unlikely]]
+    throw_stopped();
+  const Metadata metadata = stamp(options);
+  if (log_.debug()) [[unlikely]]
+    log_.published(payload, metadata);
+  PublishResult result;  // as in stamp()
+  result.event_id = metadata.event_id;
+  result.correlation_id = metadata.correlation_id;
+  if (list.subscribers.empty()) [[unlikely]] {
+    nobody_subscribes(payload, metadata, result);
+  } else if (metadata.causation_depth > options_.max_causation_depth) [[unlikely]] {
+    cut_loop(list, payload, metadata, result);
+  } else if (list.any_queued || waiting_retries_.load(std::memory_order_relaxed) > 0) {
+    deliver_with_queues(list, payload, metadata, guard, result);
+  } else {
+    deliver_all_inline(list, payload, metadata, guard, result);
   }
+  return result;
+}
+
+/// The way of most publishes, and the library's hottest loop: what only queues need is kept out of it.
+void BusCore::deliver_all_inline(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                                 DispatchGuard& guard, PublishResult& result) {
+  PayloadForms forms(payload);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
+  const bool debug = log_.debug();
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers)
+    deliver_inline(subscriber, forms, frame, guard, debug, result);
+}
+
+void BusCore::deliver_with_queues(const SubscriberList& list, const Payload& payload,
+                                  const Metadata& metadata, DispatchGuard& guard, PublishResult& result) {
+  PayloadForms forms(payload);
+  QueuedPart queued = prepare_queued(list, forms, metadata, guard);
+  DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
+  const bool debug = log_.debug();
   std::size_t queued_index = 0;
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     if (!subscriber->queued) {
-      deliver_inline(subscriber, forms, frame, guard, result);
+      deliver_inline(subscriber, forms, frame, guard, debug, result);
       continue;
     }
     std::optional<std::string> key;
@@ -163,11 +210,9 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, Publ
     ++queued_index;
     enqueue(subscriber, queued.event, std::move(key), result);
   }
-  return result;
 }
 
-PublishResult BusCore::nobody_subscribes(const Payload& payload, const Metadata& metadata) {
-  PublishResult result{metadata.event_id, metadata.correlation_id};
+void BusCore::nobody_subscribes(const Payload& payload, const Metadata& metadata, PublishResult& result) {
   if (options_.unhandled == Unhandled::Warn) {
     if (first_warning(payload.event_type)) log_.unhandled(payload, metadata);
   } else if (options_.unhandled == Unhandled::DeadLetter) {
@@ -175,7 +220,6 @@ PublishResult BusCore::nobody_subscribes(const Payload& payload, const Metadata&
     DeadLetter letter = make_letter(nobody, payload, metadata, Reason::Unhandled, nullptr);
     ++(bury(std::move(letter)) ? result.dead : result.scheduled);
   }
-  return result;
 }
 
 bool BusCore::first_warning(std::string_view event_type) {
@@ -183,14 +227,12 @@ bool BusCore::first_warning(std::string_view event_type) {
   return warned_types_.size() < kMaxWarnedTypes && warned_types_.insert(std::string(event_type)).second;
 }
 
-PublishResult BusCore::cut_loop(const SubscriberList& list, const Payload& payload,
-                                const Metadata& metadata) {
-  PublishResult result{metadata.event_id, metadata.correlation_id};
+void BusCore::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                       PublishResult& result) {
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::CausationLoop, nullptr);
     ++(bury(std::move(letter)) ? result.dead : result.scheduled);
   }
-  return result;
 }
 
 BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadForms& forms,
@@ -308,26 +350,10 @@ void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const
   ++(bury(std::move(letter)) ? result.dead : result.scheduled);
 }
 
-void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
-                             DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result) {
-  frame.begin(*subscriber, 1);
-  if (!guard.enter(*subscriber)) [[unlikely]] {
-    left_closed(*subscriber);
-    not_delivered(subscriber, forms.payload(), frame.context().metadata(), nullptr, result);
-    return;
-  }
-  const bool timed = subscriber->timed.load(std::memory_order_relaxed) || log_.debug();
-  const Instant began = timed ? clock_.monotonic_now() : Instant{};
-  const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber->crash_hash);
-  if (auto failure = run_handler(*subscriber, forms, frame.context())) [[unlikely]] {
-    Delivery delivery;
-    inline_failed(subscriber, forms, frame, delivery, std::move(failure), began, result);
-  } else {
-    ++result.handled;
-    if (timed) attempt_succeeded(*subscriber, frame.context(), began);
-  }
-  if (guard.leave(*subscriber)) [[unlikely]]
-    left_closed(*subscriber);
+void BusCore::inline_refused(const std::shared_ptr<Subscriber>& subscriber, const PayloadForms& forms,
+                             const DeliveryFrame& frame, PublishResult& result) {
+  left_closed(*subscriber);
+  not_delivered(subscriber, forms.payload(), frame.context().metadata(), nullptr, result);
 }
 
 void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,

@@ -12,6 +12,7 @@
 #include "worker_pool.hpp"
 
 #include <tidings/bus.hpp>
+#include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/mutex.hpp>
 #include <tidings/journal.hpp>
 
@@ -45,8 +46,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   BusCore& operator=(const BusCore&) = delete;
 
   void start();
-  PublishResult publish(const Payload& payload, std::size_t slot, PublishOptions& options);
-  PublishResult publish_named(const Payload& payload, PublishOptions& options);
+  PublishResult publish(const Payload& payload, std::size_t slot, const PublishOptions& options);
+  PublishResult publish_named(const Payload& payload, const PublishOptions& options);
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
                                            const PublishOptions& options);
   std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
@@ -59,8 +60,11 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] std::chrono::milliseconds stop_deadline() const noexcept { return options_.stop_deadline; }
 
   /// Throws Error(ForkedChild) in a child of the process that made the bus.
-  void require_own_process() const;
-  [[nodiscard]] bool forked() const noexcept;
+  void require_own_process() const {
+    if (forked()) [[unlikely]]
+      throw_forked();
+  }
+  [[nodiscard]] bool forked() const noexcept { return fork_generation() != process_generation_; }
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
@@ -72,11 +76,17 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   };
 
   // bus_core.cpp
-  PublishResult dispatch(const Payload& payload, const Topic& topic, PublishOptions& options);
-  void stamp(Metadata& metadata, PublishOptions& options) const;
-  PublishResult nobody_subscribes(const Payload& payload, const Metadata& metadata);
+  [[noreturn]] static void throw_forked();
+  PublishResult dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options);
+  [[nodiscard]] Metadata stamp(const PublishOptions& options) const;
+  void nobody_subscribes(const Payload& payload, const Metadata& metadata, PublishResult& result);
   bool first_warning(std::string_view event_type);
-  PublishResult cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata);
+  void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                PublishResult& result);
+  void deliver_all_inline(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                          DispatchGuard& guard, PublishResult& result);
+  void deliver_with_queues(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                           DispatchGuard& guard, PublishResult& result);
   QueuedPart prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
                             DispatchGuard& guard);
   std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
@@ -87,7 +97,9 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
                std::optional<std::string> key, PublishResult& result);
   void deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
-                      DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
+                      DeliveryFrame& frame, DispatchGuard& guard, bool debug, PublishResult& result);
+  void inline_refused(const std::shared_ptr<Subscriber>& subscriber, const PayloadForms& forms,
+                      const DeliveryFrame& frame, PublishResult& result);
   void inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
                      Delivery& delivery, std::unique_ptr<Failure> failure, Instant began,
                      PublishResult& result);

@@ -11,7 +11,10 @@ namespace tidings::detail {
 /// handler it runs.
 class DispatchGuard {
  public:
-  explicit DispatchGuard(const BusCore& bus) : record_(thread_record()), slot_(record_.push()) {
+  explicit DispatchGuard(const BusCore& bus)
+      : record_(thread_record()),
+        slot_(record_.push()),
+        others_fence_(has_membarrier.load(std::memory_order_relaxed)) {
     slot_.bus.store(&bus, std::memory_order_relaxed);
   }
   ~DispatchGuard() {
@@ -29,7 +32,7 @@ class DispatchGuard {
   [[nodiscard]] const SubscriberList& protect(const std::atomic<const SubscriberList*>& current) {
     const SubscriberList* list = current.load(std::memory_order_acquire);
     for (;;) {
-      announce(slot_.list, list);
+      announce(slot_.list, list, others_fence_);
       const SubscriberList* const again = current.load(std::memory_order_seq_cst);
       if (again == list) return *list;
       list = again;
@@ -38,7 +41,7 @@ class DispatchGuard {
 
   /// Whether the subscriber's handler may be run now; if so leave() must follow.
   [[nodiscard]] bool enter(const Subscriber& subscriber) {
-    announce(slot_.running, &subscriber);
+    announce(slot_.running, &subscriber, others_fence_);
     if (subscriber.state.load(std::memory_order_seq_cst) != SubscriberState::Closed) [[likely]]
       return true;
     slot_.running.store(nullptr, std::memory_order_release);
@@ -46,13 +49,14 @@ class DispatchGuard {
   }
   /// True if the subscriber was closed meanwhile: whoever closes it may be waiting for this.
   [[nodiscard]] bool leave(const Subscriber& subscriber) {
-    announce<Subscriber>(slot_.running, nullptr);
+    announce<Subscriber>(slot_.running, nullptr, others_fence_);
     return subscriber.state.load(std::memory_order_seq_cst) == SubscriberState::Closed;
   }
 
  private:
   HazardRecord& record_;
   HazardSlot& slot_;
+  const bool others_fence_;
 };
 
 }  // namespace tidings::detail

@@ -62,6 +62,13 @@ void require_idempotency_key(const PublishOptions& options, std::size_t events) 
 struct BusCore::DurableEvent {
   explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
 
+  [[nodiscard]] PublishResult result() const {
+    PublishResult begun;
+    begun.event_id = metadata.event_id;
+    begun.correlation_id = metadata.correlation_id;
+    return begun;
+  }
+
   const Payload payload;
   PayloadForms forms;
   Metadata metadata;
@@ -78,8 +85,7 @@ std::vector<PublishResult> BusCore::publish_batch(std::span<const Payload> paylo
   if (durability == Durability::None) {
     require_idempotency_key(options, payloads.size());
     for (const Payload& payload : payloads) {
-      PublishOptions each = options;
-      results.push_back(publish(payload, slot, each));
+      results.push_back(publish(payload, slot, options));
     }
     return results;
   }
@@ -101,7 +107,9 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   // All events of a batch are caused by the same: one is too deep when all are.
   const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
   if (too_deep && !list.subscribers.empty()) {
-    for (const auto& event : events) results.push_back(cut_loop(list, event->payload, event->metadata));
+    for (const auto& event : events) {
+      cut_loop(list, event->payload, event->metadata, results.emplace_back(event->result()));
+    }
     return results;
   }
   std::vector<JournalWriter::Request> requests = append_to_journal(list, events, options, durability);
@@ -116,8 +124,7 @@ std::unique_ptr<BusCore::DurableEvent> BusCore::prepare_durable(const Subscriber
                                                                 const PublishOptions& options,
                                                                 DispatchGuard& guard) {
   auto event = std::make_unique<DurableEvent>(payload);
-  PublishOptions own = options;
-  stamp(event->metadata, own);
+  event->metadata = stamp(options);
   if (log_.debug()) log_.published(payload, event->metadata);
   event->data = encode_durably(payload);
   event->direct.resize(list.subscribers.size());
@@ -190,12 +197,16 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
                                        const JournalWriter::Request& request, DispatchGuard& guard) {
   if (request.repeat) {
     release_places(list, event);
-    PublishResult repeated{*request.repeat, event.metadata.correlation_id};
+    PublishResult repeated = event.result();
+    repeated.event_id = *request.repeat;
     repeated.duplicate = true;
     return repeated;
   }
-  if (list.subscribers.empty()) return nobody_subscribes(event.payload, event.metadata);
-  PublishResult result{event.metadata.event_id, event.metadata.correlation_id};
+  PublishResult result = event.result();
+  if (list.subscribers.empty()) {
+    nobody_subscribes(event.payload, event.metadata, result);
+    return result;
+  }
   EventPointer stored;
   if (std::any_of(list.subscribers.begin(), list.subscribers.end(),
                   [](const auto& one) { return one->queued; }))

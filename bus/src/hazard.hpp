@@ -105,14 +105,16 @@ extern std::atomic<bool> has_membarrier;
 /// fences. Idempotent.
 void choose_fence() noexcept;
 
-/// The reader's side of invariant 1: stores, and does not let any later load pass the store.
+/// The reader's side of invariant 1: stores, and does not let any later load pass the store. `others_fence`
+/// is has_membarrier, read beforehand.
 template <class T>
-inline void announce(std::atomic<const T*>& hazard, const T* value) noexcept {
+inline void announce(std::atomic<const T*>& hazard, const T* value, bool others_fence) noexcept {
 #if defined(TIDINGS_THREAD_SANITIZER)
+  static_cast<void>(others_fence);
   hazard.store(value, std::memory_order_seq_cst);
 #else
   hazard.store(value, std::memory_order_release);
-  if (has_membarrier.load(std::memory_order_relaxed)) [[likely]] {
+  if (others_fence) [[likely]] {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   } else {
     std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -28,7 +28,7 @@ std::optional<CorrelationId> CorrelationId::parse(std::string_view text) noexcep
 }
 
 bool CorrelationId::empty() const noexcept {
-  return length_ == 0 && std::all_of(bytes_, bytes_ + 16, [](char c) { return c == 0; });
+  return length_ == 0 && std::all_of(bytes_, bytes_ + kBinaryLength, [](char c) { return c == 0; });
 }
 
 std::string CorrelationId::to_string() const {

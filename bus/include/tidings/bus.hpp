@@ -90,6 +90,9 @@ struct PublishOptions {
   std::string_view idempotency_key = {};
 };
 
+/// Nothing said. Made once: making it anew would be a good part of what a publish costs.
+inline constinit const PublishOptions kNoPublishOptions{};
+
 /// What happened to a published event so far. handled + scheduled + dead is the number of its deliveries.
 struct PublishResult {
   EventId event_id;
@@ -233,10 +236,10 @@ class Bus {
   /// never waits for room and is never refused for want of it: what finds a queue full waits in the journal.
   template <class E>
   requires(!std::convertible_to<const E&, std::string_view>) PublishResult
-      publish(const E& event, PublishOptions options = {}) {  // NOLINT(performance-unnecessary-value-param)
+      publish(const E& event, const PublishOptions& options = kNoPublishOptions) {
     require_event<E>();
     return publish_payload({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()},
-                           detail::slot_of<E>(), std::move(options));
+                           detail::slot_of<E>(), options);
   }
 
   /// Publishes several events of one type, a std::vector of structs or whatever else a std::span takes, in
@@ -259,8 +262,8 @@ class Bus {
   /// does not fit, the delivery is dead with reason `undecodable`. Throws as above, and
   /// Error(InvalidArgument) for a bad type name, a schema_version below 1, or data nested deeper than
   /// kMaxJsonDepth.
-  PublishResult publish(std::string_view event_type, const Json& data, PublishOptions options = {},
-                        int schema_version = 1);
+  PublishResult publish(std::string_view event_type, const Json& data,
+                        const PublishOptions& options = kNoPublishOptions, int schema_version = 1);
 
   /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on
   /// this bus. Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild; with
@@ -303,7 +306,8 @@ class Bus {
   [[nodiscard]] Snapshot snapshot() const;
 
  private:
-  PublishResult publish_payload(const detail::Payload& payload, std::size_t slot, PublishOptions options);
+  PublishResult publish_payload(const detail::Payload& payload, std::size_t slot,
+                                const PublishOptions& options);
   std::vector<PublishResult> publish_payloads(std::span<const detail::Payload> payloads, std::size_t slot,
                                               const PublishOptions& options);
   Subscription subscribe_spec(detail::SubscriberSpec spec);

@@ -18,9 +18,9 @@ class Text {
  public:
   Text() noexcept = default;
   /// Owns. (Implicit, so that metadata can be filled from strings.)
-  Text(std::string text) : owned_(std::move(text)), view_(owned_) {}  // NOLINT(google-explicit-constructor)
+  Text(std::string text) : owned_(std::move(text)) { view_owned(); }  // NOLINT(google-explicit-constructor)
   Text(const char* text) : Text(std::string(text)) {}                 // NOLINT(google-explicit-constructor)
-  Text(const Text& other) : owned_(other.view_), view_(owned_) {}
+  Text(const Text& other) : Text(std::string(other.view_)) {}
   Text(Text&& other) noexcept : Text() { take(other); }
   Text& operator=(const Text& other) {
     if (this != &other) *this = Text(other);
@@ -33,11 +33,7 @@ class Text {
   ~Text() = default;
 
   /// Points at `text`, which must outlive this object and all that it is moved into; a copy owns.
-  [[nodiscard]] static Text borrow(std::string_view text) noexcept {
-    Text result;
-    result.view_ = text;
-    return result;
-  }
+  [[nodiscard]] static Text borrow(std::string_view text) noexcept { return Text(Borrowed{}, text); }
 
   [[nodiscard]] std::string_view view() const noexcept { return view_; }
   [[nodiscard]] std::string str() const { return std::string(view_); }
@@ -47,16 +43,24 @@ class Text {
   friend bool operator==(const Text& left, const Text& right) noexcept { return left.view_ == right.view_; }
 
  private:
-  void take(Text& other) noexcept {
-    const bool borrowed = other.view_.data() != other.owned_.data();
-    const std::string_view view = other.view_;
-    owned_ = std::move(other.owned_);
-    view_ = borrowed ? view : std::string_view(owned_);
-    other.owned_.clear();
-    other.view_ = other.owned_;
-  }
+  struct Borrowed {};
+  Text(Borrowed, std::string_view text) noexcept : view_(text) {}
 
-  std::string owned_;
+  /// Leaves `other` empty. Taking what is borrowed touches neither string but for clearing it.
+  void take(Text& other) noexcept {
+    if (other.owned_.empty()) {
+      owned_.clear();
+      view_ = other.view_;
+    } else {
+      owned_ = std::move(other.owned_);
+      view_owned();
+      other.owned_.clear();
+    }
+    other.view_ = {};
+  }
+  void view_owned() noexcept { view_ = owned_.empty() ? std::string_view() : std::string_view(owned_); }
+
+  std::string owned_;  // empty, or what view_ views
   std::string_view view_;
 };
 
