@@ -12,6 +12,9 @@ function(tidings_module name)
     PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${headers})
   target_include_directories(tidings_${name} PRIVATE src)
   target_compile_features(tidings_${name} PUBLIC cxx_std_20)
+  if(TIDINGS_KILL_POINTS)
+    target_compile_definitions(tidings_${name} PUBLIC TIDINGS_KILL_POINTS)
+  endif()
   target_link_libraries(
     tidings_${name}
     PUBLIC ${MODULE_PUBLIC_LINK}

@@ -1,6 +1,8 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
 
+#include <tidings/detail/kill_point.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <initializer_list>
@@ -115,6 +117,7 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
 void BusCore::record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at) {
   if (verdict.end == End::Dead && verdict.reason != Reason::Shutdown) return;  // the letter says it all
   const auto next = verdict.end == End::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
+  kill_point("attempt.failed");
   state.recorded_at = journal_->failed(state.owed, state.attempts_made, state.attempts, failed_at, next);
   if (verdict.end != End::RetryNow || journal_->wait_recorded(state.recorded_at)) return;
   verdict = {End::RetryLater, kRecordAgain};
@@ -210,6 +213,7 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
       make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get());
   gave_up(letter);
   if (owed) {
+    kill_point("exhaust.letter_made");
     const bool may_wait = !housekeeper_.is_this_thread();
     journal_->bury(owed, std::move(letter),
                    may_wait ? JournalWriter::Wait::ForRoom : JournalWriter::Wait::Not);
@@ -268,10 +272,12 @@ void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delive
   } else if (verdict.end == End::Dead) {
     dead_of = verdict.reason;
   }
+  kill_point("deliver.returned");
   if (dead_of) {
     bury_soon(*subscriber, delivery, *dead_of);
   } else if (delivery.state && delivery.state->owed) {
     journal_->handled(delivery.state->owed);
+    kill_point("deliver.noted");
   }
   end_delivery(subscriber, delivery, dead_of);
 }

@@ -1,6 +1,7 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
 
+#include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/text.hpp>
 
@@ -113,6 +114,7 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
     return results;
   }
   std::vector<JournalWriter::Request> requests = append_to_journal(list, events, options, durability);
+  kill_point("publish.appended");
   for (std::size_t index = 0; index < events.size(); ++index) {
     results.push_back(deliver_durable(list, *events[index], requests[index], guard));
   }
@@ -228,6 +230,7 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
       deliver_inline_durably(subscriber, event.forms, frame, guard, std::move(owed), result);
     }
   }
+  kill_point("publish.delivered");
   if (later) request_refill();
   return result;
 }
@@ -254,7 +257,9 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
     inline_failed(subscriber, forms, frame, delivery, std::move(failure), began, result);
   } else {
     ++result.handled;
+    kill_point("deliver.inline_returned");
     journal_->handled(owed);
+    kill_point("deliver.inline_noted");
     attempt_succeeded(*subscriber, frame.context(), began);
   }
   leave(guard, *subscriber);

@@ -1,5 +1,7 @@
 #include "journal_writer.hpp"
 
+#include <tidings/detail/kill_point.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <iterator>
@@ -64,6 +66,7 @@ void JournalWriter::append(std::span<Request> requests, const Admit& admit) {
     requests_.push_back(&request);
   }
   if (gathering_) arrived_.notify_one();
+  kill_point("publish.before_append");
   while (!requests.back().settled_) {
     if (committing_) {
       changed_.wait(mutex_);
@@ -304,8 +307,10 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
   mutex_.unlock();
   JournalCommit commit;
   std::optional<Error> error;
+  kill_point("journal.before_commit");
   try {
     commit = commit_now(journal_, group.batch);
+    kill_point("journal.after_commit");
   } catch (const Error& thrown) {
     error = thrown;
   }

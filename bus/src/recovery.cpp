@@ -1,6 +1,7 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
 
+#include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>
 
 #include <algorithm>
@@ -49,6 +50,7 @@ void BusCore::open_journal() {
   if (start.events > 0) unserved_due_ = now + kReportUnservedAfter;
   keys_due_ = now + kForgetKeysEvery;
   if (start.events > 0 || start.crashed) log_.recovered(start);
+  kill_point("recover.acquired");
   for (const CrashSuspect& suspect : start.suspects) suspect_of_crash(suspect);
   held_.store(!suspects_.empty());
   suspects_due_ = now + kReportUnservedAfter;
@@ -144,7 +146,9 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   try {
     rows = journal_port_->owed(
         {queried_type(*subscriber), subscriber->identity.handler, next - 1, up_to, limit});
+    kill_point("recover.read");
     for (const OwedDelivery& row : rows) take_over(subscriber, row, false);
+    kill_point("recover.queued");
   } catch (...) {
     journal_->end_reading();
     throw;

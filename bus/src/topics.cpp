@@ -63,16 +63,25 @@ const Topic& Topics::find(std::string_view event_type) const noexcept {
 
 void Topics::add(const std::shared_ptr<Subscriber>& subscriber) {
   const MutexLock lock(mutex_);
-  const HandlerIdentity& identity = subscriber->identity;
-  auto& members = members_for(*subscriber);
-  for (const auto& other : members) {
-    if (other->identity.handler != identity.handler) continue;
-    throw Error(ErrorCode::DuplicateHandler,
-                "the handler name '" + identity.handler + "' is taken for event type '" +
-                    identity.event_type + "': names are unique per bus and event type; choose another");
-  }
-  members.push_back(subscriber);
+  require_free_name(*subscriber);
+  members_for(*subscriber).push_back(subscriber);
   rebuild(*subscriber);
+}
+
+/// A handler of all events is one of each type's: no type may have another of its name.
+void Topics::require_free_name(const Subscriber& subscriber) {
+  const auto refuse_equal = [&](const std::vector<std::shared_ptr<Subscriber>>& others) {
+    for (const auto& other : others) {
+      if (other->identity.handler != subscriber.identity.handler) continue;
+      throw Error(ErrorCode::DuplicateHandler,
+                  "the handler name '" + other->identity.handler + "' is taken for event type '" +
+                      other->identity.event_type +
+                      "' ('*' is all of them): names are unique per bus and event type; choose another");
+    }
+  };
+  refuse_equal(wildcards_);
+  if (!subscriber.wildcard) return refuse_equal(topic_for(subscriber.identity.event_type).members);
+  for (const auto& topic : topics_) refuse_equal(topic->members);
 }
 
 bool Topics::remove(const Subscriber& subscriber) {

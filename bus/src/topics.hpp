@@ -67,6 +67,8 @@ class Topics {
   void insert_name(Topic& topic) TIDINGS_REQUIRES(mutex_);
   void grow_names() TIDINGS_REQUIRES(mutex_);
   static void place(NameTable& table, Topic& topic);
+  /// Throws Error(DuplicateHandler).
+  void require_free_name(const Subscriber& subscriber) TIDINGS_REQUIRES(mutex_);
   /// Where a subscriber of that kind is listed.
   std::vector<std::shared_ptr<Subscriber>>& members_for(const Subscriber& subscriber)
       TIDINGS_REQUIRES(mutex_);

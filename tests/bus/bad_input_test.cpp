@@ -67,6 +67,17 @@ TEST_F(BadInputTest, RefusesADuplicateHandlerNameAndFreesItOnUnsubscribe) {
   EXPECT_EQ(bus_.publish(OrderPlaced{}).handled, 1U);
 }
 
+TEST_F(BadInputTest, RefusesANameThatAHandlerOfAllEventsHasInEachTypeAndTheReverse) {
+  const auto nothing = [](const Json&) {};
+  auto all = bus_.subscribe_all("audit", nothing);
+  EXPECT_EQ(error_code_of([&] { auto s = bus_.subscribe<OrderPlaced>("audit", [](const OrderPlaced&) {}); }),
+            ErrorCode::DuplicateHandler);
+  auto one = bus_.subscribe<OrderPlaced>("mail", [](const OrderPlaced&) {});
+  EXPECT_EQ(error_code_of([&] { auto s = bus_.subscribe_all("mail", nothing); }),
+            ErrorCode::DuplicateHandler);
+  EXPECT_EQ(bus_.publish(OrderPlaced{}).handled, 2U);
+}
+
 TEST_F(BadInputTest, RefusesZeroAndNegativeAmounts) {
   const auto subscribe = [&](SubscribeOptions<OrderPlaced> with) {
     return [this, with] {

@@ -2,7 +2,8 @@
 
 #include "schema.hpp"
 
-#include <regex>
+#include <string>
+#include <vector>
 
 namespace tidings::deadletter {
 namespace {
@@ -21,11 +22,11 @@ class SchemaDocumentTest : public StoreTest {
 
   /// What stands between the fences of each ```sql block.
   [[nodiscard]] std::vector<std::string> snippets() const {
-    static const std::regex fence("```sql\n([^`]*)```");
+    static const std::string begin = "```sql\n";
     std::vector<std::string> found;
-    for (auto match = std::sregex_iterator(document_.begin(), document_.end(), fence);
-         match != std::sregex_iterator(); ++match) {
-      found.push_back((*match)[1]);
+    for (auto at = document_.find(begin); at != std::string::npos; at = document_.find(begin, at)) {
+      at += begin.size();
+      found.push_back(document_.substr(at, document_.find("```", at) - at));
     }
     return found;
   }

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <tidings/bus.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings::crash {
+
+/// What becomes of an order in the handlers of the shop.
+enum class Fate : std::uint8_t {
+  Fine,        ///< Handled at once.
+  FailsOnce,   ///< Its first attempt fails.
+  NeverWorks,  ///< Every attempt fails: a dead letter.
+  Poison,      ///< Its handler kills the process.
+};
+
+struct Order {
+  static constexpr std::string_view event_type = "shop.order";
+  std::int64_t number{};
+  Fate fate{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Order, number, fate)
+};
+
+/// Where and when a process of the shop ends.
+struct Kill {
+  std::string point;  // empty: it ends in order
+  std::size_t nth = 1;
+};
+
+/// One life of a process that owns the shop's bus.
+struct Life {
+  /// Published one by one, or all in one batch.
+  std::vector<Order> orders;
+  bool in_one_batch = false;
+  Durability durability = Durability::ProcessCrash;
+  Kill kill;
+};
+
+/// A shop whose processes die: each life runs in a child, and what it saw is in a log that outlives it.
+///
+/// Handlers: `book` is inline; `ship` is queued, keyed by number modulo 3, and retried after a millisecond;
+/// `mail` is queued with so small a queue that most of its deliveries wait in the journal.
+class Shop {
+ public:
+  explicit Shop(std::filesystem::path folder);
+
+  /// Runs one life to its end. True: it was killed.
+  bool live(const Life& life) const;
+  /// Lives without new orders until one ends in order; at most `most` of them. How many were killed.
+  std::size_t recover(std::size_t most) const;
+
+  /// What the log says.
+  struct Seen {
+    std::set<std::int64_t> acknowledged;
+    /// How often each delivery was handled: (handler, order).
+    std::map<std::pair<std::string, std::int64_t>, int> handled;
+    /// Orders in the order in which `ship` was done with them first.
+    std::vector<std::int64_t> shipped;
+  };
+  [[nodiscard]] Seen seen() const;
+  /// The dead letters: (handler, order) and reason.
+  [[nodiscard]] std::map<std::pair<std::string, std::int64_t>, std::string> letters() const;
+  /// Events that the journal still holds.
+  [[nodiscard]] std::int64_t journalled() const;
+
+ private:
+  void run(const Life& life) const;
+  void note(std::string_view what, std::string_view handler, std::int64_t order) const;
+
+  std::filesystem::path folder_;
+  std::filesystem::path database_;
+  std::filesystem::path log_;
+};
+
+}  // namespace tidings::crash
