@@ -58,37 +58,14 @@ class RowReader {
   int column_ = 0;
 };
 
-template <class Result, class Convert>
-Result from_json(RowReader& row, Convert convert) {
+template <class Convert>
+auto from_json(RowReader& row, Convert convert) {
   const std::string text = row.text();
   try {
-    return convert(nlohmann::ordered_json::parse(text));
+    return convert(text);
   } catch (const nlohmann::json::exception&) {
     row.wrong("is not the JSON that tidings writes");
   }
-}
-
-Attributes read_attributes(RowReader& row) {
-  return from_json<Attributes>(row, [](const nlohmann::ordered_json& json) {
-    Attributes attributes;
-    for (const auto& [name, value] : json.get_ref<const nlohmann::ordered_json::object_t&>()) {
-      attributes.emplace_back(name, value.get<std::string>());
-    }
-    return attributes;
-  });
-}
-
-std::vector<Attempt> read_attempts(RowReader& row) {
-  return from_json<std::vector<Attempt>>(row, [](const nlohmann::ordered_json& json) {
-    std::vector<Attempt> attempts;
-    for (const auto& each : json.get_ref<const nlohmann::ordered_json::array_t&>()) {
-      attempts.push_back({Timestamp(std::chrono::microseconds(each.at("at").get<std::int64_t>())),
-                          std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
-                          each.at("error_type").get<std::string>(),
-                          each.at("error_message").get<std::string>()});
-    }
-    return attempts;
-  });
 }
 
 void read_event(RowReader& row, DeadLetter& letter) {
@@ -98,7 +75,7 @@ void read_event(RowReader& row, DeadLetter& letter) {
   letter.data.bytes = row.text();
   letter.data.encoding = row.parsed(&parse_data_encoding);
   letter.data.problem = row.text();
-  letter.metadata.attributes = read_attributes(row);
+  letter.metadata.attributes = from_json(row, attributes_from_json);
   letter.metadata.source = row.text();
 }
 
@@ -122,10 +99,31 @@ void read_context(RowReader& row, DeadLetter& letter) {
   letter.metadata.published_at = row.time();
   letter.failed_at = row.time();
   letter.retry_count = row.small<std::uint32_t>();
-  letter.attempts = read_attempts(row);
+  letter.attempts = from_json(row, attempts_from_json);
 }
 
 }  // namespace
+
+Attributes attributes_from_json(std::string_view text) {
+  Attributes attributes;
+  const auto json = nlohmann::ordered_json::parse(text);
+  for (const auto& [name, value] : json.get_ref<const nlohmann::ordered_json::object_t&>()) {
+    attributes.emplace_back(name, value.get<std::string>());
+  }
+  return attributes;
+}
+
+std::vector<Attempt> attempts_from_json(std::string_view text) {
+  std::vector<Attempt> attempts;
+  const auto json = nlohmann::ordered_json::parse(text);
+  for (const auto& each : json.get_ref<const nlohmann::ordered_json::array_t&>()) {
+    attempts.push_back({Timestamp(std::chrono::microseconds(each.at("at").get<std::int64_t>())),
+                        std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
+                        each.at("error_type").get<std::string>(),
+                        each.at("error_message").get<std::string>()});
+  }
+  return attempts;
+}
 
 std::string_view letter_columns() noexcept {
   return "id, event_id, event_type, schema_version, event_data, data_encoding, data_note, attributes, "

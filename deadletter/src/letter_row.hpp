@@ -44,7 +44,10 @@ class LetterInsert {
 /// The column `attempts`:
 /// `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"..."}]`.
 [[nodiscard]] std::string attempts_to_json(const std::vector<Attempt>& attempts);
+[[nodiscard]] std::vector<Attempt> attempts_from_json(std::string_view text);
 /// The column `attributes`: one object, names in the order given.
 [[nodiscard]] std::string attributes_to_json(const Attributes& attributes);
+/// Throws nlohmann::json::exception for what is not such an object; so does attempts_from_json.
+[[nodiscard]] Attributes attributes_from_json(std::string_view text);
 
 }  // namespace tidings::deadletter

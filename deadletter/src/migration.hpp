@@ -30,10 +30,4 @@ void migrate(Connection& connection, int from, int to, std::span<const Migration
 /// The file that keeps the database as it was before it became version `to`.
 [[nodiscard]] std::filesystem::path backup_path(const std::filesystem::path& database, int to);
 
-/// Copies a database with all that is committed, also what is in its -wal file, to `target` (mode 0600,
-/// synced; replaces an earlier copy only when the new one is whole). Throws SQLite::Exception or
-/// Error(DatabaseUnusable).
-void back_up(const std::filesystem::path& database, const std::filesystem::path& target,
-             const std::string& vfs, Connection::Deadline deadline);
-
 }  // namespace tidings::deadletter

@@ -3,6 +3,7 @@
 #include <tidings/deadletter/store.hpp>
 
 #include "migration.hpp"
+#include "owner_file.hpp"
 #include "schema.hpp"
 #include "spill_file.hpp"
 
@@ -22,6 +23,8 @@ struct StoreInternals {
   FileCalls spill_calls = FileCalls::of_the_system();
   /// The largest row that SQLite takes, in bytes; 0: as SQLite was built (1,000,000,000).
   int row_limit = 0;
+  /// Which boot of the machine this is.
+  std::string boot_id = current_boot_id();
 };
 
 /// Store::open, with everything that tests replace.

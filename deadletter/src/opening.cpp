@@ -1,7 +1,10 @@
 #include "opening.hpp"
 
+#include "backup.hpp"
 #include "database_file.hpp"
 #include "file_system.hpp"
+#include "integrity.hpp"
+#include "owner_file.hpp"
 #include "schema.hpp"
 #include "sqlite_error.hpp"
 
@@ -19,6 +22,9 @@ namespace {
 
 using Kind = DatabaseIdentity::Kind;
 using std::chrono::steady_clock;
+
+/// A service starts late by no more than this because its predecessor died, however large the database.
+constexpr std::chrono::milliseconds kQuickCheckTime{2000};
 
 /// One call's view of what it is to open.
 struct Opening {
@@ -97,7 +103,8 @@ void bring_up_to_version(Connection& connection, const Opening& opening, int ver
   }
   const bool ours = read_meta(connection, meta::kOwner) != "application";
   if (ours && copy == Copy::BeforeMigration)
-    back_up(opening.path, backup_path(opening.path, wanted), internals.vfs, opening.deadline);
+    back_up(opening.path, backup_path(opening.path, wanted), internals.vfs, opening.deadline,
+            "nothing was migrated");
   migrate(connection, version, wanted, internals.migrations, ours);
 }
 
@@ -149,6 +156,17 @@ void create_with_mode(const Opening& opening, Kind kind) {
   }
 }
 
+/// For what a process that died may have left, when nobody has looked since. Never for an application's file:
+/// that is its owner's to check.
+void require_sound(const Opening& opening, const DatabaseIdentity& identity) {
+  if (identity.kind != Kind::Tidings || identity.adopted) return;
+  const std::string found = quick_check(opening.path, opening.internals.vfs, kQuickCheckTime);
+  if (found.empty()) return;
+  refuse(opening,
+         "the database is damaged (quick check: " + printable(found) + "); " + how_to_salvage(opening.path),
+         ErrorCode::DatabaseUnusable);
+}
+
 }  // namespace
 
 void make_current(const std::filesystem::path& path, const StoreOptions& options,
@@ -158,11 +176,14 @@ void make_current(const std::filesystem::path& path, const StoreOptions& options
   static std::mutex creation;
   const std::lock_guard lock(creation);
   const Opening opening{path, options, internals, spill_path, steady_clock::now() + options.busy_timeout};
+  const bool left_unclean =
+      was_left_open(path) || OwnerFile::was_left_unclean(owner_path(path), internals.boot_id);
   const auto identity = inspect(path, kCannotOpen, internals.vfs, opening.deadline);
   require_acceptable(opening, identity);
   require_writable(path, kCannotOpen);
   create_with_mode(opening, identity.kind);
   try {
+    if (left_unclean) require_sound(opening, identity);
     write_schema(opening, identity);
   } catch (const SQLite::Exception& error) {
     const bool migrating =

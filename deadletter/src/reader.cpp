@@ -4,14 +4,17 @@
 #include "database_file.hpp"
 #include "file_system.hpp"
 #include "groups.hpp"
+#include "journal_backlog.hpp"
 #include "letter_row.hpp"
 #include "query.hpp"
 #include "schema.hpp"
+#include "spill_importer.hpp"
 #include "sqlite_error.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <type_traits>
 #include <utility>
@@ -134,9 +137,9 @@ class Reader::Implementation {
     }
   }
 
-  [[nodiscard]] std::uint64_t spill_bytes() const {
+  [[nodiscard]] std::uint64_t spill_bytes() {
     std::uint64_t bytes = 0;
-    for (const auto& spill : spills_) bytes += size_of(spill);
+    for (const auto& spill : spills_) bytes += waiting_in(spill);
     return bytes;
   }
 
@@ -177,6 +180,18 @@ class Reader::Implementation {
     if (errno == ENOENT || errno == ENOTDIR) return 0;
     throw unusable("cannot see the spill file", spill,
                    errno_text(errno) + "; run as the service's user or group");
+  }
+
+  /// A header is no letter, and what is imported waits no more, though a service died before it emptied the
+  /// file.
+  std::uint64_t waiting_in(const std::filesystem::path& spill) {
+    const std::uint64_t size = size_of(spill);
+    const auto header = size == 0 ? std::nullopt : SpillHeader::peek(spill);
+    if (!header) return size;
+    const std::uint64_t imported = ask(kCannotRead, [&](Connection& connection) {
+      return imported_bytes(connection.database(), header->token);
+    });
+    return size - (imported > size ? SpillHeader::kSize : std::max(imported, SpillHeader::kSize));
   }
 
   const Options options_;
@@ -248,7 +263,18 @@ std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit) {
       kCannotRead, [&](Connection& connection) { return find_groups(connection.database(), filter, limit); });
 }
 
-std::uint64_t Reader::spill_bytes() const { return implementation_->spill_bytes(); }
+JournalBacklog Reader::journal_backlog() {
+  return implementation_->ask(kCannotRead,
+                              [&](Connection& connection) { return read_backlog(connection.database()); });
+}
+
+std::vector<UnservedHandler> Reader::unserved_handlers(std::size_t limit) {
+  require_limit(limit);
+  return implementation_->ask(
+      kCannotRead, [&](Connection& connection) { return read_unserved(connection.database(), limit); });
+}
+
+std::uint64_t Reader::spill_bytes() { return implementation_->spill_bytes(); }
 const std::filesystem::path& Reader::spill_path() const noexcept { return implementation_->spill_path(); }
 
 }  // namespace tidings::deadletter

@@ -37,19 +37,78 @@ Session::Session(const std::filesystem::path& path, const Options& options)
 
 void Session::wait_from_now() { connection_.wait_until(std::chrono::steady_clock::now() + busy_timeout_); }
 
+void Session::begin(Sync sync) {
+  wait_from_now();
+  set_sync(sync);
+  run(begin_);
+}
+
+void Session::end() { run(commit_); }
+
+/// The setting takes effect between transactions; it is parsed, and so costs more than leaving it.
+void Session::set_sync(Sync sync) {
+  if (sync_ == sync) return;
+  connection_.execute(sync == Sync::Always ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  sync_ = sync;
+}
+
 std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
   std::vector<LetterOutcome> outcomes;
   outcomes.reserve(letters.size());
-  wait_from_now();
-  try {
-    run(begin_);
+  transact([&] {
     for (const DeadLetter& letter : letters) outcomes.push_back(take(letter));
-    run(commit_);
+  });
+  return outcomes;
+}
+
+bool Session::commit(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
+  begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
+  try {
+    if (!write(batch, service, result)) {
+      connection_.rollback();
+      return false;
+    }
   } catch (...) {
     connection_.rollback();
     throw;
   }
-  return outcomes;
+  try {
+    end();
+  } catch (const SQLite::Exception& error) {
+    connection_.rollback();
+    throw CommitInDoubt(error);
+  }
+  return true;
+}
+
+JournalWriter& Session::journal() {
+  if (!journal_) journal_.emplace(connection_.database());
+  return *journal_;
+}
+
+bool Session::write(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
+  JournalWriter& writer = journal();
+  result.repeats.clear();
+  result.repeats.reserve(batch.appended.size());
+  for (const JournalAppend& event : batch.appended) result.repeats.push_back(writer.append(event, service));
+  for (const JournalDelivery& delivery : batch.changed) writer.change(delivery);
+  if (!take_all(batch.letters, result.letters)) return false;
+  writer.finish(batch.finished);
+  return true;
+}
+
+/// False: a letter is Unsaved that was not before.
+bool Session::take_all(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) {
+  const bool again = outcomes.size() == letters.size();
+  outcomes.resize(letters.size());
+  bool all = true;
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    const auto place = outcomes[i].place;
+    if (again && (place == LetterOutcome::Place::Spilled || place == LetterOutcome::Place::Unsaved)) continue;
+    outcomes[i] = take(*letters[i]);
+    all = all && outcomes[i].place != LetterOutcome::Place::Unsaved;
+  }
+  return all;
 }
 
 LetterOutcome Session::take(const DeadLetter& letter) {

@@ -1,18 +1,30 @@
 #pragma once
 
+#include <tidings/journal.hpp>
 #include <tidings/letter_sink.hpp>
 
 #include "connection.hpp"
+#include "journal_writer.hpp"
 #include "letter_row.hpp"
 
+#include <SQLiteCpp/Exception.h>
+
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace tidings::deadletter {
+
+/// A commit of the journal failed while it ran: whether it happened will show.
+class CommitInDoubt : public SQLite::Exception {
+ public:
+  explicit CommitInDoubt(const SQLite::Exception& cause) : SQLite::Exception(cause) {}
+};
 
 /// A store's connection with all it keeps prepared; replaced as a whole when the database has failed. Not
 /// thread-safe.
@@ -33,11 +45,41 @@ class Session {
   /// Throws SQLite::Exception.
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler);
+  /// One batch of the journal of `service` in one transaction. Letters whose outcome is Spilled or Unsaved
+  /// already are left out of it; any other that cannot be a row makes it none: then false, with their
+  /// outcomes. Throws CommitInDoubt, or SQLite::Exception when the database takes nothing, or
+  /// Error(NotEncodable); then it took nothing.
+  [[nodiscard]] bool commit(const JournalBatch& batch, std::string_view service, JournalCommit& result);
+  /// Runs `work`, which throws SQLite::Exception, in one synced transaction.
+  template <class Work>
+  void transact(Work work) {
+    begin(Sync::Always);
+    try {
+      work();
+      end();
+    } catch (...) {
+      connection_.rollback();
+      throw;
+    }
+  }
+  /// Made at first use: most stores keep letters alone.
+  [[nodiscard]] JournalWriter& journal();
+  [[nodiscard]] Connection& connection() noexcept { return connection_; }
+  /// As `store` does with each of its letters, inside an open transaction.
+  [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
   /// Whether the file at the path is no longer the one connected to.
   [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
 
  private:
-  [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
+  /// Whether a commit is synced, or only written.
+  enum class Sync : std::uint8_t { Never, Always };
+
+  void begin(Sync sync);
+  void end();
+  void set_sync(Sync sync);
+  [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, JournalCommit& result);
+  [[nodiscard]] bool take_all(std::span<const DeadLetter* const> letters,
+                              std::vector<LetterOutcome>& outcomes);
   void wait_from_now();
 
   const std::chrono::milliseconds busy_timeout_;
@@ -46,6 +88,8 @@ class Session {
   SQLite::Statement commit_;
   SQLite::Statement dead_keys_;
   LetterInsert insert_;
+  std::optional<JournalWriter> journal_;
+  Sync sync_ = Sync::Always;  // as a Connection begins
 };
 
 }  // namespace tidings::deadletter

@@ -37,8 +37,7 @@ std::string_view advice(int sqlite_code) noexcept {
     case SQLITE_IOERR:
       return "the disk reports an error; check the disk and the system's log";
     case SQLITE_CORRUPT:
-      return "the database is damaged; keep a copy, then restore a backup or use .recover of the sqlite3 "
-             "shell";
+      return "the database is damaged";
     case SQLITE_NOTADB:
       return "this is not an SQLite database; give another path, or restore a backup if it was one";
     case SQLITE_CANTOPEN:
@@ -56,6 +55,12 @@ std::string_view advice(int sqlite_code) noexcept {
     default:
       return {};
   }
+}
+
+std::string quoted_for_shell(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
 }
 
 }  // namespace
@@ -101,6 +106,15 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string how_to_salvage(const std::filesystem::path& database) {
+  const std::string path = printable(database.native());
+  return "stop the services that use it, keep a copy of it and of its -wal file, then restore a backup, or "
+         "save "
+         "what can be read with: sqlite3 " +
+         quoted_for_shell(path) + " .recover | sqlite3 " + quoted_for_shell(path + ".recovered") +
+         " and put that in its place";
+}
+
 Error unusable(std::string_view what_failed, const std::filesystem::path& path, std::string_view why,
                ErrorCode code, int sqlite_code) {
   return {code, std::string(what_failed) + " " + printable(path.native()) + ": " + std::string(why),
@@ -110,7 +124,9 @@ Error unusable(std::string_view what_failed, const std::filesystem::path& path, 
 Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                const SQLite::Exception& cause) {
   const int code = cause.getExtendedErrorCode() > 0 ? cause.getExtendedErrorCode() : cause.getErrorCode();
-  return unusable(what_failed, path, explain(code, cause.what()), error_code(code), code);
+  std::string why = explain(code, cause.what());
+  if (primary(code) == SQLITE_CORRUPT) why += "; " + how_to_salvage(path);
+  return unusable(what_failed, path, why, error_code(code), code);
 }
 
 }  // namespace tidings::deadletter

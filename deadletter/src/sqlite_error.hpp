@@ -26,6 +26,9 @@ enum class FailureKind : std::uint8_t {
 /// log.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// What to do about a damaged database, with the commands that save what can be read of it.
+[[nodiscard]] std::string how_to_salvage(const std::filesystem::path& database);
+
 /// An Error about `path`: "<what failed> <path>: <why and what to do>".
 [[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                              std::string_view why, ErrorCode code = ErrorCode::DatabaseUnusable,

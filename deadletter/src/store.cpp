@@ -1,16 +1,21 @@
 #include <tidings/deadletter/store.hpp>
 
+#include "backup.hpp"
 #include "file_system.hpp"
 #include "open_store.hpp"
 #include "opening.hpp"
+#include "spill_importer.hpp"
 #include "sqlite_error.hpp"
+#include "store_journal.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
 #include <exception>
+#include <functional>
 #include <mutex>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -18,6 +23,9 @@ namespace tidings::deadletter {
 namespace {
 
 constexpr const char* kCannotStore = "cannot store dead letters in";
+/// How long an import may go on at a time, while a service starts and while the bus waits for it.
+constexpr std::chrono::milliseconds kImportAtOpen{1000};
+constexpr std::chrono::milliseconds kImportAtOnce{100};
 constexpr unsigned kWidestMode = 0660;
 constexpr const char* kMoved =
     "the file was deleted or replaced while it was in use; restore it, and look for its letters in the file "
@@ -54,28 +62,43 @@ std::filesystem::path resolve_spill_path(const std::filesystem::path& database,
   return resolve_path(folder, "folder of the spill file") / wanted.filename();
 }
 
+Error in_doubt(const std::filesystem::path& database, const SQLite::Exception& cause) {
+  const int code = cause.getExtendedErrorCode();
+  return unusable("in doubt: an error during the commit in", database,
+                  "this process goes on as if it had not happened, but it may be found after a restart; "
+                  "publishing again with the same idempotency key is safe: " +
+                      explain(code, cause.what()),
+                  ErrorCode::InDoubt, code);
+}
+
 LetterOutcome unsaved(std::string problem) { return {LetterOutcome::Place::Unsaved, 0, std::move(problem)}; }
 
 }  // namespace
 
-class Store::Implementation {
+class Store::Implementation : private StoreWriter {
  public:
   Implementation(const std::filesystem::path& path, const StoreOptions& options, StoreInternals internals)
       : options_(options),
         internals_(std::move(internals)),
         path_(resolve_path(path, "dead-letter database")),
         spill_(resolve_spill_path(path_, options.spill_path),
-               {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls}) {
+               {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls}),
+        journal_(*this,
+                 {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id}) {
     make_current(path_, options_, internals_, spill_.path());
     session_ = connect(path_, options_, internals_);
     spill_.open();
+    spills_ = in_database([](Session& session) { return known_spills(session.connection()); });
+    import_until(std::chrono::steady_clock::now() + kImportAtOpen);
   }
   Implementation(const Implementation&) = delete;
   Implementation& operator=(const Implementation&) = delete;
 
-  /// SQLite forbids a child even to close what its parent opened, so there the session is leaked.
-  ~Implementation() {
-    if (::getpid() != process_) static_cast<void>(session_.release());
+  /// SQLite forbids a child even to close what its parent opened, so there the connections are leaked.
+  ~Implementation() override {
+    if (::getpid() == process_) return;
+    static_cast<void>(session_.release());
+    journal_.abandon();
   }
 
   std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) {
@@ -90,7 +113,9 @@ class Store::Implementation {
     } catch (const std::exception& error) {
       outcomes.assign(letters.size(), unsaved(printable(error.what())));
     }
-    spill_unsaved(letters, outcomes);
+    std::vector<const DeadLetter*> each;
+    for (const DeadLetter& letter : letters) each.push_back(&letter);
+    spill_unsaved(each, outcomes);
     return outcomes;
   }
 
@@ -101,10 +126,78 @@ class Store::Implementation {
     return in_database([&](Session& session) { return session.dead_keys(service, event_type, handler); });
   }
 
+  SpillImport import_spilled() {
+    if (::getpid() != process_) return {};
+    import_until(std::chrono::steady_clock::now() + kImportAtOnce);
+    const std::lock_guard lock(mutex_);
+    return std::exchange(imported_, {});
+  }
+
+  /// Not in turn with writers: SQLite copies one moment while they go on.
+  void backup(const std::filesystem::path& target) const {
+    require_same_process();
+    const auto whole = resolve_path(target, "backup copy");
+    require_backup_target(path_, spill_.path(), whole);
+    try {
+      back_up(path_, whole, internals_.vfs, std::chrono::steady_clock::now() + options_.busy_timeout,
+              "nothing was copied");
+    } catch (const SQLite::Exception& error) {
+      throw unusable("cannot back up", path_, error);
+    }
+  }
+
+  [[nodiscard]] Journal& journal() noexcept { return journal_; }
+
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_.path(); }
 
  private:
+  void write(const std::function<void(Session&)>& work) override {
+    require_same_process();
+    const std::lock_guard lock(mutex_);
+    in_database(work);
+  }
+
+  void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) override {
+    const std::lock_guard lock(mutex_);
+    spill_unsaved(letters, outcomes);
+  }
+
+  void import_until(Connection::Deadline deadline) {
+    {
+      const std::lock_guard lock(mutex_);
+      imported_.problem.clear();
+    }
+    for (const auto& spill : spills_) {
+      if (SpillImporter::has_work(spill)) import_from(spill, deadline);
+    }
+  }
+
+  /// In steps between which others may write.
+  void import_from(const std::filesystem::path& path, Connection::Deadline deadline) {
+    SpillFile another(path, {options_.file_mode, 0, options_.busy_timeout, internals_.spill_calls});
+    SpillImporter importer(path == spill_.path() ? spill_ : another);
+    bool more = true;
+    while (more && std::chrono::steady_clock::now() < deadline) {
+      const std::lock_guard lock(mutex_);
+      more = import_step(importer, path);
+    }
+  }
+
+  bool import_step(SpillImporter& importer, const std::filesystem::path& path) {
+    try {
+      in_database([&](Session& session) { importer.step(session, imported_); });
+      return imported_.more;
+    } catch (const Error& error) {
+      // Who has the lock needs it for a moment; there is another time.
+      if (error.code() != ErrorCode::DatabaseBusy) imported_.problem = error.what();
+    } catch (const std::system_error& error) {
+      imported_.problem = unusable("cannot import the spill file", path, error.code().message()).what();
+    }
+    imported_.more = false;
+    return false;
+  }
+
   void require_same_process() const {
     if (::getpid() == process_) return;
     throw Error(ErrorCode::ForkedChild,
@@ -132,23 +225,35 @@ class Store::Implementation {
   template <class Work>
   std::invoke_result_t<Work, Session&> in_database(Work work) {
     try {
-      auto result = work(sound_session());
-      // Again: what was committed to a file that had just been deleted is not stored.
-      if (session_->file_moved()) drop_moved();
-      return result;
+      if constexpr (std::is_void_v<std::invoke_result_t<Work, Session&>>) {
+        work(sound_session());
+        require_still_there();
+      } else {
+        auto result = work(sound_session());
+        require_still_there();
+        return result;
+      }
+    } catch (const CommitInDoubt& error) {
+      suspect_ = true;
+      throw in_doubt(path_, error);
     } catch (const SQLite::Exception& error) {
       suspect_ = failure_kind(error.getErrorCode()) == FailureKind::Database;
       throw unusable(kCannotStore, path_, error);
     }
   }
 
-  void spill_unsaved(std::span<const DeadLetter> letters, std::vector<LetterOutcome>& outcomes) {
+  /// Again: what was committed to a file that had just been deleted is not stored.
+  void require_still_there() {
+    if (session_->file_moved()) drop_moved();
+  }
+
+  void spill_unsaved(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) {
     std::vector<std::size_t> places;
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < letters.size(); ++i) {
       if (outcomes[i].place != LetterOutcome::Place::Unsaved) continue;
       try {
-        lines.push_back(to_json_line(letters[i]));
+        lines.push_back(to_json_line(*letters[i]));
         places.push_back(i);
       } catch (const std::exception& error) {
         outcomes[i].problem +=
@@ -174,10 +279,14 @@ class Store::Implementation {
   const StoreInternals internals_;
   const std::filesystem::path path_;
 
+  std::vector<std::filesystem::path> spills_;  // all that were ever in use; constant after construction
+
   std::mutex mutex_;
+  SpillImport imported_;              // guarded by mutex_; since import_spilled was last called
   SpillFile spill_;                   // guarded by mutex_, but for its path
   std::unique_ptr<Session> session_;  // guarded by mutex_; empty when the next call is to connect anew
   bool suspect_ = false;              // guarded by mutex_; the last call failed for more than a lock
+  StoreJournal journal_;              // writes through session_; its own thread safety
 };
 
 Store::Store(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
@@ -202,6 +311,12 @@ std::vector<std::string> Store::dead_keys(std::string_view service, std::string_
                                           std::string_view handler) {
   return implementation_->dead_keys(service, event_type, handler);
 }
+
+void Store::backup(const std::filesystem::path& target) const { implementation_->backup(target); }
+
+SpillImport Store::import_spilled() { return implementation_->import_spilled(); }
+
+Journal* Store::journal() noexcept { return &implementation_->journal(); }
 
 const std::filesystem::path& Store::path() const noexcept { return implementation_->path(); }
 const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spill_path(); }

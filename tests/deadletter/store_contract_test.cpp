@@ -1,3 +1,4 @@
+#include "contracts/journal_contract.hpp"
 #include "contracts/letter_sink_contract.hpp"
 #include "deadletter/temporary_folder.hpp"
 
@@ -25,6 +26,12 @@ SinkUnderTest make_store() {
   return {deadletter::Store::open(database), [folder, database] { return letters_by_id(database); }};
 }
 
+JournalUnderTest make_journal() {
+  const SinkUnderTest store = make_store();
+  return {store.sink, store.letters};
+}
+
+INSTANTIATE_TEST_SUITE_P(Store, JournalContract, testing::Values(JournalMaker(make_journal)));
 INSTANTIATE_TEST_SUITE_P(Store, LetterSinkContract, testing::Values(LetterSinkMaker(make_store)));
 
 }  // namespace

@@ -68,9 +68,12 @@ struct JournalBatch {
 
 struct JournalCommit {
   /// For each appended event the id of the event that was published before under its idempotency key, or
-  /// nothing. An event with such a repeat was not appended.
+  /// nothing. An event with such a repeat was not appended. Nil: it is a repeat, but the key's row is
+  /// damaged.
   std::vector<std::optional<EventId>> repeats;
-  /// One for each letter: Stored or AlreadyStored.
+  /// One for each letter, as from LetterSink::store. A letter that cannot be a row (larger than the database
+  /// takes) does not hold up the batch: it was Spilled before the commit, or is Unsaved, and the bus's to
+  /// save.
   std::vector<LetterOutcome> letters;
 };
 
@@ -87,9 +90,13 @@ struct OwedDelivery {
   std::vector<std::string> done;
   /// What is known of this delivery; its handler is the one that was asked for.
   JournalDelivery delivery;
+  /// Not empty: some of its values cannot be read (damaged, or changed by hand), and this says which and what
+  /// to do. The others are as they are. A nil event_id is one of those that cannot be read.
+  std::string problem;
 };
 
-/// Which owed deliveries to read, in the order of their journal ids.
+/// Which owed deliveries to read, of events that the owner's service published, in the order of their journal
+/// ids.
 struct OwedQuery {
   /// Empty: of every type (a handler of all events).
   std::string_view event_type;
@@ -101,7 +108,9 @@ struct OwedQuery {
 
 /// How much is owed to one handler.
 struct OwedTotal {
+  std::string service;
   std::string event_type;
+  /// Empty: of events whose rows do not say, being damaged.
   std::string handler;
   std::uint64_t deliveries = 0;
   Timestamp oldest_published_at{};
@@ -119,7 +128,7 @@ struct CrashSuspect {
 struct JournalStart {
   /// Larger than every id in the journal.
   std::int64_t next_id = 1;
-  /// Events in the journal.
+  /// Events in the journal: up to 10,000 counted, of more at most this many.
   std::uint64_t events = 0;
   /// The last owner ended without release(), on this boot of the machine.
   bool crashed = false;
@@ -157,23 +166,26 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
   virtual ~Journal() = default;
 
-  /// Makes the caller the owner, waiting up to `owner_wait` for another to go. The kernel frees the ownership
-  /// when the process dies; a forked child does not have it; a second owner in this process is refused like
-  /// any other. Throws Error: JournalOwned (naming the owner's process), DatabaseUnusable, DatabaseBusy.
-  [[nodiscard]] virtual JournalStart acquire(std::chrono::milliseconds owner_wait) = 0;
+  /// Makes the caller the owner, waiting up to `owner_wait` for another to go. What is appended from now on
+  /// is `service`'s. The kernel frees the ownership when the process dies; a forked child does not have it; a
+  /// second owner in this process is refused like any other. Throws Error: JournalOwned (naming the owner's
+  /// process), DatabaseUnusable, DatabaseBusy.
+  [[nodiscard]] virtual JournalStart acquire(std::string_view service,
+                                             std::chrono::milliseconds owner_wait) = 0;
   /// Ends the ownership. After `clean` nobody suspects that a delivery killed this process.
   virtual void release(bool clean) noexcept = 0;
 
   /// Commits one batch, in one transaction. When it returns, everything survives the death of the process,
   /// and if synced, a power cut. Throws Error, and then nothing of the batch was taken: DatabaseBusy,
-  /// DatabaseUnusable; or InDoubt, when it may have been (an I/O error during the commit itself).
+  /// DatabaseUnusable, NotEncodable (an appended event is larger than the journal takes: commit the others
+  /// without it); or InDoubt, when it may have been (an I/O error during the commit itself).
   virtual JournalCommit commit(const JournalBatch& batch) = 0;
 
   /// What one handler still owes. Throws Error.
   [[nodiscard]] virtual std::vector<OwedDelivery> owed(const OwedQuery& query) = 0;
-  /// The same for all handlers, in numbers. Throws Error.
+  /// The same for all handlers of all services, in numbers. Reads the whole journal. Throws Error.
   [[nodiscard]] virtual std::vector<OwedTotal> owed_totals() = 0;
-  /// Writes down for readers which handlers nobody serves. Throws Error.
+  /// Writes down for readers which handlers nobody serves; whoever is not named is served. Throws Error.
   virtual void report_unserved(std::span<const OwedTotal> handlers) = 0;
   /// Forgets idempotency keys of events published before `time`, a bounded number at a time. True: there are
   /// more. Throws Error.

@@ -2,6 +2,7 @@
 
 #include <tidings/dead_letter.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -32,6 +33,20 @@ enum class WhenBusy : std::uint8_t {
   Spill,  ///< Spills: there will be no other try (the bus is being destroyed).
 };
 
+/// What became of letters that had been Spilled.
+struct SpillImport {
+  /// Letters that are in the database now and no longer in a spill file.
+  std::size_t imported = 0;
+  /// Lines that are no letters (cut off by a crash, damaged, too large for the database), moved to the file
+  /// that `set_aside_in` names.
+  std::size_t set_aside = 0;
+  std::string set_aside_in;
+  /// Why letters still wait; empty when none does, or when only time was lacking.
+  std::string problem;
+  /// There is more to import: call again.
+  bool more = false;
+};
+
 /// The port through which the bus hands over what it gave up on. The bus calls `store` from one thread at a
 /// time, but from different threads; other members may run at the same time, and tools may read and write the
 /// same data from other processes.
@@ -54,6 +69,11 @@ class LetterSink {
   [[nodiscard]] virtual std::vector<std::string> dead_keys(std::string_view service,
                                                            std::string_view event_type,
                                                            std::string_view handler) = 0;
+
+  /// Brings spilled letters home, once and only once, a bounded number at a time, and tells what was done
+  /// since it was last asked. Costs next to nothing while there are none. Thread-safe. Throws only
+  /// std::bad_alloc.
+  [[nodiscard]] virtual SpillImport import_spilled() { return {}; }
 
   /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
   /// transaction; lives as long as the sink. Null: there is none, and events cannot be durable.

@@ -70,6 +70,27 @@ struct Group {
   Timestamp last_failed_at{};
 };
 
+/// Durable events that are still owed to a handler.
+struct JournalBacklog {
+  /// Up to 10,000 they are counted; of more, at most this many.
+  std::int64_t events = 0;
+  bool exact = true;
+  /// Of the one that was published first.
+  std::optional<Timestamp> oldest_published_at;
+};
+
+/// A handler that events are owed to and that nobody has subscribed for a while.
+struct UnservedHandler {
+  std::string service;
+  std::string event_type;
+  /// Empty: of events whose rows in the journal do not say, being damaged.
+  std::string handler;
+  std::int64_t owed = 0;
+  Timestamp since{};
+
+  friend bool operator==(const UnservedHandler&, const UnservedHandler&) = default;
+};
+
 /// Reads the dead letters of a database, from any process, while services write: never waits for them, never
 /// makes them wait, writes nothing. One thread at a time per Reader. Every call sees a consistent state of
 /// its own.
@@ -97,8 +118,13 @@ class Reader {
   [[nodiscard]] std::optional<StoredLetter> oldest(const Filter& filter);
   /// Most letters first, at most `limit`.
   [[nodiscard]] std::vector<Group> groups(const Filter& filter, std::size_t limit);
-  /// Bytes of the spill file that wait for import; 0 if there are none.
-  [[nodiscard]] std::uint64_t spill_bytes() const;
+  /// Costs the same however long the journal is.
+  [[nodiscard]] JournalBacklog journal_backlog();
+  /// Those with most events first, at most `limit` (1 to 10,000). Known once a bus with a journal has run for
+  /// some seconds.
+  [[nodiscard]] std::vector<UnservedHandler> unserved_handlers(std::size_t limit);
+  /// Bytes of letters in the spill files that wait for import; 0 if there are none. Throws Error.
+  [[nodiscard]] std::uint64_t spill_bytes();
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept;
 
  private:

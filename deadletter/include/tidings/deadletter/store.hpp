@@ -50,6 +50,8 @@ class Store final : public LetterSink {
   /// ForeignDatabase, NewerSchema, DatabaseBusy, InvalidArgument; nothing is written to a file that is
   /// refused. A failed migration leaves the database as it was. Paths are paths, never URIs; a relative one
   /// is resolved now.
+  /// When the last process to use it died, a file that tidings made is first checked for damage, for at most
+  /// two seconds.
   [[nodiscard]] static std::shared_ptr<Store> open(const std::filesystem::path& path,
                                                    const StoreOptions& options = {});
 
@@ -59,6 +61,18 @@ class Store final : public LetterSink {
                                                  WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
+  /// Letters of every spill file that the database was ever used with. `open` imports too, for up to a
+  /// second.
+  [[nodiscard]] SpillImport import_spilled() override;
+  /// The journal of durable events, in the same database. One bus of one process owns it at a time, by the
+  /// lock of the file `<database>.owner`, which nothing else may open. Lives as long as the store.
+  [[nodiscard]] Journal* journal() noexcept override;
+
+  /// Copies the whole database, as it is at one moment, to the file `target` while everybody goes on using
+  /// it. The copy (mode 0600) is synced and has that name only when it is whole; an earlier file there is
+  /// replaced. A crash leaves at most `<target>.unfinished`, which the next backup uses again. Throws Error:
+  /// InvalidArgument, DatabaseUnusable, DatabaseBusy; then `target` is as it was.
+  void backup(const std::filesystem::path& target) const;
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept;

@@ -1,0 +1,58 @@
+#include "integrity.hpp"
+
+#include "database_file.hpp"
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+
+namespace tidings::deadletter {
+namespace {
+
+/// The kernel's list of all locks, one a line, with `MAJOR:MINOR:INODE` of the file (proc(5), /proc/locks).
+bool is_locked_by_anyone(const std::filesystem::path& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return false;
+  std::array<char, 64> file{};
+  std::snprintf(file.data(), file.size(), " %02x:%02x:%llu ", major(facts.st_dev), minor(facts.st_dev),
+                static_cast<unsigned long long>(facts.st_ino));
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    if (line.find(file.data()) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool was_left_open(const std::filesystem::path& database) noexcept {
+  try {
+    struct stat facts {};
+    const bool wal_left = ::stat(wal_path(database).c_str(), &facts) == 0 && facts.st_size > 0;
+    return wal_left && !is_locked_by_anyone(database.native() + "-shm");
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+std::string quick_check(const std::filesystem::path& database, const std::string& vfs,
+                        std::chrono::milliseconds time) {
+  Connection connection(database, Access::ReadOnly, vfs, std::chrono::steady_clock::now() + time);
+  connection.interrupt_at_deadline();
+  try {
+    const std::string found = connection.text("PRAGMA quick_check(1)");
+    return found == "ok" ? std::string() : found;
+  } catch (const SQLite::Exception& error) {
+    const int code = error.getErrorCode() & 0xff;
+    if (code == SQLITE_INTERRUPT || code == SQLITE_BUSY) return {};
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return error.what();
+    throw;
+  }
+}
+
+}  // namespace tidings::deadletter

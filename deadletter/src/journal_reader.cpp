@@ -1,0 +1,202 @@
+#include "journal_reader.hpp"
+
+#include "journal_backlog.hpp"
+#include "journal_row.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace tidings::deadletter {
+namespace {
+
+// The name between its quotes, as the array has it (names hold nothing that JSON escapes), finds the few rows
+// that are then looked at closely.
+std::string scan() {
+  return "SELECT " + std::string(kEventColumns) +
+         " FROM tidings_journal WHERE id > ?1 AND id <= ?2 AND service = ?3"
+         " AND (?4 = '' OR event_type = ?4) AND instr(handlers, ?5) > 0 ORDER BY id";
+}
+std::string deliveries() {
+  return "SELECT " + std::string(kDeliveryColumns) + " FROM tidings_journal_deliveries WHERE journal_id = ?";
+}
+constexpr const char* kTotals =
+    "SELECT id, service, event_type, handlers, published_at, EXISTS (SELECT 1 FROM"
+    " tidings_journal_deliveries WHERE journal_id = tidings_journal.id AND done = 1) FROM tidings_journal";
+constexpr const char* kHandlers = "SELECT handlers FROM tidings_journal WHERE id = ?";
+
+/// Larger than every id in either table: a number that was in use must not come again while anything under it
+/// is left.
+constexpr const char* kNextId =
+    "SELECT 1 + max(ifnull((SELECT max(id) FROM tidings_journal), 0),"
+    " ifnull((SELECT max(journal_id) FROM tidings_journal_deliveries), 0))";
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Totals under (service, event type, handler).
+class Totals {
+ public:
+  void add(std::string_view service, std::string_view event_type, const std::string& handler,
+           std::uint64_t deliveries, Timestamp oldest) {
+    auto& total = totals_[{std::string(service), std::string(event_type), handler}];
+    total.oldest_published_at = total.deliveries == 0 ? oldest : std::min(total.oldest_published_at, oldest);
+    total.deliveries += deliveries;
+  }
+
+  [[nodiscard]] std::vector<OwedTotal> take() {
+    std::vector<OwedTotal> result;
+    for (auto& [key, total] : totals_) {
+      std::tie(total.service, total.event_type, total.handler) = key;
+      result.push_back(std::move(total));
+    }
+    return result;
+  }
+
+ private:
+  std::map<std::tuple<std::string, std::string, std::string>, OwedTotal> totals_;
+};
+
+/// Events alike in all that a total is about, so that names are made and parsed once for all of them.
+struct Alike {
+  std::uint64_t events = 0;
+  Timestamp oldest{};
+};
+
+/// A row whose handlers cannot be read counts for a handler without a name.
+std::vector<std::string> names_or_none(std::string_view handlers) {
+  return handlers_from_json(handlers).value_or(std::vector<std::string>{""});
+}
+
+}  // namespace
+
+JournalReader::JournalReader(const std::filesystem::path& path, const std::string& vfs,
+                             std::chrono::milliseconds busy_timeout)
+    : busy_timeout_(busy_timeout),
+      connection_(path, Access::ReadOnly, vfs, std::chrono::steady_clock::now() + busy_timeout),
+      scan_(connection_.database(), scan()),
+      deliveries_(connection_.database(), deliveries()) {}
+
+void JournalReader::wait_from_now() {
+  connection_.wait_until(std::chrono::steady_clock::now() + busy_timeout_);
+}
+
+std::vector<OwedDelivery> JournalReader::owed(const OwedQuery& query, std::string_view service) {
+  wait_from_now();
+  const std::string quoted = '"' + std::string(query.handler) + '"';
+  const PreparedUse use(scan_);
+  scan_.integer(query.after);
+  scan_.integer(query.up_to);
+  scan_.text(service);
+  scan_.text(query.event_type);
+  scan_.text(quoted);
+  std::vector<OwedDelivery> result;
+  while (result.size() < query.limit && scan_.step()) {
+    OwedDelivery owed;
+    if (read_owed(query.handler, owed)) result.push_back(std::move(owed));
+  }
+  return result;
+}
+
+bool JournalReader::read_owed(std::string_view handler, OwedDelivery& owed) {
+  auto handlers = handlers_from_json(scan_.column_text(kHandlersColumn));
+  if (!handlers || !contains(*handlers, handler)) return false;
+  owed = read_event(scan_);
+  owed.handlers = *std::move(handlers);
+  owed.delivery.journal_id = owed.journal_id;
+  owed.delivery.handler = handler;
+  add_deliveries(owed);
+  if (owed.delivery.done) return false;
+  if (!owed.problem.empty()) {
+    owed.problem = "event " + std::to_string(owed.journal_id) + " of the journal " + owed.problem +
+                   "; correct its row, or restore a backup";
+  }
+  return true;
+}
+
+void JournalReader::add_deliveries(OwedDelivery& owed) {
+  const PreparedUse use(deliveries_);
+  deliveries_.integer(owed.journal_id);
+  while (deliveries_.step()) {
+    const std::string_view handler = deliveries_.column_text(kDeliveryHandlerColumn);
+    if (deliveries_.column_integer(kDoneColumn) != 0) owed.done.emplace_back(handler);
+    if (handler == owed.delivery.handler) {
+      owed.delivery = read_delivery(deliveries_, owed.journal_id, owed.problem);
+    }
+  }
+}
+
+std::vector<OwedTotal> JournalReader::owed_totals() {
+  wait_from_now();
+  Totals totals;
+  std::map<std::tuple<std::string, std::string, std::string>, Alike, std::less<>> alike;
+  Prepared row(connection_.database(), kTotals);
+  while (row.step()) {
+    const std::tuple key(row.column_text(1), row.column_text(2), row.column_text(3));
+    const Timestamp published_at(std::chrono::microseconds(row.column_integer(4)));
+    if (row.column_integer(5) == 0) {
+      auto found = alike.find(key);
+      if (found == alike.end()) found = alike.emplace(key, Alike{0, published_at}).first;
+      ++found->second.events;
+      found->second.oldest = std::min(found->second.oldest, published_at);
+      continue;
+    }
+    for (const std::string& handler : names_or_none(std::get<2>(key))) {
+      if (is_done(row.column_integer(0), handler)) continue;
+      totals.add(std::get<0>(key), std::get<1>(key), handler, 1, published_at);
+    }
+  }
+  for (const auto& [key, events] : alike) {
+    for (const std::string& handler : names_or_none(std::get<2>(key))) {
+      totals.add(std::get<0>(key), std::get<1>(key), handler, events.events, events.oldest);
+    }
+  }
+  return totals.take();
+}
+
+JournalStart JournalReader::extent() {
+  wait_from_now();
+  JournalStart start;
+  start.next_id = connection_.integer(kNextId);
+  start.events = static_cast<std::uint64_t>(read_backlog(connection_.database()).events);
+  return start;
+}
+
+std::vector<CrashSuspect> JournalReader::suspects(std::span<const SlotContent> slots) {
+  wait_from_now();
+  const bool alone = std::all_of(slots.begin(), slots.end(),
+                                 [&](const SlotContent& slot) { return slot.thread == slots[0].thread; });
+  std::vector<CrashSuspect> result;
+  for (const SlotContent& slot : slots) {
+    if (slot.journal_id <= 0) continue;
+    for (const std::string& handler : handlers_of(slot.journal_id)) {
+      if (crash_slot_hash(handler) != slot.handler || is_done(slot.journal_id, handler)) continue;
+      const bool known = std::any_of(result.begin(), result.end(), [&](const CrashSuspect& suspect) {
+        return suspect.journal_id == slot.journal_id && suspect.handler == handler;
+      });
+      if (!known) result.push_back({slot.journal_id, handler, alone});
+    }
+  }
+  return result;
+}
+
+std::vector<std::string> JournalReader::handlers_of(std::int64_t journal_id) {
+  Prepared row(connection_.database(), kHandlers);
+  row.integer(journal_id);
+  if (!row.step()) return {};
+  return handlers_from_json(row.column_text(0)).value_or(std::vector<std::string>());
+}
+
+bool JournalReader::is_done(std::int64_t journal_id, const std::string& handler) {
+  const PreparedUse use(deliveries_);
+  deliveries_.integer(journal_id);
+  while (deliveries_.step()) {
+    if (deliveries_.column_text(kDeliveryHandlerColumn) == handler) {
+      return deliveries_.column_integer(kDoneColumn) != 0;
+    }
+  }
+  return false;
+}
+
+}  // namespace tidings::deadletter

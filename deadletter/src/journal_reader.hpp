@@ -1,0 +1,56 @@
+#pragma once
+
+#include "connection.hpp"
+#include "prepared.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// An attempt that a crash slot told of: the handler is known by its hash.
+struct SlotContent {
+  std::int64_t journal_id = 0;
+  std::uint64_t handler = 0;
+  std::uint64_t thread = 0;
+};
+
+/// Reads the journal's tables through a connection of its own, which no commit waits for. Not thread-safe.
+/// Members throw SQLite::Exception.
+class JournalReader {
+ public:
+  JournalReader(const std::filesystem::path& path, const std::string& vfs,
+                std::chrono::milliseconds busy_timeout);
+
+  [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query, std::string_view service);
+  [[nodiscard]] std::vector<OwedTotal> owed_totals();
+  /// next_id and events of what acquire finds.
+  [[nodiscard]] JournalStart extent();
+  /// The deliveries that are still owed among those that the slots tell of. Slots of more than one thread:
+  /// none was alone.
+  [[nodiscard]] std::vector<CrashSuspect> suspects(std::span<const SlotContent> slots);
+
+  [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
+
+ private:
+  /// Whether the event of the scan's row is owed to the handler; then it is in `owed`.
+  [[nodiscard]] bool read_owed(std::string_view handler, OwedDelivery& owed);
+  void add_deliveries(OwedDelivery& owed);
+  [[nodiscard]] std::vector<std::string> handlers_of(std::int64_t journal_id);
+  [[nodiscard]] bool is_done(std::int64_t journal_id, const std::string& handler);
+  void wait_from_now();
+
+  const std::chrono::milliseconds busy_timeout_;
+  Connection connection_;
+  Prepared scan_;
+  Prepared deliveries_;
+};
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,255 @@
+#include "owner_file.hpp"
+
+#include "sqlite_error.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr const char* kCannotOwn = "cannot own the journal: its owner file";
+/// "tidings\n", read as a number on the machines that tidings runs on.
+constexpr std::uint64_t kMagic = 0x0a73676e69646974ULL;
+constexpr std::uint32_t kFormat = 1;
+/// A page, so that slots keep their alignment and the header shares no cache line with them.
+constexpr std::size_t kHeaderSize = 4096;
+constexpr std::size_t kFileSize = kHeaderSize + OwnerFile::kSlots * sizeof(CrashSlot);
+/// How often a wait looks again: nobody can be told when another process ends.
+constexpr std::chrono::milliseconds kBetweenLooks{5};
+
+static_assert(sizeof(CrashSlot) == 64);
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+
+/// The owner files that this process owns. Held while such a file is opened and until it is locked, so that
+/// no descriptor is closed that shares its file with another's lock.
+struct Register {
+  using File = std::pair<dev_t, ino_t>;
+  std::mutex mutex;
+  std::map<File, pid_t> owned;  // guarded by mutex; of another process: the parent's, before a fork
+
+  static Register& instance() {
+    static Register instance;
+    return instance;
+  }
+  [[nodiscard]] bool has(const struct stat& facts) const {
+    const auto found = owned.find({facts.st_dev, facts.st_ino});
+    return found != owned.end() && found->second == ::getpid();
+  }
+};
+
+struct flock whole_file(short type) noexcept {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& why) {
+  throw unusable(kCannotOwn, path, why);
+}
+
+}  // namespace
+
+struct OwnerFile::Header {
+  std::uint64_t magic;
+  std::uint32_t format;
+  std::uint32_t clean;
+  std::int64_t process;
+  std::array<char, 64> boot_id;
+
+  [[nodiscard]] bool is_blank() const noexcept { return magic == 0; }
+  [[nodiscard]] bool is_ours() const noexcept { return magic == kMagic; }
+  [[nodiscard]] bool crashed_on(const std::string& boot) const noexcept {
+    return is_ours() && format == kFormat && clean == 0 && !boot.empty() &&
+           boot == std::string_view(boot_id.data(), ::strnlen(boot_id.data(), boot_id.size()));
+  }
+};
+
+OwnerFile::OwnerFile(std::filesystem::path path, unsigned mode, std::string boot_id)
+    : path_(std::move(path)), mode_(mode), boot_id_(std::move(boot_id)) {}
+
+OwnerFile::~OwnerFile() { release(false); }
+
+OwnerFile::LastOwner OwnerFile::lock(std::chrono::milliseconds wait) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  for (;;) {
+    try {
+      if (try_lock()) break;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::JournalOwned || std::chrono::steady_clock::now() >= deadline) throw;
+    } catch (const std::system_error& error) {
+      fail(path_, error.code().message() + "; check its mode, its folder and the disk");
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+  try {
+    require_ours();
+    LastOwner last;
+    Header header{};
+    std::memcpy(&header, memory_, sizeof header);
+    last.crashed = header.crashed_on(boot_id_);
+    for (std::size_t i = 0; last.crashed && i < kSlots; ++i) {
+      std::array<std::int64_t, 3> slot{};
+      std::memcpy(slot.data(), memory_ + kHeaderSize + i * sizeof(CrashSlot), sizeof slot);
+      if (slot[0] == 0) continue;
+      last.slots.push_back(
+          {slot[0], static_cast<std::uint64_t>(slot[1]), static_cast<std::uint64_t>(slot[2])});
+    }
+    return last;
+  } catch (...) {
+    release(false);
+    throw;
+  }
+}
+
+/// True: locked. Throws Error(JournalOwned) when somebody else owns it, std::system_error. False: the file
+/// was replaced meanwhile.
+bool OwnerFile::try_lock() {
+  Register& files = Register::instance();
+  const std::lock_guard guard(files.mutex);
+  struct stat facts {};
+  if (::stat(path_.c_str(), &facts) == 0 && files.has(facts)) throw owned_by(::getpid());
+  Descriptor file = open_file();
+  struct flock wanted = whole_file(F_WRLCK);
+  if (::fcntl(file.get(), F_SETLK, &wanted) != 0) {
+    if (errno != EACCES && errno != EAGAIN) throw std::system_error(errno, std::generic_category());
+    wanted = whole_file(F_WRLCK);
+    if (::fcntl(file.get(), F_GETLK, &wanted) != 0 || wanted.l_type == F_UNLCK) return false;
+    throw owned_by(wanted.l_pid);
+  }
+  struct stat current {};
+  if (::fstat(file.get(), &facts) != 0 || ::stat(path_.c_str(), &current) != 0 ||
+      facts.st_ino != current.st_ino || facts.st_dev != current.st_dev) {
+    return false;
+  }
+  map(file);
+  file_ = std::move(file);
+  process_ = ::getpid();
+  files.owned[{facts.st_dev, facts.st_ino}] = process_;
+  return true;
+}
+
+Descriptor OwnerFile::open_file() const {
+  for (int tries = 0;; ++tries) {
+    Descriptor file;
+    if (create_file(path_, mode_, &file)) return file;
+    file = Descriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!file && (errno != ENOENT || tries > 0)) throw std::system_error(errno, std::generic_category());
+    if (!file) continue;
+    struct stat facts {};
+    if (::fstat(file.get(), &facts) != 0) throw std::system_error(errno, std::generic_category());
+    if (!S_ISREG(facts.st_mode)) fail(path_, "it is not a regular file; remove it");
+    return file;
+  }
+}
+
+/// The disk space is had before anything is mapped: a store to a page that no disk has would kill the
+/// process.
+void OwnerFile::map(const Descriptor& file) {
+  const int problem = ::posix_fallocate(file.get(), 0, static_cast<off_t>(kFileSize));
+  if (problem != 0) throw std::system_error(problem, std::generic_category());
+  void* const memory = ::mmap(nullptr, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category());
+  memory_ = static_cast<std::byte*>(memory);
+}
+
+void OwnerFile::require_ours() const {
+  Header header{};
+  std::memcpy(&header, memory_, sizeof header);
+  if (header.is_blank()) return;
+  if (!header.is_ours()) {
+    fail(path_, "it is damaged, or not tidings'; look what it is, and remove it while no service runs");
+  }
+  if (header.format > kFormat) fail(path_, "it was written by a newer tidings; run that, or remove it");
+}
+
+void OwnerFile::sign() noexcept {
+  Header header{kMagic, kFormat, 0, process_, {}};
+  boot_id_.copy(header.boot_id.data(), header.boot_id.size() - 1);
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    new (memory_ + kHeaderSize + i * sizeof(CrashSlot)) CrashSlot();
+  }
+  // The mark goes last, and at once: a process that dies here leaves a blank file or a signed one.
+  std::memcpy(memory_ + sizeof kMagic, reinterpret_cast<const std::byte*>(&header) + sizeof kMagic,
+              sizeof header - sizeof kMagic);
+  std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(memory_)).store(kMagic);
+}
+
+std::span<CrashSlot> OwnerFile::slots() noexcept {
+  return {std::launder(reinterpret_cast<CrashSlot*>(memory_ + kHeaderSize)), kSlots};
+}
+
+void OwnerFile::release(bool clean) noexcept {
+  if (memory_ == nullptr) return;
+  const bool ours = ::getpid() == process_;
+  if (ours && clean) {
+    Header header{};
+    std::memcpy(&header, memory_, sizeof header);
+    header.clean = 1;
+    std::memcpy(memory_, &header, sizeof header);
+  }
+  ::munmap(std::exchange(memory_, nullptr), kFileSize);
+  Register& files = Register::instance();
+  // A forked child has a copy of the register, whose mutex may be held for ever, and no lock.
+  if (!ours) {
+    file_ = Descriptor();
+    return;
+  }
+  const std::lock_guard guard(files.mutex);
+  struct stat facts {};
+  if (::fstat(file_.get(), &facts) == 0) files.owned.erase({facts.st_dev, facts.st_ino});
+  file_ = Descriptor();
+}
+
+Error OwnerFile::owned_by(pid_t process) const {
+  // In another PID namespace (a container) the kernel does not name it.
+  const std::string whose = process == ::getpid() ? "another bus of this process"
+                            : process > 0         ? "process " + std::to_string(process)
+                                                  : std::string("a process of another container");
+  return {ErrorCode::JournalOwned,
+          "the journal " + printable(path_.native()) + " is owned by " + whose +
+              "; stop that first, or give this bus an owner_wait for rolling restarts"};
+}
+
+bool OwnerFile::was_left_unclean(const std::filesystem::path& path, const std::string& boot_id) noexcept {
+  Register& files = Register::instance();
+  const std::lock_guard guard(files.mutex);
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode) || files.has(facts)) return false;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct flock lock = whole_file(F_WRLCK);
+  if (!file || ::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) return false;
+  Header header{};
+  const auto size = static_cast<ssize_t>(sizeof header);
+  return ::pread(file.get(), &header, sizeof header, 0) == size && header.crashed_on(boot_id);
+}
+
+std::filesystem::path owner_path(const std::filesystem::path& database) {
+  return database.native() + ".owner";
+}
+
+std::string current_boot_id() {
+  std::string id;
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::getline(file, id);
+  return id;
+}
+
+}  // namespace tidings::deadletter

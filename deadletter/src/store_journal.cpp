@@ -1,0 +1,117 @@
+#include "store_journal.hpp"
+
+#include "sqlite_error.hpp"
+
+#include <SQLiteCpp/Exception.h>
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr const char* kCannotRead = "cannot read the journal in";
+
+}  // namespace
+
+StoreJournal::StoreJournal(StoreWriter& writer, Options options)
+    : process_(::getpid()),
+      writer_(writer),
+      options_(std::move(options)),
+      owner_(owner_path(options_.database), options_.file_mode, options_.boot_id) {}
+
+JournalStart StoreJournal::acquire(std::string_view service, std::chrono::milliseconds owner_wait) {
+  require_same_process();
+  validate_name(service, "service");
+  const auto last = owner_.lock(owner_wait);
+  try {
+    JournalStart start = read([&](JournalReader& reader) {
+      JournalStart found = reader.extent();
+      found.suspects = reader.suspects(last.slots);
+      return found;
+    });
+    start.crashed = last.crashed;
+    owner_.sign();
+    service_ = service;
+    return start;
+  } catch (...) {
+    // Unsigned: what the last owner left stays for the next.
+    owner_.release(false);
+    throw;
+  }
+}
+
+void StoreJournal::release(bool clean) noexcept {
+  service_.clear();
+  owner_.release(clean);
+}
+
+void StoreJournal::require_same_process() const {
+  if (::getpid() == process_) return;
+  throw Error(ErrorCode::ForkedChild,
+              "this journal was opened by the parent process; a forked child must open one of its own");
+}
+
+void StoreJournal::require_owned() const {
+  require_same_process();
+  if (!service_.empty()) return;
+  throw Error(ErrorCode::NoJournal, "the journal is used before acquire or after release; acquire it first");
+}
+
+JournalCommit StoreJournal::commit(const JournalBatch& batch) {
+  require_owned();
+  JournalCommit result;
+  bool done = false;
+  for (;;) {
+    writer_.write([&](Session& session) { done = session.commit(batch, service_, result); });
+    if (done) return result;
+    // Some letter cannot be a row: it is kept elsewhere before its delivery's end is committed, and outside
+    // of the transaction, so that no process waits for this one's database and it for that one's spill file.
+    writer_.spill(batch.letters, result.letters);
+  }
+}
+
+template <class Question>
+std::invoke_result_t<Question, JournalReader&> StoreJournal::read(Question question) {
+  const std::lock_guard lock(reading_);
+  try {
+    if (reader_ == nullptr || reader_->file_moved()) {
+      reader_.reset();
+      reader_ = std::make_unique<JournalReader>(options_.database, options_.vfs, options_.busy_timeout);
+    }
+    return question(*reader_);
+  } catch (const SQLite::Exception& error) {
+    if (failure_kind(error.getErrorCode()) == FailureKind::Database) reader_.reset();
+    throw unusable(kCannotRead, options_.database, error);
+  }
+}
+
+std::vector<OwedDelivery> StoreJournal::owed(const OwedQuery& query) {
+  require_owned();
+  return read([&](JournalReader& reader) { return reader.owed(query, service_); });
+}
+
+std::vector<OwedTotal> StoreJournal::owed_totals() {
+  require_owned();
+  return read([](JournalReader& reader) { return reader.owed_totals(); });
+}
+
+void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {
+  require_owned();
+  writer_.write(
+      [&](Session& session) { session.transact([&] { session.journal().report_unserved(handlers); }); });
+}
+
+bool StoreJournal::forget_keys(Timestamp published_before) {
+  require_owned();
+  bool more = false;
+  writer_.write([&](Session& session) {
+    session.transact([&] { more = session.journal().forget_keys(published_before); });
+  });
+  return more;
+}
+
+void StoreJournal::abandon() noexcept { static_cast<void>(reader_.release()); }
+
+}  // namespace tidings::deadletter

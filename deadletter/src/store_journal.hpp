@@ -1,0 +1,82 @@
+#pragma once
+
+#include "journal_reader.hpp"
+#include "owner_file.hpp"
+#include "session.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// What the store lends to its journal: the one session that writes, and the spill file.
+class StoreWriter {
+ public:
+  StoreWriter() = default;
+  StoreWriter(const StoreWriter&) = delete;
+  StoreWriter& operator=(const StoreWriter&) = delete;
+  virtual ~StoreWriter() = default;
+
+  /// Runs `work` while nobody else writes, on a sound session. Throws Error.
+  virtual void write(const std::function<void(Session&)>& work) = 0;
+  /// Spills those letters whose outcome is Unsaved, as the store does with its own.
+  virtual void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) = 0;
+};
+
+/// The journal in a store's database. Writes go through the store's session, in turn with letters; reads have
+/// a connection of their own.
+class StoreJournal final : public Journal {
+ public:
+  struct Options {
+    std::filesystem::path database;
+    std::string vfs;
+    std::chrono::milliseconds busy_timeout{};
+    unsigned file_mode = 0600;
+    std::string boot_id;
+  };
+
+  StoreJournal(StoreWriter& writer, Options options);
+
+  [[nodiscard]] JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override;
+  void release(bool clean) noexcept override;
+  JournalCommit commit(const JournalBatch& batch) override;
+  [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query) override;
+  [[nodiscard]] std::vector<OwedTotal> owed_totals() override;
+  void report_unserved(std::span<const OwedTotal> handlers) override;
+  [[nodiscard]] bool forget_keys(Timestamp published_before) override;
+  [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }
+
+  /// In a forked child: gives up what SQLite forbids it even to close.
+  void abandon() noexcept;
+
+ private:
+  void require_same_process() const;
+  void require_owned() const;
+  template <class Question>
+  std::invoke_result_t<Question, JournalReader&> read(Question question);
+
+  // Constant after construction.
+  const pid_t process_;
+  StoreWriter& writer_;
+  const Options options_;
+
+  OwnerFile owner_;      // its lock and header: acquire and release, which are one thread's
+  std::string service_;  // set by acquire; empty: not owned
+
+  std::mutex reading_;
+  std::unique_ptr<JournalReader> reader_;  // guarded by reading_; empty when the next read is to connect anew
+};
+
+}  // namespace tidings::deadletter

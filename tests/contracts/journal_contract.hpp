@@ -1,0 +1,443 @@
+#pragma once
+
+#include <tidings/journal.hpp>
+#include <tidings/letter_sink.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "contracts/sample_event.hpp"
+#include "contracts/sample_letter.hpp"
+
+// What every Journal promises, whatever it keeps its events in. An implementation's test instantiates it:
+//
+//   namespace tidings::contract {
+//   INSTANTIATE_TEST_SUITE_P(MemoryJournal, JournalContract, testing::Values(JournalMaker([] { ... })));
+//   }
+namespace tidings::contract {
+
+/// A fresh, empty journal, the sink that it is kept with, and the way to read back that sink's letters.
+struct JournalUnderTest {
+  std::shared_ptr<LetterSink> sink;
+  std::function<std::vector<DeadLetter>()> letters;
+
+  [[nodiscard]] Journal& journal() const { return *sink->journal(); }
+};
+
+/// Makes journals that have nothing to do with each other.
+using JournalMaker = std::function<JournalUnderTest()>;
+
+class JournalContract : public testing::TestWithParam<JournalMaker> {
+ protected:
+  static constexpr std::int64_t kEnd = 1'000'000;
+
+  Journal& journal() { return subject_.journal(); }
+  JournalStart acquire() { return journal().acquire("orders", std::chrono::milliseconds(0)); }
+
+  JournalCommit append(const std::vector<SampleEvent>& events, bool synced = false) {
+    JournalBatch batch;
+    for (const SampleEvent& event : events) batch.appended.push_back(event.append());
+    batch.synced = synced;
+    return journal().commit(batch);
+  }
+  JournalCommit append(std::int64_t first, std::int64_t last) {
+    std::vector<SampleEvent> events;
+    for (std::int64_t number = first; number <= last; ++number) events.emplace_back(number);
+    return append(events);
+  }
+  void change(const JournalDelivery& delivery) {
+    JournalBatch batch;
+    batch.changed.push_back(delivery);
+    static_cast<void>(journal().commit(batch));
+  }
+  void finish(const std::vector<std::int64_t>& ids) {
+    JournalBatch batch;
+    batch.finished = ids;
+    static_cast<void>(journal().commit(batch));
+  }
+  std::vector<OwedDelivery> owed(const std::string& handler, const std::string& event_type = "",
+                                 std::int64_t after = 0, std::int64_t up_to = kEnd, std::size_t limit = 100) {
+    return journal().owed({event_type, handler, after, up_to, limit});
+  }
+  std::vector<std::int64_t> owed_ids(const std::string& handler, const std::string& event_type = "") {
+    std::vector<std::int64_t> ids;
+    for (const OwedDelivery& each : owed(handler, event_type)) ids.push_back(each.journal_id);
+    return ids;
+  }
+  static JournalDelivery done(std::int64_t id, const std::string& handler) {
+    JournalDelivery delivery;
+    delivery.journal_id = id;
+    delivery.handler = handler;
+    delivery.done = true;
+    return delivery;
+  }
+
+  using Ids = std::vector<std::int64_t>;
+
+  JournalUnderTest subject_ = GetParam()();
+};
+
+// --- appending and reading back ---
+
+TEST_P(JournalContract, BeginsEmptyAtOne) {
+  const auto start = acquire();
+  EXPECT_EQ(start.next_id, 1);
+  EXPECT_EQ(start.events, 0U);
+  EXPECT_FALSE(start.crashed);
+  EXPECT_TRUE(start.suspects.empty());
+  EXPECT_TRUE(owed("send_receipt").empty());
+  EXPECT_TRUE(journal().owed_totals().empty());
+}
+
+TEST_P(JournalContract, OwesAnAppendedEventToEachOfItsHandlers) {
+  static_cast<void>(acquire());
+  const auto result = append(1, 3);
+  EXPECT_EQ(result.repeats, std::vector<std::optional<EventId>>(3));
+  EXPECT_TRUE(result.letters.empty());
+  EXPECT_EQ(owed_ids("send_receipt"), (Ids{1, 2, 3}));
+  EXPECT_EQ(owed_ids("ship"), (Ids{1, 2, 3}));
+  EXPECT_TRUE(owed_ids("receipt").empty());
+  EXPECT_TRUE(owed_ids("").empty());
+}
+
+TEST_P(JournalContract, GivesBackEveryField) {
+  static_cast<void>(acquire());
+  SampleEvent event(7);
+  event.schema_version = 3;
+  event.metadata = full_metadata(7);
+  append({event}, true);
+  const auto result = owed("ship");
+  ASSERT_EQ(result.size(), 1U);
+  EXPECT_EQ(result[0].journal_id, 7);
+  EXPECT_EQ(result[0].event_type, "orders.order_placed");
+  EXPECT_EQ(result[0].schema_version, 3);
+  EXPECT_EQ(result[0].data.bytes, event.data.bytes);
+  EXPECT_EQ(result[0].data.encoding, DataEncoding::Json);
+  EXPECT_EQ(result[0].metadata, event.metadata);
+  EXPECT_EQ(result[0].handlers, (std::vector<std::string>{"send_receipt", "ship"}));
+  EXPECT_EQ(result[0].problem, "");
+}
+
+TEST_P(JournalContract, KeepsWhatJsonCannotSay) {
+  static_cast<void>(acquire());
+  SampleEvent event(1);
+  event.data = encode_data({{"name", "\xff\xfe"}});
+  ASSERT_EQ(event.data.encoding, DataEncoding::Cbor);
+  append({event});
+  EXPECT_EQ(owed("ship").at(0).data.bytes, event.data.bytes);
+  EXPECT_EQ(owed("ship").at(0).data.encoding, DataEncoding::Cbor);
+}
+
+TEST_P(JournalContract, SelectsByEventType) {
+  static_cast<void>(acquire());
+  SampleEvent other(2);
+  other.event_type = "orders.order_cancelled";
+  append({SampleEvent(1), other});
+  EXPECT_EQ(owed_ids("ship", "orders.order_placed"), (Ids{1}));
+  EXPECT_EQ(owed_ids("ship", "orders.order_cancelled"), (Ids{2}));
+  EXPECT_EQ(owed_ids("ship"), (Ids{1, 2}));
+}
+
+TEST_P(JournalContract, PagesInTheOrderOfIdsWithinItsBounds) {
+  static_cast<void>(acquire());
+  append(1, 10);
+  const auto ids = [&](std::int64_t after, std::int64_t up_to, std::size_t limit) {
+    Ids result;
+    for (const auto& each : owed("ship", "", after, up_to, limit)) result.push_back(each.journal_id);
+    return result;
+  };
+  EXPECT_EQ(ids(0, kEnd, 3), (Ids{1, 2, 3}));
+  EXPECT_EQ(ids(3, kEnd, 3), (Ids{4, 5, 6}));
+  EXPECT_EQ(ids(3, 5, 10), (Ids{4, 5}));
+  EXPECT_EQ(ids(10, kEnd, 3), Ids());
+  EXPECT_EQ(ids(0, 0, 3), Ids());
+}
+
+TEST_P(JournalContract, OwesAnEventOnlyToHandlersOfExactlyThatName) {
+  static_cast<void>(acquire());
+  SampleEvent event(1);
+  event.handlers = R"(["ship_fast","reship","%"])";
+  append({event});
+  EXPECT_TRUE(owed_ids("ship").empty());
+  EXPECT_TRUE(owed_ids("ship_").empty());
+  EXPECT_TRUE(owed_ids(R"(ship_fast","reship)").empty());
+  EXPECT_EQ(owed_ids("%"), (Ids{1}));
+  EXPECT_EQ(owed_ids("reship"), (Ids{1}));
+}
+
+// --- progress of deliveries ---
+
+TEST_P(JournalContract, RemembersWhatIsKnownOfADelivery) {
+  static_cast<void>(acquire());
+  append(1, 1);
+  JournalDelivery delivery;
+  delivery.journal_id = 1;
+  delivery.handler = "ship";
+  delivery.attempts_made = 2;
+  delivery.attempts = full_letter(1).attempts;
+  delivery.failed_at = SampleEvent::published_at(5);
+  delivery.next_attempt_at = SampleEvent::published_at(9);
+  delivery.crashes = 1;
+  change(delivery);
+  const auto result = owed("ship").at(0);
+  EXPECT_EQ(result.delivery.journal_id, 1);
+  EXPECT_EQ(result.delivery.handler, "ship");
+  EXPECT_FALSE(result.delivery.done);
+  EXPECT_EQ(result.delivery.attempts_made, 2U);
+  EXPECT_EQ(result.delivery.attempts, delivery.attempts);
+  EXPECT_EQ(result.delivery.failed_at, delivery.failed_at);
+  EXPECT_EQ(result.delivery.next_attempt_at, delivery.next_attempt_at);
+  EXPECT_EQ(result.delivery.crashes, 1U);
+  EXPECT_EQ(owed("send_receipt").at(0).delivery.attempts_made, 0U);
+  EXPECT_EQ(owed("send_receipt").at(0).delivery.handler, "send_receipt");
+}
+
+TEST_P(JournalContract, ReplacesWhatWasKnownOfADelivery) {
+  static_cast<void>(acquire());
+  append(1, 1);
+  JournalDelivery delivery;
+  delivery.journal_id = 1;
+  delivery.handler = "ship";
+  delivery.attempts_made = 1;
+  delivery.next_attempt_at = SampleEvent::published_at(9);
+  change(delivery);
+  delivery.attempts_made = 2;
+  delivery.next_attempt_at = std::nullopt;
+  change(delivery);
+  EXPECT_EQ(owed("ship").at(0).delivery.attempts_made, 2U);
+  EXPECT_EQ(owed("ship").at(0).delivery.next_attempt_at, std::nullopt);
+}
+
+TEST_P(JournalContract, OwesNothingToAHandlerThatIsDone) {
+  static_cast<void>(acquire());
+  append(1, 2);
+  change(done(1, "ship"));
+  EXPECT_EQ(owed_ids("ship"), (Ids{2}));
+  EXPECT_EQ(owed_ids("send_receipt"), (Ids{1, 2}));
+  EXPECT_EQ(owed("send_receipt").at(0).done, (std::vector<std::string>{"ship"}));
+}
+
+TEST_P(JournalContract, ForgetsAFinishedEventWithItsDeliveries) {
+  static_cast<void>(acquire());
+  append(1, 6);
+  change(done(2, "ship"));
+  finish({2, 3, 6, 42});
+  EXPECT_EQ(owed_ids("ship"), (Ids{1, 4, 5}));
+  EXPECT_EQ(owed_ids("send_receipt"), (Ids{1, 4, 5}));
+  append(2, 2);
+  EXPECT_EQ(owed_ids("ship"), (Ids{1, 2, 4, 5}));
+}
+
+TEST_P(JournalContract, CommitsAnEmptyBatch) {
+  static_cast<void>(acquire());
+  const auto result = journal().commit({});
+  EXPECT_TRUE(result.repeats.empty());
+  EXPECT_TRUE(result.letters.empty());
+}
+
+// --- letters ---
+
+TEST_P(JournalContract, StoresLettersWithTheEndOfTheirDeliveries) {
+  static_cast<void>(acquire());
+  append(1, 2);
+  const DeadLetter one = letter(1);
+  JournalBatch batch;
+  batch.letters = {&one};
+  batch.finished = {1};
+  const auto result = journal().commit(batch);
+  ASSERT_EQ(result.letters.size(), 1U);
+  EXPECT_EQ(result.letters[0].place, LetterOutcome::Place::Stored);
+  EXPECT_GT(result.letters[0].id, 0);
+  EXPECT_EQ(owed_ids("ship"), (Ids{2}));
+  ASSERT_EQ(subject_.letters().size(), 1U);
+  expect_equal_letter(subject_.letters()[0], one);
+}
+
+TEST_P(JournalContract, LeavesALetterThatIsThereAlreadyAsItIs) {
+  static_cast<void>(acquire());
+  const DeadLetter one = letter(1);
+  const auto first = subject_.sink->store({&one, 1}, WhenBusy::Throw);
+  JournalBatch batch;
+  batch.letters = {&one};
+  const auto result = journal().commit(batch);
+  EXPECT_EQ(result.letters.at(0).place, LetterOutcome::Place::AlreadyStored);
+  EXPECT_EQ(result.letters.at(0).id, first.at(0).id);
+  EXPECT_EQ(subject_.letters().size(), 1U);
+}
+
+// --- idempotency keys ---
+
+TEST_P(JournalContract, AppendsAnEventOnceUnderAKey) {
+  static_cast<void>(acquire());
+  SampleEvent first(1);
+  SampleEvent repeat(2);
+  SampleEvent other(3);
+  first.key = repeat.key = "payment-42";
+  append({first});
+  const auto result = append({repeat, other});
+  ASSERT_EQ(result.repeats.size(), 2U);
+  EXPECT_EQ(result.repeats[0], first.metadata.event_id);
+  EXPECT_EQ(result.repeats[1], std::nullopt);
+  EXPECT_EQ(owed_ids("ship"), (Ids{1, 3}));
+}
+
+TEST_P(JournalContract, RecognisesARepeatWithinABatch) {
+  static_cast<void>(acquire());
+  SampleEvent first(1);
+  SampleEvent repeat(2);
+  first.key = repeat.key = "payment-42";
+  const auto result = append({first, repeat});
+  EXPECT_EQ(result.repeats.at(0), std::nullopt);
+  EXPECT_EQ(result.repeats.at(1), first.metadata.event_id);
+  EXPECT_EQ(owed_ids("ship"), (Ids{1}));
+}
+
+TEST_P(JournalContract, KeepsKeysOfDifferentSourcesApart) {
+  static_cast<void>(acquire());
+  SampleEvent first(1);
+  SampleEvent other(2);
+  first.key = other.key = "payment-42";
+  other.metadata.source = "billing";
+  EXPECT_EQ(append({first, other}).repeats, std::vector<std::optional<EventId>>(2));
+}
+
+TEST_P(JournalContract, RemembersAKeyAfterItsEventIsFinished) {
+  static_cast<void>(acquire());
+  SampleEvent first(1);
+  first.key = "payment-42";
+  append({first});
+  finish({1});
+  SampleEvent repeat(2);
+  repeat.key = first.key;
+  EXPECT_EQ(append({repeat}).repeats.at(0), first.metadata.event_id);
+}
+
+TEST_P(JournalContract, ForgetsKeysOfOldEventsOnly) {
+  static_cast<void>(acquire());
+  SampleEvent old(1);
+  SampleEvent young(2);
+  old.key = "old";
+  young.key = "young";
+  append({old, young});
+  EXPECT_FALSE(journal().forget_keys(young.metadata.published_at));
+  SampleEvent old_again(3);
+  SampleEvent young_again(4);
+  old_again.key = "old";
+  young_again.key = "young";
+  const auto result = append({old_again, young_again});
+  EXPECT_EQ(result.repeats.at(0), std::nullopt);
+  EXPECT_EQ(result.repeats.at(1), young.metadata.event_id);
+}
+
+TEST_P(JournalContract, ForgetsManyKeysInBoundedSteps) {
+  static_cast<void>(acquire());
+  std::vector<SampleEvent> events;
+  for (std::int64_t number = 1; number <= 1200; ++number) {
+    events.emplace_back(number);
+    events.back().key = "key-" + std::to_string(number);
+  }
+  append(events);
+  int steps = 1;
+  while (journal().forget_keys(SampleEvent::published_at(kEnd))) ++steps;
+  EXPECT_GT(steps, 1);
+  EXPECT_LT(steps, 100);
+  SampleEvent again(5000);
+  again.key = "key-1200";
+  EXPECT_EQ(append({again}).repeats.at(0), std::nullopt);
+}
+
+// --- totals ---
+
+TEST_P(JournalContract, TotalsWhatIsOwedToEachHandler) {
+  static_cast<void>(acquire());
+  SampleEvent other(4);
+  other.event_type = "orders.order_cancelled";
+  other.handlers = R"(["ship"])";
+  append(1, 3);
+  append({other});
+  change(done(1, "ship"));
+  std::set<std::string> seen;
+  for (const OwedTotal& total : journal().owed_totals()) {
+    EXPECT_EQ(total.service, "orders");
+    const auto oldest = (total.oldest_published_at - SampleEvent::published_at(0)) / std::chrono::seconds(1);
+    seen.insert(total.event_type + " " + total.handler + " " + std::to_string(total.deliveries) + " since " +
+                std::to_string(oldest));
+  }
+  EXPECT_EQ(seen, (std::set<std::string>{"orders.order_cancelled ship 1 since 4",
+                                         "orders.order_placed send_receipt 3 since 1",
+                                         "orders.order_placed ship 2 since 2"}));
+}
+
+TEST_P(JournalContract, TakesAReportOfUnservedHandlers) {
+  static_cast<void>(acquire());
+  append(1, 3);
+  const auto totals = journal().owed_totals();
+  journal().report_unserved(totals);
+  journal().report_unserved({});
+  EXPECT_EQ(journal().owed_totals().size(), totals.size());
+}
+
+// --- ownership ---
+
+TEST_P(JournalContract, RefusesASecondOwner) {
+  static_cast<void>(acquire());
+  try {
+    static_cast<void>(acquire());
+    FAIL() << "a second owner was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::JournalOwned) << error.what();
+  }
+  append(1, 1);
+  EXPECT_EQ(owed_ids("ship"), (Ids{1}));
+}
+
+TEST_P(JournalContract, GoesOnWhereTheLastOwnerStopped) {
+  static_cast<void>(acquire());
+  append(1, 5);
+  finish({1, 2});
+  journal().release(true);
+  const auto start = acquire();
+  EXPECT_EQ(start.next_id, 6);
+  EXPECT_EQ(start.events, 3U);
+  EXPECT_FALSE(start.crashed);
+  EXPECT_EQ(owed_ids("ship"), (Ids{3, 4, 5}));
+}
+
+TEST_P(JournalContract, OwesAServiceOnlyItsOwnEvents) {
+  static_cast<void>(acquire());
+  append(1, 2);
+  journal().release(true);
+  EXPECT_EQ(journal().acquire("billing", std::chrono::milliseconds(0)).next_id, 3);
+  append(3, 3);
+  EXPECT_EQ(owed_ids("ship"), (Ids{3}));
+  EXPECT_EQ(journal().owed_totals().size(), 4U);
+}
+
+TEST_P(JournalContract, HasFreeSlotsForTheOwner) {
+  static_cast<void>(acquire());
+  ASSERT_FALSE(journal().crash_slots().empty());
+  for (const CrashSlot& slot : journal().crash_slots()) ASSERT_EQ(slot.journal_id.load(), 0);
+}
+
+TEST_P(JournalContract, SuspectsNobodyAfterACleanRelease) {
+  static_cast<void>(acquire());
+  append(1, 1);
+  journal().crash_slots()[0].handler = crash_slot_hash("ship");
+  journal().crash_slots()[0].journal_id = 1;
+  journal().release(true);
+  const auto start = acquire();
+  EXPECT_FALSE(start.crashed);
+  EXPECT_TRUE(start.suspects.empty());
+  EXPECT_EQ(journal().crash_slots()[0].journal_id.load(), 0);
+}
+
+}  // namespace tidings::contract
