@@ -151,6 +151,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);
   std::optional<Instant> do_duties(Instant now);
+  void import_spilled(Instant now);
 
   // durable_publish.cpp
   struct DurableEvent;
@@ -236,6 +237,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::optional<Instant> unserved_due_;
   std::size_t unserved_reported_ = 0;
   Instant keys_due_{};
+  Instant spill_due_{};
+  std::string spill_problem_;
 
   mutable Mutex mutex_;
   Condition changed_;  // a closed subscriber's handler has returned, or its captures have been freed

@@ -152,6 +152,17 @@ void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::se
                 {"waited_ms", std::chrono::milliseconds(waited).count()}});
 }
 
+void BusLog::spill_imported(const SpillImport& import) const noexcept {
+  log_reserved(logger_, import.set_aside > 0 ? Level::Error : Level::Info, "spilled_letters_imported",
+               {{"imported", import.imported},
+                {"set_aside", import.set_aside},
+                {"set_aside_in", import.set_aside_in}});
+}
+
+void BusLog::spill_waits(std::string_view problem) const noexcept {
+  log_reserved(logger_, Level::Warning, "spilled_letters_waiting", {{"problem", problem}});
+}
+
 void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept {
   log_reserved(logger_, Level::Error, "journal_refused",
                {{"retry_in_ms", retry_in.count()}, {"problem", problem}});

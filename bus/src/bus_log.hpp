@@ -44,6 +44,8 @@ class BusLog {
   void database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
                      std::string_view problem) const noexcept;
   void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
+  void spill_imported(const SpillImport& import) const noexcept;
+  void spill_waits(std::string_view problem) const noexcept;
   void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept;
   void unserved(const OwedTotal& total) const noexcept;
   void recovered(const JournalStart& start) const noexcept;

@@ -274,7 +274,8 @@ void JournalWriter::describe(OwedEvent& event, JournalBatch& batch) {
 
 JournalWriter::Group JournalWriter::take_group() {
   Group group;
-  const auto count = static_cast<std::ptrdiff_t>(std::min(requests_.size(), kMaxGroup));
+  const auto count = static_cast<std::ptrdiff_t>(std::min(requests_.size(), alone_ > 0 ? 1 : kMaxGroup));
+  if (alone_ > 0) --alone_;
   group.requests.assign(requests_.begin(), requests_.begin() + count);
   requests_.erase(requests_.begin(), requests_.begin() + count);
   group.events = std::exchange(dirty_, {});
@@ -318,14 +319,18 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
     letters_.report(group.letters, commit.letters);
   } else {
     // A letter never waits for a database that fails; for one that is busy it waits as long as it may.
+    const bool too_large = error->code() == ErrorCode::NotEncodable;
     const bool wait = error->code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw;
-    if (!wait) letters_.keep_now(std::exchange(group.letters, {}));
-    if (!group.events.empty()) log_.journal_refused(error->what(), std::max(last_backoff * 2, kFirstBackoff));
+    if (!wait && !too_large) letters_.keep_now(std::exchange(group.letters, {}));
+    if (!group.events.empty() && !too_large)
+      log_.journal_refused(error->what(), std::max(last_backoff * 2, kFirstBackoff));
   }
   mutex_.lock();
   committing_ = false;
   in_commit_ = 0;
-  if (error) {
+  if (error && error->code() == ErrorCode::NotEncodable && group.requests.size() > 1) {
+    split(group);
+  } else if (error) {
     refuse(group, *error);
   } else {
     settle(group, commit);
@@ -370,6 +375,21 @@ void JournalWriter::refuse(Group& group, const Error& error) {
     settled_up_to_ = request->append.id;
     events_.erase(request->append.id);
   }
+  put_back(group);
+  refused_ = anything_waits();
+  if (!refused_) return;
+  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+  due_ = clock_->monotonic_now() + backoff_;
+  wake_after_commit_ = true;
+}
+
+void JournalWriter::split(Group& group) {
+  alone_ = group.requests.size();
+  requests_.insert(requests_.begin(), group.requests.begin(), group.requests.end());
+  put_back(group);
+}
+
+void JournalWriter::put_back(Group& group) {
   for (const auto& event : group.events) {
     event->in_commit = false;
     for (OwedEvent::Part& part : event->parts) part.changed = part.done || part.attempts_made > 0;
@@ -379,11 +399,6 @@ void JournalWriter::refuse(Group& group, const Error& error) {
                           std::make_move_iterator(group.letters.end()));
   facts_.insert(facts_.begin(), std::make_move_iterator(group.facts.begin()),
                 std::make_move_iterator(group.facts.end()));
-  refused_ = anything_waits();
-  if (!refused_) return;
-  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
-  due_ = clock_->monotonic_now() + backoff_;
-  wake_after_commit_ = true;
 }
 
 std::int64_t JournalWriter::settled_up_to() const {

@@ -139,6 +139,9 @@ class JournalWriter {
   bool commit_group(WhenBusy when_busy) TIDINGS_REQUIRES(mutex_);
   void settle(Group& group, const JournalCommit& commit) TIDINGS_REQUIRES(mutex_);
   void refuse(Group& group, const Error& error) TIDINGS_REQUIRES(mutex_);
+  /// Puts a group back whose requests are to be tried each by itself.
+  void split(Group& group) TIDINGS_REQUIRES(mutex_);
+  void put_back(Group& group) TIDINGS_REQUIRES(mutex_);
   bool flush_all(WhenBusy when_busy);
 
   Journal& journal_;
@@ -159,6 +162,8 @@ class JournalWriter {
   std::vector<std::shared_ptr<OwedEvent>> dirty_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<DeadLetter> waiting_letters_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<JournalDelivery> facts_ TIDINGS_GUARDED_BY(mutex_);
+  /// So many of the next requests are committed each by itself: one of them was too large.
+  std::size_t alone_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::size_t last_group_ TIDINGS_GUARDED_BY(mutex_) = 1;
   std::uint64_t tickets_ TIDINGS_GUARDED_BY(mutex_) = 0;

@@ -41,7 +41,7 @@ Attempt crash_attempt(Timestamp now) {
 void BusCore::open_journal() {
   if (options_.durability == Durability::None) return;
   Journal& port = *options_.store->journal();
-  const JournalStart start = port.acquire(options_.owner_wait);
+  const JournalStart start = port.acquire(options_.service, options_.owner_wait);
   journal_port_ = &port;
   crash_slots_ = port.crash_slots();
   journal_ = std::make_unique<JournalWriter>(
@@ -189,6 +189,7 @@ void BusCore::take_over(const std::shared_ptr<Subscriber>& subscriber, const Owe
   }
   Delivery delivery;
   try {
+    if (!row.problem.empty()) throw Error(ErrorCode::NotDecodable, row.problem);
     const Json data = decode_data(row.data.bytes, row.data.encoding);
     const Payload payload{&data, &kPayloadType<Json>, row.event_type, row.schema_version};
     delivery.event = EventPointer(payload.type->copy(payload, row.metadata));
@@ -307,7 +308,7 @@ void BusCore::report_unserved(Instant now) {
   const auto subscribers = topics_.all();
   std::erase_if(unserved, [&](const OwedTotal& total) {
     return std::any_of(subscribers.begin(), subscribers.end(), [&](const auto& subscriber) {
-      return serves(*subscriber, total.event_type, total.handler);
+      return total.service == options_.service && serves(*subscriber, total.event_type, total.handler);
     });
   });
   const bool changed = unserved.size() != unserved_reported_;

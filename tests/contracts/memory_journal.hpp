@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,10 +32,11 @@ class MemoryJournal final : public LetterSink, public Journal {
   Journal* journal() noexcept override { return this; }
 
   // --- Journal ---
-  JournalStart acquire(std::chrono::milliseconds) override {
+  JournalStart acquire(std::string_view service, std::chrono::milliseconds) override {
     const std::lock_guard lock(mutex_);
     if (owned_) throw Error(ErrorCode::JournalOwned, "another bus of this process owns the journal");
     owned_ = true;
+    service_ = service;
     JournalStart start{.next_id = rows_.empty() ? 1 : rows_.rbegin()->first + 1,
                        .events = rows_.size(),
                        .crashed = !suspects_.empty(),
@@ -78,14 +80,14 @@ class MemoryJournal final : public LetterSink, public Journal {
 
   std::vector<OwedTotal> owed_totals() override {
     const std::lock_guard lock(mutex_);
-    std::map<std::pair<std::string, std::string>, OwedTotal> totals;
+    std::map<std::tuple<std::string, std::string, std::string>, OwedTotal> totals;
     for (const auto& [id, row] : rows_) {
       for (const std::string& handler : row.event.handlers) {
         const auto known = row.deliveries.find(handler);
         if (known != row.deliveries.end() && known->second.done) continue;
-        auto& total = totals[{row.event.event_type, handler}];
+        auto& total = totals[{row.service, row.event.event_type, handler}];
         if (total.deliveries++ == 0)
-          total = {row.event.event_type, handler, 1, row.event.metadata.published_at};
+          total = {row.service, row.event.event_type, handler, 1, row.event.metadata.published_at};
       }
     }
     std::vector<OwedTotal> result;
@@ -154,6 +156,7 @@ class MemoryJournal final : public LetterSink, public Journal {
 
  private:
   struct Row {
+    std::string service;
     OwedDelivery event;
     std::map<std::string, JournalDelivery> deliveries;
   };
@@ -172,14 +175,15 @@ class MemoryJournal final : public LetterSink, public Journal {
     event.data = *append.data;
     event.metadata = *append.metadata;
     event.handlers = Json::parse(append.handlers).get<std::vector<std::string>>();
-    rows_.emplace(append.id, Row{std::move(event), {}});
+    rows_.emplace(append.id, Row{service_, std::move(event), {}});
     return std::nullopt;
   }
   void change(const JournalDelivery& delivery) {
     const auto row = rows_.find(delivery.journal_id);
     if (row != rows_.end()) row->second.deliveries[delivery.handler] = delivery;
   }
-  static std::optional<OwedDelivery> owed_by(const Row& row, const OwedQuery& query) {
+  [[nodiscard]] std::optional<OwedDelivery> owed_by(const Row& row, const OwedQuery& query) const {
+    if (row.service != service_) return std::nullopt;
     const auto& handlers = row.event.handlers;
     const std::string handler(query.handler);
     if (!query.event_type.empty() && row.event.event_type != query.event_type) return std::nullopt;
@@ -207,6 +211,7 @@ class MemoryJournal final : public LetterSink, public Journal {
   std::size_t synced_ = 0;
   std::size_t reads_ = 0;
   bool owned_ = false;
+  std::string service_;
 
   MemoryLetterSink letters_;
   std::array<CrashSlot, 64> slots_{};
