@@ -11,16 +11,8 @@ namespace tidings::detail {
 
 namespace {
 
-constexpr std::size_t kMaxAttemptsKept = 100;
-
 std::chrono::microseconds microseconds(Instant::duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration);
-}
-
-/// Keeps the first and the last half of a long history.
-void append_attempt(std::vector<Attempt>& attempts, Attempt attempt) {
-  if (attempts.size() == kMaxAttemptsKept) attempts.erase(attempts.begin() + kMaxAttemptsKept / 2);
-  attempts.push_back(std::move(attempt));
 }
 
 EncodedData encode_payload(const Payload& payload) {

@@ -4,6 +4,7 @@
 #include "open_store.hpp"
 #include "opening.hpp"
 #include "sqlite_error.hpp"
+#include "store_redrives.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
@@ -29,6 +30,9 @@ void require_valid(const StoreOptions& options) {
     refuse(
         "StoreOptions::file_mode must let the owner read and write (0600) and nobody beyond the group (at "
         "most 0660)");
+  }
+  if (options.retention < std::chrono::hours::zero()) {
+    refuse("StoreOptions::retention must not be negative; zero keeps resolved letters for ever");
   }
   if (options.busy_timeout < std::chrono::milliseconds::zero()) {
     refuse("StoreOptions::busy_timeout must not be negative; zero means not to wait");
@@ -69,6 +73,7 @@ class Store::Implementation {
     make_current(path_, options_, internals_, spill_.path());
     session_ = connect(path_, options_, internals_);
     spill_.open();
+    redrives_ = std::make_unique<StoreRedrives>(path_, options_, internals_);
   }
   Implementation(const Implementation&) = delete;
   Implementation& operator=(const Implementation&) = delete;
@@ -101,6 +106,7 @@ class Store::Implementation {
     return in_database([&](Session& session) { return session.dead_keys(service, event_type, handler); });
   }
 
+  [[nodiscard]] Redrives* redrives() noexcept { return redrives_.get(); }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_.path(); }
 
@@ -173,6 +179,7 @@ class Store::Implementation {
   const StoreOptions options_;
   const StoreInternals internals_;
   const std::filesystem::path path_;
+  std::unique_ptr<StoreRedrives> redrives_;
 
   std::mutex mutex_;
   SpillFile spill_;                   // guarded by mutex_, but for its path
@@ -202,6 +209,8 @@ std::vector<std::string> Store::dead_keys(std::string_view service, std::string_
                                           std::string_view handler) {
   return implementation_->dead_keys(service, event_type, handler);
 }
+
+Redrives* Store::redrives() noexcept { return implementation_->redrives(); }
 
 const std::filesystem::path& Store::path() const noexcept { return implementation_->path(); }
 const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spill_path(); }

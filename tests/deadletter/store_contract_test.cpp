@@ -1,4 +1,5 @@
 #include "contracts/letter_sink_contract.hpp"
+#include "contracts/redrives_contract.hpp"
 #include "deadletter/temporary_folder.hpp"
 
 #include <tidings/deadletter/reader.hpp>
@@ -26,6 +27,7 @@ SinkUnderTest make_store() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Store, LetterSinkContract, testing::Values(LetterSinkMaker(make_store)));
+INSTANTIATE_TEST_SUITE_P(Store, RedrivesContract, testing::Values(LetterSinkMaker(make_store)));
 
 }  // namespace
 }  // namespace tidings::contract
