@@ -6,8 +6,10 @@
 #include "dispatch_guard.hpp"
 #include "housekeeper.hpp"
 #include "letter_writer.hpp"
+#include "redriver.hpp"
 #include "subscriber.hpp"
 #include "topics.hpp"
+#include "upcasters.hpp"
 #include "worker_pool.hpp"
 
 #include <tidings/bus.hpp>
@@ -31,8 +33,9 @@ namespace tidings::detail {
 
 /// What Bus hides: the state shared by publishers, workers, the timer and Subscriptions that outlive the bus.
 ///
-/// Three files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
-/// on whatever thread), lifecycle.cpp (subscribe, unsubscribe, stop, idle).
+/// Four files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
+/// on whatever thread), redrive_run.cpp (letters delivered again), lifecycle.cpp (subscribe, unsubscribe,
+/// stop, idle).
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -45,6 +48,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   PublishResult publish_named(const Payload& payload, PublishOptions& options);
   std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
   void unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept;
+  void upcast(std::string_view event_type, int from_version, Upcasters::Step step) {
+    upcasters_.add(event_type, from_version, std::move(step));
+  }
+  RedriveRequest redrive(const LetterFilter& filter, const RedriveOptions& options);
   StopReport stop(std::chrono::milliseconds deadline);
   /// What the destructor of Bus does: stops, and waits for as long as it takes.
   void shut_down() noexcept;
@@ -122,7 +129,23 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// The end of a delivery's life in its queue.
   void end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);
+  /// Its key passes on, or is dead with all that waits behind.
+  void end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key, KeyOutcome outcome,
+               Reason reason, RedriveResult::End redrive_end);
+  /// The end of one that was handed back behind another of its key, or by a closing queue.
+  void hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason,
+                 RedriveResult::End redrive_end);
   std::optional<Instant> do_duties(Instant now);
+
+  // redrive_run.cpp
+  [[nodiscard]] std::vector<ServedHandler> served_handlers() const;
+  [[nodiscard]] std::shared_ptr<Subscriber> subscriber_for(const DeadLetter& letter) const;
+  void deliver_claimed(ClaimedLetter letter);
+  void run_redrive(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
+  void attempt_redrive(Subscriber& subscriber, Delivery& delivery, RedriveResult& result);
+  void hold_keys(const std::shared_ptr<Subscriber>& subscriber);
+  [[nodiscard]] bool refresh_keys();
+  [[nodiscard]] bool refresh_keys_of(const std::shared_ptr<Subscriber>& subscriber);
 
   // lifecycle.cpp
   void leave(DispatchGuard& guard, Subscriber& subscriber);
@@ -152,6 +175,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Topics topics_;
   BusLog log_;
   LetterWriter letters_;
+  Upcasters upcasters_;
+  Redriver redriver_;
 
   mutable Mutex mutex_;
   Condition changed_;  // a closed subscriber's handler has returned, or its captures have been freed

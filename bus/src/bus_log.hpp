@@ -7,8 +7,10 @@
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/redrive.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +46,10 @@ class BusLog {
                      std::string_view problem) const noexcept;
   void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
   void housekeeping_failed(std::string_view problem) const noexcept;
+  void redrive_claimed(std::size_t letters) const noexcept;
+  void redrive_ended(const RedriveEnd& end) const noexcept;
+  void redrive_crashed(std::int64_t letter_id) const noexcept;
+  void redrive_unreadable(const UnreadableLetter& letter) const noexcept;
 
   /// Summaries of held-back records.
   void flush_summaries(Instant now) noexcept;

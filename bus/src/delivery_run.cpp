@@ -55,6 +55,7 @@ std::string_view explain(Reason reason) {
 BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliveryState& state,
                                  const Failure& failure, Instant now) const {
   const RetryPolicy& policy = subscriber.options.retry;
+  if (state.redrive) return {End::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
   if (failure.final_reason) return {End::Dead, {}, *failure.final_reason};
   if (state.attempts_made >= policy.max_attempts) return {End::Dead, {}, Reason::Exhausted};
   const auto delay = failure.retry_after ? std::max(std::chrono::microseconds(*failure.retry_after), {})
@@ -179,6 +180,7 @@ void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delive
       break;
     case DeliveryQueue::Pushed::Queued:
       break;
+    case DeliveryQueue::Pushed::Parked:
     case DeliveryQueue::Pushed::Refused:
       bury_soon(*subscriber, delivery, Reason::Shutdown);
       end_delivery(subscriber, delivery, Reason::Shutdown);
@@ -202,6 +204,7 @@ void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
 
 void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                            DispatchGuard& guard) {
+  if (delivery.redrive() != nullptr) return run_redrive(subscriber, delivery, guard);
   const Verdict verdict = run_attempts(*subscriber, delivery, guard);
   std::optional<Reason> dead_of;
   if (verdict.end == End::RetryLater) {
@@ -241,22 +244,37 @@ void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const 
   if (const std::string* const key = delivery.ordering_key()) {
     const bool shutdown = dead_of == Reason::Shutdown;
     const bool park = dead_of && subscriber->options.after_death == AfterDeath::Park;
-    const KeyOutcome outcome = shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next;
-    bool needs_worker = false;
-    for (auto refused = subscriber->queue.end_key(*key, outcome, needs_worker); !refused.empty();
-         refused = subscriber->queue.end_key(*key, outcome, needs_worker)) {
-      for (const Delivery& behind : refused) {
-        bury_soon(*subscriber, behind, shutdown ? Reason::Shutdown : Reason::Parked);
-        subscriber->queue.release();
-      }
-    }
-    if (needs_worker) pool_.submit(subscriber);
+    end_key(subscriber, *key, shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next,
+            shutdown ? Reason::Shutdown : Reason::Parked, RedriveResult::End::Returned);
   }
   subscriber->queue.release();
 }
 
+void BusCore::end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key,
+                      KeyOutcome outcome, Reason reason, RedriveResult::End redrive_end) {
+  bool needs_worker = false;
+  for (auto refused = subscriber->queue.end_key(key, outcome, needs_worker); !refused.empty();
+       refused = subscriber->queue.end_key(key, outcome, needs_worker)) {
+    for (const Delivery& behind : refused) hand_back(subscriber, behind, reason, redrive_end);
+  }
+  if (needs_worker) pool_.submit(subscriber);
+}
+
+void BusCore::hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                        Reason reason, RedriveResult::End redrive_end) {
+  if (const ClaimedLetter* const claimed = delivery.redrive()) {
+    redriver_.end({.id = claimed->id, .end = redrive_end, .at = clock_.now(), .letter = {}});
+    subscriber->queue.end_redrive();
+    return;
+  }
+  bury_soon(*subscriber, delivery, reason);
+  subscriber->queue.release();
+}
+
 std::optional<Instant> BusCore::do_duties(Instant now) {
+  std::optional<Instant> next;
   try {
+    next = redriver_.tick(now);
     letters_.flush_if_due(now);
     const auto summaries = log_.due();
     if (summaries && *summaries <= now) log_.flush_summaries(now);
@@ -264,10 +282,10 @@ std::optional<Instant> BusCore::do_duties(Instant now) {
     log_.housekeeping_failed(error.what());
     return now + std::chrono::seconds(1);
   }
-  const std::optional<Instant> letters = letters_.due();
-  const std::optional<Instant> summaries = log_.due();
-  if (letters && summaries) return std::min(*letters, *summaries);
-  return letters ? letters : summaries;
+  for (const std::optional<Instant>& due : {letters_.due(), log_.due()}) {
+    if (due) next = std::min(*due, next.value_or(*due));
+  }
+  return next;
 }
 
 }  // namespace tidings::detail

@@ -217,7 +217,7 @@ void MemoryRedrives::settle_one(Record& record, const RedriveResult& result) {
   Request* const request = request_of(record);
   if (request != nullptr) --request->claimed;
   record.claimed_by.clear();
-  if (result.end == End::Returned) return;
+  if (result.end == End::Returned && (request == nullptr || !request->stopped)) return;
   record.marked = false;
   record.redrive_id.reset();
   if (result.end == End::Reprocessed) record.resolved = true;
@@ -257,6 +257,7 @@ std::vector<RedriveEnd> MemoryRedrives::settle(std::string_view claimant,
   for (const RedriveResult& result : results) {
     if (Record* const record = find(claimant, result.id)) settle_one(*record, result);
   }
+  changed_ = true;
   std::vector<RedriveEnd> ended;
   for (auto& [id, request] : requests_) {
     if (const auto end = end_of(id, request)) ended.push_back(*end);
