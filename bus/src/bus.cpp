@@ -4,6 +4,7 @@
 
 #include "bus_core.hpp"
 
+#include <cmath>
 #include <new>
 #include <string>
 #include <utility>
@@ -62,6 +63,13 @@ void validate(std::string_view event_type, const Json& data, int schema_version)
   }
 }
 
+void validate(const RedriveOptions& options) {
+  if (options.canary == 0U) refuse("a canary must be at least 1 letter; leave it out for none");
+  if (options.stop_after == 0U) refuse("stop_after must be at least 1 failure; leave it out for no limit");
+  if (options.rate && !(*options.rate > 0 && std::isfinite(*options.rate)))
+    refuse("a rate must be above 0 letters a second; leave it out for no limit");
+}
+
 }  // namespace
 
 Bus::Bus(BusOptions options) {
@@ -95,6 +103,26 @@ PublishResult Bus::publish_payload(const detail::Payload& payload, std::size_t s
 std::vector<PublishResult> Bus::publish_payloads(std::span<const detail::Payload> payloads, std::size_t slot,
                                                  const PublishOptions& options) {
   return core_->publish_batch(payloads, slot, options);
+}
+
+void Bus::add_upcaster(std::string_view event_type, int from_version, int latest,
+                       std::function<Json(Json)> step) {
+  core_->require_own_process();
+  validate_name(event_type, "event type");
+  if (from_version < 1)
+    refuse("schema versions start at 1: an upcaster's from_version must be at least that");
+  if (latest != 0 && from_version >= latest) {
+    refuse("'" + std::string(event_type) + "' has schema version " + std::to_string(latest) +
+           ": an upcaster's from_version must be below it");
+  }
+  if (!step) refuse("an upcaster must be callable");
+  core_->upcast(event_type, from_version, std::move(step));
+}
+
+RedriveRequest Bus::redrive(const LetterFilter& filter, const RedriveOptions& options) {
+  core_->require_own_process();
+  validate(options);
+  return core_->redrive(filter, options);
 }
 
 Subscription Bus::subscribe_spec(detail::SubscriberSpec spec) {

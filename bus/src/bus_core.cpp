@@ -60,6 +60,12 @@ BusCore::BusCore(BusOptions options)
       ids_(*options_.ids),
       log_(options_.logger.with_service(options_.service), options_.clock),
       letters_(options_.store, log_, options_.clock, [this] { housekeeper_.wake(); }),
+      redriver_(options_.store ? options_.store->redrives() : nullptr, log_, options_.clock, options_.service,
+                random_bits(),
+                {.served = [this] { return served_handlers(); },
+                 .deliver = [this](ClaimedLetter letter) { deliver_claimed(std::move(letter)); },
+                 .refresh_keys = [this] { return refresh_keys(); },
+                 .wake = [this] { housekeeper_.wake(); }}),
       housekeeper_(
           options_.clock,
           [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
@@ -319,19 +325,17 @@ void BusCore::enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, De
     case DeliveryQueue::Pushed::Queued:
       ++result.scheduled;
       break;
-    case DeliveryQueue::Pushed::Refused: {
-      const std::string* const ordering_key = delivery.ordering_key();
-      const bool parked = ordering_key != nullptr && subscriber->queue.is_dead(*ordering_key);
-      if (parked && subscriber->state.load() == SubscriberState::Open) {
-        bury_soon(*subscriber, delivery, Reason::Parked);
-        ++result.scheduled;
-      } else {
-        not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(),
-                      result);
-      }
+    case DeliveryQueue::Pushed::Parked:
+      bury_soon(*subscriber, delivery, Reason::Parked);
+      ++result.scheduled;
+      subscriber->queue.parked();
       subscriber->queue.release();
       break;
-    }
+    case DeliveryQueue::Pushed::Refused:
+      not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(),
+                    result);
+      subscriber->queue.release();
+      break;
   }
 }
 

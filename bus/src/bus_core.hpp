@@ -7,8 +7,10 @@
 #include "housekeeper.hpp"
 #include "journal_writer.hpp"
 #include "letter_writer.hpp"
+#include "redriver.hpp"
 #include "subscriber.hpp"
 #include "topics.hpp"
+#include "upcasters.hpp"
 #include "worker_pool.hpp"
 
 #include <tidings/bus.hpp>
@@ -35,9 +37,9 @@ namespace tidings::detail {
 
 /// What Bus hides: the state shared by publishers, workers, the timer and Subscriptions that outlive the bus.
 ///
-/// Five files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
-/// on whatever thread), lifecycle.cpp (subscribe, unsubscribe, stop, idle), and with a journal
-/// durable_publish.cpp and recovery.cpp (what is read back from it).
+/// Six files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
+/// on whatever thread), redrive_run.cpp (letters delivered again), lifecycle.cpp (subscribe, unsubscribe,
+/// stop, idle), and with a journal durable_publish.cpp and recovery.cpp (what is read back from it).
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -52,6 +54,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                                            const PublishOptions& options);
   std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
   void unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept;
+  void upcast(std::string_view event_type, int from_version, Upcasters::Step step) {
+    upcasters_.add(event_type, from_version, std::move(step));
+  }
+  RedriveRequest redrive(const LetterFilter& filter, const RedriveOptions& options);
   StopReport stop(std::chrono::milliseconds deadline);
   /// What the destructor of Bus does: stops, and waits for as long as it takes.
   void shut_down() noexcept;
@@ -134,7 +140,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// Fills in what a letter says of its error, from its last attempt or its reason.
   static void explain_letter(DeadLetter& letter);
   DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
-                         Reason reason, const DeliveryState* state) const;
+                         Reason reason, const DeliveryState* state,
+                         const StoredEvent* stored = nullptr) const;
+  /// Commits the letters that still wait.
+  void flush_letters();
   /// Logs it, and counts what a stop settles.
   void gave_up(const DeadLetter& letter);
   /// Hands the letter over, waiting for its commit. False: the database is busy, and the letter waits for it.
@@ -150,6 +159,12 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// The end of a delivery's life in its queue.
   void end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);
+  /// Its key passes on, or is dead with all that waits behind.
+  void end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key, KeyOutcome outcome,
+               Reason reason, RedriveResult::End redrive_end);
+  /// The end of one that was handed back behind another of its key, or by a closing queue.
+  void hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason,
+                 RedriveResult::End redrive_end);
   std::optional<Instant> do_duties(Instant now);
   void import_spilled(Instant now);
 
@@ -192,6 +207,16 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Instant serve_journal(Instant now);
   void report_unserved(Instant now);
 
+  // redrive_run.cpp
+  [[nodiscard]] std::vector<ServedHandler> served_handlers() const;
+  [[nodiscard]] std::shared_ptr<Subscriber> subscriber_for(const DeadLetter& letter) const;
+  void deliver_claimed(ClaimedLetter letter);
+  void run_redrive(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
+  void attempt_redrive(Subscriber& subscriber, Delivery& delivery, RedriveResult& result);
+  void hold_keys(const std::shared_ptr<Subscriber>& subscriber);
+  [[nodiscard]] bool refresh_keys();
+  [[nodiscard]] bool refresh_keys_of(const std::shared_ptr<Subscriber>& subscriber);
+
   // lifecycle.cpp
   void leave(DispatchGuard& guard, Subscriber& subscriber);
   void left_closed(Subscriber& subscriber) noexcept;
@@ -220,6 +245,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Topics topics_;
   BusLog log_;
   LetterWriter letters_;
+  Upcasters upcasters_;
+  Redriver redriver_;
 
   // Constant after start; empty on a bus without durability.
   Journal* journal_port_ = nullptr;

@@ -185,6 +185,25 @@ void BusLog::housekeeping_failed(std::string_view problem) const noexcept {
   log_reserved(logger_, Level::Error, "housekeeping_failed", {{"problem", problem}});
 }
 
+void BusLog::redrive_claimed(std::size_t letters) const noexcept {
+  log_reserved(logger_, Level::Info, "redrive_claimed", {{"letters", letters}});
+}
+
+void BusLog::redrive_ended(const RedriveEnd& end) const noexcept {
+  log_reserved(logger_, end.stopped ? Level::Warning : Level::Info,
+               end.stopped ? "redrive_stopped" : "redrive_finished",
+               {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
+}
+
+void BusLog::redrive_crashed(std::int64_t letter_id) const noexcept {
+  log_reserved(logger_, Level::Error, "redrive_crashed", {{"dead_letter_id", letter_id}});
+}
+
+void BusLog::redrive_unreadable(const UnreadableLetter& letter) const noexcept {
+  log_reserved(logger_, Level::Error, "redrive_unreadable",
+               {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
+}
+
 void BusLog::flush_summaries(Instant now) noexcept {
   try {
     for (const RecordLimit::Summary& summary : limit_.take_summaries(now)) {

@@ -8,8 +8,10 @@
 #include <tidings/dead_letter.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/redrive.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -50,6 +52,10 @@ class BusLog {
   void unserved(const OwedTotal& total) const noexcept;
   void recovered(const JournalStart& start) const noexcept;
   void housekeeping_failed(std::string_view problem) const noexcept;
+  void redrive_claimed(std::size_t letters) const noexcept;
+  void redrive_ended(const RedriveEnd& end) const noexcept;
+  void redrive_crashed(std::int64_t letter_id) const noexcept;
+  void redrive_unreadable(const UnreadableLetter& letter) const noexcept;
 
   /// Summaries of held-back records.
   void flush_summaries(Instant now) noexcept;

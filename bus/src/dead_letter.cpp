@@ -1,9 +1,14 @@
 #include <tidings/dead_letter.hpp>
 
 #include <array>
+#include <cstddef>
+#include <iterator>
+#include <utility>
 
 namespace tidings {
 namespace {
+
+constexpr std::ptrdiff_t kMaxAttemptsKept = 100;
 
 constexpr std::array kReasons = {Reason::Exhausted,   Reason::Permanent, Reason::CausationLoop,
                                  Reason::Unhandled,   Reason::Shutdown,  Reason::Parked,
@@ -38,6 +43,28 @@ std::optional<Reason> parse_reason(std::string_view text) noexcept {
     if (text == to_string(reason)) return reason;
   }
   return std::nullopt;
+}
+
+void append_attempt(std::vector<Attempt>& attempts, Attempt attempt) {
+  if (std::ssize(attempts) >= kMaxAttemptsKept) attempts.erase(attempts.begin() + kMaxAttemptsKept / 2);
+  attempts.push_back(std::move(attempt));
+}
+
+void add_failed_attempt(DeadLetter& letter, Attempt attempt, Reason reason, Timestamp failed_at) {
+  if (!letter.attempts.empty()) ++letter.retry_count;
+  letter.reason = reason;
+  letter.error_type = attempt.error_type;
+  letter.error_message = attempt.error_message;
+  letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
+  letter.failed_at = failed_at;
+  append_attempt(letter.attempts, std::move(attempt));
+}
+
+Attempt crashed_attempt(Timestamp began) {
+  return {
+      began, std::chrono::microseconds(0), "tidings::crashed",
+      "the process died while the handler ran: whether its work was done is not known; look, then redrive "
+      "the letter or discard it"};
 }
 
 }  // namespace tidings

@@ -5,6 +5,7 @@
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
 #include <tidings/detail/stored_event.hpp>
+#include <tidings/redrive.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,8 @@ struct DeliveryState {
   std::uint64_t recorded_at = 0;
   /// It was running when the process died: no other durable delivery runs until it has returned.
   bool suspect = false;
+  /// Set for the redrive of a letter, which takes the place of the event.
+  std::unique_ptr<ClaimedLetter> redrive;
 };
 
 /// One event on its way to one handler, when not handled inline at the first attempt.
@@ -39,6 +42,7 @@ struct Delivery {
     if (!state) state = std::make_unique<DeliveryState>();
     return *state;
   }
+  [[nodiscard]] ClaimedLetter* redrive() const noexcept { return state ? state->redrive.get() : nullptr; }
   [[nodiscard]] const std::string* ordering_key() const noexcept {
     return state && state->ordering_key ? &*state->ordering_key : nullptr;
   }

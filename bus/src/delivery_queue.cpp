@@ -6,7 +6,7 @@ namespace tidings::detail {
 
 bool DeliveryQueue::try_reserve() noexcept {
   std::size_t occupied = occupied_.load();
-  while (occupied < capacity_) {
+  while (occupied < capacity_ + redriving_.load(std::memory_order_relaxed)) {
     if (occupied_.compare_exchange_weak(occupied, occupied + 1)) return true;
   }
   return false;
@@ -65,7 +65,11 @@ DeliveryQueue::Pushed DeliveryQueue::push(Delivery& delivery) {
   pushes_.fetch_add(1, std::memory_order_relaxed);
   const std::string* const key = delivery.ordering_key();
   if (key == nullptr) return enqueue(delivery);
-  if (dead_keys_.contains(*key)) return Pushed::Refused;
+  if (const auto dead = dead_keys_.find(*key); dead != dead_keys_.end()) {
+    ++dead->second;
+    ++parking_;
+    return Pushed::Parked;
+  }
   const auto [lane, is_new] = lanes_.try_emplace(*key);
   if (is_new) return enqueue(delivery);
   lane->second.push_back(std::move(delivery));
@@ -112,7 +116,14 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
     held.clear();
     return refused;
   }
-  if (outcome == KeyOutcome::Refuse) dead_keys_.insert(key);
+  if (outcome == KeyOutcome::Refuse) {
+    dead_keys_.try_emplace(key, 0);
+    resuming_.erase(key);
+  }
+  if (resuming_.contains(key) && (held.empty() || held.front().redrive() == nullptr)) {
+    idle_.insert(key);
+    return refused;
+  }
   if (held.empty()) {
     lanes_.erase(lane);
     return refused;
@@ -132,16 +143,6 @@ bool DeliveryQueue::hold_key(const std::string& key) {
 void DeliveryQueue::set_backlog(bool there_is_more) {
   backlog_.store(there_is_more);
   if (!there_is_more && waiters_.load() > 0) notify_waiters();
-}
-
-void DeliveryQueue::mark_dead(std::vector<std::string> keys) {
-  const MutexLock lock(mutex_);
-  for (std::string& key : keys) dead_keys_.insert(std::move(key));
-}
-
-bool DeliveryQueue::is_dead(const std::string& key) const {
-  const MutexLock lock(mutex_);
-  return dead_keys_.contains(key);
 }
 
 void DeliveryQueue::begin_draining() {

@@ -45,7 +45,7 @@ class DeliveryQueue {
   }
   /// Gives a place back: the delivery's life has ended, or it was not made.
   void release() noexcept;
-  [[nodiscard]] bool has_room() const noexcept { return occupied_.load() < capacity_; }
+  [[nodiscard]] bool has_room() const noexcept { return occupied_.load() < capacity_ + redriving_.load(); }
   /// Blocks until there is room, or wake_publishers() was called since `wakes`.
   void wait_for_room(std::uint64_t wakes);
   [[nodiscard]] std::uint64_t wakes() const noexcept { return wakes_.load(); }
@@ -54,10 +54,20 @@ class DeliveryQueue {
   enum class Pushed : std::uint8_t {
     Queued,       ///< A worker is on it already.
     NeedsWorker,  ///< The caller now holds a permit and must hand the subscriber to the pool.
-    Refused,      ///< The queue is not open, or the key is dead; `delivery` is untouched and keeps its place.
+    Parked,       ///< The key is dead: `delivery` is untouched, keeps its place, and is to become a letter;
+                  ///< parked() must follow.
+    Refused,      ///< The queue is not open; `delivery` is untouched and keeps its place.
   };
   /// A first attempt, in the place the caller has reserved.
   [[nodiscard]] Pushed push(Delivery& delivery);
+  /// A Parked delivery is on its way to the sink.
+  void parked();
+  /// The redrive of a letter, in a place beyond the queue's bound. It goes before what waits behind its key,
+  /// and what comes for its key waits behind it, though the key was dead. Refused: untouched, without a
+  /// place.
+  [[nodiscard]] Pushed push_redrive(Delivery& delivery);
+  /// The redrive's life has ended: gives its place back.
+  void end_redrive() noexcept;
   /// A retry that is due.
   [[nodiscard]] Pushed push_retry(Delivery& delivery);
 
@@ -69,9 +79,31 @@ class DeliveryQueue {
   [[nodiscard]] std::vector<Delivery> end_key(const std::string& key, KeyOutcome outcome, bool& needs_worker);
   /// Takes a key for a delivery that waits for its retry. False: another delivery has it.
   [[nodiscard]] bool hold_key(const std::string& key);
-  /// Holds back these keys from the start.
-  void mark_dead(std::vector<std::string> keys);
-  [[nodiscard]] bool is_dead(const std::string& key) const;
+  /// Before the first delivery: what comes for `dead` keys is refused, what comes for `resuming` ones waits
+  /// for the redrive of their letters.
+  void hold_keys(std::vector<std::string> dead, std::vector<std::string> resuming);
+
+  /// Keys that are not as others, at one moment.
+  struct KeyLook {
+    /// With how many of their deliveries were refused so far.
+    std::vector<std::pair<std::string, std::uint64_t>> dead;
+    std::vector<std::string> resuming;
+  };
+  /// Nothing: there are none. Nothing to look at either while deliveries that were refused are still on their
+  /// way to the sink: `later` is set.
+  [[nodiscard]] std::optional<KeyLook> look_at_keys(bool& later) const;
+  /// What has become of a key's letters since that look: not listed, they are all resolved.
+  using UnresolvedKeys = std::unordered_map<std::string, bool>;  // whether they are coming
+  struct KeyTurn {
+    /// Deliveries of keys that are dead again; each keeps its place. To be called again after they were dealt
+    /// with, until there are none.
+    std::vector<Delivery> parked;
+    /// How often the caller must hand the subscriber to the pool.
+    std::size_t permits = 0;
+  };
+  [[nodiscard]] KeyTurn settle_keys(const KeyLook& look, const UnresolvedKeys& unresolved);
+  /// Hands back what waits for redrives that will not come, as the queue drains. Each keeps its place.
+  [[nodiscard]] std::vector<Delivery> give_up_resuming();
 
   /// From now on every push is refused; what is queued goes on being served.
   void begin_draining();
@@ -103,6 +135,8 @@ class DeliveryQueue {
 
   [[nodiscard]] Pushed enqueue(Delivery& delivery) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool take_permit() TIDINGS_REQUIRES(mutex_);
+  void release_key(const std::string& key, KeyTurn& turn) TIDINGS_REQUIRES(mutex_);
+  void lose_key(const std::string& key, KeyTurn& turn) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool single() const noexcept { return concurrency_ == 1 && !keyed_; }
   void notify_waiters();
 
@@ -112,6 +146,7 @@ class DeliveryQueue {
 
   std::atomic<std::size_t> occupied_{0};
   std::atomic<bool> backlog_{false};
+  std::atomic<std::size_t> redriving_{0};  // of those occupied
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::uint64_t> pushes_{0};
   std::atomic<std::uint64_t> wakes_{0};
@@ -126,7 +161,13 @@ class DeliveryQueue {
   /// here.
   std::unordered_map<std::string, std::deque<Delivery>> lanes_ TIDINGS_GUARDED_BY(mutex_);
   std::size_t held_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::unordered_set<std::string> dead_keys_ TIDINGS_GUARDED_BY(mutex_);
+  /// With how many deliveries were refused.
+  std::unordered_map<std::string, std::uint64_t> dead_keys_ TIDINGS_GUARDED_BY(mutex_);
+  std::size_t parking_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  /// Keys whose lane only redrives pass, until all their letters are resolved; and those of them whose lane
+  /// waits for one.
+  std::unordered_set<std::string> resuming_ TIDINGS_GUARDED_BY(mutex_);
+  std::unordered_set<std::string> idle_ TIDINGS_GUARDED_BY(mutex_);
 
   /// Changed by the permit's holder under mutex_; its elements belong to whoever moved batch_next_ past them.
   std::deque<Delivery> batch_;

@@ -15,7 +15,6 @@ namespace tidings::detail {
 
 namespace {
 
-constexpr std::size_t kMaxAttemptsKept = 100;
 /// How long an attempt waits for a journal that does not take note of the last one.
 constexpr std::chrono::milliseconds kRecordAgain{100};
 constexpr std::chrono::seconds kImportSpilledEvery{5};
@@ -30,12 +29,6 @@ std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> ti
 
 std::chrono::microseconds microseconds(Instant::duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration);
-}
-
-/// Keeps the first and the last half of a long history.
-void append_attempt(std::vector<Attempt>& attempts, Attempt attempt) {
-  if (attempts.size() == kMaxAttemptsKept) attempts.erase(attempts.begin() + kMaxAttemptsKept / 2);
-  attempts.push_back(std::move(attempt));
 }
 
 EncodedData encode_payload(const Payload& payload) {
@@ -78,6 +71,7 @@ std::string_view explain(Reason reason) {
 BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliveryState& state,
                                  const Failure& failure, Instant now) const {
   const RetryPolicy& policy = subscriber.options.retry;
+  if (state.redrive) return {End::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
   if (failure.final_reason) return {End::Dead, {}, *failure.final_reason};
   if (state.attempts_made >= policy.max_attempts) return {End::Dead, {}, Reason::Exhausted};
   const auto delay = failure.retry_after ? std::max(std::chrono::microseconds(*failure.retry_after), {})
@@ -160,11 +154,13 @@ void BusCore::attempt_succeeded(const Subscriber& subscriber, const EventContext
 }
 
 DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload,
-                                const Metadata& metadata, Reason reason, const DeliveryState* state) const {
+                                const Metadata& metadata, Reason reason, const DeliveryState* state,
+                                const StoredEvent* stored) const {
   DeadLetter letter;
   letter.event_type = payload.event_type;
-  letter.schema_version = payload.schema_version;
-  letter.data = encode_payload(payload);
+  const bool as_stored = stored != nullptr && stored->encoded != nullptr;
+  letter.schema_version = as_stored ? stored->encoded_version : payload.schema_version;
+  letter.data = as_stored ? *stored->encoded : encode_payload(payload);
   letter.metadata = metadata;
   letter.service = identity.service;
   letter.handler = identity.handler;
@@ -195,6 +191,11 @@ void BusCore::gave_up(const DeadLetter& letter) {
   log_.gave_up(letter);
 }
 
+void BusCore::flush_letters() {
+  if (journal_) journal_->flush();
+  letters_.flush();
+}
+
 bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
   gave_up(letter);
   if (owed) return journal_->bury(owed, std::move(letter), JournalWriter::Wait::ForCommit);
@@ -211,7 +212,7 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   }
   const StoredEvent& event = *delivery.event;
   DeadLetter letter =
-      make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get());
+      make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get(), &event);
   gave_up(letter);
   if (owed) {
     kill_point("exhaust.letter_made");
@@ -241,6 +242,7 @@ void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delive
       break;
     case DeliveryQueue::Pushed::Queued:
       break;
+    case DeliveryQueue::Pushed::Parked:
     case DeliveryQueue::Pushed::Refused:
       bury_soon(*subscriber, delivery, Reason::Shutdown);
       end_delivery(subscriber, delivery, Reason::Shutdown);
@@ -264,6 +266,7 @@ void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
 
 void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                            DispatchGuard& guard) {
+  if (delivery.redrive() != nullptr) return run_redrive(subscriber, delivery, guard);
   const Verdict verdict = recorded(delivery) ? run_attempts(*subscriber, delivery, guard)
                                              : Verdict{End::RetryLater, kRecordAgain};
   std::optional<Reason> dead_of;
@@ -319,16 +322,8 @@ void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const 
   if (const std::string* const key = delivery.ordering_key()) {
     const bool shutdown = dead_of == Reason::Shutdown;
     const bool park = dead_of && subscriber->options.after_death == AfterDeath::Park;
-    const KeyOutcome outcome = shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next;
-    bool needs_worker = false;
-    for (auto refused = subscriber->queue.end_key(*key, outcome, needs_worker); !refused.empty();
-         refused = subscriber->queue.end_key(*key, outcome, needs_worker)) {
-      for (const Delivery& behind : refused) {
-        bury_soon(*subscriber, behind, shutdown ? Reason::Shutdown : Reason::Parked);
-        subscriber->queue.release();
-      }
-    }
-    if (needs_worker) pool_.submit(subscriber);
+    end_key(subscriber, *key, shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next,
+            shutdown ? Reason::Shutdown : Reason::Parked, RedriveResult::End::Returned);
   }
   subscriber->queue.release();
   refill_if_low(*subscriber);
@@ -346,9 +341,32 @@ void BusCore::import_spilled(Instant now) {
   if (news && !done.problem.empty()) log_.spill_waits(done.problem);
 }
 
+void BusCore::end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key,
+                      KeyOutcome outcome, Reason reason, RedriveResult::End redrive_end) {
+  bool needs_worker = false;
+  for (auto refused = subscriber->queue.end_key(key, outcome, needs_worker); !refused.empty();
+       refused = subscriber->queue.end_key(key, outcome, needs_worker)) {
+    for (const Delivery& behind : refused) hand_back(subscriber, behind, reason, redrive_end);
+  }
+  if (needs_worker) pool_.submit(subscriber);
+}
+
+void BusCore::hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                        Reason reason, RedriveResult::End redrive_end) {
+  if (const ClaimedLetter* const claimed = delivery.redrive()) {
+    redriver_.end({.id = claimed->id, .end = redrive_end, .at = clock_.now(), .letter = {}});
+    subscriber->queue.end_redrive();
+    return;
+  }
+  bury_soon(*subscriber, delivery, reason);
+  subscriber->queue.release();
+}
+
 std::optional<Instant> BusCore::do_duties(Instant now) {
   std::optional<Instant> journal;
+  std::optional<Instant> redrive;
   try {
+    redrive = redriver_.tick(now);
     journal = do_journal_duties(now);
     import_spilled(now);
     letters_.flush_if_due(now);
@@ -358,7 +376,7 @@ std::optional<Instant> BusCore::do_duties(Instant now) {
     log_.housekeeping_failed(error.what());
     return now + std::chrono::seconds(1);
   }
-  return earliest({journal, letters_.due(), log_.due()});
+  return earliest({redrive, journal, letters_.due(), log_.due()});
 }
 
 }  // namespace tidings::detail

@@ -44,12 +44,7 @@ void require_outside_handlers(const char* what) {
 
 std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   auto subscriber = std::make_shared<Subscriber>(std::move(spec), options_.service, weak_from_this());
-  if (subscriber->options.after_death == AfterDeath::Park && options_.store) {
-    letters_.flush();  // The keys of letters that still wait for their commit count too.
-    const HandlerIdentity& identity = subscriber->identity;
-    subscriber->queue.mark_dead(
-        options_.store->dead_keys(identity.service, identity.event_type, identity.handler));
-  }
+  hold_keys(subscriber);
   begin_recovery(*subscriber);
   topics_.add(subscriber);
   if (journal_) request_refill();
@@ -57,6 +52,7 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
     unsubscribe(subscriber);
     throw Error(ErrorCode::BusStopped, "the bus is stopped: subscribe before stop()");
   }
+  redriver_.look();
   return subscriber;
 }
 
@@ -133,6 +129,8 @@ void BusCore::begin_draining(const std::shared_ptr<Subscriber>& subscriber) {
     bury_soon(*subscriber, delivery, Reason::Shutdown);
     end_delivery(subscriber, delivery, Reason::Shutdown);
   }
+  for (const Delivery& delivery : subscriber->queue.give_up_resuming())
+    hand_back(subscriber, delivery, Reason::Shutdown, RedriveResult::End::Returned);
 }
 
 void BusCore::drain(Subscriber& subscriber, SteadyTime deadline) {
@@ -148,10 +146,8 @@ void BusCore::drain(Subscriber& subscriber, SteadyTime deadline) {
 /// From here on no run begins. What is still queued becomes letters.
 void BusCore::close(const std::shared_ptr<Subscriber>& subscriber) {
   subscriber->state.store(SubscriberState::Closed);
-  for (const Delivery& delivery : subscriber->queue.close()) {
-    bury_soon(*subscriber, delivery, Reason::Shutdown);
-    subscriber->queue.release();
-  }
+  for (const Delivery& delivery : subscriber->queue.close())
+    hand_back(subscriber, delivery, Reason::Shutdown, RedriveResult::End::Returned);
 }
 
 void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept {
@@ -201,6 +197,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   const MutexLock lock(stop_mutex_);
   const SteadyTime until = after(deadline);
   accepting_.store(false);
+  redriver_.stop();
   fence_all_threads();
   const auto subscribers = topics_.all();
   for (const auto& subscriber : subscribers) subscriber->queue.wake_publishers();
@@ -212,6 +209,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) wait_until_freed(*subscriber, until);
   if (journal_) journal_->flush_finally();
   letters_.flush_finally();
+  redriver_.flush();
   log_.flush_summaries(Instant::max());
   StopReport report{true, settled_.load(), left_in_journal_.load(), running_handlers()};
   report.drained = report.still_running.empty() && report.settled_as_letters == 0;
@@ -228,6 +226,7 @@ void BusCore::shut_down() noexcept {
     housekeeper_.stop();
     if (journal_) journal_->flush_finally();
     letters_.flush_finally();
+    redriver_.flush();
   } catch (const std::exception& error) {
     log_.housekeeping_failed(error.what());
   }
@@ -250,6 +249,7 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
     }
     if (journal_ && !journal_->wait_until_recorded(deadline)) return false;
     if (!letters_.wait_until_kept(deadline)) return false;
+    if (!redriver_.wait_idle(deadline)) return false;
     // Nothing was pushed while we looked at one queue after the other: they were all empty at once.
     const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
                                        [](const auto& subscriber) { return subscriber->queue.empty(); });

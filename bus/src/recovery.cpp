@@ -187,20 +187,17 @@ void BusCore::take_over(const std::shared_ptr<Subscriber>& subscriber, const Owe
     if (suspect) suspect_returned();
     return;
   }
-  Delivery delivery;
-  try {
-    if (!row.problem.empty()) throw Error(ErrorCode::NotDecodable, row.problem);
-    const Json data = decode_data(row.data.bytes, row.data.encoding);
-    const Payload payload{&data, &kPayloadType<Json>, row.event_type, row.schema_version};
-    delivery.event = EventPointer(payload.type->copy(payload, row.metadata));
-  } catch (const Error& error) {
-    OwedDelivery undecodable = row;
-    undecodable.delivery.attempts.push_back(
-        {clock_.now(), std::chrono::microseconds(0), "tidings::Error", error.what()});
-    bury_row(undecodable, owed, Reason::Undecodable);
+  if (!row.problem.empty()) {
+    OwedDelivery unreadable = row;
+    unreadable.delivery.attempts.push_back(
+        {clock_.now(), std::chrono::microseconds(0), "tidings::Error", row.problem});
+    bury_row(unreadable, owed, Reason::Undecodable);
     if (suspect) suspect_returned();
     return;
   }
+  Delivery delivery;
+  delivery.event = EventPointer(new RecoveredEvent(row.data, row.event_type, row.schema_version, row.metadata,
+                                                   subscriber->schema_version, upcasters_));
   DeliveryState& state = delivery.remember();
   state.owed = std::move(owed);
   state.suspect = suspect;

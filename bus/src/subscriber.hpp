@@ -45,6 +45,7 @@ class Subscriber {
                  spec.options.retry.max_attempts},
         options(std::move(spec.options)),
         wildcard(spec.wildcard),
+        schema_version(spec.schema_version),
         keyed(static_cast<bool>(spec.ordering_key)),
         ordering_key(std::move(spec.ordering_key)),
         core(std::move(owner)),
@@ -78,6 +79,8 @@ class Subscriber {
   const HandlerIdentity identity;
   SubscribeOptions<void*> options;
   const bool wildcard;
+  /// The latest that the handler's struct knows; 0: any.
+  const int schema_version;
   const bool keyed;
   /// Called between DispatchGuard::enter and leave only.
   std::function<std::string(const void*)> ordering_key;

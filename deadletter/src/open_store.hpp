@@ -2,12 +2,14 @@
 
 #include <tidings/deadletter/store.hpp>
 
+#include "boot_clock.hpp"
 #include "migration.hpp"
-#include "owner_file.hpp"
 #include "schema.hpp"
 #include "spill_file.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,8 +25,10 @@ struct StoreInternals {
   FileCalls spill_calls = FileCalls::of_the_system();
   /// The largest row that SQLite takes, in bytes; 0: as SQLite was built (1,000,000,000).
   int row_limit = 0;
-  /// Which boot of the machine this is.
-  std::string boot_id = current_boot_id();
+  /// Which boot of the machine this is, and its clock: what claims of letters are named after and measured
+  /// by.
+  std::string boot_id = deadletter::boot_id();
+  std::function<std::int64_t()> boot_time = boot_time_now;
 };
 
 /// Store::open, with everything that tests replace.

@@ -193,8 +193,8 @@ void make_current(const std::filesystem::path& path, const StoreOptions& options
   }
 }
 
-std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreOptions& options,
-                                 const StoreInternals& internals) {
+void require_current(const std::filesystem::path& path, const StoreOptions& options,
+                     const StoreInternals& internals) {
   const Opening opening{path, options, internals, path, steady_clock::now() + options.busy_timeout};
   const auto identity = inspect(path, kCannotOpen, internals.vfs, opening.deadline);
   if (identity.kind == Kind::Missing) refuse(opening, "it was deleted", ErrorCode::DatabaseUnusable);
@@ -206,6 +206,11 @@ std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreO
     refuse(opening, "it was replaced by one of an older schema; restart the service to migrate it",
            ErrorCode::DatabaseUnusable);
   }
+}
+
+std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreOptions& options,
+                                 const StoreInternals& internals) {
+  require_current(path, options, internals);
   try {
     return std::make_unique<Session>(
         path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit});

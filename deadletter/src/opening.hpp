@@ -15,6 +15,10 @@ inline constexpr const char* kCannotOpen = "cannot open the dead-letter database
 void make_current(const std::filesystem::path& path, const StoreOptions& options,
                   const StoreInternals& internals, const std::filesystem::path& spill_path);
 
+/// Throws Error unless the file at `path` is a database that is current.
+void require_current(const std::filesystem::path& path, const StoreOptions& options,
+                     const StoreInternals& internals);
+
 /// Connects to a database that is there and current; never creates or migrates one. Throws Error.
 [[nodiscard]] std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreOptions& options,
                                                const StoreInternals& internals);

@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <new>
@@ -243,13 +242,6 @@ bool OwnerFile::was_left_unclean(const std::filesystem::path& path, const std::s
 
 std::filesystem::path owner_path(const std::filesystem::path& database) {
   return database.native() + ".owner";
-}
-
-std::string current_boot_id() {
-  std::string id;
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::getline(file, id);
-  return id;
 }
 
 }  // namespace tidings::deadletter

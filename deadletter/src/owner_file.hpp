@@ -81,7 +81,5 @@ class OwnerFile {
 
 /// `<database>.owner`.
 [[nodiscard]] std::filesystem::path owner_path(const std::filesystem::path& database);
-/// What the kernel calls this boot of the machine; empty if it does not say.
-[[nodiscard]] std::string current_boot_id();
 
 }  // namespace tidings::deadletter

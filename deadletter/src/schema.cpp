@@ -187,6 +187,9 @@ constexpr std::array kSecondVersionIndexes = {
     " WHERE redrive_requested_at IS NOT NULL",
     "CREATE INDEX dead_letters_resolved_by_time ON dead_letters (reprocessed_at, id) WHERE reprocessed_at IS "
     "NOT NULL",
+    "CREATE INDEX dead_letters_claimed ON dead_letters (redrive_id, claimed_by) WHERE claimed_by IS NOT NULL",
+    "CREATE INDEX dead_letters_shutdown ON dead_letters (service, id) WHERE reason = 'shutdown' AND "
+    "reprocessed_at IS NULL",
 };
 
 constexpr std::array kNames = {"tidings_meta",
@@ -202,6 +205,8 @@ constexpr std::array kNames = {"tidings_meta",
                                "dead_letters_unresolved_keys",
                                "dead_letters_marked",
                                "dead_letters_resolved_by_time",
+                               "dead_letters_claimed",
+                               "dead_letters_shutdown",
                                "tidings_journal",
                                "tidings_journal_deliveries",
                                "tidings_idempotency_keys",

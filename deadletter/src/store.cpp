@@ -7,6 +7,7 @@
 #include "spill_importer.hpp"
 #include "sqlite_error.hpp"
 #include "store_journal.hpp"
+#include "store_redrives.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
@@ -37,6 +38,9 @@ void require_valid(const StoreOptions& options) {
     refuse(
         "StoreOptions::file_mode must let the owner read and write (0600) and nobody beyond the group (at "
         "most 0660)");
+  }
+  if (options.retention < std::chrono::hours::zero()) {
+    refuse("StoreOptions::retention must not be negative; zero keeps resolved letters for ever");
   }
   if (options.busy_timeout < std::chrono::milliseconds::zero()) {
     refuse("StoreOptions::busy_timeout must not be negative; zero means not to wait");
@@ -88,6 +92,7 @@ class Store::Implementation : private StoreWriter {
     make_current(path_, options_, internals_, spill_.path());
     session_ = connect(path_, options_, internals_);
     spill_.open();
+    redrives_ = std::make_unique<StoreRedrives>(path_, options_, internals_);
     spills_ = in_database([](Session& session) { return known_spills(session.connection()); });
     import_until(std::chrono::steady_clock::now() + kImportAtOpen);
   }
@@ -148,6 +153,7 @@ class Store::Implementation : private StoreWriter {
 
   [[nodiscard]] Journal& journal() noexcept { return journal_; }
 
+  [[nodiscard]] Redrives* redrives() noexcept { return redrives_.get(); }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_.path(); }
 
@@ -278,6 +284,7 @@ class Store::Implementation : private StoreWriter {
   const StoreOptions options_;
   const StoreInternals internals_;
   const std::filesystem::path path_;
+  std::unique_ptr<StoreRedrives> redrives_;
 
   std::vector<std::filesystem::path> spills_;  // all that were ever in use; constant after construction
 
@@ -317,6 +324,7 @@ void Store::backup(const std::filesystem::path& target) const { implementation_-
 SpillImport Store::import_spilled() { return implementation_->import_spilled(); }
 
 Journal* Store::journal() noexcept { return &implementation_->journal(); }
+Redrives* Store::redrives() noexcept { return implementation_->redrives(); }
 
 const std::filesystem::path& Store::path() const noexcept { return implementation_->path(); }
 const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spill_path(); }

@@ -1,4 +1,5 @@
 #include "contracts/letter_sink_contract.hpp"
+#include "contracts/redrives_contract.hpp"
 
 #include <tidings/memory_letter_sink.hpp>
 
@@ -11,6 +12,8 @@ SinkUnderTest make_memory_sink() {
 }
 
 INSTANTIATE_TEST_SUITE_P(MemoryLetterSink, LetterSinkContract,
+                         testing::Values(LetterSinkMaker(make_memory_sink)));
+INSTANTIATE_TEST_SUITE_P(MemoryLetterSink, RedrivesContract,
                          testing::Values(LetterSinkMaker(make_memory_sink)));
 
 TEST(MemoryLetterSink, NumbersLettersByTheirPlace) {

@@ -38,10 +38,10 @@ struct Kill {
 /// One life of a process that owns the shop's bus.
 struct Life {
   /// Published one by one, or all in one batch.
-  std::vector<Order> orders;
+  std::vector<Order> orders = {};
   bool in_one_batch = false;
   Durability durability = Durability::ProcessCrash;
-  Kill kill;
+  Kill kill = {};
 };
 
 /// A shop whose processes die: each life runs in a child, and what it saw is in a log that outlives it.

@@ -365,7 +365,7 @@ TEST_F(OwnershipTest, AnOwnerFileOfANewerTidingsIsRefused) {
 }
 
 TEST_F(OwnershipTest, SaysWithoutTakingItWhetherTheLastOwnerEndedUncleanly) {
-  const std::string boot = current_boot_id();
+  const std::string boot = boot_id();
   EXPECT_FALSE(boot.empty());
   EXPECT_FALSE(OwnerFile::was_left_unclean(owner(), boot));
   const auto opened = open();

@@ -1,5 +1,6 @@
 #include "contracts/journal_contract.hpp"
 #include "contracts/letter_sink_contract.hpp"
+#include "contracts/redrives_contract.hpp"
 #include "deadletter/temporary_folder.hpp"
 
 #include <tidings/deadletter/reader.hpp>
@@ -33,6 +34,7 @@ JournalUnderTest make_journal() {
 
 INSTANTIATE_TEST_SUITE_P(Store, JournalContract, testing::Values(JournalMaker(make_journal)));
 INSTANTIATE_TEST_SUITE_P(Store, LetterSinkContract, testing::Values(LetterSinkMaker(make_store)));
+INSTANTIATE_TEST_SUITE_P(Store, RedrivesContract, testing::Values(LetterSinkMaker(make_store)));
 
 }  // namespace
 }  // namespace tidings::contract

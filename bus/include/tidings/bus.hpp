@@ -9,6 +9,7 @@
 #include <tidings/journal.hpp>
 #include <tidings/letter_sink.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/redrive.hpp>
 #include <tidings/retry.hpp>
 #include <tidings/subscription.hpp>
 
@@ -172,6 +173,8 @@ struct SubscriberSpec {
   HandlerFunction function;
   const PayloadType* payload_type;
   bool wildcard = false;
+  /// Of the handler's struct; 0 for one of JSON, which takes any.
+  int schema_version = 0;
   SubscribeOptions<void*> options;
   std::function<std::string(const void*)> ordering_key;
 };
@@ -185,6 +188,16 @@ template <class E>
   return slot;
 }
 
+/// The latest schema version that handlers of E know; 0: any.
+template <class E>
+[[nodiscard]] constexpr int known_version() noexcept {
+  if constexpr (std::is_same_v<E, Json>) {
+    return 0;
+  } else {
+    return schema_version_of<E>();
+  }
+}
+
 template <class E, class F>
 [[nodiscard]] SubscriberSpec make_spec(std::string_view event_type, std::string_view handler, F function,
                                        SubscribeOptions<E> options) {
@@ -194,6 +207,7 @@ template <class E, class F>
                       .handler = std::string(handler),
                       .function = HandlerFunction::make<E>(std::move(function)),
                       .payload_type = &kPayloadType<E>,
+                      .schema_version = known_version<E>(),
                       .options = {.dispatch = options.dispatch,
                                   .retry = std::move(options.retry),
                                   .concurrency = options.concurrency,
@@ -267,7 +281,7 @@ class Bus {
 
   /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on
   /// this bus. Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild; with
-  /// AfterDeath::Park also what LetterSink::dead_keys throws.
+  /// an ordering_key or AfterDeath::Park also DatabaseBusy and DatabaseUnusable.
   template <class E, class F>
   Subscription subscribe(std::string_view handler, F function, SubscribeOptions<E> options = {}) {
     require_event<E>();
@@ -291,6 +305,29 @@ class Bus {
     return subscribe_spec(std::move(spec));
   }
 
+  /// Says how stored data of E with schema version `from_version` becomes data of the next version. Steps are
+  /// chained, and run before a dead letter of an older version is decoded for its handler, on a worker; one
+  /// that throws fails the attempt. Register them before subscribing. Must be callable from many threads.
+  /// Throws Error(InvalidArgument): from_version is below 1, or not below E's own, or has its step already.
+  template <class E, class F>
+  void upcast(int from_version, F step) {
+    require_event<E>();
+    add_upcaster(E::event_type, from_version, schema_version_of<E>(), std::move(step));
+  }
+  /// The same by type name, also for steps that lead beyond the version of any struct.
+  template <class F>
+  void upcast(std::string_view event_type, int from_version, F step) {
+    add_upcaster(event_type, from_version, 0, std::move(step));
+  }
+
+  /// Asks for unresolved letters of this service to be delivered again: to the handler that failed, once
+  /// each, on workers, with their original metadata. A letter whose handler returns is resolved; any other
+  /// keeps the attempt in its history. Letters of handlers that this bus does not have wait for a bus that
+  /// does. Returns once they are marked; an empty filter means all. docs/semantics.md says what is
+  /// guaranteed. Throws Error: InvalidArgument (options; or the store cannot redrive), BusStopped,
+  /// ForkedChild, DatabaseBusy, DatabaseUnusable.
+  RedriveRequest redrive(const LetterFilter& filter, const RedriveOptions& options = {});
+
   /// Stops accepting, wakes blocked publishers (they throw BusStopped), drains queues, and turns what is left
   /// at the deadline into letters with reason `shutdown`. Returns at the deadline at the latest, but for the
   /// time that storing takes. A second call waits for what the first left running. Throws
@@ -298,7 +335,8 @@ class Bus {
   StopReport stop(std::chrono::milliseconds deadline);
   StopReport stop();
 
-  /// Waits until nothing is queued, waiting for a retry, running on a worker, or waiting to be stored. False
+  /// Waits until nothing is queued, waiting for a retry, running on a worker, waiting to be stored, or being
+  /// redriven. False
   /// at the timeout. Inline handlers of other threads are not waited for. Throws Error(CalledInHandler)
   /// inside a handler.
   [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
@@ -311,6 +349,8 @@ class Bus {
   std::vector<PublishResult> publish_payloads(std::span<const detail::Payload> payloads, std::size_t slot,
                                               const PublishOptions& options);
   Subscription subscribe_spec(detail::SubscriberSpec spec);
+  void add_upcaster(std::string_view event_type, int from_version, int latest,
+                    std::function<Json(Json)> step);
 
   std::shared_ptr<detail::BusCore> core_;
 };

@@ -22,7 +22,8 @@ enum class Reason : std::uint8_t {
   Shutdown,     ///< `shutdown`: the bus or subscription stopped before the delivery was done.
   Parked,       ///< `parked`: an earlier delivery with the same ordering key is dead.
   Undecodable,  ///< `undecodable`: the JSON published by type name does not fit the handler's struct.
-  Crashed,      ///< `crashed`: the process died, more than once, while this delivery alone was running.
+  Crashed,  ///< `crashed`: the process died while this delivery was running: more than once while it alone
+            ///< was, or during its redrive.
 };
 
 [[nodiscard]] std::string_view to_string(Reason reason) noexcept;
@@ -63,6 +64,13 @@ struct DeadLetter {
   /// Oldest first. Of more than 100, the first 50 and the last 50 are kept.
   std::vector<Attempt> attempts;
 };
+
+/// Adds to a history: of more than 100 attempts the first 50 and the last 50 are kept.
+void append_attempt(std::vector<Attempt>& attempts, Attempt attempt);
+/// The letter has failed again: `attempt` becomes its last, and its error. A first attempt is no retry.
+void add_failed_attempt(DeadLetter& letter, Attempt attempt, Reason reason, Timestamp failed_at);
+/// The attempt of a redrive whose process died while the handler ran.
+[[nodiscard]] Attempt crashed_attempt(Timestamp began);
 
 /// Groups failures with one cause: FNV-1a over handler, error type and the message with ids, numbers, quoted
 /// text, paths' digits and hexadecimal addresses replaced by a placeholder. 16 hex digits. The same in every

@@ -12,6 +12,7 @@
 namespace tidings {
 
 class Journal;
+class Redrives;
 
 /// Where one letter is now.
 struct LetterOutcome {
@@ -78,6 +79,10 @@ class LetterSink {
   /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
   /// transaction; lives as long as the sink. Null: there is none, and events cannot be durable.
   [[nodiscard]] virtual Journal* journal() noexcept { return nullptr; }
+
+  /// Where a bus finds letters that it is to deliver again; lives as long as the sink. Null: letters are
+  /// kept, and not redriven.
+  [[nodiscard]] virtual Redrives* redrives() noexcept { return nullptr; }
 };
 
 }  // namespace tidings

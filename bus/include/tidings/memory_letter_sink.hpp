@@ -2,26 +2,33 @@
 
 #include <tidings/letter_sink.hpp>
 
-#include <cstdint>
-#include <mutex>
+#include <memory>
 #include <vector>
 
 namespace tidings {
 
-/// Keeps letters in memory: for the tests of services. They are gone with the object. Thread-safe.
+/// Keeps letters in memory, and lets them be redriven: for the tests of services. They are gone with the
+/// object. Thread-safe.
 class MemoryLetterSink final : public LetterSink {
  public:
+  MemoryLetterSink();
+  ~MemoryLetterSink() override;
+
   [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
                                                  WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
+  [[nodiscard]] Redrives* redrives() noexcept override;
 
-  /// All letters so far, in the order they were stored; the id of letters()[i] is i + 1.
+  /// All letters so far, in the order they were stored; the id of letters()[i] is i + 1. A redrive that fails
+  /// changes its letter; one that succeeds leaves it as it was.
   [[nodiscard]] std::vector<DeadLetter> letters() const;
+  /// Those that no redrive has resolved.
+  [[nodiscard]] std::vector<DeadLetter> unresolved() const;
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<DeadLetter> letters_;  // guarded by mutex_
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
 };
 
 }  // namespace tidings

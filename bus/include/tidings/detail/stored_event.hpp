@@ -45,6 +45,9 @@ class StoredEvent {
 
   const Metadata metadata;
   Payload payload;
+  /// Set when the event was read back from storage: what a letter of it keeps, as it was written.
+  const EncodedData* encoded = nullptr;
+  int encoded_version = 1;
 
  private:
   friend class EventPointer;

@@ -25,6 +25,9 @@ struct StoreOptions {
   std::uint64_t spill_reserve = 8ULL * 1024 * 1024;
   /// Mode of every file that is made, whatever the umask; 0600 to 0660. A file that is there keeps its own.
   unsigned file_mode = 0600;
+  /// How long resolved letters are kept; zero: for ever. The bus deletes older ones, a few at a time.
+  /// Unresolved letters are never deleted.
+  std::chrono::hours retention = std::chrono::hours(24 * 30);
   /// Create tidings' tables in a database that another application owns, and touch nothing else there: its
   /// application_id, user_version and mode stay, migrations make no copy, and a database that is not in WAL
   /// mode is refused, since the mode is its owner's to change. A file that is missing is made, and left for
@@ -67,6 +70,7 @@ class Store final : public LetterSink {
   /// The journal of durable events, in the same database. One bus of one process owns it at a time, by the
   /// lock of the file `<database>.owner`, which nothing else may open. Lives as long as the store.
   [[nodiscard]] Journal* journal() noexcept override;
+  [[nodiscard]] Redrives* redrives() noexcept override;
 
   /// Copies the whole database, as it is at one moment, to the file `target` while everybody goes on using
   /// it. The copy (mode 0600) is synced and has that name only when it is whole; an earlier file there is

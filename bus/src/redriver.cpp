@@ -1,0 +1,324 @@
+#include "redriver.hpp"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+/// A mark is seen within a second, by no more than two wake-ups a second.
+constexpr std::chrono::milliseconds kPoll{600};
+/// Between two of several batches of upkeep: others get the database's lock meanwhile.
+constexpr std::chrono::milliseconds kPause{100};
+constexpr std::chrono::milliseconds kFirstBackoff{1'000};
+constexpr std::chrono::milliseconds kLongestBackoff{30'000};
+/// Long enough for a tick that waits for the database; renewed after a third of it.
+constexpr std::chrono::seconds kLease{30};
+constexpr std::size_t kClaimedAtOnce = 128;
+constexpr std::size_t kMostBytes = 16U * 1024 * 1024;
+constexpr std::size_t kMostHeld = 1024;
+/// With fewer than these at hand more are claimed.
+constexpr std::size_t kHungry = 64;
+constexpr std::size_t kSettledAtOnce = 32;
+constexpr std::chrono::milliseconds kSettledWithin{20};
+
+std::string hex(std::uint64_t number) {
+  static constexpr std::array kDigits = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                         '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+  std::string text(16, '0');
+  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, number >>= 4U)
+    *digit = kDigits[number & 15U];
+  return text;
+}
+
+std::string lane_of(const DeadLetter& letter) {
+  if (!letter.ordering_key) return {};
+  return letter.event_type + '\n' + letter.handler + '\n' + *letter.ordering_key;
+}
+
+}  // namespace
+
+Redriver::Redriver(Redrives* redrives, BusLog& log, std::shared_ptr<Clock> clock, std::string service,
+                   std::uint64_t random, Calls calls)
+    : redrives_(redrives),
+      log_(log),
+      clock_(std::move(clock)),
+      service_(std::move(service)),
+      claimant_(hex(random)),
+      calls_(std::move(calls)) {}
+
+RedriveRequest Redriver::request(const LetterFilter& filter, const RedriveOptions& options) {
+  const RedriveRequest request = redrives_->mark(service_, filter, options, clock_->now());
+  look();
+  return request;
+}
+
+void Redriver::look() {
+  if (!supported()) return;
+  {
+    const MutexLock lock(mutex_);
+    look_ = true;
+  }
+  calls_.wake();
+}
+
+void Redriver::stop() {
+  const MutexLock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+// --- on the timer's thread ---
+
+std::optional<Instant> Redriver::tick(Instant now) {
+  if (!supported()) return std::nullopt;
+  bool settle = false;
+  bool look = false;
+  {
+    const MutexLock lock(mutex_);
+    settle = must_flush(now);
+    look = look_;
+    if (stopping_ && !settle) return std::nullopt;
+  }
+  if (settle) flush();
+  if (look || now >= next_poll_ || (next_claim_ && now >= *next_claim_)) poll(now);
+  Instant next = std::min(next_poll_, next_claim_.value_or(next_poll_));
+  const MutexLock lock(mutex_);
+  if (oldest_result_) next = std::min(next, *oldest_result_ + kSettledWithin);
+  if (stopping_) return oldest_result_ ? std::optional(next) : std::nullopt;
+  return look_ ? now : next;
+}
+
+void Redriver::poll(Instant now) {
+  bool claims = false;
+  bool settled = false;
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_) return;
+    looking_ = true;
+    settled = std::exchange(settled_, false);
+    claims = std::exchange(look_, false) || (next_claim_ && now >= *next_claim_);
+    if (now >= next_poll_) claims = std::exchange(look_later_, false) || claims;
+  }
+  try {
+    const bool changed = redrives_->changed();
+    if (now >= next_poll_) tend(now);
+    if (changed || claims) claim(now);
+    if (changed || settled || keys_are_due_) keys_are_due_ = !calls_.refresh_keys();
+    backoff_ = std::chrono::milliseconds(0);
+  } catch (const std::exception& error) {
+    failed(error.what(), now);
+  }
+  const MutexLock lock(mutex_);
+  looking_ = false;
+  changed_.notify_all();
+}
+
+void Redriver::failed(std::string_view problem, Instant now) {
+  log_.housekeeping_failed(problem);
+  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
+  next_poll_ = now + backoff_;
+  next_claim_.reset();
+  keys_are_due_ = true;
+  const MutexLock lock(mutex_);
+  look_later_ = true;
+}
+
+void Redriver::tend(Instant now) {
+  next_poll_ = now + kPoll;
+  const RedriveUpkeep upkeep = redrives_->tend(claimant_, kLease, clock_->now());
+  for (const std::int64_t id : upkeep.crashed) log_.redrive_crashed(id);
+  for (const RedriveEnd& end : upkeep.ended) log_.redrive_ended(end);
+  if (upkeep.more) next_poll_ = now + kPause;
+  if (upkeep.returned == 0) return;
+  const MutexLock lock(mutex_);
+  look_ = true;
+}
+
+void Redriver::claim(Instant now) {
+  next_claim_.reset();
+  while (claim_once(now)) {
+    const MutexLock lock(mutex_);
+    if (stopping_ || held_.size() >= kMostHeld) return;
+  }
+}
+
+bool Redriver::claim_once(Instant now) {
+  const auto handlers = hungry_handlers();
+  if (handlers.empty()) return false;
+  const auto waiting = waiting_requests();
+  {
+    const MutexLock lock(mutex_);
+    claiming_ = true;
+    blocks_.clear();
+  }
+  LetterClaim claim = redrives_->claim({.service = service_,
+                                        .claimant = claimant_,
+                                        .handlers = handlers,
+                                        .most_letters = kClaimedAtOnce,
+                                        .most_bytes = kMostBytes,
+                                        .lease = kLease,
+                                        .now = now,
+                                        .wall = clock_->now(),
+                                        .waiting = waiting});
+  next_claim_ = claim.next;
+  for (const UnreadableLetter& letter : claim.unreadable) log_.redrive_unreadable(letter);
+  if (claim.letters.empty()) return false;
+  hold(claim);
+  log_.redrive_claimed(claim.letters.size());
+  for (ClaimedLetter& letter : claim.letters) calls_.deliver(std::move(letter));
+  return true;
+}
+
+/// A handler with enough at hand is left out, so that it holds up no other.
+std::vector<ServedHandler> Redriver::hungry_handlers() const {
+  auto handlers = calls_.served();
+  std::map<std::string_view, std::size_t> at_hand;
+  const MutexLock lock(mutex_);
+  for (const auto& [id, held] : held_) ++at_hand[held.handler];
+  std::erase_if(handlers, [&](const ServedHandler& each) { return at_hand[each.handler] >= kHungry; });
+  return handlers;
+}
+
+std::vector<std::int64_t> Redriver::waiting_requests() const {
+  std::vector<std::int64_t> requests;
+  const MutexLock lock(mutex_);
+  for (const auto& [id, held] : held_) {
+    if (held.limited_request && !held.begun) requests.push_back(*held.limited_request);
+  }
+  return requests;
+}
+
+void Redriver::hold(const LetterClaim& claim) {
+  const MutexLock lock(mutex_);
+  for (const ClaimedLetter& letter : claim.letters) {
+    Held& held = held_[letter.id];
+    held.handler = letter.letter.handler;
+    held.lane = lane_of(letter.letter);
+    if (letter.limited) held.limited_request = letter.redrive_id;
+  }
+  claiming_ = false;
+  for (const Block& each : blocks_) block(each);
+}
+
+void Redriver::block(const Block& block) {
+  for (auto held = held_.upper_bound(block.id); held != held_.end(); ++held) {
+    if (held->second.lane == block.lane && !held->second.instead) held->second.instead = block.behind;
+  }
+}
+
+// --- on handlers' threads ---
+
+bool Redriver::must_flush(Instant now) const {
+  return results_.size() >= kSettledAtOnce || (oldest_result_ && now >= *oldest_result_ + kSettledWithin);
+}
+
+std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
+  bool settle = false;
+  bool look_again = false;
+  {
+    const MutexLock lock(mutex_);
+    if (stopping_) return RedriveResult::End::Returned;
+    settle = must_flush(clock_->monotonic_now());
+    Held& held = held_[letter.id];
+    if (held.instead) return held.instead;
+    held.begun = true;
+    look_again = held.limited_request && std::none_of(held_.begin(), held_.end(), [&](const auto& each) {
+                   return each.second.limited_request == held.limited_request && !each.second.begun;
+                 });
+  }
+  if (settle) flush();
+  if (look_again) look();
+  try {
+    if (redrives_->begin(claimant_, letter.id, clock_->now())) return std::nullopt;
+  } catch (const std::exception& error) {
+    log_.housekeeping_failed(error.what());
+  }
+  return RedriveResult::End::Returned;
+}
+
+/// With AfterDeath::Park nothing of a lane is delivered before what came earlier.
+void Redriver::block_behind(const RedriveResult& result, const std::string& lane) {
+  using End = RedriveResult::End;
+  if (!result.parks || lane.empty() || result.end == End::Reprocessed) return;
+  const Block behind{result.id, lane, result.end == End::Returned ? End::Returned : End::Withdrawn};
+  block(behind);
+  if (claiming_) blocks_.push_back(behind);
+}
+
+void Redriver::end(RedriveResult result) {
+  bool settle = false;
+  bool first = false;
+  {
+    const MutexLock lock(mutex_);
+    const auto held = held_.find(result.id);
+    // A failure may stop its request: no more of it is to begin.
+    settle = result.end == RedriveResult::End::Failed && held != held_.end() && held->second.limited_request;
+    if (held != held_.end()) {
+      block_behind(result, held->second.lane);
+      held_.erase(held);
+    }
+    results_.push_back(std::move(result));
+    first = !oldest_result_;
+    if (first) oldest_result_ = clock_->monotonic_now();
+    settle = settle || stopping_ || held_.empty() || must_flush(*oldest_result_);
+  }
+  if (settle) {
+    flush();
+  } else if (first) {
+    calls_.wake();
+  }
+}
+
+void Redriver::flush() noexcept {
+  std::vector<RedriveResult> batch;
+  {
+    const MutexLock lock(mutex_);
+    batch.swap(results_);
+    oldest_result_.reset();
+    settling_ += batch.size();
+  }
+  if (batch.empty()) return;
+  bool kept = true;
+  try {
+    for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) log_.redrive_ended(end);
+  } catch (const std::exception& error) {
+    log_.housekeeping_failed(error.what());
+    kept = false;
+  }
+  {
+    const MutexLock lock(mutex_);
+    settling_ -= batch.size();
+    if (!kept) {
+      oldest_result_ = clock_->monotonic_now() + kFirstBackoff;
+      results_.insert(results_.begin(), std::make_move_iterator(batch.begin()),
+                      std::make_move_iterator(batch.end()));
+    } else {
+      const auto returned = std::count_if(batch.begin(), batch.end(), [](const RedriveResult& result) {
+        return result.end == RedriveResult::End::Returned;
+      });
+      settled_ = true;
+      look_later_ = look_later_ || returned > 0;
+      look_ = look_ || (held_.size() < kHungry && returned < std::ssize(batch) && !stopping_);
+    }
+    changed_.notify_all();
+  }
+  calls_.wake();
+}
+
+bool Redriver::wait_idle(Instant deadline) {
+  if (!supported()) return true;
+  const MutexLock lock(mutex_);
+  bool in_time = true;
+  while (!stopping_ && (look_ || looking_ || !held_.empty() || !results_.empty() || settling_ > 0)) {
+    if (!in_time) return false;
+    in_time = changed_.wait_until(mutex_, deadline);
+  }
+  return true;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <tidings/detail/mutex.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/event.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tidings::detail {
+
+/// The steps that bring stored JSON of old schema versions up to date. Thread-safe.
+class Upcasters {
+ public:
+  using Step = std::function<Json(Json)>;
+
+  /// Throws Error(InvalidArgument) when there is a step from that version already.
+  void add(std::string_view event_type, int from_version, Step step);
+
+  /// The version that data of `version` is brought to for a handler that knows versions up to `known` (0:
+  /// any): as far as steps follow one another.
+  [[nodiscard]] int reached(std::string_view event_type, int version, int known) const;
+  /// Brings it there. Throws Error(NotDecodable) when a step is missing between others, or fails.
+  [[nodiscard]] Json bring_up(std::string_view event_type, int version, int known, Json data) const;
+
+ private:
+  using Key = std::pair<std::string, int>;
+  [[nodiscard]] std::shared_ptr<const Step> step(std::string_view event_type, int version) const;
+  [[nodiscard]] bool has_later_step(std::string_view event_type, int version, int known) const;
+
+  mutable Mutex mutex_;
+  std::map<Key, std::shared_ptr<const Step>> steps_ TIDINGS_GUARDED_BY(mutex_);
+};
+
+/// An event as it was stored, for a handler to be given: decoded and brought up to date when a handler's
+/// attempt first asks for it, so that what goes wrong there is a failure of that attempt. Refers to what it
+/// was made from.
+class StoredData {
+ public:
+  /// `known_version` is that of the handler's struct; 0 for one of JSON.
+  StoredData(const EncodedData& data, std::string_view event_type, int schema_version, int known_version,
+             const Upcasters& upcasters)
+      : data_(data),
+        event_type_(event_type),
+        schema_version_(schema_version),
+        known_version_(known_version),
+        upcasters_(upcasters) {}
+
+  /// Decodes. Throws Error(NotDecodable): there is no data, it is damaged, its schema version is newer than
+  /// the handler's, or an upcaster failed.
+  [[nodiscard]] Json decode() const;
+  /// What dispatch takes; refers to this object. Its schema version is the one that decoding reaches.
+  [[nodiscard]] Payload payload() const;
+
+ private:
+  const EncodedData& data_;
+  const std::string_view event_type_;
+  const int schema_version_;
+  const int known_version_;
+  const Upcasters& upcasters_;
+};
+
+/// An event that was read back from the journal, kept as it was stored.
+class RecoveredEvent final : public StoredEvent {
+ public:
+  RecoveredEvent(EncodedData data, std::string event_type, int schema_version, Metadata event_metadata,
+                 int known_version, const Upcasters& upcasters)
+      : StoredEvent(std::move(event_metadata)),
+        data_(std::move(data)),
+        type_(std::move(event_type)),
+        stored_(data_, type_, schema_version, known_version, upcasters) {
+    payload = stored_.payload();
+    encoded = &data_;
+    encoded_version = schema_version;
+  }
+
+ private:
+  const EncodedData data_;
+  const std::string type_;
+  const StoredData stored_;
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,248 @@
+#include "letter_claims.hpp"
+
+#include "letter_row.hpp"
+
+#include <tidings/error.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr std::size_t kPage = 512;
+/// Letters that one call looks at, most of which may have to wait for others.
+constexpr std::size_t kMostCandidates = 20'000;
+
+/// ?1 is the service, ?2 the handlers: a JSON array of [event type, handler name].
+constexpr const char* kServed =
+    " AND ((event_type, handler) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))"
+    " OR handler IN (SELECT value ->> 1 FROM json_each(?2) WHERE value ->> 0 = '*'))";
+constexpr const char* kResumable =
+    "SELECT 0, id, NULL, event_type, handler, ordering_key FROM dead_letters INDEXED BY dead_letters_shutdown"
+    " WHERE service = ?1 AND reason = 'shutdown' AND reprocessed_at IS NULL AND id > ?3 AND claimed_by IS "
+    "NULL"
+    " AND redrive_requested_at IS NULL";
+constexpr const char* kInOrderOfNumbers = " ORDER BY id LIMIT ?4";
+constexpr const char* kMarked =
+    "SELECT redrive_requested_at, id, redrive_id, event_type, handler, ordering_key"
+    " FROM dead_letters INDEXED BY dead_letters_marked"
+    " WHERE service = ?1 AND redrive_requested_at IS NOT NULL AND (redrive_requested_at, id) > (?3, ?4)"
+    " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?6)))"
+    " AND claimed_by IS NULL AND reprocessed_at IS NULL";
+constexpr const char* kInOrderOfMarks = " ORDER BY redrive_requested_at, id LIMIT ?5";
+
+/// An earlier letter of the same handler and key goes first, unless this claimant holds it: it keeps the
+/// order.
+constexpr const char* kClaim =
+    "UPDATE dead_letters SET claimed_by = ?1, claimed_until = ?2, redrive_started_at = NULL,"
+    " redrive_requested_at = coalesce(redrive_requested_at, ?3)"
+    " WHERE id = ?4 AND claimed_by IS NULL AND reprocessed_at IS NULL"
+    " AND (redrive_requested_at IS NOT NULL OR reason = 'shutdown') AND NOT EXISTS"
+    " (SELECT 1 FROM dead_letters AS earlier INDEXED BY dead_letters_unresolved_keys"
+    "  WHERE earlier.service = dead_letters.service AND earlier.event_type = dead_letters.event_type"
+    "  AND earlier.handler = dead_letters.handler AND earlier.ordering_key = dead_letters.ordering_key"
+    "  AND earlier.ordering_key IS NOT NULL AND earlier.reprocessed_at IS NULL"
+    "  AND earlier.id > ?5 AND earlier.id < dead_letters.id AND earlier.claimed_by IS NOT ?1"
+    "  AND (?6 OR earlier.redrive_requested_at IS NOT NULL OR earlier.claimed_by IS NOT NULL"
+    "       OR earlier.reason = 'shutdown'))"
+    " RETURNING ";
+constexpr const char* kBegin =
+    "UPDATE dead_letters SET redrive_started_at = ?1 WHERE id = ?2 AND claimed_by = ?3 AND reprocessed_at IS "
+    "NULL"
+    " AND NOT EXISTS (SELECT 1 FROM tidings_redrives WHERE id = redrive_id AND state = 'stopped')";
+constexpr const char* kSetAside =
+    "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
+    " claimed_until = NULL, redrive_started_at = NULL, reason = 'undecodable', failed_at = ?1,"
+    " error_type = ?2, error_message = ?3, error_fingerprint = ?4, attempts = iif(json_valid(attempts),"
+    " json_insert(attempts, '$[#]', json_object('at', ?1, 'duration_us', 0, 'error_type', ?2,"
+    " 'error_message', ?3)), attempts) WHERE id = ?5";
+
+std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoch().count(); }
+
+std::string handlers_json(std::span<const ServedHandler> handlers) {
+  Json json = Json::array();
+  for (const ServedHandler& handler : handlers) json.push_back({handler.event_type, handler.handler});
+  return json.dump();
+}
+
+bool parks(std::span<const ServedHandler> handlers, const std::string& event_type, const std::string& name) {
+  const auto found = [&](std::string_view type) {
+    return std::find_if(handlers.begin(), handlers.end(), [&](const ServedHandler& handler) {
+      return handler.event_type == type && handler.handler == name;
+    });
+  };
+  auto handler = found(event_type);
+  if (handler == handlers.end()) handler = found("*");
+  return handler != handlers.end() && handler->parks;
+}
+
+}  // namespace
+
+LetterClaims::LetterClaims(RedriveConnection& connection, RedriveRequests& requests)
+    : connection_(connection),
+      requests_(requests),
+      resumable_(connection.database(), std::string(kResumable) + kServed + kInOrderOfNumbers),
+      marked_(connection.database(), std::string(kMarked) + kServed + kInOrderOfMarks),
+      claim_(connection.database(), kClaim + std::string(letter_columns()) + ", redrive_id"),
+      begin_(connection.database(), kBegin),
+      set_aside_(connection.database(), kSetAside) {}
+
+namespace {
+
+template <class Candidate>
+std::vector<Candidate> read_candidates(SQLite::Statement& row) {
+  std::vector<Candidate> candidates;
+  while (row.executeStep()) {
+    Candidate candidate;
+    candidate.requested_at = row.getColumn(0).getInt64();
+    candidate.id = row.getColumn(1).getInt64();
+    if (!row.getColumn(2).isNull()) candidate.redrive_id = row.getColumn(2).getInt64();
+    candidate.event_type = row.getColumn(3).getString();
+    candidate.handler = row.getColumn(4).getString();
+    if (!row.getColumn(5).isNull()) candidate.ordering_key = row.getColumn(5).getString();
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+}  // namespace
+
+std::vector<LetterClaims::Candidate> LetterClaims::resumable(const Round& round, std::int64_t after) {
+  const StatementUse use(resumable_);
+  bind_all(resumable_, std::string(round.wanted.service), round.handlers, after,
+           static_cast<std::int64_t>(kPage));
+  return read_candidates<Candidate>(resumable_);
+}
+
+std::vector<LetterClaims::Candidate> LetterClaims::marked(const Round& round, const Candidate& after) {
+  const StatementUse use(marked_);
+  bind_all(marked_, std::string(round.wanted.service), round.handlers, after.requested_at, after.id,
+           static_cast<std::int64_t>(kPage), Json(round.spent).dump());
+  return read_candidates<Candidate>(marked_);
+}
+
+/// Candidates are looked for without the write lock, and looked at again with it.
+LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& claimed_by,
+                                std::int64_t claimed_until) {
+  Round round{.wanted = wanted,
+              .claimed_by = claimed_by,
+              .claimed_until = claimed_until,
+              .handlers = handlers_json(wanted.handlers)};
+  std::size_t looked_at = 0;
+  for (auto page = resumable(round, 0); !page.empty() && looked_at < kMostCandidates && !full(round);
+       page = resumable(round, page.back().id)) {
+    looked_at += page.size();
+    claim_all(round, page);
+  }
+  Candidate after;
+  after.requested_at = std::numeric_limits<std::int64_t>::min();
+  while (looked_at < kMostCandidates && !full(round)) {
+    const auto page = marked(round, after);
+    if (page.empty()) break;
+    looked_at += page.size();
+    claim_all(round, page);
+    after = page.back();
+  }
+  for (const auto& [id, row] : round.requests) {
+    const Instant next = row.rate ? pace_.next(id) : Instant{};
+    if (next > wanted.now) round.claim.next = std::min(round.claim.next.value_or(next), next);
+  }
+  return std::move(round.claim);
+}
+
+bool LetterClaims::full(Round& round) const {
+  const bool is_full =
+      round.claim.letters.size() >= round.wanted.most_letters || round.bytes >= round.wanted.most_bytes;
+  round.claim.more = round.claim.more || is_full;
+  return is_full;
+}
+
+void LetterClaims::claim_all(Round& round, const std::vector<Candidate>& candidates) {
+  connection_.transact(Sync::Never, [&] {
+    for (const Candidate& candidate : candidates) {
+      if (full(round)) return;
+      if (may_claim(round, candidate)) claim_one(round, candidate);
+    }
+  });
+}
+
+/// Whether the letter's request lets one more be claimed.
+bool LetterClaims::may_claim(Round& round, const Candidate& candidate) {
+  if (!candidate.redrive_id) return true;
+  const std::int64_t id = *candidate.redrive_id;
+  if (round.spent.contains(id)) return false;
+  if (!round.requests.contains(id)) {
+    RequestRow row = requests_.find(id).value_or(RequestRow{});
+    row.id = id;
+    round.budgets[id] = budget(round, row);
+    if (row.state == "finished" && round.budgets[id] > 0) requests_.reopen(id);
+    round.requests.emplace(id, std::move(row));
+  }
+  if (round.budgets[id] > 0) return true;
+  round.spent.insert(id);
+  return false;
+}
+
+std::size_t LetterClaims::budget(Round& round, const RequestRow& row) {
+  if (row.state == "stopped") return 0;
+  std::size_t letters = std::numeric_limits<std::size_t>::max();
+  const std::int64_t begun = row.succeeded + row.failed + row.claimed;
+  if (row.canary && row.succeeded < *row.canary)
+    letters = static_cast<std::size_t>(std::max<std::int64_t>(*row.canary - begun, 0));
+  if (!row.rate) return letters;
+  const auto& waiting = round.wanted.waiting;
+  if (std::find(waiting.begin(), waiting.end(), row.id) != waiting.end()) return 0;
+  return std::min(letters,
+                  pace_.allowed(row.id, *row.rate, static_cast<std::uint64_t>(begun), round.wanted.now));
+}
+
+void LetterClaims::claim_one(Round& round, const Candidate& candidate) {
+  std::int64_t* const last_of_key =
+      candidate.ordering_key ? &round.claimed_of_key[candidate.event_type + '\n' + candidate.handler + '\n' +
+                                                     *candidate.ordering_key]
+                             : nullptr;
+  const StatementUse use(claim_);
+  bind_all(claim_, round.claimed_by, round.claimed_until, microseconds(round.wanted.wall), candidate.id,
+           last_of_key != nullptr ? *last_of_key : 0,
+           std::int64_t{parks(round.wanted.handlers, candidate.event_type, candidate.handler)});
+  if (!claim_.executeStep()) return;
+  ClaimedLetter claimed;
+  claimed.id = candidate.id;
+  claimed.redrive_id = candidate.redrive_id;
+  try {
+    claimed.letter = read_letter(claim_).letter;
+  } catch (const Error& error) {
+    return set_aside(round, candidate, error.what());
+  }
+  if (candidate.redrive_id) {
+    const RequestRow& row = round.requests.at(*candidate.redrive_id);
+    claimed.limited = row.limited();
+    --round.budgets[row.id];
+    if (row.rate) pace_.claimed(row.id, *row.rate, 1, round.wanted.now);
+  }
+  if (last_of_key != nullptr) *last_of_key = std::max(*last_of_key, candidate.id);
+  round.bytes += claimed.letter.data.bytes.size();
+  round.claim.letters.push_back(std::move(claimed));
+}
+
+/// A row that somebody else wrote, or a damaged one. What cannot be read of it is left as it is.
+void LetterClaims::set_aside(Round& round, const Candidate& candidate, const std::string& problem) {
+  const std::string type = "tidings::Error";
+  run(set_aside_, microseconds(round.wanted.wall), type, problem,
+      error_fingerprint(candidate.handler, type, problem), candidate.id);
+  if (candidate.redrive_id)
+    static_cast<void>(requests_.count(*candidate.redrive_id, 0, 1, round.wanted.wall));
+  round.claim.unreadable.push_back({candidate.id, problem});
+}
+
+bool LetterClaims::begin(const std::string& claimed_by, std::int64_t id, Timestamp wall) {
+  bool begun = false;
+  connection_.transact(Sync::Never, [&] { begun = run(begin_, microseconds(wall), id, claimed_by) == 1; });
+  return begun;
+}
+
+}  // namespace tidings::deadletter

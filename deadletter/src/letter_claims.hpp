@@ -1,0 +1,73 @@
+#pragma once
+
+#include <tidings/detail/redrive_pace.hpp>
+#include <tidings/redrive.hpp>
+
+#include "redrive_connection.hpp"
+#include "redrive_requests.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Claims marked letters, and those with the reason `shutdown`, for a bus. Goes before the connection and the
+/// requests. Throws SQLite::Exception.
+class LetterClaims {
+ public:
+  LetterClaims(RedriveConnection& connection, RedriveRequests& requests);
+
+  /// As Redrives::claim. `claimed_by` and `claimed_until` are what the rows say from then on.
+  [[nodiscard]] LetterClaim claim(const ClaimRequest& wanted, const std::string& claimed_by,
+                                  std::int64_t claimed_until);
+  [[nodiscard]] bool begin(const std::string& claimed_by, std::int64_t id, Timestamp wall);
+
+ private:
+  struct Candidate {
+    std::int64_t requested_at = 0;
+    std::int64_t id = 0;
+    std::optional<std::int64_t> redrive_id;
+    std::string event_type;
+    std::string handler;
+    std::optional<std::string> ordering_key;
+  };
+  /// What one call works with.
+  struct Round {
+    const ClaimRequest& wanted;
+    const std::string& claimed_by;
+    std::int64_t claimed_until;
+    std::string handlers;  // as JSON
+    LetterClaim claim = {};
+    std::size_t bytes = 0;
+    std::map<std::int64_t, RequestRow> requests = {};
+    std::map<std::int64_t, std::size_t> budgets = {};
+    /// Requests of which no more is to be had now.
+    std::set<std::int64_t> spent = {};
+    /// The last letter that was claimed of a handler and key: what comes before needs no second look.
+    std::map<std::string, std::int64_t> claimed_of_key = {};
+  };
+
+  [[nodiscard]] std::vector<Candidate> resumable(const Round& round, std::int64_t after);
+  [[nodiscard]] std::vector<Candidate> marked(const Round& round, const Candidate& after);
+  void claim_all(Round& round, const std::vector<Candidate>& candidates);
+  [[nodiscard]] bool full(Round& round) const;
+  [[nodiscard]] bool may_claim(Round& round, const Candidate& candidate);
+  [[nodiscard]] std::size_t budget(Round& round, const RequestRow& row);
+  void claim_one(Round& round, const Candidate& candidate);
+  void set_aside(Round& round, const Candidate& candidate, const std::string& problem);
+
+  RedriveConnection& connection_;
+  RedriveRequests& requests_;
+  tidings::detail::RedrivePace pace_;
+  SQLite::Statement resumable_;
+  SQLite::Statement marked_;
+  SQLite::Statement claim_;
+  SQLite::Statement begin_;
+  SQLite::Statement set_aside_;
+};
+
+}  // namespace tidings::deadletter

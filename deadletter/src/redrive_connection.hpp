@@ -1,0 +1,85 @@
+#pragma once
+
+#include "connection.hpp"
+
+#include <SQLiteCpp/Statement.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace tidings::deadletter {
+
+/// Whether a commit is synced: what is not survives the death of the process, and may be forgotten in a power
+/// cut.
+enum class Sync : std::uint8_t { Never, Always };
+
+/// The connection that redrives work through, beside the one that letters are stored through: what others
+/// commit, this process's store included, shows in its data_version. Not thread-safe. Throws
+/// SQLite::Exception.
+class RedriveConnection {
+ public:
+  RedriveConnection(const std::filesystem::path& path, const std::string& vfs,
+                    std::chrono::milliseconds busy_timeout);
+
+  [[nodiscard]] SQLite::Database& database() noexcept { return connection_.database(); }
+  [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
+  /// Waits for locks anew from now.
+  void wait_from_now();
+  /// Whether others have committed anything since it was last asked; true at first.
+  [[nodiscard]] bool changed();
+
+  /// Runs `work` in one transaction, which holds the write lock from its beginning.
+  template <class Work>
+  void transact(Sync sync, Work work) {
+    begin(sync);
+    try {
+      work();
+      end();
+    } catch (...) {
+      connection_.rollback();
+      throw;
+    }
+  }
+
+ private:
+  void begin(Sync sync);
+  void end();
+
+  const std::chrono::milliseconds busy_timeout_;
+  Connection connection_;
+  SQLite::Statement begin_;
+  SQLite::Statement commit_;
+  SQLite::Statement data_version_;
+  Sync sync_ = Sync::Always;  // as a Connection begins
+  std::int64_t seen_ = -1;
+};
+
+namespace detail {
+
+inline void bind_value(SQLite::Statement& statement, int index, std::int64_t value) {
+  statement.bind(index, value);
+}
+inline void bind_value(SQLite::Statement& statement, int index, const std::string& value) {
+  statement.bind(index, value);
+}
+
+}  // namespace detail
+
+/// Binds values, integers or strings, from left to right.
+template <class... Values>
+void bind_all(SQLite::Statement& statement, const Values&... values) {
+  int index = 0;
+  (detail::bind_value(statement, ++index, values), ...);
+}
+
+/// Runs a kept statement that returns no rows, and says how many it changed.
+template <class... Values>
+int run(SQLite::Statement& statement, const Values&... values) {
+  const StatementUse use(statement);
+  bind_all(statement, values...);
+  return statement.exec();
+}
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <tidings/redrive.hpp>
+
+#include "redrive_connection.hpp"
+#include "redrive_requests.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Ends claims: as their holders say, or because their lease has passed. Goes before the connection and the
+/// requests. Throws SQLite::Exception.
+class RedriveSettlement {
+ public:
+  RedriveSettlement(RedriveConnection& connection, RedriveRequests& requests);
+
+  /// As Redrives::settle.
+  [[nodiscard]] std::vector<RedriveEnd> settle(const std::string& claimed_by,
+                                               std::span<const RedriveResult> results);
+
+  /// What time it is for claims.
+  struct LeaseTime {
+    /// Claims of this boot begin so.
+    std::string boot;
+    std::int64_t now = 0;
+    std::int64_t until = 0;
+  };
+  /// Renews the claims of `claimed_by` that have lived for a third of their lease, and ends those of others
+  /// that are past theirs.
+  void tend(const std::string& claimed_by, const LeaseTime& time, Timestamp wall, RedriveUpkeep& upkeep);
+
+ private:
+  struct HeldLetter {
+    std::int64_t id = 0;
+    std::string claimed_by;
+    bool started = false;
+  };
+  /// Successes and failures by request.
+  using Counts = std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>>;
+
+  void settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
+  void fail(const RedriveResult& result);
+  void count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended);
+  [[nodiscard]] std::vector<HeldLetter> stale(const LeaseTime& time);
+  void end_stale(const HeldLetter& held, Timestamp wall, Counts& counts, RedriveUpkeep& upkeep);
+  [[nodiscard]] RedriveResult crashed(std::int64_t id, Timestamp wall);
+
+  RedriveConnection& connection_;
+  RedriveRequests& requests_;
+  SQLite::Statement request_of_;
+  SQLite::Statement resolve_;
+  SQLite::Statement fail_;
+  SQLite::Statement release_;
+  SQLite::Statement withdraw_;
+  SQLite::Statement withdraw_behind_;
+  SQLite::Statement due_;
+  SQLite::Statement renew_;
+  SQLite::Statement stale_;
+  SQLite::Statement letter_;
+};
+
+}  // namespace tidings::deadletter
