@@ -18,6 +18,8 @@ constexpr std::chrono::milliseconds kFirstBackoff{1'000};
 constexpr std::chrono::milliseconds kLongestBackoff{30'000};
 /// Long enough for a tick that waits for the database; renewed after a third of it.
 constexpr std::chrono::seconds kLease{30};
+/// What takes long is followed by so many times its own time without: the timer has other duties.
+constexpr int kShare = 2;
 constexpr std::size_t kClaimedAtOnce = 128;
 constexpr std::size_t kMostBytes = 16U * 1024 * 1024;
 constexpr std::size_t kMostHeld = 1024;
@@ -107,8 +109,9 @@ void Redriver::poll(Instant now) {
   try {
     const bool changed = redrives_->changed();
     if (now >= next_poll_) tend(now);
-    if (changed || claims) claim(now);
-    if (changed || settled || keys_are_due_) keys_are_due_ = !calls_.refresh_keys();
+    if (claims || changed) claim(now);
+    keys_are_due_ = keys_are_due_ || changed || settled;
+    if (keys_are_due_ && now >= next_keys_) refresh_keys();
     backoff_ = std::chrono::milliseconds(0);
   } catch (const std::exception& error) {
     failed(error.what(), now);
@@ -128,6 +131,13 @@ void Redriver::failed(std::string_view problem, Instant now) {
   look_later_ = true;
 }
 
+void Redriver::refresh_keys() {
+  const Instant began = clock_->monotonic_now();
+  keys_are_due_ = !calls_.refresh_keys();
+  const Instant ended = clock_->monotonic_now();
+  next_keys_ = ended + (ended - began) * kShare;
+}
+
 void Redriver::tend(Instant now) {
   next_poll_ = now + kPoll;
   const RedriveUpkeep upkeep = redrives_->tend(claimant_, kLease, clock_->now());
@@ -141,10 +151,15 @@ void Redriver::tend(Instant now) {
 
 void Redriver::claim(Instant now) {
   next_claim_.reset();
+  unfinished_look_ = false;
   while (claim_once(now)) {
     const MutexLock lock(mutex_);
-    if (stopping_ || held_.size() >= kMostHeld) return;
+    if (stopping_ || held_.size() >= kMostHeld) break;
   }
+  if (!unfinished_look_) return;
+  const Instant ended = clock_->monotonic_now();
+  const Instant go_on = ended + (ended - now) * kShare;
+  next_claim_ = std::min(next_claim_.value_or(go_on), go_on);
 }
 
 bool Redriver::claim_once(Instant now) {
@@ -167,6 +182,7 @@ bool Redriver::claim_once(Instant now) {
                                         .waiting = waiting});
   next_claim_ = claim.next;
   for (const UnreadableLetter& letter : claim.unreadable) log_.redrive_unreadable(letter);
+  unfinished_look_ = claim.more && claim.letters.empty();
   if (claim.letters.empty()) return false;
   hold(claim);
   log_.redrive_claimed(claim.letters.size());

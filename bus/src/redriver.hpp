@@ -84,6 +84,7 @@ class Redriver {
   void hold(const LetterClaim& claim);
   void block_behind(const RedriveResult& result, const std::string& lane) TIDINGS_REQUIRES(mutex_);
   void block(const Block& block) TIDINGS_REQUIRES(mutex_);
+  void refresh_keys();
   void failed(std::string_view problem, Instant now);
   [[nodiscard]] bool must_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
 
@@ -98,6 +99,9 @@ class Redriver {
   Instant next_poll_{};
   std::optional<Instant> next_claim_;
   std::chrono::milliseconds backoff_{0};
+  Instant next_keys_{};
+  /// The sink has marked letters that it has not looked at yet.
+  bool unfinished_look_ = false;
   bool keys_are_due_ = true;
 
   mutable Mutex mutex_;

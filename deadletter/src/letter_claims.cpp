@@ -14,27 +14,19 @@ namespace tidings::deadletter {
 namespace {
 
 constexpr std::size_t kPage = 512;
-/// Letters that one call looks at, most of which may have to wait for others.
-constexpr std::size_t kMostCandidates = 20'000;
+/// Marked letters that one call looks at, most of which may be others' or have to wait: about 20 ms.
+constexpr std::size_t kMostLookedAt = 20'000;
 
-/// ?1 is the service, ?2 the handlers: a JSON array of [event type, handler name].
-constexpr const char* kServed =
-    " AND ((event_type, handler) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))"
-    " OR handler IN (SELECT value ->> 1 FROM json_each(?2) WHERE value ->> 0 = '*'))";
 constexpr const char* kResumable =
-    "SELECT 0, id, NULL, event_type, handler, ordering_key FROM dead_letters INDEXED BY dead_letters_shutdown"
-    " WHERE service = ?1 AND reason = 'shutdown' AND reprocessed_at IS NULL AND id > ?3 AND claimed_by IS "
-    "NULL"
-    " AND redrive_requested_at IS NULL";
-constexpr const char* kInOrderOfNumbers = " ORDER BY id LIMIT ?4";
+    "SELECT NULL, id, NULL, event_type, handler, ordering_key FROM dead_letters"
+    " INDEXED BY dead_letters_shutdown WHERE service = ? AND reason = 'shutdown' AND reprocessed_at IS NULL"
+    " AND id > ? AND claimed_by IS NULL AND redrive_requested_at IS NULL ORDER BY id LIMIT ?";
 constexpr const char* kMarked =
-    "SELECT redrive_requested_at, id, redrive_id, event_type, handler, ordering_key"
-    " FROM dead_letters INDEXED BY dead_letters_marked"
-    " WHERE service = ?1 AND redrive_requested_at IS NOT NULL AND (redrive_requested_at, id) > (?3, ?4)"
-    " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?6)))"
-    " AND claimed_by IS NULL AND reprocessed_at IS NULL";
-constexpr const char* kInOrderOfMarks = " ORDER BY redrive_requested_at, id LIMIT ?5";
-
+    "SELECT redrive_requested_at, id, redrive_id, event_type, handler, ordering_key FROM dead_letters"
+    " INDEXED BY dead_letters_marked WHERE service = ? AND redrive_requested_at IS NOT NULL"
+    " AND (redrive_requested_at, id) > (?, ?)"
+    " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?)))"
+    " AND claimed_by IS NULL AND reprocessed_at IS NULL ORDER BY redrive_requested_at, id LIMIT ?";
 /// An earlier letter of the same handler and key goes first, unless this claimant holds it: it keeps the
 /// order.
 constexpr const char* kClaim =
@@ -63,21 +55,16 @@ constexpr const char* kSetAside =
 
 std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoch().count(); }
 
-std::string handlers_json(std::span<const ServedHandler> handlers) {
-  Json json = Json::array();
-  for (const ServedHandler& handler : handlers) json.push_back({handler.event_type, handler.handler});
-  return json.dump();
-}
-
-bool parks(std::span<const ServedHandler> handlers, const std::string& event_type, const std::string& name) {
-  const auto found = [&](std::string_view type) {
-    return std::find_if(handlers.begin(), handlers.end(), [&](const ServedHandler& handler) {
-      return handler.event_type == type && handler.handler == name;
-    });
-  };
-  auto handler = found(event_type);
-  if (handler == handlers.end()) handler = found("*");
-  return handler != handlers.end() && handler->parks;
+/// The type's own handler of that name, or the one of all events.
+const ServedHandler* handler_of(std::span<const ServedHandler> handlers, std::string_view event_type,
+                                std::string_view name) {
+  const ServedHandler* of_all = nullptr;
+  for (const ServedHandler& handler : handlers) {
+    if (handler.handler != name) continue;
+    if (handler.event_type == event_type) return &handler;
+    if (handler.event_type == "*") of_all = &handler;
+  }
+  return of_all;
 }
 
 }  // namespace
@@ -85,8 +72,8 @@ bool parks(std::span<const ServedHandler> handlers, const std::string& event_typ
 LetterClaims::LetterClaims(RedriveConnection& connection, RedriveRequests& requests)
     : connection_(connection),
       requests_(requests),
-      resumable_(connection.database(), std::string(kResumable) + kServed + kInOrderOfNumbers),
-      marked_(connection.database(), std::string(kMarked) + kServed + kInOrderOfMarks),
+      resumable_(connection.database(), kResumable),
+      marked_(connection.database(), kMarked),
       claim_(connection.database(), kClaim + std::string(letter_columns()) + ", redrive_id"),
       begin_(connection.database(), kBegin),
       set_aside_(connection.database(), kSetAside) {}
@@ -98,7 +85,7 @@ std::vector<Candidate> read_candidates(SQLite::Statement& row) {
   std::vector<Candidate> candidates;
   while (row.executeStep()) {
     Candidate candidate;
-    candidate.requested_at = row.getColumn(0).getInt64();
+    if (!row.getColumn(0).isNull()) candidate.requested_at = row.getColumn(0).getInt64();
     candidate.id = row.getColumn(1).getInt64();
     if (!row.getColumn(2).isNull()) candidate.redrive_id = row.getColumn(2).getInt64();
     candidate.event_type = row.getColumn(3).getString();
@@ -113,39 +100,37 @@ std::vector<Candidate> read_candidates(SQLite::Statement& row) {
 
 std::vector<LetterClaims::Candidate> LetterClaims::resumable(const Round& round, std::int64_t after) {
   const StatementUse use(resumable_);
-  bind_all(resumable_, std::string(round.wanted.service), round.handlers, after,
-           static_cast<std::int64_t>(kPage));
+  bind_all(resumable_, std::string(round.wanted.service), after, static_cast<std::int64_t>(kPage));
   return read_candidates<Candidate>(resumable_);
 }
 
-std::vector<LetterClaims::Candidate> LetterClaims::marked(const Round& round, const Candidate& after) {
+std::vector<LetterClaims::Candidate> LetterClaims::marked(const Round& round) {
   const StatementUse use(marked_);
-  bind_all(marked_, std::string(round.wanted.service), round.handlers, after.requested_at, after.id,
-           static_cast<std::int64_t>(kPage), Json(round.spent).dump());
+  bind_all(marked_, std::string(round.wanted.service), position_.requested_at, position_.id,
+           Json(round.spent).dump(), static_cast<std::int64_t>(kPage));
   return read_candidates<Candidate>(marked_);
 }
 
-/// Candidates are looked for without the write lock, and looked at again with it.
+/// Candidates are looked for without the write lock, and looked at again with it. A call goes on where the
+/// last one ended, so that letters that nobody here serves are not looked at again before the others.
 LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& claimed_by,
                                 std::int64_t claimed_until) {
-  Round round{.wanted = wanted,
-              .claimed_by = claimed_by,
-              .claimed_until = claimed_until,
-              .handlers = handlers_json(wanted.handlers)};
-  std::size_t looked_at = 0;
-  for (auto page = resumable(round, 0); !page.empty() && looked_at < kMostCandidates && !full(round);
+  Round round{.wanted = wanted, .claimed_by = claimed_by, .claimed_until = claimed_until};
+  for (auto page = resumable(round, 0); !page.empty() && !full(round);
        page = resumable(round, page.back().id)) {
-    looked_at += page.size();
     claim_all(round, page);
   }
-  Candidate after;
-  after.requested_at = std::numeric_limits<std::int64_t>::min();
-  while (looked_at < kMostCandidates && !full(round)) {
-    const auto page = marked(round, after);
-    if (page.empty()) break;
-    looked_at += page.size();
+  for (std::size_t looked_at = 0; !full(round); looked_at += kPage) {
+    if (looked_at >= kMostLookedAt) {
+      round.claim.more = true;
+      break;
+    }
+    const auto page = marked(round);
     claim_all(round, page);
-    after = page.back();
+    if (page.size() < kPage && !full(round)) {
+      position_ = {};
+      break;
+    }
   }
   for (const auto& [id, row] : round.requests) {
     const Instant next = row.rate ? pace_.next(id) : Instant{};
@@ -162,12 +147,26 @@ bool LetterClaims::full(Round& round) const {
 }
 
 void LetterClaims::claim_all(Round& round, const std::vector<Candidate>& candidates) {
-  connection_.transact(Sync::Never, [&] {
-    for (const Candidate& candidate : candidates) {
-      if (full(round)) return;
-      if (may_claim(round, candidate)) claim_one(round, candidate);
-    }
-  });
+  std::vector<std::pair<const Candidate*, const ServedHandler*>> served;
+  for (const Candidate& candidate : candidates) {
+    if (const auto* const handler =
+            handler_of(round.wanted.handlers, candidate.event_type, candidate.handler))
+      served.emplace_back(&candidate, handler);
+  }
+  if (!served.empty()) {
+    connection_.transact(Sync::Never, [&] {
+      for (const auto& [candidate, handler] : served) {
+        if (full(round)) return;
+        if (may_claim(round, *candidate)) claim_one(round, *candidate, handler->parks);
+        advance_to(*candidate);
+      }
+    });
+  }
+  if (!candidates.empty() && !full(round)) advance_to(candidates.back());
+}
+
+void LetterClaims::advance_to(const Candidate& candidate) {
+  if (candidate.requested_at) position_ = {*candidate.requested_at, candidate.id};
 }
 
 /// Whether the letter's request lets one more be claimed.
@@ -200,15 +199,14 @@ std::size_t LetterClaims::budget(Round& round, const RequestRow& row) {
                   pace_.allowed(row.id, *row.rate, static_cast<std::uint64_t>(begun), round.wanted.now));
 }
 
-void LetterClaims::claim_one(Round& round, const Candidate& candidate) {
+void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool parks) {
   std::int64_t* const last_of_key =
       candidate.ordering_key ? &round.claimed_of_key[candidate.event_type + '\n' + candidate.handler + '\n' +
                                                      *candidate.ordering_key]
                              : nullptr;
   const StatementUse use(claim_);
   bind_all(claim_, round.claimed_by, round.claimed_until, microseconds(round.wanted.wall), candidate.id,
-           last_of_key != nullptr ? *last_of_key : 0,
-           std::int64_t{parks(round.wanted.handlers, candidate.event_type, candidate.handler)});
+           last_of_key != nullptr ? *last_of_key : 0, std::int64_t{parks});
   if (!claim_.executeStep()) return;
   ClaimedLetter claimed;
   claimed.id = candidate.id;

@@ -7,6 +7,7 @@
 #include "redrive_requests.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -28,7 +29,8 @@ class LetterClaims {
 
  private:
   struct Candidate {
-    std::int64_t requested_at = 0;
+    /// Nothing: it is not marked.
+    std::optional<std::int64_t> requested_at;
     std::int64_t id = 0;
     std::optional<std::int64_t> redrive_id;
     std::string event_type;
@@ -40,7 +42,6 @@ class LetterClaims {
     const ClaimRequest& wanted;
     const std::string& claimed_by;
     std::int64_t claimed_until;
-    std::string handlers;  // as JSON
     LetterClaim claim = {};
     std::size_t bytes = 0;
     std::map<std::int64_t, RequestRow> requests = {};
@@ -52,17 +53,24 @@ class LetterClaims {
   };
 
   [[nodiscard]] std::vector<Candidate> resumable(const Round& round, std::int64_t after);
-  [[nodiscard]] std::vector<Candidate> marked(const Round& round, const Candidate& after);
+  [[nodiscard]] std::vector<Candidate> marked(const Round& round);
   void claim_all(Round& round, const std::vector<Candidate>& candidates);
   [[nodiscard]] bool full(Round& round) const;
   [[nodiscard]] bool may_claim(Round& round, const Candidate& candidate);
   [[nodiscard]] std::size_t budget(Round& round, const RequestRow& row);
-  void claim_one(Round& round, const Candidate& candidate);
+  void claim_one(Round& round, const Candidate& candidate, bool parks);
+  void advance_to(const Candidate& candidate);
   void set_aside(Round& round, const Candidate& candidate, const std::string& problem);
 
   RedriveConnection& connection_;
   RedriveRequests& requests_;
   tidings::detail::RedrivePace pace_;
+  /// Marked letters up to here were looked at since the last time that the end was reached.
+  struct Position {
+    std::int64_t requested_at = std::numeric_limits<std::int64_t>::min();
+    std::int64_t id = 0;
+  };
+  Position position_;
   SQLite::Statement resumable_;
   SQLite::Statement marked_;
   SQLite::Statement claim_;

@@ -220,6 +220,23 @@ TEST_F(RedriveStoreTest, ARowThatCannotBeReadIsSetAsideAndHoldsUpNoOther) {
   EXPECT_EQ(query("SELECT failed FROM tidings_redrives"), "1");
 }
 
+TEST_F(RedriveStoreTest, LooksThroughMarksThatNobodyServesAPartAtATime) {
+  execute(
+      R"(INSERT INTO dead_letters (event_id, event_type, schema_version, data_encoding, attributes, source,
+      handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_depth,
+      published_at, failed_at, retry_count, attempts, redrive_requested_at)
+      WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 25000)
+      SELECT printf('019a0000-0000-7000-8000-%012x', i), 'orders.order_placed', 1, 'none', '{}', 'orders',
+      'gone', 'orders', 'exhausted', '', '', '', 'id', 0, 1, 1, 0, '[]', 1 FROM number)");
+  DeadLetter last = letter(30'000);
+  static_cast<void>(store(*store_, {last}));
+  static_cast<void>(redrives().mark("orders", {.handler = "send_receipt"}, {}, wall_));
+  EXPECT_THAT(claim(), IsEmpty());
+  EXPECT_TRUE(last_.more);
+  EXPECT_THAT(claim(), ElementsAre(25'001));
+  EXPECT_FALSE(last_.more);
+}
+
 TEST_F(RedriveStoreTest, TakesBackThousandsOfMarksAFewAtATime) {
   static_cast<void>(store(*store_, letters(1, 1200)));
   static_cast<void>(redrives().mark("orders", {}, {.canary = 1}, wall_));
