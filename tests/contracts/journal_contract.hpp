@@ -74,11 +74,7 @@ class JournalContract : public testing::TestWithParam<JournalMaker> {
     return ids;
   }
   static JournalDelivery done(std::int64_t id, const std::string& handler) {
-    JournalDelivery delivery;
-    delivery.journal_id = id;
-    delivery.handler = handler;
-    delivery.done = true;
-    return delivery;
+    return done_delivery(id, handler);
   }
 
   using Ids = std::vector<std::int64_t>;
