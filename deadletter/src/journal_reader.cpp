@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 namespace tidings::deadletter {
 namespace {
@@ -60,8 +61,34 @@ class Totals {
 
 /// Events alike in all that a total is about, so that names are made and parsed once for all of them.
 struct Alike {
+  std::string service;
+  std::string event_type;
+  std::string handlers;
   std::uint64_t events = 0;
   Timestamp oldest{};
+};
+
+/// The event of a row of kTotals.
+struct TotalsRow {
+  explicit TotalsRow(const Prepared& row)
+      : id(row.column_integer(0)),
+        service(row.column_text(1)),
+        event_type(row.column_text(2)),
+        handlers(row.column_text(3)),
+        published_at(std::chrono::microseconds(row.column_integer(4))),
+        is_done_for_some(row.column_integer(5) != 0) {}
+
+  /// Equal for events that are alike: no two of the three run into each other.
+  void write_key(std::string& key) const {
+    key.assign(service).append(1, '\0').append(event_type).append(1, '\0').append(handlers);
+  }
+
+  std::int64_t id;
+  std::string_view service;
+  std::string_view event_type;
+  std::string_view handlers;
+  Timestamp published_at;
+  bool is_done_for_some;
 };
 
 /// A row whose handlers cannot be read counts for a handler without a name.
@@ -130,26 +157,31 @@ void JournalReader::add_deliveries(OwedDelivery& owed) {
 std::vector<OwedTotal> JournalReader::owed_totals() {
   wait_from_now();
   Totals totals;
-  std::map<std::tuple<std::string, std::string, std::string>, Alike, std::less<>> alike;
+  std::unordered_map<std::string, Alike> alike;
+  std::string key;
   Prepared row(connection_.database(), kTotals);
   while (row.step()) {
-    const std::tuple key(row.column_text(1), row.column_text(2), row.column_text(3));
-    const Timestamp published_at(std::chrono::microseconds(row.column_integer(4)));
-    if (row.column_integer(5) == 0) {
-      auto found = alike.find(key);
-      if (found == alike.end()) found = alike.emplace(key, Alike{0, published_at}).first;
-      ++found->second.events;
-      found->second.oldest = std::min(found->second.oldest, published_at);
+    const TotalsRow event(row);
+    if (event.is_done_for_some) {
+      for (const std::string& handler : names_or_none(event.handlers)) {
+        if (is_done(event.id, handler)) continue;
+        totals.add(event.service, event.event_type, handler, 1, event.published_at);
+      }
       continue;
     }
-    for (const std::string& handler : names_or_none(std::get<2>(key))) {
-      if (is_done(row.column_integer(0), handler)) continue;
-      totals.add(std::get<0>(key), std::get<1>(key), handler, 1, published_at);
+    event.write_key(key);
+    auto [found, is_new] = alike.try_emplace(key);
+    Alike& like = found->second;
+    if (is_new) {
+      like = {std::string(event.service), std::string(event.event_type), std::string(event.handlers), 0,
+              event.published_at};
     }
+    ++like.events;
+    like.oldest = std::min(like.oldest, event.published_at);
   }
-  for (const auto& [key, events] : alike) {
-    for (const std::string& handler : names_or_none(std::get<2>(key))) {
-      totals.add(std::get<0>(key), std::get<1>(key), handler, events.events, events.oldest);
+  for (const auto& [ignored, like] : alike) {
+    for (const std::string& handler : names_or_none(like.handlers)) {
+      totals.add(like.service, like.event_type, handler, like.events, like.oldest);
     }
   }
   return totals.take();

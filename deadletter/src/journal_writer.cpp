@@ -36,6 +36,8 @@ constexpr const char* kReportUnserved =
     " ON CONFLICT DO UPDATE SET owed = excluded.owed";
 constexpr const char* kDropServed = "DELETE FROM tidings_unserved_handlers WHERE owed = 0";
 
+constexpr const char* kHasDeliveries = "SELECT EXISTS (SELECT 1 FROM tidings_journal_deliveries)";
+
 /// A few milliseconds of the write lock.
 constexpr int kKeysForgottenAtOnce = 500;
 
@@ -72,7 +74,8 @@ JournalWriter::JournalWriter(SQLite::Database& database)
       find_key_(database, kFindKey),
       change_(database, kChange),
       finish_events_(database, kFinishEvents),
-      finish_deliveries_(database, kFinishDeliveries) {}
+      finish_deliveries_(database, kFinishDeliveries),
+      has_deliveries_(database.execAndGet(kHasDeliveries).getInt() != 0) {}
 
 std::optional<EventId> JournalWriter::append(const JournalAppend& event, std::string_view service) {
   std::array<char, 36> id{};
@@ -165,21 +168,28 @@ void JournalWriter::change(const JournalDelivery& delivery) {
   bind_time(change_, delivery.next_attempt_at);
   change_.integer(delivery.crashes);
   change_.step();
+  has_deliveries_ = true;
 }
 
 /// Neighbours go together: events are often finished in the order in which they were published.
 void JournalWriter::finish(std::span<const std::int64_t> journal_ids) {
+  int deliveries = 0;
   for (std::size_t first = 0; first < journal_ids.size();) {
     std::size_t last = first;
     while (last + 1 < journal_ids.size() && journal_ids[last + 1] == journal_ids[last] + 1) ++last;
-    for (Prepared* const statement : {&finish_events_, &finish_deliveries_}) {
-      const PreparedUse use(*statement);
-      statement->integer(journal_ids[first]);
-      statement->integer(journal_ids[last]);
-      statement->step();
-    }
+    remove(finish_events_, journal_ids[first], journal_ids[last]);
+    if (has_deliveries_) deliveries += remove(finish_deliveries_, journal_ids[first], journal_ids[last]);
     first = last + 1;
   }
+  if (deliveries > 0) has_deliveries_ = database_.execAndGet(kHasDeliveries).getInt() != 0;
+}
+
+int JournalWriter::remove(Prepared& statement, std::int64_t first, std::int64_t last) {
+  const PreparedUse use(statement);
+  statement.integer(first);
+  statement.integer(last);
+  statement.step();
+  return database_.getChanges();
 }
 
 bool JournalWriter::forget_keys(Timestamp published_before) {

@@ -23,6 +23,8 @@ class JournalWriter {
   /// Error(NotEncodable) for an event that no row can hold.
   std::optional<EventId> append(const JournalAppend& event, std::string_view service);
   void change(const JournalDelivery& delivery);
+  /// Nearly always no delivery has a row, and nothing is looked for that is not there. So this object must go
+  /// when a transaction that it wrote in was not committed.
   void finish(std::span<const std::int64_t> journal_ids);
 
   /// True: there are more.
@@ -33,6 +35,8 @@ class JournalWriter {
   [[nodiscard]] std::optional<EventId> claim_key(const JournalAppend& event, std::string_view event_id);
   void insert(const JournalAppend& event, std::string_view event_id, std::string_view service);
   void bind_context(const Metadata& metadata, std::string_view event_id);
+  /// How many rows went.
+  int remove(Prepared& statement, std::int64_t first, std::int64_t last);
   void bind_chain(const Metadata& metadata);
 
   SQLite::Database& database_;
@@ -42,6 +46,7 @@ class JournalWriter {
   Prepared change_;
   Prepared finish_events_;
   Prepared finish_deliveries_;
+  bool has_deliveries_;
   // What a row has in another form than the event; kept for its memory.
   std::string attributes_;
   std::string correlation_id_;

@@ -63,22 +63,29 @@ std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
 
 bool Session::commit(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
   begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
+  bool committing = false;
   try {
     if (!write(batch, service, result)) {
-      connection_.rollback();
+      undo_journal();
       return false;
     }
-  } catch (...) {
-    connection_.rollback();
-    throw;
-  }
-  try {
+    committing = true;
     end();
   } catch (const SQLite::Exception& error) {
-    connection_.rollback();
-    throw CommitInDoubt(error);
+    undo_journal();
+    if (committing) throw CommitInDoubt(error);
+    throw;
+  } catch (...) {
+    undo_journal();
+    throw;
   }
   return true;
+}
+
+/// The journal's writer goes too: it knows things by now that are not so.
+void Session::undo_journal() noexcept {
+  journal_.reset();
+  connection_.rollback();
 }
 
 JournalWriter& Session::journal() {

@@ -77,6 +77,7 @@ class Session {
   void begin(Sync sync);
   void end();
   void set_sync(Sync sync);
+  void undo_journal() noexcept;
   [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, JournalCommit& result);
   [[nodiscard]] bool take_all(std::span<const DeadLetter* const> letters,
                               std::vector<LetterOutcome>& outcomes);

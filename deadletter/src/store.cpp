@@ -214,7 +214,6 @@ class Store::Implementation : private StoreWriter {
   /// long as one lives, a transaction whose commit failed stays uncommitted, while after the last one's end
   /// whoever opens the database next finds it in the -wal file, whole, and takes it for committed.
   Session& sound_session() {
-    if (session_ != nullptr && session_->file_moved()) drop_moved();
     if (session_ == nullptr || suspect_) session_ = connect(path_, options_, internals_);
     suspect_ = false;
     return *session_;
@@ -248,7 +247,7 @@ class Store::Implementation : private StoreWriter {
     }
   }
 
-  /// Again: what was committed to a file that had just been deleted is not stored.
+  /// Looked at afterwards alone: what was committed to a file that had been deleted meanwhile is not stored.
   void require_still_there() {
     if (session_->file_moved()) drop_moved();
   }

@@ -64,7 +64,13 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
   JournalCommit result;
   bool done = false;
   for (;;) {
-    writer_.write([&](Session& session) { done = session.commit(batch, service_, result); });
+    try {
+      writer_.write([&](Session& session) { done = session.commit(batch, service_, result); });
+    } catch (const Error& error) {
+      // Committed, but to a file that was moved away: whoever puts it back brings the events back too.
+      if (done) throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
+      throw;
+    }
     if (done) return result;
     // Some letter cannot be a row: it is kept elsewhere before its delivery's end is committed, and outside
     // of the transaction, so that no process waits for this one's database and it for that one's spill file.

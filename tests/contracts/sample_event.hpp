@@ -36,4 +36,13 @@ struct SampleEvent {
   std::string key;
 };
 
+/// What is known of a delivery whose handler is done with it.
+inline JournalDelivery done_delivery(std::int64_t id, const std::string& handler) {
+  JournalDelivery delivery;
+  delivery.journal_id = id;
+  delivery.handler = handler;
+  delivery.done = true;
+  return delivery;
+}
+
 }  // namespace tidings::contract

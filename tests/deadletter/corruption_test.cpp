@@ -1,4 +1,5 @@
 #include "deadletter/journal_fixture.hpp"
+#include "deadletter/random_seed.hpp"
 
 #include "spill_file.hpp"
 
@@ -6,8 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <iostream>
+#include <map>
 #include <random>
 
 namespace tidings::deadletter {
@@ -17,13 +17,10 @@ namespace {
 /// seed is printed; TIDINGS_SEED repeats a run.
 class CorruptionTest : public JournalTest {
  protected:
-  static constexpr int kRounds = 25;
+  static int rounds() { return random_rounds(6); }
 
   CorruptionTest() {
-    const char* const given = std::getenv("TIDINGS_SEED");
-    const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device()();
-    std::cout << "TIDINGS_SEED=" << seed << std::endl;
-    random_.seed(seed);
+    random_.seed(random_seed());
     leave_files_of_a_killed_process();
     pristine_ = contents_of(folder_.path());
   }
@@ -99,7 +96,7 @@ class CorruptionTest : public JournalTest {
 };
 
 TEST_F(CorruptionTest, OfTheDatabaseIsAnErrorOrAnAnswer) {
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     restore();
     damage("orders.db");
     use_everything();
@@ -107,7 +104,7 @@ TEST_F(CorruptionTest, OfTheDatabaseIsAnErrorOrAnAnswer) {
 }
 
 TEST_F(CorruptionTest, OfTheWalFileIsAnErrorOrAnAnswer) {
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     restore();
     // Its index is made anew after the last process that used it.
     std::filesystem::remove(database().native() + "-shm");
@@ -120,7 +117,7 @@ TEST_F(CorruptionTest, OfTheWalFileIsAnErrorOrAnAnswer) {
 }
 
 TEST_F(CorruptionTest, OfTheOwnerFileIsAnErrorOrAnAnswer) {
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     restore();
     damage("orders.db.owner");
     use_everything();
@@ -128,7 +125,7 @@ TEST_F(CorruptionTest, OfTheOwnerFileIsAnErrorOrAnAnswer) {
 }
 
 TEST_F(CorruptionTest, OfTheSpillFileLosesNoLineSilently) {
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds(); ++round) {
     restore();
     damage("orders.db.spill.jsonl");
     const bool has_header = SpillHeader::peek(spill()).has_value();

@@ -1,58 +1,22 @@
 #include "contracts/sample_letter.hpp"
-#include "deadletter/store_fixture.hpp"
-
-#include "spill_file.hpp"
+#include "deadletter/spill_import_fixture.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <set>
 
 namespace tidings::deadletter {
 namespace {
 
-using faults::FaultyVfs;
 using faults::Operation;
 using faults::ScopedFault;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-class SpillImportTest : public StoreTest {
- protected:
-  [[nodiscard]] std::filesystem::path rejects() const {
-    return folder_.path("orders.db.spill.jsonl.rejected.jsonl");
-  }
-
-  /// Spills letters while the disk is full.
-  static void spill_letters(Store& store, std::uint64_t first, std::uint64_t last) {
-    const ScopedFault full({.operations = {Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true});
-    const auto outcomes = store.store(letters(first, last), WhenBusy::Throw);
-    ASSERT_EQ(places(outcomes), std::vector(outcomes.size(), Place::Spilled)) << outcomes.at(0).problem;
-  }
-  /// A spill file that a dead process left, with its header.
-  void leave_spill(std::uint64_t first, std::uint64_t last, const std::string& rest = "") const {
-    std::string content = SpillHeader::make().line();
-    for (const DeadLetter& each : letters(first, last)) content += to_json_line(each) + "\n";
-    write_file(spill(), content + rest);
-  }
-  [[nodiscard]] std::uint64_t waiting() const { return Reader::open(database()).spill_bytes(); }
-  [[nodiscard]] std::set<EventId> distinct_events() const {
-    const auto events = stored_events();
-    EXPECT_EQ(std::set<EventId>(events.begin(), events.end()).size(), events.size());
-    return {events.begin(), events.end()};
-  }
-  static std::set<EventId> events(std::uint64_t first, std::uint64_t last) {
-    std::set<EventId> result;
-    for (; first <= last; ++first) result.insert(event_id(first));
-    return result;
-  }
-};
 
 TEST_F(SpillImportTest, SpilledLettersComeHomeWhenTheDatabaseWorksAgain) {
   const auto opened = open_faulty();
@@ -327,109 +291,6 @@ TEST_F(SpillImportTest, ProcessesThatSpillAndImportAtOnceLoseAndDoubleNothing) {
   static_cast<void>(open());
   EXPECT_THAT(distinct_events(), SizeIs(60));
   EXPECT_EQ(read_file(spill()), "");
-}
-
-// --- killed, or failing, at every step ---
-
-int kill_here_in = 0;
-void count_towards_the_kill() {
-  if (kill_here_in > 0 && --kill_here_in == 0) ::raise(SIGKILL);
-}
-
-/// The system's calls, before one of which the process is killed.
-FileCalls fatal_calls() {
-  FileCalls calls;
-  calls.write_at = [](int file, const void* bytes, std::size_t count, off_t offset) {
-    count_towards_the_kill();
-    return ::pwrite(file, bytes, count, offset);
-  };
-  calls.sync = [](int) {
-    count_towards_the_kill();
-    return 0;
-  };
-  calls.truncate = [](int file, off_t size) {
-    count_towards_the_kill();
-    return ::ftruncate(file, size);
-  };
-  calls.set_aside = [](int, off_t, off_t) {
-    count_towards_the_kill();
-    return 0;
-  };
-  return calls;
-}
-
-TEST_F(SpillImportTest, KilledBeforeAnyCallOnTheSpillFileAnImportLosesAndDoublesNothing) {
-  static_cast<void>(open({.spill_reserve = 0}));
-  bool killed = true;
-  int nth = 1;
-  for (std::uint64_t first = 1; killed; first += 3, ++nth) {
-    leave_spill(first, first + 2, "cut off");
-    const int status = run_in_child([&] {
-      StoreInternals internals;
-      internals.spill_calls = fatal_calls();
-      kill_here_in = nth;
-      static_cast<void>(open_faulty({.spill_reserve = 0}, internals));
-      return true;
-    });
-    killed = WIFSIGNALED(status);
-    ASSERT_TRUE(killed || succeeded(status));
-    execute("UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded'");
-    static_cast<void>(open({.spill_reserve = 0}));
-    ASSERT_EQ(distinct_events(), events(1, first + 2));
-    ASSERT_EQ(read_file(spill()), "");
-    ASSERT_THAT(read_file(rejects()), HasSubstr("cut off\n"));
-    std::filesystem::remove(rejects());
-  }
-  EXPECT_GE(nth, 6);
-}
-
-TEST_F(SpillImportTest, KilledBeforeAnyWriteOfTheDatabaseAnImportLosesAndDoublesNothing) {
-  static_cast<void>(open({.spill_reserve = 0}));
-  bool killed = true;
-  int nth = 1;
-  for (std::uint64_t first = 1; killed; first += 3, ++nth) {
-    ASSERT_LT(nth, 200);
-    leave_spill(first, first + 2);
-    const int status = run_in_child([&] {
-      FaultyVfs::instance().set(
-          {.operations = {Operation::Write, Operation::Sync}, .nth = nth, .fatal = true});
-      const auto opened = open_faulty({.spill_reserve = 0});
-      FaultyVfs::instance().heal();
-      return opened->import_spilled().imported == 3;
-    });
-    killed = WIFSIGNALED(status);
-    ASSERT_TRUE(killed || succeeded(status)) << nth;
-    static_cast<void>(open({.spill_reserve = 0}));
-    ASSERT_EQ(distinct_events(), events(1, first + 2)) << nth;
-    ASSERT_EQ(read_file(spill()), "");
-  }
-  EXPECT_GE(nth, 4);
-}
-
-TEST_F(SpillImportTest, WhateverCallFailsDuringAnImportLettersWaitOrAreHome) {
-  for (const Operation operation : {Operation::Write, Operation::Sync, Operation::SharedLock}) {
-    for (int nth = 1;; ++nth) {
-      for (const char* suffix : {"", "-wal", "-shm", ".spill.jsonl"}) {
-        std::filesystem::remove(database().native() + suffix);
-      }
-      StoreInternals internals;
-      internals.spill_calls.sync = [](int) { return 0; };
-      const auto opened =
-          open_faulty({.busy_timeout = std::chrono::milliseconds(1), .spill_reserve = 0}, internals);
-      leave_spill(1, 5);
-      bool reached = false;
-      {
-        const ScopedFault fault({.operations = {operation}, .nth = nth, .sqlite_code = SQLITE_IOERR});
-        static_cast<void>(opened->import_spilled());
-        reached = FaultyVfs::instance().calls() >= nth;
-      }
-      static_cast<void>(opened->import_spilled());
-      ASSERT_EQ(distinct_events(), events(1, 5)) << nth;
-      ASSERT_EQ(read_file(spill()), "");
-      if (!reached) break;
-      ASSERT_LT(nth, 200);
-    }
-  }
 }
 
 }  // namespace

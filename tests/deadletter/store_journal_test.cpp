@@ -115,11 +115,12 @@ TEST_F(StoreJournalTest, ALetterThatIsTooLargeIsSpilledAndHoldsUpNothing) {
   EXPECT_THAT(owed_ids(*opened, "ship"), IsEmpty());
 }
 
-TEST_F(StoreJournalTest, ADeletedDatabaseTakesNothing) {
+TEST_F(StoreJournalTest, WhatIsCommittedToADeletedDatabaseIsInDoubtAndThenItTakesNothing) {
   const auto opened = open();
   static_cast<void>(acquire(*opened));
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(database().native() + suffix);
-  static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { append(*opened, 1, 1); }));
+  EXPECT_THAT(error_of(ErrorCode::InDoubt, [&] { append(*opened, 1, 1); }), HasSubstr("deleted or replaced"));
+  static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { append(*opened, 2, 2); }));
   static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(owed(*opened, "ship")); }));
 }
 
@@ -130,6 +131,26 @@ TEST_F(StoreJournalTest, IsUsedOnlyByItsOwner) {
   opened->journal()->release(true);
   static_cast<void>(error_of(ErrorCode::NoJournal, [&] { append(*opened, 1, 1); }));
   static_cast<void>(error_of(ErrorCode::NoJournal, [&] { static_cast<void>(owed(*opened, "ship")); }));
+}
+
+TEST_F(StoreJournalTest, AFailureForgetsNoDeliveryThatHasARow) {
+  const auto opened = open_faulty();
+  static_cast<void>(acquire(*opened));
+  append(*opened, 1, 2);
+  JournalBatch batch;
+  batch.changed = {contract::done_delivery(1, "ship"), contract::done_delivery(2, "ship")};
+  static_cast<void>(opened->journal()->commit(batch));
+  {
+    const ScopedFault fault(
+        {.operations = {Operation::Write}, .sqlite_code = SQLITE_IOERR_WRITE, .lasting = true});
+    EXPECT_THROW(finish(*opened, {1, 2}), Error);
+  }
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_journal_deliveries"), "2");
+  finish(*opened, {1, 2});
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_journal_deliveries"), "0");
+  append(*opened, 3, 3);
+  finish(*opened, {3});
+  EXPECT_THAT(owed_ids(*opened, "ship"), IsEmpty());
 }
 
 // --- when it is synced ---

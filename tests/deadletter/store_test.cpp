@@ -142,5 +142,31 @@ TEST_F(StoreTest, AnUpToDateDatabaseIsOpenedWithoutWaitingForAWriter) {
   EXPECT_NO_THROW(static_cast<void>(open({.busy_timeout = std::chrono::milliseconds(0)})));
 }
 
+/// Many processes, one file: what the documentation allows must work without an error for anybody.
+TEST_F(StoreTest, EightProcessesWriteWhileOneReadsAndNoneLosesALetter) {
+  static_cast<void>(open());
+  std::vector<pid_t> writers;
+  for (std::uint64_t process = 0; process < 8; ++process) {
+    writers.push_back(start_child([&] {
+      const auto opened = open();
+      for (std::uint64_t i = 0; i < 5; ++i) {
+        const std::uint64_t first = process * 1000 + i * 10;
+        const auto outcomes = store(*opened, letters(first, first + 9));
+        if (places(outcomes) != std::vector(10, Place::Stored)) return false;
+      }
+      return true;
+    }));
+  }
+  Reader reader = Reader::open(database());
+  std::int64_t seen = 0;
+  for (int i = 0; i < 20; ++i) {
+    const std::int64_t now = reader.count({});
+    EXPECT_GE(now, seen);
+    seen = now;
+  }
+  for (const pid_t writer : writers) EXPECT_TRUE(succeeded(status_of(writer)));
+  EXPECT_EQ(reader.count({}), 400);
+}
+
 }  // namespace
 }  // namespace tidings::deadletter

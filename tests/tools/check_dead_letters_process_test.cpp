@@ -118,6 +118,15 @@ TEST_F(CheckDeadLetters, WaitingSpillFileIsAWarning) {
                          " bytes of letters wait in " + database + ".spill.jsonl"));
 }
 
+TEST_F(CheckDeadLetters, HandlersThatNobodyServesAreAWarning) {
+  const std::string database = make_database("a.db");
+  SqliteConnection(database).execute(
+      "INSERT INTO tidings_unserved_handlers VALUES ('orders', 'orders.order_placed', 'ship', 5, 0)");
+  const ToolRun run = run_tool({"--db", database});
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_THAT(run.out, HasSubstr("; nobody serves orders.order_placed/ship of service orders (5 owed)"));
+}
+
 TEST_F(CheckDeadLetters, JsonIsOneObject) {
   const std::string database = make_database("a.db", {letter_that_failed(kOld)});
   const ToolRun run = run_tool({"--db", database, "--json"});

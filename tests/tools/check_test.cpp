@@ -47,6 +47,16 @@ TEST(Check, OldestLetterIsJudgedAlsoOutsideTheWindow) {
   EXPECT_EQ(judge(answer, thresholds, kNow).state, State::Ok);
 }
 
+TEST(Check, HandlersThatNobodyServesAreAWarningAndABacklogIsNot) {
+  Answer answer = answer_of("a.db", 0);
+  answer.facts.journal = {100, true, kNow - hours(1)};
+  EXPECT_EQ(judge(answer, {}, kNow).state, State::Ok);
+  answer.facts.unserved = {unserved_of("ship")};
+  const Verdict verdict = judge(answer, {}, kNow);
+  EXPECT_EQ(verdict.state, State::Warning);
+  EXPECT_THAT(verdict.reasons, ElementsAre("handlers_unserved"));
+}
+
 TEST(Check, AgeRangesSayNothingWithoutALetter) {
   const Thresholds thresholds{.oldest_critical = Range::parse_age("1h:")};
   EXPECT_EQ(judge(answer_of("a.db", 0), thresholds, kNow).state, State::Ok);

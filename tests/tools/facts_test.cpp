@@ -20,6 +20,9 @@ TEST(Facts, AnswerSurvivesTheWayBetweenProcesses) {
   answer.facts.more_groups = true;
   answer.facts.newest = {letter_of(23, minutes(3)), letter_of(22, minutes(4))};
   answer.facts.spill_bytes = 512;
+  answer.facts.journal = {12'345, false, kNow - minutes(2)};
+  answer.facts.unserved = {unserved_of("ship"), unserved_of("")};
+  answer.facts.more_unserved = true;
   const Answer result = decode_answer(encode_answer(answer));
   EXPECT_EQ(result.path, answer.path);
   EXPECT_FALSE(result.failure);
@@ -30,6 +33,11 @@ TEST(Facts, AnswerSurvivesTheWayBetweenProcesses) {
   EXPECT_EQ(result.facts.spill_bytes, 512U);
   EXPECT_EQ(result.facts.spill_path, "a\xff.db.spill.jsonl");
   EXPECT_TRUE(result.facts.more_groups);
+  EXPECT_EQ(result.facts.journal.events, 12'345);
+  EXPECT_FALSE(result.facts.journal.exact);
+  EXPECT_EQ(result.facts.journal.oldest_published_at, kNow - minutes(2));
+  EXPECT_EQ(result.facts.unserved, answer.facts.unserved);
+  EXPECT_TRUE(result.facts.more_unserved);
   // A second trip compares all fields of the groups too.
   EXPECT_EQ(encode_answer(result), encode_answer(answer));
   EXPECT_EQ(result.facts.groups.at(0).sample_error, "not UTF-8: \xff\n");

@@ -29,6 +29,18 @@ tidings_dead_letters_oldest_timestamp_seconds{database="b.db"} 0
 # TYPE tidings_dead_letters_spill_bytes gauge
 tidings_dead_letters_spill_bytes{database="a.db"} 0
 tidings_dead_letters_spill_bytes{database="b.db"} 0
+# HELP tidings_journal_events Durable events that are owed to handlers; above 10000 at most that many.
+# TYPE tidings_journal_events gauge
+tidings_journal_events{database="a.db"} 0
+tidings_journal_events{database="b.db"} 0
+# HELP tidings_journal_oldest_timestamp_seconds Unix time at which the oldest of them was published; 0 if there is none.
+# TYPE tidings_journal_oldest_timestamp_seconds gauge
+tidings_journal_oldest_timestamp_seconds{database="a.db"} 0
+tidings_journal_oldest_timestamp_seconds{database="b.db"} 0
+# HELP tidings_unserved_handlers Handlers that events are owed to and that nobody serves; at most 20 are counted.
+# TYPE tidings_unserved_handlers gauge
+tidings_unserved_handlers{database="a.db"} 0
+tidings_unserved_handlers{database="b.db"} 0
 # HELP tidings_dead_letters_check_state Result of check-dead-letters: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 # TYPE tidings_dead_letters_check_state gauge
 tidings_dead_letters_check_state{database="a.db"} 1
@@ -51,6 +63,16 @@ TEST(PrometheusText, CountThatWouldTakeTooLongIsNotZero) {
   answer.facts.unresolved.reset();
   EXPECT_THAT(prometheus_text(report_of({answer})),
               HasSubstr("tidings_dead_letters_unresolved{database=\"a.db\"} NaN\n"));
+}
+
+TEST(PrometheusText, TellsOfTheJournal) {
+  Answer answer = answer_of("a.db", 0);
+  answer.facts.journal = {12, true, kNow - std::chrono::minutes(2)};
+  answer.facts.unserved = {unserved_of("ship"), unserved_of("bill")};
+  const std::string text = prometheus_text(report_of({answer}));
+  EXPECT_THAT(text, HasSubstr("\ntidings_journal_events{database=\"a.db\"} 12\n"));
+  EXPECT_THAT(text, HasSubstr("timestamp_seconds{database=\"a.db\"} 1767225480.000000\n"));
+  EXPECT_THAT(text, HasSubstr("\ntidings_unserved_handlers{database=\"a.db\"} 2\n"));
 }
 
 TEST(PrometheusText, FiltersBecomeLabelsSoThatSeveralFilesCanStandSideBySide) {

@@ -17,6 +17,7 @@ Report full_report() {
   Answer answer = answer_of("orders.db", 7);
   answer.facts.groups = {group_of(4, "timeout")};
   answer.facts.newest = {letter_of(23, minutes(3))};
+  answer.facts.unserved = {unserved_of("ship")};
   return report_of({answer, failed_answer_of("gone.db")}, {.critical = Range(10)}, 3);
 }
 
@@ -31,7 +32,9 @@ constexpr const char* kDatabase =
     R"("unresolved":7,"oldest":{"id":17,"event_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f",)"
     R"("event_type":"orders.order_placed","handler":"send_receipt","service":"orders","error_type":"SmtpTimeout",)"
     R"("correlation_id":"request-7","failed_at":"2025-12-31T23:18:00.000000Z","age_seconds":2520},)"
-    R"("spill":{"path":"orders.db.spill.jsonl","bytes":0})";
+    R"("spill":{"path":"orders.db.spill.jsonl","bytes":0},)"
+    R"("journal":{"events":0,"exact":true,"oldest_published_at":null,"oldest_age_seconds":null},)"
+    R"("unserved_handlers":[],"more_unserved_handlers":false)";
 constexpr const char* kGroup =
     R"({"fingerprint":"00c0ffee00c0ffee","event_type":"orders.order_placed","handler":"send_receipt","service":"orders",)"
     R"("error_type":"SmtpTimeout","count":4,"first_failed_at":"2025-12-31T23:18:00.000000Z",)"
@@ -40,6 +43,9 @@ constexpr const char* kGroup =
 std::string render(int verbosity) {
   Report report = full_report();
   report.databases.pop_back();
+  JudgedAnswer& database = report.databases[0];
+  database.answer.facts.unserved.clear();
+  database.verdict = judge(database.answer, report.thresholds, kNow);
   report.verbosity = verbosity;
   return render_json(report);
 }
@@ -68,6 +74,20 @@ TEST(RenderJson, FailingDatabaseHasAnErrorAndNoNumbers) {
       json["databases"][0].dump(),
       R"({"error":{"code":"database_unusable","message":"gone.db does not exist; check the path"},"path":"gone.db",)"
       R"("reasons":["check_failed"],"state":"UNKNOWN"})");
+}
+
+TEST(RenderJson, HasTheJournalAndHandlersThatNobodyServes) {
+  Answer answer = answer_of("orders.db", 0);
+  answer.facts.journal = {12'345, false, kNow - minutes(2)};
+  answer.facts.unserved = {unserved_of("ship")};
+  const auto json = nlohmann::json::parse(render_json(report_of({answer})))["databases"][0];
+  EXPECT_EQ(json["reasons"].dump(), R"(["handlers_unserved"])");
+  EXPECT_EQ(
+      json["journal"].dump(),
+      R"({"events":12345,"exact":false,"oldest_age_seconds":120,"oldest_published_at":"2025-12-31T23:58:00.000000Z"})");
+  EXPECT_EQ(json["unserved_handlers"].dump(),
+            R"([{"event_type":"orders.order_placed","handler":"ship","owed":5,"service":"orders",)"
+            R"("since":"2025-12-31T23:00:00.000000Z"}])");
 }
 
 TEST(RenderJson, WhatIsNotKnownIsNull) {

@@ -2,6 +2,7 @@
 
 #include "tools/report_fixture.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace tidings::check_dead_letters {
@@ -9,6 +10,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
+using testing::HasSubstr;
 
 TEST(RenderText, WarningIsOneLineWithPerformanceData) {
   EXPECT_EQ(
@@ -47,6 +49,29 @@ TEST(RenderText, WaitingSpillFileIsNamedWithItsSize) {
             "DEADLETTERS WARNING: 0 unresolved in the last 1h; 512 bytes of letters wait in "
             "orders.db.spill.jsonl for a"
             " database that works | unresolved=0;0;;0 oldest=0s;; spill=512B;0;;0\n");
+}
+
+TEST(RenderText, TellsOfTheJournalWhenSomethingIsOwed) {
+  Answer answer = answer_of("orders.db", 0);
+  answer.facts.journal = {1, true, kNow - minutes(2)};
+  EXPECT_EQ(render_text(report_of({answer})),
+            "DEADLETTERS OK: 0 unresolved in the last 1h; 1 event owed to handlers (oldest 2m)"
+            " | unresolved=0;0;;0 oldest=0s;; owed=1;;;0\n");
+  answer.facts.journal = {12'345, false, kNow - minutes(2)};
+  EXPECT_THAT(render_text(report_of({answer})), HasSubstr("; at most 12345 events owed to handlers"));
+}
+
+TEST(RenderText, NamesAHandlerThatNobodyServesAndCountsTheOthers) {
+  Answer answer = answer_of("orders.db", 0);
+  answer.facts.unserved = {unserved_of("ship")};
+  EXPECT_EQ(render_text(report_of({answer})),
+            "DEADLETTERS WARNING: 0 unresolved in the last 1h; nobody serves orders.order_placed/ship of"
+            " service orders (5 owed) | unresolved=0;0;;0 oldest=0s;; unserved=1;0;;0\n");
+  answer.facts.unserved.push_back(unserved_of("bi|ll"));
+  const std::string verbose = render_text(report_of({answer}, {}, 1));
+  EXPECT_THAT(verbose, HasSubstr("(5 owed) and 1 more"));
+  EXPECT_THAT(verbose, HasSubstr("\n  nobody serves orders.order_placed/bi\\x7cll of service orders: 5 owed, "
+                                 "since 2025-12-31T23:00:00.000000Z (1h ago)\n"));
 }
 
 TEST(RenderText, FailingDatabaseHasNoPerformanceData) {

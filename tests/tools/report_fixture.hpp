@@ -36,6 +36,14 @@ inline deadletter::Group group_of(std::int64_t count, std::string sample_error) 
           .last_failed_at = kNow - std::chrono::minutes(3)};
 }
 
+inline deadletter::UnservedHandler unserved_of(const std::string& handler) {
+  return {.service = "orders",
+          .event_type = "orders.order_placed",
+          .handler = handler,
+          .owed = 5,
+          .since = kNow - std::chrono::hours(1)};
+}
+
 /// `count` unresolved letters in the window and in all, the oldest 42 minutes old.
 inline Answer answer_of(const std::string& path, std::int64_t count) {
   Answer answer{.path = path, .failure = {}, .facts = {}};

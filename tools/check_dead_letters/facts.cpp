@@ -62,13 +62,49 @@ deadletter::Group group_from_json(const Json& json) {
           .last_failed_at = timestamp(json.at("last_failed_at"))};
 }
 
+Json journal_to_json(const deadletter::JournalBacklog& journal) {
+  Json json = {{"events", journal.events}, {"exact", journal.exact}};
+  if (journal.oldest_published_at) json["oldest_published_at"] = microseconds(*journal.oldest_published_at);
+  return json;
+}
+
+deadletter::JournalBacklog journal_from_json(const Json& json) {
+  deadletter::JournalBacklog journal;
+  journal.events = json.at("events").get<std::int64_t>();
+  journal.exact = json.at("exact").get<bool>();
+  if (json.contains("oldest_published_at")) {
+    journal.oldest_published_at = timestamp(json.at("oldest_published_at"));
+  }
+  return journal;
+}
+
+Json unserved_to_json(const deadletter::UnservedHandler& handler) {
+  return {{"service", handler.service},
+          {"event_type", handler.event_type},
+          {"handler", handler.handler},
+          {"owed", handler.owed},
+          {"since", microseconds(handler.since)}};
+}
+
+deadletter::UnservedHandler unserved_from_json(const Json& json) {
+  return {.service = json.at("service").get<std::string>(),
+          .event_type = json.at("event_type").get<std::string>(),
+          .handler = json.at("handler").get<std::string>(),
+          .owed = json.at("owed").get<std::int64_t>(),
+          .since = timestamp(json.at("since"))};
+}
+
 Json facts_to_json(const DatabaseFacts& facts) {
   Json json = {{"unresolved_in_window", facts.unresolved_in_window},
                {"groups", Json::array()},
                {"more_groups", facts.more_groups},
                {"newest", Json::array()},
                {"spill_bytes", facts.spill_bytes},
-               {"spill_path", facts.spill_path}};
+               {"spill_path", facts.spill_path},
+               {"journal", journal_to_json(facts.journal)},
+               {"unserved", Json::array()},
+               {"more_unserved", facts.more_unserved}};
+  for (const auto& handler : facts.unserved) json["unserved"].push_back(unserved_to_json(handler));
   if (facts.unresolved) json["unresolved"] = *facts.unresolved;
   if (facts.oldest) json["oldest"] = letter_to_json(*facts.oldest);
   for (const auto& group : facts.groups) json["groups"].push_back(group_to_json(group));
@@ -86,6 +122,9 @@ DatabaseFacts facts_from_json(const Json& json) {
   for (const Json& letter : json.at("newest")) facts.newest.push_back(letter_from_json(letter));
   facts.spill_bytes = json.at("spill_bytes").get<std::uint64_t>();
   facts.spill_path = json.at("spill_path").get<std::string>();
+  facts.journal = journal_from_json(json.at("journal"));
+  for (const Json& handler : json.at("unserved")) facts.unserved.push_back(unserved_from_json(handler));
+  facts.more_unserved = json.at("more_unserved").get<bool>();
   return facts;
 }
 

@@ -42,6 +42,12 @@ struct DatabaseFacts {
   /// Bytes of the spill file that wait for import.
   std::uint64_t spill_bytes = 0;
   std::string spill_path;
+  /// Durable events that are owed to handlers, whatever the filters.
+  deadletter::JournalBacklog journal;
+  /// Handlers among them that nobody serves, those with most events first, whatever the filters.
+  std::vector<deadletter::UnservedHandler> unserved;
+  /// There are more than those.
+  bool more_unserved = false;
 };
 
 /// Why a database could not be checked.

@@ -16,6 +16,7 @@ using deadletter::Reader;
 
 constexpr std::size_t kGroups = 20;
 constexpr std::size_t kNewest = 10;
+constexpr std::size_t kUnserved = 20;
 /// The part of the time that counting every unresolved letter may take: it is the one question whose cost
 /// grows with the answer and that no threshold needs.
 constexpr int kCountShare = 4;
@@ -60,12 +61,20 @@ void add_groups(DatabaseFacts& facts, Reader& reader, const Filter& filter) {
   for (auto& group : facts.groups) group.sample_error = redactor->redact_text(group.sample_error);
 }
 
+void add_journal(DatabaseFacts& facts, Reader& reader) {
+  facts.journal = reader.journal_backlog();
+  facts.unserved = reader.unserved_handlers(kUnserved + 1);
+  facts.more_unserved = facts.unserved.size() > kUnserved;
+  if (facts.more_unserved) facts.unserved.resize(kUnserved);
+}
+
 DatabaseFacts gather(const std::string& path, const Probe& probe) {
   Reader reader = Reader::open(path, {.timeout = probe.timeout});
   const Filter in_window = unresolved_in_window(probe);
   DatabaseFacts facts;
   facts.spill_bytes = reader.spill_bytes();
   facts.spill_path = reader.spill_path().string();
+  add_journal(facts, reader);
   facts.unresolved_in_window = reader.count(in_window);
   if (const auto oldest = reader.oldest(unresolved(probe.selection))) facts.oldest = describe(*oldest);
   if (probe.verbosity >= 1) add_groups(facts, reader, in_window);

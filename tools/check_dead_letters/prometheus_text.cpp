@@ -50,7 +50,20 @@ std::string spill_value(const JudgedAnswer& database) {
   return std::to_string(database.answer.facts.spill_bytes);
 }
 
-constexpr std::array<Metric, 4> kFacts{{
+std::string journal_value(const JudgedAnswer& database) {
+  return std::to_string(database.answer.facts.journal.events);
+}
+
+std::string oldest_event_value(const JudgedAnswer& database) {
+  const auto& oldest = database.answer.facts.journal.oldest_published_at;
+  return oldest ? unix_seconds(*oldest) : "0";
+}
+
+std::string unserved_value(const JudgedAnswer& database) {
+  return std::to_string(database.answer.facts.unserved.size());
+}
+
+constexpr std::array<Metric, 7> kFacts{{
     {"tidings_dead_letters_unresolved", "Dead letters that wait to be resolved, of any age.", false,
      unresolved_value},
     {"tidings_dead_letters_unresolved_in_window", "Those of them that failed within the window.", true,
@@ -59,6 +72,14 @@ constexpr std::array<Metric, 4> kFacts{{
      "Unix time at which the oldest unresolved dead letter failed; 0 if there is none.", false, oldest_value},
     {"tidings_dead_letters_spill_bytes", "Bytes of dead letters in the spill file that wait for import.",
      false, spill_value},
+    {"tidings_journal_events", "Durable events that are owed to handlers; above 10000 at most that many.",
+     false, journal_value},
+    {"tidings_journal_oldest_timestamp_seconds",
+     "Unix time at which the oldest of them was published; 0 if there is none.", false, oldest_event_value},
+    {"tidings_unserved_handlers",
+     "Handlers that events are owed to and that nobody serves; at most 20 are "
+     "counted.",
+     false, unserved_value},
 }};
 constexpr Metric kState{"tidings_dead_letters_check_state",
                         "Result of check-dead-letters: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", false,

@@ -71,6 +71,22 @@ void add_details(OrderedJson& json, const DatabaseFacts& facts, const Report& re
   }
 }
 
+OrderedJson journal_json(const deadletter::JournalBacklog& journal, Timestamp now) {
+  OrderedJson json = {{"events", journal.events}, {"exact", journal.exact}};
+  const auto& oldest = journal.oldest_published_at;
+  json["oldest_published_at"] = oldest ? OrderedJson(to_rfc3339(*oldest)) : OrderedJson(nullptr);
+  json["oldest_age_seconds"] = oldest ? OrderedJson(age(*oldest, now).count()) : OrderedJson(nullptr);
+  return json;
+}
+
+OrderedJson unserved_json(const deadletter::UnservedHandler& handler) {
+  return {{"service", handler.service},
+          {"event_type", handler.event_type},
+          {"handler", handler.handler},
+          {"owed", handler.owed},
+          {"since", to_rfc3339(handler.since)}};
+}
+
 OrderedJson database_json(const JudgedAnswer& database, const Report& report) {
   const Answer& answer = database.answer;
   OrderedJson json = {
@@ -86,6 +102,10 @@ OrderedJson database_json(const JudgedAnswer& database, const Report& report) {
   json["unresolved"] = or_null(facts.unresolved);
   json["oldest"] = facts.oldest ? letter_json(*facts.oldest, report.now) : OrderedJson(nullptr);
   json["spill"] = {{"path", facts.spill_path}, {"bytes", facts.spill_bytes}};
+  json["journal"] = journal_json(facts.journal, report.now);
+  json["unserved_handlers"] = OrderedJson::array();
+  for (const auto& handler : facts.unserved) json["unserved_handlers"].push_back(unserved_json(handler));
+  json["more_unserved_handlers"] = facts.more_unserved;
   add_details(json, facts, report);
   return json;
 }

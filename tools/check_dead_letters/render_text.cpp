@@ -23,6 +23,33 @@ std::string quoted_label(std::string_view label) {
 
 std::string failure_text(const Answer& answer) { return printable(answer.failure->message); }
 
+std::string origin(const std::string& event_type, const std::string& handler, const std::string& service) {
+  const std::string who = handler.empty() ? " (no handler)" : "/" + printable(handler);
+  return printable(event_type) + who + " of service " + printable(service);
+}
+
+std::string journal_text(const DatabaseFacts& facts, const Report& report) {
+  std::string text;
+  const auto& journal = facts.journal;
+  if (journal.events > 0) {
+    text += "; " + std::string(journal.exact ? "" : "at most ") + std::to_string(journal.events) +
+            (journal.events == 1 ? " event" : " events") + " owed to handlers";
+    if (journal.oldest_published_at) {
+      text += " (oldest " + readable_duration(age(*journal.oldest_published_at, report.now)) + ")";
+    }
+  }
+  if (!facts.unserved.empty()) {
+    const auto& first = facts.unserved.front();
+    text += "; nobody serves " + origin(first.event_type, first.handler, first.service) + " (" +
+            std::to_string(first.owed) + " owed)";
+    if (facts.unserved.size() > 1) {
+      text += " and " + std::string(facts.more_unserved ? "more than " : "") +
+              std::to_string(facts.unserved.size() - 1) + " more";
+    }
+  }
+  return text;
+}
+
 std::string facts_text(const DatabaseFacts& facts, const Report& report) {
   std::string text = std::to_string(facts.unresolved_in_window) + " unresolved in the last " +
                      exact_duration(report.selection.window);
@@ -34,7 +61,7 @@ std::string facts_text(const DatabaseFacts& facts, const Report& report) {
     text += "; " + std::to_string(facts.spill_bytes) + " bytes of letters wait in " +
             printable(facts.spill_path) + " for a database that works";
   }
-  return text;
+  return text + journal_text(facts, report);
 }
 
 std::string one_of_many(const JudgedAnswer& database, const Report& report) {
@@ -58,6 +85,10 @@ std::string performance_data(const Answer& answer, const Report& report, bool al
           ";" + range_text(limits.oldest_critical);
   if (facts.spill_bytes > 0)
     text += " " + label("spill") + "=" + std::to_string(facts.spill_bytes) + "B;0;;0";
+  if (facts.journal.events > 0)
+    text += " " + label("owed") + "=" + std::to_string(facts.journal.events) + ";;;0";
+  if (!facts.unserved.empty())
+    text += " " + label("unserved") + "=" + std::to_string(facts.unserved.size()) + ";0;;0";
   return text;
 }
 
@@ -69,11 +100,6 @@ std::string first_line(const Report& report) {
   }
   return "DEADLETTERS " + std::string(to_string(overall_state(report))) + ": " + summary(report) +
          (data.empty() ? "\n" : " |" + data + "\n");
-}
-
-std::string origin(const std::string& event_type, const std::string& handler, const std::string& service) {
-  const std::string who = handler.empty() ? " (no handler)" : "/" + printable(handler);
-  return printable(event_type) + who + " of service " + printable(service);
 }
 
 std::string ago(Timestamp time, Timestamp now) { return readable_duration(age(time, now)) + " ago"; }
@@ -94,6 +120,12 @@ std::string group_lines(const deadletter::Group& group, const Report& report) {
   return text;
 }
 
+std::string unserved_line(const deadletter::UnservedHandler& handler, const Report& report) {
+  return "  nobody serves " + origin(handler.event_type, handler.handler, handler.service) + ": " +
+         std::to_string(handler.owed) + " owed, since " + to_rfc3339(handler.since) + " (" +
+         ago(handler.since, report.now) + ")\n";
+}
+
 std::string details(const JudgedAnswer& database, const Report& report) {
   const Answer& answer = database.answer;
   std::string text = one_of_many(database, report) + "\n";
@@ -102,6 +134,7 @@ std::string details(const JudgedAnswer& database, const Report& report) {
   if (facts.oldest) text += letter_line("oldest", *facts.oldest, report);
   for (const auto& group : facts.groups) text += group_lines(group, report);
   if (facts.more_groups) text += "  and more causes\n";
+  for (const auto& handler : facts.unserved) text += unserved_line(handler, report);
   for (const auto& letter : facts.newest) text += letter_line("newest", letter, report);
   return text;
 }

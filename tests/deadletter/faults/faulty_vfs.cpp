@@ -16,7 +16,12 @@ sqlite3_file* real_of(sqlite3_file* file) { return reinterpret_cast<FaultyFile*>
 const sqlite3_io_methods& methods_of(sqlite3_file* file) { return *real_of(file)->pMethods; }
 int next(Operation operation) { return FaultyVfs::instance().next(operation); }
 
-int close(sqlite3_file* file) { return methods_of(file).xClose(real_of(file)); }
+UnsyncedWrites* unsynced() { return FaultyVfs::instance().unsynced(); }
+
+int close(sqlite3_file* file) {
+  if (unsynced() != nullptr) unsynced()->closed(real_of(file));
+  return methods_of(file).xClose(real_of(file));
+}
 
 int read(sqlite3_file* file, void* bytes, int count, sqlite3_int64 offset) {
   const int failure = next(Operation::Read);
@@ -25,13 +30,17 @@ int read(sqlite3_file* file, void* bytes, int count, sqlite3_int64 offset) {
 
 int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
   const int failure = next(Operation::Write);
-  if (failure == SQLITE_OK) return methods_of(file).xWrite(real_of(file), bytes, count, offset);
+  if (failure == SQLITE_OK) {
+    if (unsynced() != nullptr) unsynced()->written(real_of(file), bytes, count, offset);
+    return methods_of(file).xWrite(real_of(file), bytes, count, offset);
+  }
   if (FaultyVfs::instance().torn()) methods_of(file).xWrite(real_of(file), bytes, count / 2, offset);
   return failure;
 }
 
 int truncate(sqlite3_file* file, sqlite3_int64 size) {
   const int failure = next(Operation::Truncate);
+  if (failure == SQLITE_OK && unsynced() != nullptr) unsynced()->truncated(real_of(file), size);
   return failure != SQLITE_OK ? failure : methods_of(file).xTruncate(real_of(file), size);
 }
 
@@ -39,8 +48,8 @@ int sync(sqlite3_file* file, int flags) {
   const int failure = next(Operation::Sync);
   // Not passed on: tests end processes, never the machine, and a sweep would spend its time waiting for the
   // disk.
-  static_cast<void>(file);
   static_cast<void>(flags);
+  if (failure == SQLITE_OK && unsynced() != nullptr) unsynced()->synced(real_of(file));
   return failure;
 }
 
@@ -105,6 +114,8 @@ int open(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int flags, int
   sqlite3_vfs& real = FaultyVfs::instance().real();
   const int result = real.xOpen(&real, name, faulty->real, flags, flags_out);
   if (faulty->real->pMethods != nullptr) file->pMethods = &kMethods;
+  const bool lasting = (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0;
+  if (result == SQLITE_OK && lasting && unsynced() != nullptr) unsynced()->opened(faulty->real);
   return result;
 }
 
@@ -144,13 +155,21 @@ void FaultyVfs::set(const Fault& fault) noexcept {
   operations_ = operations;
 }
 
+void FaultyVfs::lose_what_is_not_synced(std::uint64_t seed) {
+  power_cut_seed_ = seed;
+  unsynced_ = std::make_unique<UnsyncedWrites>();
+}
+
 void FaultyVfs::heal() noexcept { operations_ = 0; }
 
 int FaultyVfs::next(Operation operation) noexcept {
   if ((operations_.load() & bit(operation)) == 0) return SQLITE_OK;
   const int call = ++calls_;
   if (call != nth_ && !(lasting_ && call > nth_)) return SQLITE_OK;
-  if (fatal_) ::raise(SIGKILL);
+  if (fatal_) {
+    if (unsynced_) unsynced_->cut(power_cut_seed_);
+    ::raise(SIGKILL);
+  }
   return code_;
 }
 

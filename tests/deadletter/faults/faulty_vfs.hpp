@@ -1,9 +1,12 @@
 #pragma once
 
+#include "deadletter/faults/unsynced_writes.hpp"
+
 #include <sqlite3.h>
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace tidings::deadletter::faults {
@@ -35,12 +38,17 @@ class FaultyVfs {
 
   void set(const Fault& fault) noexcept;
   void heal() noexcept;
+  /// From now on a fatal fault cuts the power: what was not synced may be lost, as the seed chooses. Call it
+  /// before databases are opened, in a process that will end of it.
+  void lose_what_is_not_synced(std::uint64_t seed);
   /// Calls of the fault's operations since it was set.
   [[nodiscard]] int calls() const noexcept { return calls_.load(); }
 
   /// The code that this call is to fail with, or SQLITE_OK. For the VFS's methods.
   [[nodiscard]] int next(Operation operation) noexcept;
   [[nodiscard]] bool torn() const noexcept { return torn_.load(); }
+  /// Null unless the power may be cut.
+  [[nodiscard]] UnsyncedWrites* unsynced() const noexcept { return unsynced_.get(); }
   [[nodiscard]] sqlite3_vfs& real() const noexcept { return *real_; }
 
  private:
@@ -55,6 +63,8 @@ class FaultyVfs {
   std::atomic<bool> torn_{false};
   std::atomic<bool> fatal_{false};
   std::atomic<int> calls_{0};
+  std::unique_ptr<UnsyncedWrites> unsynced_;
+  std::uint64_t power_cut_seed_ = 0;
 };
 
 /// A fault for as long as it lives.
