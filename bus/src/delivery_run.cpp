@@ -104,7 +104,7 @@ BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, De
   for (;;) {
     const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
     if (verdict.end != End::RetryNow) return verdict;
-    frame.begin(subscriber, state.attempts_made + 1);
+    frame.set_attempt(state.attempts_made + 1);
     began = clock_.monotonic_now();
     failure = run_handler(subscriber, forms, frame.context());
     if (!failure) {
@@ -232,7 +232,8 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
   {
     PayloadForms forms(event.payload);
     DeliveryFrame frame(event.payload, event.metadata, subscriber.identity);
-    frame.begin(subscriber, delivery.state ? delivery.state->attempts_made + 1 : 1);
+    frame.turn_to(subscriber);
+    if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
     const Instant began = clock_.monotonic_now();
     if (auto failure = run_handler(subscriber, forms, frame.context())) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
