@@ -28,15 +28,14 @@ struct Failure {
 /// dispatch.
 class PayloadForms {
  public:
-  explicit PayloadForms(const Payload& payload) noexcept : payload_(payload) {}
+  explicit PayloadForms(const Payload& payload) noexcept
+      : payload_(payload), type_(payload.type), object_(payload.object) {}
   PayloadForms(const PayloadForms&) = delete;
   PayloadForms& operator=(const PayloadForms&) = delete;
   ~PayloadForms() = default;
 
   /// The event as an object of type `wanted`. Throws what the conversion throws.
-  const void* as(const PayloadType* wanted) {
-    return wanted == payload_.type ? payload_.object : convert(wanted);
-  }
+  const void* as(const PayloadType* wanted) { return wanted == type_ ? object_ : convert(wanted); }
   /// The same, but null when the event does not fit that type.
   const void* try_as(const PayloadType* wanted);
   [[nodiscard]] const Payload& payload() const noexcept { return payload_; }
@@ -61,6 +60,9 @@ class PayloadForms {
   }
 
   const Payload& payload_;
+  // Its own, where they may be kept in registers across the calls of handlers.
+  const PayloadType* const type_;
+  const void* const object_;
   std::unique_ptr<Conversions> conversions_;
 };
 

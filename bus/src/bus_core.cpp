@@ -46,6 +46,23 @@ void inherit(Metadata& metadata, const AmbientFrame& ambient) {
   }
 }
 
+void apply(const PublishOptions& options, Metadata& metadata) {
+  if (!options.correlation_id.empty())
+    metadata.correlation_id = require_correlation_id(options.correlation_id);
+  if (options.traceparent) {
+    metadata.traceparent = options.traceparent;
+    metadata.tracestate = Text::borrow(is_valid_tracestate(options.tracestate) ? options.tracestate : "");
+  }
+  if (!options.attributes.empty()) {
+    validate_attributes(options.attributes);
+    metadata.attributes = options.attributes;
+  }
+  if (!options.source.empty()) {
+    require_source(options.source);
+    metadata.source = Text::borrow(options.source);
+  }
+}
+
 }  // namespace
 
 bool is_valid_source(std::string_view source) noexcept {
@@ -103,10 +120,6 @@ void BusCore::throw_forked() {
       "this bus belongs to the parent process: its threads do not exist here; make a bus after fork()");
 }
 
-PublishResult BusCore::publish(const Payload& payload, std::size_t slot, const PublishOptions& options) {
-  return dispatch(payload, topics_.find(slot), options);
-}
-
 PublishResult BusCore::publish_named(const Payload& payload, const PublishOptions& options) {
   return dispatch(payload, topics_.find(payload.event_type), options);
 }
@@ -121,18 +134,8 @@ Metadata BusCore::stamp(const PublishOptions& options) const {
   } else {
     metadata.correlation_id = CorrelationId(metadata.event_id);
   }
-  if (!options.correlation_id.empty())
-    metadata.correlation_id = require_correlation_id(options.correlation_id);
-  if (options.traceparent) {
-    metadata.traceparent = options.traceparent;
-    metadata.tracestate = Text::borrow(is_valid_tracestate(options.tracestate) ? options.tracestate : "");
-  }
-  if (!options.attributes.empty()) {
-    validate_attributes(options.attributes);
-    metadata.attributes = options.attributes;
-  }
-  if (!options.source.empty()) require_source(options.source);
-  metadata.source = Text::borrow(options.source.empty() ? std::string_view(source_) : options.source);
+  metadata.source = Text::borrow(source_);
+  if (&options != &kNoPublishOptions) apply(options, metadata);
   return metadata;
 }
 
@@ -143,7 +146,7 @@ Metadata BusCore::stamp(const PublishOptions& options) const {
                                                            DispatchGuard& guard, bool debug,
                                                            PublishResult& result) {
   Subscriber& subscriber = *entry;
-  frame.begin(subscriber, 1);
+  frame.turn_to(subscriber);
   if (!guard.enter(subscriber)) [[unlikely]]
     return inline_refused(entry, forms, frame, result);
   Instant began{};
@@ -153,6 +156,7 @@ Metadata BusCore::stamp(const PublishOptions& options) const {
   if (auto failure = run_handler(subscriber, forms, frame.context())) [[unlikely]] {
     Delivery delivery;
     inline_failed(entry, forms, frame, delivery, std::move(failure), began, result);
+    frame.set_attempt(1);
   } else {
     ++result.handled;
     if (began != Instant{}) [[unlikely]]
@@ -160,6 +164,18 @@ Metadata BusCore::stamp(const PublishOptions& options) const {
   }
   if (guard.leave(subscriber)) [[unlikely]]
     left_closed(subscriber);
+}
+
+/// The way of most publishes, and the library's hottest loop: what only queues need is kept out of it.
+[[gnu::always_inline]] inline void BusCore::deliver_all_inline(const SubscriberList& list,
+                                                               const Payload& payload,
+                                                               const Metadata& metadata, DispatchGuard& guard,
+                                                               PublishResult& result) {
+  PayloadForms forms(payload);
+  DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
+  const bool debug = log_.debug();
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers)
+    deliver_inline(subscriber, forms, frame, guard, debug, result);
 }
 
 PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options) {
@@ -187,16 +203,6 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
     deliver_all_inline(list, payload, metadata, guard, result);
   }
   return result;
-}
-
-/// The way of most publishes, and the library's hottest loop: what only queues need is kept out of it.
-void BusCore::deliver_all_inline(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                                 DispatchGuard& guard, PublishResult& result) {
-  PayloadForms forms(payload);
-  DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
-  const bool debug = log_.debug();
-  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers)
-    deliver_inline(subscriber, forms, frame, guard, debug, result);
 }
 
 void BusCore::deliver_with_queues(const SubscriberList& list, const Payload& payload,

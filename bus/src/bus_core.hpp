@@ -48,7 +48,9 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   BusCore& operator=(const BusCore&) = delete;
 
   void start();
-  PublishResult publish(const Payload& payload, std::size_t slot, const PublishOptions& options);
+  PublishResult publish(const Payload& payload, std::size_t slot, const PublishOptions& options) {
+    return dispatch(payload, topics_.find(slot), options);
+  }
   PublishResult publish_named(const Payload& payload, const PublishOptions& options);
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
                                            const PublishOptions& options);

@@ -17,6 +17,7 @@ class DeliveryFrame {
       : context_(metadata, payload.event_type, payload.schema_version, first) {
     ambient_.event = &metadata;
     ambient_.event_type = payload.event_type;
+    ambient_.attempt = 1;
     ambient_.previous = ambient_frame;
     ambient_frame = &ambient_;
   }
@@ -24,11 +25,14 @@ class DeliveryFrame {
   DeliveryFrame(const DeliveryFrame&) = delete;
   DeliveryFrame& operator=(const DeliveryFrame&) = delete;
 
-  /// Turns to a handler's attempt.
-  void begin(const Subscriber& subscriber, std::uint32_t attempt) noexcept {
+  /// Turns to another handler.
+  void turn_to(const Subscriber& subscriber) noexcept {
     context_.identity_ = &subscriber.identity;
+    ambient_.handler = &subscriber.identity.handler;
+  }
+  /// 1 at first.
+  void set_attempt(std::uint32_t attempt) noexcept {
     context_.attempt_ = attempt;
-    ambient_.handler = subscriber.identity.handler;
     ambient_.attempt = attempt;
   }
   [[nodiscard]] const EventContext& context() const noexcept { return context_; }

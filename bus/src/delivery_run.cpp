@@ -129,7 +129,7 @@ BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, De
   for (;;) {
     const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
     if (verdict.end != End::RetryNow) return verdict;
-    frame.begin(subscriber, state.attempts_made + 1);
+    frame.set_attempt(state.attempts_made + 1);
     began = clock_.monotonic_now();
     {
       const RunningMark mark(crash_slots_, state.owed ? state.owed.event->id : RunningMark::kNotJournalled,
@@ -296,7 +296,8 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
   {
     PayloadForms forms(event.payload);
     DeliveryFrame frame(event.payload, event.metadata, subscriber.identity);
-    frame.begin(subscriber, delivery.state ? delivery.state->attempts_made + 1 : 1);
+    frame.turn_to(subscriber);
+    if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
     const Instant began = clock_.monotonic_now();
     std::unique_ptr<Failure> failure;
     {

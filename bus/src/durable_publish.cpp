@@ -238,7 +238,7 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
 void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
                                      DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed,
                                      PublishResult& result) {
-  frame.begin(*subscriber, 1);
+  frame.turn_to(*subscriber);
   if (!guard.enter(*subscriber)) {
     left_closed(*subscriber);
     journal_->abandon(owed);
@@ -255,6 +255,7 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
     Delivery delivery;
     delivery.remember().owed = std::move(owed);
     inline_failed(subscriber, forms, frame, delivery, std::move(failure), began, result);
+    frame.set_attempt(1);
   } else {
     ++result.handled;
     kill_point("deliver.inline_returned");

@@ -106,7 +106,8 @@ void BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, Redriv
   const Payload payload = stored.payload();
   PayloadForms forms(payload);
   DeliveryFrame frame(payload, letter.metadata, subscriber.identity);
-  frame.begin(subscriber, state.attempts_made + 1);
+  frame.turn_to(subscriber);
+  frame.set_attempt(state.attempts_made + 1);
   const Instant began = clock_.monotonic_now();
   std::unique_ptr<Failure> failure;
   {

@@ -1,6 +1,6 @@
 #include <tidings/clock.hpp>
 
-#include <time.h>  // NOLINT(modernize-deprecated-headers): clock_gettime is POSIX's
+#include "counted_time.hpp"
 
 namespace tidings {
 
@@ -27,23 +27,42 @@ void Signal::wait() {
 
 namespace {
 
-class SystemClock final : public Clock {
+class SystemClock : public Clock {
  public:
   [[nodiscard]] Timestamp now() const noexcept override {
-    // What std::chrono::system_clock does, without its detour over a count of nanoseconds.
-    timespec time{};
-    clock_gettime(CLOCK_REALTIME, &time);
-    const auto microseconds = static_cast<std::uint32_t>(time.tv_nsec) / 1000U;
-    return Timestamp(std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(microseconds));
+    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   }
   [[nodiscard]] Instant monotonic_now() const noexcept override { return std::chrono::steady_clock::now(); }
   void wait_until(Signal& signal, Instant deadline) override { signal.wait_until(deadline); }
 };
 
+thread_local constinit detail::WallReading last_reading;
+
+/// The same, where the processor's counter may stand in for the wall clock in between.
+class CountingClock final : public SystemClock {
+ public:
+  explicit CountingClock(const detail::TickRate& rate) noexcept : rate_(rate) {}
+
+  [[nodiscard]] Timestamp now() const noexcept override {
+    if (const auto time = last_reading.at(detail::read_counter(), rate_)) [[likely]]
+      return *time;
+    last_reading = detail::read_wall_clock();
+    return last_reading.time();
+  }
+
+ private:
+  const detail::TickRate rate_;
+};
+
+std::shared_ptr<Clock> make_system_clock() {
+  if (const auto rate = detail::measure_tick_rate()) return std::make_shared<CountingClock>(*rate);
+  return std::make_shared<SystemClock>();
+}
+
 }  // namespace
 
 std::shared_ptr<Clock> system_clock() {
-  static const auto clock = std::make_shared<SystemClock>();
+  static const std::shared_ptr<Clock> clock = make_system_clock();
   return clock;
 }
 

@@ -24,34 +24,36 @@ void begin_millisecond(std::uint64_t milliseconds, RandomState& random) noexcept
   sequence.last.low = next_random(random) & UuidV7Fields::kMaxLow;
 }
 
-/// A random step (RFC 9562, section 6.2, method 2), so that seeing one id does not tell the next.
-void count_up(RandomState& random) noexcept {
-  UuidV7Fields& last = sequence.last;
-  last.low += 1 + (next_random(random) & 0xffffffffU);
-  if (last.low <= UuidV7Fields::kMaxLow) return;
-  last.low &= UuidV7Fields::kMaxLow;
-  if (++last.high > UuidV7Fields::kMaxHigh) begin_millisecond(last.milliseconds + 1, random);
+/// The first id of a thread or a millisecond. A forked child inherits its parent's last id, and the parent
+/// may be counting on in the same millisecond.
+[[gnu::cold, gnu::noinline]] EventId begin_anew(std::uint64_t milliseconds) noexcept {
+  RandomState& random = ready_random_state();
+  if (sequence.generation != random.generation) {
+    if (sequence.generation != 0) milliseconds = std::max(milliseconds, sequence.last.milliseconds + 1);
+    sequence.generation = random.generation;
+  }
+  begin_millisecond(milliseconds, random);
+  return make_uuid_v7(sequence.last);
 }
 
-/// A forked child inherits its parent's last id, and the parent may be counting on in the same millisecond.
-void begin_process(std::uint64_t milliseconds, RandomState& random) noexcept {
-  if (sequence.generation != 0) milliseconds = std::max(milliseconds, sequence.last.milliseconds + 1);
-  sequence.generation = random.generation;
-  begin_millisecond(milliseconds, random);
+/// The lowest part has been counted past its end.
+[[gnu::cold, gnu::noinline]] EventId carry() noexcept {
+  UuidV7Fields& last = sequence.last;
+  last.low &= UuidV7Fields::kMaxLow;
+  if (++last.high > UuidV7Fields::kMaxHigh) begin_millisecond(last.milliseconds + 1, random_state);
+  return make_uuid_v7(last);
 }
 
 class UuidV7Source final : public IdSource {
  public:
   [[nodiscard]] EventId next(Timestamp now) noexcept override {
-    RandomState& random = ready_random_state();
     const std::uint64_t milliseconds = uuid_milliseconds(now);
-    if (sequence.generation != random.generation) [[unlikely]] {
-      begin_process(milliseconds, random);
-    } else if (milliseconds > sequence.last.milliseconds) {
-      begin_millisecond(milliseconds, random);
-    } else {
-      count_up(random);
-    }
+    if (sequence.generation != fork_generation() || milliseconds > sequence.last.milliseconds) [[unlikely]]
+      return begin_anew(milliseconds);
+    // A random step (RFC 9562, section 6.2, method 2), so that seeing one id does not tell the next.
+    sequence.last.low += 1 + (next_random(random_state) & 0xffffffffU);
+    if (sequence.last.low > UuidV7Fields::kMaxLow) [[unlikely]]
+      return carry();
     return make_uuid_v7(sequence.last);
   }
 };

@@ -115,7 +115,7 @@ void RecordBuilder::add_correlation(const CorrelationId& id, const std::optional
 void RecordBuilder::add_event(const AmbientFrame& frame) {
   set(Reserved::EventId, frame.event->event_id.to_string());
   if (!frame.event_type.empty()) set(Reserved::EventType, frame.event_type);
-  if (!frame.handler.empty()) set(Reserved::Handler, frame.handler);
+  if (frame.handler != nullptr) set(Reserved::Handler, *frame.handler);
   if (frame.attempt != 0) set(Reserved::Attempt, frame.attempt);
 }
 

@@ -1,3 +1,5 @@
+#include "counted_time.hpp"
+
 #include <tidings/clock.hpp>
 
 #include <gtest/gtest.h>
@@ -185,6 +187,63 @@ TEST(ManualClock, NoWakeUpIsLostBetweenAdvanceAndWait) {
   for (int i = 0; i < 1100; ++i) clock.advance(1us);
   for (std::thread& waiter : waiters) waiter.join();
   EXPECT_GE(clock.monotonic_now(), end);
+}
+
+// The counter that stands in for the wall clock: docs/decisions/0003-wall-clock-by-counter.md.
+
+constexpr Timestamp kRead{1s};
+constexpr std::uint64_t kTicks = 1'000'000;
+
+/// A reading of the wall clock at kRead, when the counter said kTicks.
+detail::WallReading reading() { return {kTicks, kRead.time_since_epoch().count()}; }
+
+TEST(CountedTime, PassesAsTheCounterDoesWhateverItsRate) {
+  for (const std::uint64_t in_a_microsecond : {100U, 1000U, 2596U, 6000U, 100'000U}) {
+    const auto rate = detail::TickRate::measured(in_a_microsecond * 200, 200'000);
+    ASSERT_TRUE(rate) << in_a_microsecond;
+    EXPECT_EQ(reading().at(kTicks, *rate), kRead);
+    for (const int passed : {1, 7, 500, 998}) {
+      const auto time = reading().at(
+          kTicks + in_a_microsecond * static_cast<unsigned>(passed) + in_a_microsecond / 2, *rate);
+      ASSERT_TRUE(time) << in_a_microsecond;
+      EXPECT_EQ(*time, kRead + std::chrono::microseconds(passed)) << in_a_microsecond;
+    }
+  }
+}
+
+TEST(CountedTime, AReadingServesForAMillisecondSoThatASetClockIsFollowed) {
+  const auto rate = detail::TickRate::measured(600'000, 200'000);
+  ASSERT_TRUE(rate);
+  EXPECT_TRUE(reading().at(kTicks + 2'999'999, *rate));
+  EXPECT_FALSE(reading().at(kTicks + 3'000'000, *rate));
+  EXPECT_FALSE(reading().at(kTicks + 3'000'000'000, *rate));
+}
+
+TEST(CountedTime, AReadingDoesNotServeForACounterThatWentBack) {
+  const auto rate = detail::TickRate::measured(600'000, 200'000);
+  ASSERT_TRUE(rate);
+  EXPECT_FALSE(reading().at(kTicks - 1, *rate));
+  EXPECT_FALSE(reading().at(0, *rate));
+}
+
+TEST(CountedTime, ARateThatNoProcessorHasIsNone) {
+  EXPECT_FALSE(detail::TickRate::measured(600'000, 0));
+  EXPECT_FALSE(detail::TickRate::measured(600'000, -200'000));
+  EXPECT_FALSE(detail::TickRate::measured(0, 200'000));
+  EXPECT_FALSE(detail::TickRate::measured(99 * 200, 200'000));
+  EXPECT_FALSE(detail::TickRate::measured(100'001 * 200, 200'000));
+}
+
+TEST(SystemClock, SaysWhatTheSystemSays) {
+  constexpr auto kTolerated = 20us;  // what the rate is off, and the system's own corrections
+  const auto clock = system_clock();
+  for (int look = 0; look < 20'000; ++look) {
+    const auto before = std::chrono::system_clock::now();
+    const Timestamp now = clock->now();
+    const auto after = std::chrono::system_clock::now();
+    ASSERT_GE(now, before - kTolerated);
+    ASSERT_LE(now, after + kTolerated);
+  }
 }
 
 }  // namespace

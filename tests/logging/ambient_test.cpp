@@ -18,7 +18,7 @@ class HandledEvent {
   explicit HandledEvent(Metadata metadata) : metadata_(std::move(metadata)) {
     frame_ = {.event = &metadata_,
               .event_type = "orders.placed",
-              .handler = "receipt",
+              .handler = &handler_,
               .attempt = 2,
               .previous = tidings::detail::ambient_frame};
     tidings::detail::ambient_frame = &frame_;
@@ -29,6 +29,7 @@ class HandledEvent {
 
  private:
   Metadata metadata_;
+  std::string handler_ = "receipt";
   tidings::detail::AmbientFrame frame_;
 };
 

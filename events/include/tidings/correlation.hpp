@@ -39,7 +39,7 @@ struct AmbientFrame {
   const Metadata* event = nullptr;
   /// While an event is handled: which, by whom, and for which time. Empty in a user's scope.
   std::string_view event_type = {};
-  std::string_view handler = {};
+  const std::string* handler = nullptr;
   std::uint32_t attempt = 0;
   const AmbientFrame* previous = nullptr;
 };
