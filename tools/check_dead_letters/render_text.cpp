@@ -1,7 +1,7 @@
 #include "check_dead_letters/render_text.hpp"
 
-#include "check_dead_letters/duration.hpp"
 #include "check_dead_letters/printable.hpp"
+#include "text/duration.hpp"
 
 #include <cstddef>
 
@@ -25,8 +25,9 @@ std::string failure_text(const Answer& answer) { return printable(answer.failure
 
 std::string facts_text(const DatabaseFacts& facts, const Report& report) {
   std::string text = std::to_string(facts.unresolved_in_window) + " unresolved in the last " +
-                     exact_duration(report.selection.window);
-  if (facts.oldest) text += " (oldest " + readable_duration(age(facts.oldest->failed_at, report.now)) + ")";
+                     tools::exact_duration(report.selection.window);
+  if (facts.oldest)
+    text += " (oldest " + tools::readable_duration(age(facts.oldest->failed_at, report.now)) + ")";
   if (facts.unresolved && *facts.unresolved != facts.unresolved_in_window) {
     text += ", " + std::to_string(*facts.unresolved) + " in all";
   }
@@ -76,7 +77,7 @@ std::string origin(const std::string& event_type, const std::string& handler, co
   return printable(event_type) + who + " of service " + printable(service);
 }
 
-std::string ago(Timestamp time, Timestamp now) { return readable_duration(age(time, now)) + " ago"; }
+std::string ago(Timestamp time, Timestamp now) { return tools::readable_duration(age(time, now)) + " ago"; }
 
 std::string letter_line(std::string_view title, const LetterFacts& letter, const Report& report) {
   return "  " + std::string(title) + ": letter " + std::to_string(letter.id) + ", " +

@@ -1,8 +1,8 @@
-#include "check_dead_letters/printable.hpp"
+#include "text/printable.hpp"
 
 #include <cstdint>
 
-namespace tidings::check_dead_letters {
+namespace tidings::tools {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
@@ -45,9 +45,9 @@ bool between(std::uint32_t value, std::uint32_t first, std::uint32_t last) {
   return value >= first && value <= last;
 }
 
-/// Controls, invisible and reordering characters, line separators, and the bar.
+/// Controls, invisible and reordering characters, line separators.
 bool must_escape(std::uint32_t value) {
-  return value < 0x20 || value == '|' || between(value, 0x7f, 0x9f) || value == 0xad || value == 0x61c ||
+  return value < 0x20 || between(value, 0x7f, 0x9f) || value == 0xad || value == 0x61c ||
          between(value, 0x200b, 0x200f) || between(value, 0x2028, 0x202e) || between(value, 0x2060, 0x206f) ||
          value == 0xfeff || between(value, 0xfff0, 0xfffb) || between(value, 0xe0000, 0xe0fff);
 }
@@ -104,4 +104,4 @@ std::string printable(std::string_view text, std::size_t limit) {
   return printable(text.substr(0, end)) + "...";
 }
 
-}  // namespace tidings::check_dead_letters
+}  // namespace tidings::tools
