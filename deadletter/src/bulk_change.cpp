@@ -18,11 +18,38 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kFoundAtOnce = 5'000;
+/// So few letters are changed in a moment.
+constexpr std::size_t kSyncedAtOnce = 200;
 /// How long a transaction goes on taking letters; its commit comes on top.
-constexpr std::chrono::milliseconds kBatchTime(30);
+constexpr std::chrono::milliseconds kBatchTime(20);
 /// Longer than services wait between two tries for the lock, so that one that waits gets it.
 constexpr std::chrono::milliseconds kPause(12);
 constexpr int kInstructionsBetweenQuestions = 100'000;
+
+/// Batches that are not synced one by one, since a disk that is slow to sync would keep services from the
+/// write lock; all of them are synced at the end, without it. Until then a power cut undoes the last batches
+/// as if the change had been stopped before them, with their part of the audit.
+class SyncAtTheEnd {
+ public:
+  explicit SyncAtTheEnd(Connection& connection) : connection_(connection) {
+    connection_.execute("PRAGMA synchronous = NORMAL");
+  }
+  SyncAtTheEnd(const SyncAtTheEnd&) = delete;
+  SyncAtTheEnd& operator=(const SyncAtTheEnd&) = delete;
+  /// Only after `sync` or a failure, which says more than one here could.
+  ~SyncAtTheEnd() { static_cast<void>(connection_.database().tryExec("PRAGMA synchronous = FULL")); }
+
+  /// A synced commit syncs the whole -wal file. A checkpoint before it, which needs no write lock, has done
+  /// most of that when the commit comes.
+  void sync() {
+    static_cast<void>(connection_.integer("PRAGMA wal_checkpoint(PASSIVE)"));
+    connection_.execute("PRAGMA synchronous = FULL");
+    connection_.execute("UPDATE tidings_meta SET value = value WHERE key = 'schema_version'");
+  }
+
+ private:
+  Connection& connection_;
+};
 
 /// Ends a search when the watch says so.
 class InterruptibleSearch {
@@ -92,6 +119,19 @@ bool change_batch(Connection& connection, const std::vector<std::int64_t>& ids, 
   return true;
 }
 
+/// In as many transactions as it takes. False when the change ends here.
+bool change_found(Connection& connection, const Found& found, std::chrono::milliseconds busy_timeout,
+                  const LetterChange& change, const Watch& watch, Progress& progress) {
+  for (std::size_t next = 0; next < found.ids.size();) {
+    if (watch.stop && watch.stop()) return false;
+    connection.wait_until(steady_clock::now() + busy_timeout);
+    if (!change_batch(connection, found.ids, next, change, progress)) return false;
+    if (watch.progress) watch.progress(progress);
+    if (next < found.ids.size()) std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
 }  // namespace
 
 Progress change_letters(Connection& connection, Filter filter, std::chrono::milliseconds busy_timeout,
@@ -99,24 +139,20 @@ Progress change_letters(Connection& connection, Filter filter, std::chrono::mill
   connection.wait_until(steady_clock::now() + busy_timeout);
   if (!filter.up_to_id) filter.up_to_id = connection.integer("SELECT max(id) FROM dead_letters");
   Progress progress;
+  std::optional<SyncAtTheEnd> synced_at_the_end;
   std::optional<Page::Cursor> after;
   for (;;) {
     connection.wait_until(steady_clock::now() + busy_timeout);
     const auto found = search(connection, filter, after, watch);
-    if (!found) return progress;
-    if (found->ids.empty()) break;
-    for (std::size_t next = 0; next < found->ids.size();) {
-      if (watch.stop && watch.stop()) return progress;
-      connection.wait_until(steady_clock::now() + busy_timeout);
-      if (!change_batch(connection, found->ids, next, change, progress)) return progress;
-      if (watch.progress) watch.progress(progress);
-      if (next < found->ids.size()) std::this_thread::sleep_for(kPause);
-    }
-    if (found->ids.size() < kFoundAtOnce) break;
+    if (!found) break;
+    if (found->ids.size() > kSyncedAtOnce && !synced_at_the_end) synced_at_the_end.emplace(connection);
+    if (!change_found(connection, *found, busy_timeout, change, watch, progress)) break;
+    progress.complete = found->ids.size() < kFoundAtOnce;
+    if (progress.complete) break;
     after = found->last;
     std::this_thread::sleep_for(kPause);
   }
-  progress.complete = true;
+  if (synced_at_the_end) synced_at_the_end->sync();
   return progress;
 }
 

@@ -89,7 +89,7 @@ bool matches(const DeadLetter& letter, const Filter& filter) {
 }
 
 /// A spill file under its lock. Lines keep their places, since the import counts bytes: an erased one becomes
-/// spaces.
+/// empty lines, which the import passes over.
 class LockedSpill {
  public:
   LockedSpill(const std::filesystem::path& path, steady_clock::time_point deadline)
@@ -156,9 +156,9 @@ class LockedSpill {
   }
 
   void blank(off_t offset, std::size_t size) const {
-    const std::string spaces(size, ' ');
+    const std::string empty_lines(size, '\n');
     for (std::size_t written = 0; written < size;) {
-      const ssize_t count = ::pwrite(file_.get(), spaces.data() + written, size - written,
+      const ssize_t count = ::pwrite(file_.get(), empty_lines.data() + written, size - written,
                                      offset + static_cast<off_t>(written));
       if (count < 0 && errno != EINTR) fail();
       if (count > 0) written += static_cast<std::size_t>(count);

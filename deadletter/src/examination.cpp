@@ -49,6 +49,8 @@ void add_counts(Examination& examination, Connection& connection) {
     examination.oldest_unresolved = Timestamp(std::chrono::microseconds(connection.integer(
         "SELECT failed_at FROM dead_letters WHERE reprocessed_at IS NULL ORDER BY failed_at, id LIMIT 1")));
   }
+  examination.counts_agree =
+      connection.integer("SELECT coalesce(sum(unresolved), 0) FROM tidings_causes") == examination.unresolved;
   examination.journal_events = connection.integer("SELECT count(*) FROM tidings_journal");
   examination.free_bytes = static_cast<std::uint64_t>(connection.integer("PRAGMA freelist_count") *
                                                       connection.integer("PRAGMA page_size"));
@@ -132,9 +134,9 @@ std::vector<std::string> find_backups(SQLite::Database& database, const std::fil
   const std::string prefix = path.filename().native() + ".";
   for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), unreadable)) {
     const std::string name = entry.path().filename().native();
-    if (name.starts_with(prefix) && (name.ends_with(".bak") || name.ends_with(".unfinished"))) {
-      backups.insert(entry.path().native());
-    }
+    const bool copy =
+        name.ends_with(".bak") || name.ends_with(".unfinished") || name.ends_with(".rejected.jsonl");
+    if (name.starts_with(prefix) && copy) backups.insert(entry.path().native());
   }
   return {backups.begin(), backups.end()};
 }

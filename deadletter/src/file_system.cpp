@@ -69,8 +69,9 @@ std::filesystem::path resolve_path(const std::filesystem::path& path, const std:
   if (!problem) absolute = std::filesystem::weakly_canonical(absolute, problem);
   if (problem) {
     const bool forbidden = problem == std::errc::permission_denied;
-    throw unusable("cannot find the " + what, path,
-                   problem.message() + (forbidden ? "; run as the service's user or group" : "; check the path"));
+    throw unusable(
+        "cannot find the " + what, path,
+        problem.message() + (forbidden ? "; run as the service's user or group" : "; check the path"));
   }
   return absolute;
 }

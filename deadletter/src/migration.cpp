@@ -33,19 +33,6 @@ void sync_file(const std::filesystem::path& path) {
   }
 }
 
-/// Throws std::system_error, Error and SQLite::Exception.
-void copy_whole(const std::filesystem::path& database, const std::filesystem::path& target,
-                const std::string& vfs, Connection::Deadline deadline) {
-  // Made under another name first: what bears the final name is whole.
-  const std::filesystem::path unfinished = target.native() + ".unfinished";
-  std::filesystem::remove(unfinished);
-  static_cast<void>(create_file(unfinished, 0600));
-  copy_pages(database, unfinished, vfs, deadline);
-  sync_file(unfinished);
-  std::filesystem::rename(unfinished, target);
-  sync_folder(target.parent_path());
-}
-
 }  // namespace
 
 const std::vector<Migration>& migrations() {
@@ -78,19 +65,17 @@ std::filesystem::path backup_path(const std::filesystem::path& database, int to)
 
 void back_up(const std::filesystem::path& database, const std::filesystem::path& target,
              const std::string& vfs, Connection::Deadline deadline) {
+  // Made under another name first: what bears the final name is whole.
+  const std::filesystem::path unfinished = target.native() + ".unfinished";
   try {
-    copy_whole(database, target, vfs, deadline);
+    std::filesystem::remove(unfinished);
+    static_cast<void>(create_file(unfinished, 0600));
+    copy_pages(database, unfinished, vfs, deadline);
+    sync_file(unfinished);
+    std::filesystem::rename(unfinished, target);
+    sync_folder(target.parent_path());
   } catch (const std::system_error& error) {
     throw unusable("cannot write the backup copy", target, error.code().message() + "; nothing was migrated");
-  }
-}
-
-void copy_database(const std::filesystem::path& database, const std::filesystem::path& target,
-                   Connection::Deadline deadline) {
-  try {
-    copy_whole(database, target, "", deadline);
-  } catch (const std::system_error& error) {
-    throw unusable("cannot write the backup", target, error.code().message() + "; check its folder");
   }
 }
 

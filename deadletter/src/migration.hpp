@@ -36,8 +36,4 @@ void migrate(Connection& connection, int from, int to, std::span<const Migration
 void back_up(const std::filesystem::path& database, const std::filesystem::path& target,
              const std::string& vfs, Connection::Deadline deadline);
 
-/// The same for a copy that an operator asked for.
-void copy_database(const std::filesystem::path& database, const std::filesystem::path& target,
-                   Connection::Deadline deadline);
-
 }  // namespace tidings::deadletter

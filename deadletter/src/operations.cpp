@@ -298,7 +298,7 @@ void Operations::backup(const std::filesystem::path& target) {
                 "there is a file " + printable(whole.native()) + " already; give another name");
   }
   implementation_->call([&] {
-    copy_database(implementation_->path(), whole, steady_clock::now() + implementation_->busy_timeout());
+    back_up(implementation_->path(), whole, "", steady_clock::now() + implementation_->busy_timeout());
     WriteTransaction transaction(implementation_->connection());
     Audit(implementation_->actor(), "backup", "{}", whole.native()).add(implementation_->connection(), 0);
     transaction.commit();

@@ -310,6 +310,35 @@ TEST_F(OperationsTest, BacksUpToANewFileAndRemembersWhere) {
   EXPECT_THAT(reader().known_backups(), ElementsAre(std::filesystem::canonical(copy).native()));
 }
 
+TEST_F(OperationsTest, CountsOfCausesFollowEveryChange) {
+  // Counted letter by letter, since a time is given.
+  const Filter counted{.resolved = false, .since = Timestamp()};
+  const auto expect_equal_groups = [&] {
+    const auto fast = reader().groups({.resolved = false}, 100);
+    const auto slow = reader().groups(counted, 100);
+    ASSERT_EQ(fast.size(), slow.size());
+    for (std::size_t i = 0; i < fast.size(); ++i) {
+      EXPECT_EQ(fast[i].fingerprint, slow[i].fingerprint);
+      EXPECT_EQ(fast[i].count, slow[i].count);
+      EXPECT_EQ(fast[i].first_failed_at, slow[i].first_failed_at);
+      EXPECT_EQ(fast[i].last_failed_at, slow[i].last_failed_at);
+      EXPECT_EQ(fast[i].sample_error, slow[i].sample_error);
+    }
+  };
+  store_letters(4, 30);
+  for (const char* change :
+       {"UPDATE dead_letters SET error_fingerprint = '00000000000000bb' WHERE id % 3 = 0",
+        "UPDATE dead_letters SET reprocessed_at = 1, resolution = 'reprocessed' WHERE id % 4 = 0",
+        "UPDATE dead_letters SET event_type = 'other', service = 'billing' WHERE id % 5 = 0",
+        "UPDATE dead_letters SET reprocessed_at = NULL, resolution = NULL WHERE id % 8 = 0",
+        "DELETE FROM dead_letters WHERE id % 7 = 0",
+        "UPDATE dead_letters SET failed_at = failed_at + 5 WHERE id = 11", "DELETE FROM dead_letters"}) {
+    execute(change);
+    expect_equal_groups();
+  }
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_causes"), "0");
+}
+
 TEST_F(OperationsTest, RefusesAPointerThatIsNone) {
   EXPECT_THAT(error_of(ErrorCode::InvalidArgument,
                        [&] {

@@ -135,6 +135,9 @@ TEST_F(PayloadValueTest, ExaminationSaysWhatWaits) {
   ASSERT_EQ(found.unserved.size(), 1U);
   EXPECT_EQ(found.unserved[0].owed, 9);
   EXPECT_GT(found.file_bytes, 0U);
+  EXPECT_TRUE(found.counts_agree);
+  execute("UPDATE tidings_causes SET unresolved = 7");
+  EXPECT_FALSE(Reader::open(database()).examine(false).counts_agree);
 }
 
 }  // namespace

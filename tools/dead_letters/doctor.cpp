@@ -53,6 +53,11 @@ class Diagnosis {
       problem("the file is damaged: " + tools::printable(damage, 300) +
               "; stop the service and restore a backup");
     }
+    if (!found_.counts_agree) {
+      problem(
+          "the counts in tidings_causes are off, so that groups is wrong: docs/schema.md says how to mend "
+          "them");
+    }
     fine("size " + readable_size(found_.file_bytes) + ", " + readable_size(found_.free_bytes) +
          " of it free, -wal " + readable_size(found_.wal_bytes));
     if (found_.wal_bytes > kLargeWal) {
@@ -199,6 +204,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
       {{"schema_version", found.schema_version},
        {"adopted", found.adopted},
        {"damage", found.damage},
+       {"counts_agree", found.counts_agree},
        {"file_bytes", found.file_bytes},
        {"wal_bytes", found.wal_bytes},
        {"free_bytes", found.free_bytes},

@@ -194,6 +194,7 @@ ExitStatus run_export(Command& command) {
   const CommandLine& line = command.line();
   auto filter = command.filter();
   ExportTarget target(command, line.file);
+  const Interruption interruption;
   ProgressLine progress(command);
   Problems problems(command);
   std::int64_t exported = 0;
@@ -212,7 +213,7 @@ ExitStatus run_export(Command& command) {
     }
     if (target.is_file()) progress.show("exported", exported, 0);
     after = page.next;
-  } while (after);
+  } while (after && !Interruption::requested());
   target.finish();
   progress.clear();
   const bool data_on_output = !target.is_file();
@@ -222,6 +223,10 @@ ExitStatus run_export(Command& command) {
     command.advise(counted(exported, "letter") +
                    " exported. To take them in elsewhere: dead-letters --db FILE import " +
                    (data_on_output ? std::string("-") : tools::printable(line.file)));
+  }
+  if (after) {
+    command.warn("stopped: the export is not complete, and nothing was changed");
+    return ExitStatus::TryAgain;
   }
   return problems.count() > 0 ? ExitStatus::Data : ExitStatus::Ok;
 }

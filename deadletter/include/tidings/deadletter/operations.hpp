@@ -89,10 +89,10 @@ struct EraseResult {
 ///
 /// Every call leaves a row in tidings_audit, written in the transaction that makes the change: who, when,
 /// what, how many letters, and which filters were given, without values that may be personal. Changes of many
-/// letters are made in batches that hold the write lock for about 30 ms each, oldest letter first, with
+/// letters are made in batches that hold the write lock for about 20 ms each, oldest letter first, with
 /// pauses in which services get it; each batch is a transaction, so that a process that dies leaves whole
-/// batches. Letters that come after a call began are left alone, and so are those that a handler is at work
-/// on.
+/// batches; all is synced when a call returns. Letters that come after a call began are left alone, and so
+/// are those that a handler is at work on.
 ///
 /// Calls throw Error: DatabaseBusy when a lock was not to be had within the timeout, DatabaseUnusable,
 /// InvalidArgument (a pointer that is none).

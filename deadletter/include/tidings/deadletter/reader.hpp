@@ -186,6 +186,8 @@ struct Examination {
   bool adopted = false;
   /// What is wrong with the file, at most 100 findings; empty: nothing.
   std::vector<std::string> damage;
+  /// Whether the counts that triggers keep (tidings_causes) are those of the letters.
+  bool counts_agree = true;
   std::uint64_t file_bytes = 0;
   std::uint64_t wal_bytes = 0;
   std::uint64_t free_bytes = 0;
