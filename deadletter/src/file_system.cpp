@@ -67,7 +67,12 @@ std::filesystem::path resolve_path(const std::filesystem::path& path, const std:
   std::error_code problem;
   auto absolute = std::filesystem::absolute(path, problem);
   if (!problem) absolute = std::filesystem::weakly_canonical(absolute, problem);
-  if (problem) throw unusable("cannot find the " + what, path, problem.message() + "; check the path");
+  if (problem) {
+    const bool forbidden = problem == std::errc::permission_denied;
+    throw unusable(
+        "cannot find the " + what, path,
+        problem.message() + (forbidden ? "; run as the service's user or group" : "; check the path"));
+  }
   return absolute;
 }
 

@@ -11,6 +11,6 @@ namespace tidings::deadletter {
 
 /// Reader::groups, inside a read transaction. Throws SQLite::Exception.
 [[nodiscard]] std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter,
-                                             std::size_t limit);
+                                             std::size_t limit, GroupOrder order);
 
 }  // namespace tidings::deadletter

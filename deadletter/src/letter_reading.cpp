@@ -1,5 +1,6 @@
 #include "letter_row.hpp"
 
+#include "boot_clock.hpp"
 #include "sqlite_error.hpp"
 
 #include <nlohmann/json.hpp>
@@ -102,6 +103,12 @@ void read_context(RowReader& row, DeadLetter& letter) {
   letter.attempts = from_json(row, attempts_from_json);
 }
 
+void read_claim(RowReader& row, StoredLetter& stored) {
+  auto by = row.optional([&] { return row.text(); });
+  const auto until = row.optional([&] { return row.integer(); });
+  if (by) stored.claim = Claim{*by, until && is_claim_alive(*by, *until)};
+}
+
 }  // namespace
 
 Attributes attributes_from_json(std::string_view text) {
@@ -131,7 +138,8 @@ std::string_view letter_columns() noexcept {
          " service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_id,"
          " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
          "attempts,"
-         " redrive_requested_at, reprocessed_at, resolution, edited_from";
+         " redrive_requested_at, reprocessed_at, resolution, edited_from,"
+         " claimed_by, claimed_until, redrive_id, redrive_started_at, resolution_note";
 }
 
 StoredLetter read_letter(SQLite::Statement& row) {
@@ -145,6 +153,10 @@ StoredLetter read_letter(SQLite::Statement& row) {
   stored.reprocessed_at = reader.optional([&] { return reader.time(); });
   stored.resolution = reader.optional([&] { return reader.parsed(&parse_resolution); });
   stored.edited_from = reader.optional([&] { return reader.parsed(&EventId::parse); });
+  read_claim(reader, stored);
+  stored.redrive_id = reader.optional([&] { return reader.integer(); });
+  stored.redrive_started_at = reader.optional([&] { return reader.time(); });
+  stored.resolution_note = reader.text();
   return stored;
 }
 

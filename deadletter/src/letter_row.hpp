@@ -3,6 +3,7 @@
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>
 
+#include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
 
@@ -40,6 +41,12 @@ class LetterInsert {
 /// The letter in the statement's current row. Throws Error(DatabaseUnusable), naming the row's id and the
 /// column, when a value is not one that tidings writes.
 [[nodiscard]] StoredLetter read_letter(SQLite::Statement& row);
+
+/// A column's text until the row is left.
+[[nodiscard]] inline std::string_view text_of(const SQLite::Column& column) {
+  const char* text = column.getText();
+  return {text, static_cast<std::size_t>(column.getBytes())};
+}
 
 /// The column `attempts`:
 /// `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"..."}]`.

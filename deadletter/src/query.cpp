@@ -1,12 +1,18 @@
 #include "query.hpp"
 
+#include "payload_value.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <utility>
 
 namespace tidings::deadletter {
 namespace {
 
-/// The index that leaves the fewest rows to look at. Names are those of schema.cpp.
+/// The index that leaves the fewest rows to look at; none for letters by number. Names are those of
+/// schema.cpp.
 std::string_view choose_index(const Filter& filter) noexcept {
+  if (filter.ids) return "";
   if (filter.event_id) return "dead_letters_once";
   if (filter.correlation_id) return "dead_letters_by_correlation";
   if (filter.resolved != false) return "dead_letters_by_time";
@@ -20,7 +26,9 @@ std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoc
 
 }  // namespace
 
-Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after) : index_(choose_index(filter)) {
+Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order)
+    : index_(choose_index(filter)) {
+  if (filter.ids) add("id IN (SELECT value FROM json_each(?))", Json(*filter.ids).dump());
   if (filter.event_id) add("event_id = ?", filter.event_id->to_string());
   add_text("correlation_id = ?", filter.correlation_id);
   add_text("event_type = ?", filter.event_type);
@@ -28,17 +36,36 @@ Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after) : i
   add_text("service = ?", filter.service);
   add_text("error_fingerprint = ?", filter.fingerprint);
   if (filter.reason) add("reason = ?", std::string(to_string(*filter.reason)));
-  if (filter.resolved) {
-    conditions_ += conditions_.empty() ? " WHERE " : " AND ";
-    conditions_ += *filter.resolved ? "reprocessed_at IS NOT NULL" : "reprocessed_at IS NULL";
+  add_state(filter);
+  add_times(filter, after, order);
+  if (filter.up_to_id) add("id <= ?", *filter.up_to_id);
+  if (filter.attempted_since) {
+    add("CASE WHEN json_valid(attempts) THEN json_extract(attempts, '$[#-1].at') >= ? END",
+        microseconds(*filter.attempted_since));
   }
-  add_times(filter, after);
+  // Last: it costs most.
+  add_payload(filter.where);
 }
 
-void Query::add_times(const Filter& filter, const std::optional<Page::Cursor>& after) {
-  if (filter.since) add("failed_at >= ?", microseconds(*filter.since));
-  // Of two upper bounds only the tighter is given: SQLite would seek by either.
-  if (after && (!filter.until || after->failed_at < *filter.until)) {
+void Query::add_state(const Filter& filter) {
+  if (filter.resolved) add_flag(*filter.resolved, "reprocessed_at IS NOT NULL", "reprocessed_at IS NULL");
+  if (filter.marked)
+    add_flag(*filter.marked, "redrive_requested_at IS NOT NULL", "redrive_requested_at IS NULL");
+  if (filter.resolution) add("resolution = ?", std::string(to_string(*filter.resolution)));
+  if (filter.resolved_before) add("reprocessed_at < ?", microseconds(*filter.resolved_before));
+}
+
+void Query::add_times(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order) {
+  const bool downwards = after && order == ListOrder::NewestFirst;
+  const bool upwards = after && order == ListOrder::OldestFirst;
+  // Of two bounds on one side only the tighter is given: SQLite would seek by either.
+  if (upwards && (!filter.since || after->failed_at >= *filter.since)) {
+    add("(failed_at, id) > (?, ?)", microseconds(after->failed_at));
+    values_.emplace_back(after->id);
+  } else if (filter.since) {
+    add("failed_at >= ?", microseconds(*filter.since));
+  }
+  if (downwards && (!filter.until || after->failed_at < *filter.until)) {
     add("(failed_at, id) < (?, ?)", microseconds(after->failed_at));
     values_.emplace_back(after->id);
   } else if (filter.until) {
@@ -46,10 +73,25 @@ void Query::add_times(const Filter& filter, const std::optional<Page::Cursor>& a
   }
 }
 
+void Query::add_payload(const std::vector<PayloadValue>& where) {
+  for (const PayloadValue& each : where) {
+    reads_payload_ = true;
+    add(kPayloadCondition, each.pointer);
+    values_.emplace_back(each.value);
+  }
+}
+
+void Query::begin_condition() { conditions_ += conditions_.empty() ? " WHERE " : " AND "; }
+
 void Query::add(std::string_view condition, Value value) {
-  conditions_ += conditions_.empty() ? " WHERE " : " AND ";
+  begin_condition();
   conditions_ += condition;
   values_.push_back(std::move(value));
+}
+
+void Query::add_flag(bool condition, std::string_view if_true, std::string_view if_false) {
+  begin_condition();
+  conditions_ += condition ? if_true : if_false;
 }
 
 void Query::add_text(std::string_view condition, const std::optional<std::string>& value) {
@@ -59,7 +101,8 @@ void Query::add_text(std::string_view condition, const std::optional<std::string
 std::string Query::sql(std::string_view columns, std::string_view rest) const {
   std::string text = "SELECT ";
   text += columns;
-  text += " FROM dead_letters INDEXED BY ";
+  text += " FROM dead_letters";
+  if (!index_.empty()) text += " INDEXED BY ";
   text += index_;
   text += conditions_;
   text += ' ';
@@ -68,6 +111,7 @@ std::string Query::sql(std::string_view columns, std::string_view rest) const {
 
 SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view columns,
                                  std::string_view rest) const {
+  if (reads_payload_) define_payload_condition(database);
   SQLite::Statement statement(database, sql(columns, rest));
   int index = 0;
   for (const Value& value : values_) {
@@ -75,6 +119,10 @@ SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view co
     std::visit([&](const auto& each) { statement.bind(index, each); }, value);
   }
   return statement;
+}
+
+std::string_view order_by(ListOrder order) noexcept {
+  return order == ListOrder::NewestFirst ? "ORDER BY failed_at DESC, id DESC " : "ORDER BY failed_at, id ";
 }
 
 }  // namespace tidings::deadletter

@@ -19,8 +19,9 @@ namespace tidings::deadletter {
 /// through the table.
 class Query {
  public:
-  /// `after` leaves out what pages before it had.
-  explicit Query(const Filter& filter, const std::optional<Page::Cursor>& after = {});
+  /// `after` leaves out what pages before it had, in this order.
+  explicit Query(const Filter& filter, const std::optional<Page::Cursor>& after = {},
+                 ListOrder order = ListOrder::NewestFirst);
 
   /// `SELECT <columns> FROM dead_letters ... WHERE ... <rest>`, bound. `columns` and `rest` are fixed text.
   [[nodiscard]] SQLite::Statement prepare(SQLite::Database& database, std::string_view columns,
@@ -31,11 +32,19 @@ class Query {
   using Value = std::variant<std::int64_t, std::string>;
   void add(std::string_view condition, Value value);
   void add_text(std::string_view condition, const std::optional<std::string>& value);
-  void add_times(const Filter& filter, const std::optional<Page::Cursor>& after);
+  void add_flag(bool condition, std::string_view if_true, std::string_view if_false);
+  void add_state(const Filter& filter);
+  void add_times(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order);
+  void add_payload(const std::vector<PayloadValue>& where);
+  void begin_condition();
 
   std::string_view index_;
+  bool reads_payload_ = false;
   std::string conditions_;
   std::vector<Value> values_;
 };
+
+/// The ORDER BY of a list.
+[[nodiscard]] std::string_view order_by(ListOrder order) noexcept;
 
 }  // namespace tidings::deadletter

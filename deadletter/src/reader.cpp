@@ -2,6 +2,7 @@
 
 #include "connection.hpp"
 #include "database_file.hpp"
+#include "examination.hpp"
 #include "file_system.hpp"
 #include "groups.hpp"
 #include "journal_backlog.hpp"
@@ -10,6 +11,7 @@
 #include "schema.hpp"
 #include "spill_importer.hpp"
 #include "sqlite_error.hpp"
+#include "statistics.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sys/stat.h>
@@ -144,6 +146,16 @@ class Reader::Implementation {
   }
 
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_path_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  void add_files(Examination& examination) const {
+    examination.file_bytes = size_of(path_);
+    examination.wal_bytes = size_of(wal_path(path_));
+    for (const auto& spill : spills_) {
+      const auto bytes = size_of(spill);
+      if (bytes > 0) examination.spills.push_back({spill, bytes});
+    }
+  }
 
  private:
   /// A connection to the file that is at the path now.
@@ -220,12 +232,13 @@ std::int64_t Reader::count(const Filter& filter) {
   });
 }
 
-Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after) {
+Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after,
+                  ListOrder order) {
   require_limit(limit);
   return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    auto row = Query(filter, after)
+    auto row = Query(filter, after, order)
                    .prepare(connection.database(), letter_columns(),
-                            "ORDER BY failed_at DESC, id DESC LIMIT " + std::to_string(limit + 1));
+                            std::string(order_by(order)) + "LIMIT " + std::to_string(limit + 1));
     Page page;
     while (row.executeStep()) {
       if (page.letters.size() == limit) {
@@ -257,10 +270,50 @@ std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
   });
 }
 
-std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit) {
+std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::size_t limit) {
   require_limit(limit);
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    SQLite::Statement row(connection.database(),
+                          "SELECT " + std::string(letter_columns()) +
+                              " FROM dead_letters INDEXED BY dead_letters_once"
+                              " WHERE event_id >= ? AND event_id < ? ORDER BY event_id, id LIMIT ?");
+    row.bind(1, std::string(prefix));
+    row.bind(2, std::string(prefix) + "~");  // after every hexadecimal digit and hyphen
+    row.bind(3, static_cast<std::int64_t>(limit));
+    std::vector<StoredLetter> letters;
+    while (row.executeStep()) letters.push_back(read_letter(row));
+    return letters;
+  });
+}
+
+std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit, GroupOrder order) {
+  require_limit(limit);
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    return find_groups(connection.database(), filter, limit, order);
+  });
+}
+
+Statistics Reader::statistics(const Filter& filter) {
   return implementation_->ask(
-      kCannotRead, [&](Connection& connection) { return find_groups(connection.database(), filter, limit); });
+      kCannotRead, [&](Connection& connection) { return count_statistics(connection.database(), filter); });
+}
+
+std::optional<RedriveState> Reader::redrive(std::int64_t id) {
+  return implementation_->ask(
+      kCannotRead, [&](Connection& connection) { return find_redrive(connection.database(), id); });
+}
+
+Examination Reader::examine(bool thorough) {
+  auto examination = implementation_->ask(
+      kCannotRead, [&](Connection& connection) { return examine_database(connection, thorough); });
+  implementation_->add_files(examination);
+  return examination;
+}
+
+std::vector<std::string> Reader::known_backups() {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    return find_backups(connection.database(), implementation_->path());
+  });
 }
 
 JournalBacklog Reader::journal_backlog() {

@@ -80,6 +80,7 @@ TEST_F(FirstVersionTest, BecomesTheSecondWithItsLettersAndKeepsACopy) {
   EXPECT_EQ(stored_events().size(), 20U);
   EXPECT_THAT(places(store(*service, {letter(21)})), testing::ElementsAre(Place::Stored));
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters_readable WHERE redrive_id IS NULL"), "21");
+  EXPECT_EQ(query("SELECT sum(unresolved) FROM tidings_causes"), "21");
   EXPECT_EQ(mode_of(database().native() + ".before-v2.bak"), 0600U);
 }
 

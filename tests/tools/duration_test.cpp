@@ -1,8 +1,8 @@
-#include "check_dead_letters/duration.hpp"
+#include "text/duration.hpp"
 
 #include <gtest/gtest.h>
 
-namespace tidings::check_dead_letters {
+namespace tidings::tools {
 namespace {
 
 using std::chrono::seconds;
@@ -58,4 +58,4 @@ TEST(Duration, ReadableTextRoundsDownToOneUnitBelowAnHourAndTwoAbove) {
 }
 
 }  // namespace
-}  // namespace tidings::check_dead_letters
+}  // namespace tidings::tools

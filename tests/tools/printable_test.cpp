@@ -1,4 +1,5 @@
 #include "check_dead_letters/printable.hpp"
+#include "text/printable.hpp"
 
 #include <gtest/gtest.h>
 
@@ -21,7 +22,10 @@ TEST(Printable, EscapesLineBreaksAndControlCharacters) {
             "\\x9b31m");  // the one-character CSI
 }
 
-TEST(Printable, EscapesTheBarThatBeginsPerformanceData) { EXPECT_EQ(printable("a | b=1"), "a \\x7c b=1"); }
+TEST(Printable, EscapesTheBarThatBeginsPerformanceData) { 
+  EXPECT_EQ(printable("a | b=1"), "a \\x7c b=1");
+  EXPECT_EQ(tools::printable("a | b=1"), "a | b=1");
+}
 
 TEST(Printable, EscapesCharactersThatHideOrReorderText) {
   EXPECT_EQ(printable("\xe2\x80\xae"

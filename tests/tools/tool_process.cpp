@@ -54,7 +54,7 @@ void drop_privileges() {
 /// The program is opened before privileges go, as its folder may be closed to others.
 [[noreturn]] void become_tool(std::vector<char*>& arguments, const Circumstances& circumstances,
                               const Pipe& out, const Pipe& err) {
-  const int program = ::open(TIDINGS_CHECK_DEAD_LETTERS, O_RDONLY | O_CLOEXEC);
+  const int program = ::open(circumstances.program.c_str(), O_RDONLY | O_CLOEXEC);
   ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   ::dup2(err.ends[1], STDERR_FILENO);
   redirect_output(circumstances, out);
@@ -91,7 +91,7 @@ void read_both(Pipe& out, Pipe& err, ToolRun& run) {
 ToolRun run_tool(const std::vector<std::string>& arguments, const Circumstances& circumstances) {
   Pipe out;
   Pipe err;
-  std::vector<std::string> texts{"check-dead-letters"};
+  std::vector<std::string> texts{circumstances.program};
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   for (std::string& text : texts) pointers.push_back(text.data());

@@ -17,6 +17,7 @@ struct Circumstances {
   /// As a user who owns nothing; needs root.
   bool unprivileged = false;
   std::string working_folder = "/";
+  std::string program = TIDINGS_CHECK_DEAD_LETTERS;
 };
 
 /// How a run of the program ended: 128 + signal if a signal ended it.
@@ -26,7 +27,7 @@ struct ToolRun {
   std::string err;
 };
 
-/// Runs check-dead-letters, as built, and waits for its end and for the end of its output.
+/// Runs the program, as built, and waits for its end and for the end of its output.
 [[nodiscard]] ToolRun run_tool(const std::vector<std::string>& arguments,
                                const Circumstances& circumstances = {});
 

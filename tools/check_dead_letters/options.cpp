@@ -1,7 +1,7 @@
 #include "check_dead_letters/options.hpp"
 
-#include "check_dead_letters/duration.hpp"
 #include "check_dead_letters/printable.hpp"
+#include "text/duration.hpp"
 
 #include <tidings/error.hpp>
 #include <tidings/event.hpp>
@@ -103,7 +103,7 @@ Range require_age_range(const char* option, const std::string& text) {
 }
 
 seconds require_window(const std::string& text) {
-  const auto window = parse_duration(text);
+  const auto window = tools::parse_duration(text);
   if (!window || *window < seconds(1)) {
     refuse("--since", text, "is not a time from 1s to 36500d; write for example 1h, 30m, 2d, 90s or 1h30m");
   }
@@ -113,7 +113,7 @@ seconds require_window(const std::string& text) {
 seconds require_timeout(const std::string& text) {
   const bool digits =
       !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-  const auto timeout = parse_duration(digits ? text + "s" : text);
+  const auto timeout = tools::parse_duration(digits ? text + "s" : text);
   if (!timeout || *timeout < seconds(1) || *timeout > kLongestTimeout) {
     refuse("--timeout", text, "is not a time from 1s to 1h; write for example 10 (seconds) or 1m");
   }

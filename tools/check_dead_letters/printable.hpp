@@ -6,10 +6,8 @@
 
 namespace tidings::check_dead_letters {
 
-/// Text from a database, a path or a command line, made safe for one line of a monitoring plugin's output:
-/// control characters, line breaks, bytes that are not UTF-8, and characters that reorder or hide text become
-/// escapes (`\n`, `\x1b`,
-/// `\u202e`), and so does `|`, which would begin the performance data. Other UTF-8 stays as it is.
+/// Text made safe for one line of a monitoring plugin's output: as tools::printable, and `|`, which would
+/// begin the performance data, becomes `\x7c`.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// The same, cut to at most `limit` bytes of `text`, and then ending in `...`.

@@ -1,6 +1,6 @@
 #include "check_dead_letters/program.hpp"
 
-#include "check_dead_letters/duration.hpp"
+#include "text/duration.hpp"
 #include "check_dead_letters/isolated_tasks.hpp"
 #include "check_dead_letters/options.hpp"
 #include "check_dead_letters/probe.hpp"
@@ -39,7 +39,7 @@ Answer to_answer(const std::string& path, const IsolatedTasks::Outcome& outcome,
   if (outcome.end == End::TimedOut) {
     return failed_answer(
         path, "timeout",
-        "no answer within " + exact_duration(options.timeout) +
+        "no answer within " + tools::exact_duration(options.timeout) +
             ": it is locked by another process, or its disk hangs; look at both, or give a longer --timeout");
   }
   return failed_answer(
@@ -91,7 +91,7 @@ void write_metrics(Report& report, const Options& options, Instant deadline) {
   const auto outcome = task.finish(deadline).front();
   if (outcome.end == End::TimedOut) {
     report.problems.push_back("could not write the metrics to " + path + " within " +
-                              exact_duration(options.timeout) +
+                              tools::exact_duration(options.timeout) +
                               "; look at its disk, or give a longer --timeout");
   } else if (!outcome.text.empty()) {
     report.problems.push_back(outcome.end == End::Finished

@@ -1,6 +1,6 @@
 #include "check_dead_letters/prometheus_text.hpp"
 
-#include "check_dead_letters/duration.hpp"
+#include "text/duration.hpp"
 #include "check_dead_letters/printable.hpp"
 
 #include <array>
@@ -100,7 +100,7 @@ std::string labels(const JudgedAnswer& database, const Report& report, bool has_
   if (selection.event_type) text += "," + label("event_type", *selection.event_type);
   if (selection.handler) text += "," + label("handler", *selection.handler);
   if (selection.service) text += "," + label("service", *selection.service);
-  if (has_window) text += "," + label("window", exact_duration(selection.window));
+  if (has_window) text += "," + label("window", tools::exact_duration(selection.window));
   return "{" + text + "}";
 }
 

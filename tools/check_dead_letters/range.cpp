@@ -1,6 +1,6 @@
 #include "check_dead_letters/range.hpp"
 
-#include "check_dead_letters/duration.hpp"
+#include "text/duration.hpp"
 
 #include <array>
 #include <charconv>
@@ -23,7 +23,7 @@ std::optional<double> parse_number(std::string_view text) {
 }
 
 std::optional<double> parse_seconds(std::string_view text) {
-  if (const auto duration = parse_duration(text)) return static_cast<double>(duration->count());
+  if (const auto duration = tools::parse_duration(text)) return static_cast<double>(duration->count());
   return parse_number(text);
 }
 

@@ -1,7 +1,7 @@
 #include "check_dead_letters/render_text.hpp"
 
-#include "check_dead_letters/duration.hpp"
 #include "check_dead_letters/printable.hpp"
+#include "text/duration.hpp"
 
 #include <cstddef>
 
@@ -35,7 +35,7 @@ std::string journal_text(const DatabaseFacts& facts, const Report& report) {
     text += "; " + std::string(journal.exact ? "" : "at most ") + std::to_string(journal.events) +
             (journal.events == 1 ? " event" : " events") + " owed to handlers";
     if (journal.oldest_published_at) {
-      text += " (oldest " + readable_duration(age(*journal.oldest_published_at, report.now)) + ")";
+      text += " (oldest " + tools::readable_duration(age(*journal.oldest_published_at, report.now)) + ")";
     }
   }
   if (!facts.unserved.empty()) {
@@ -52,8 +52,9 @@ std::string journal_text(const DatabaseFacts& facts, const Report& report) {
 
 std::string facts_text(const DatabaseFacts& facts, const Report& report) {
   std::string text = std::to_string(facts.unresolved_in_window) + " unresolved in the last " +
-                     exact_duration(report.selection.window);
-  if (facts.oldest) text += " (oldest " + readable_duration(age(facts.oldest->failed_at, report.now)) + ")";
+                     tools::exact_duration(report.selection.window);
+  if (facts.oldest)
+    text += " (oldest " + tools::readable_duration(age(facts.oldest->failed_at, report.now)) + ")";
   if (facts.unresolved && *facts.unresolved != facts.unresolved_in_window) {
     text += ", " + std::to_string(*facts.unresolved) + " in all";
   }
@@ -102,7 +103,7 @@ std::string first_line(const Report& report) {
          (data.empty() ? "\n" : " |" + data + "\n");
 }
 
-std::string ago(Timestamp time, Timestamp now) { return readable_duration(age(time, now)) + " ago"; }
+std::string ago(Timestamp time, Timestamp now) { return tools::readable_duration(age(time, now)) + " ago"; }
 
 std::string letter_line(std::string_view title, const LetterFacts& letter, const Report& report) {
   return "  " + std::string(title) + ": letter " + std::to_string(letter.id) + ", " +

@@ -14,6 +14,18 @@
 
 namespace tidings::deadletter {
 
+/// How a letter was resolved. `reprocessed`, `discarded`, `superseded`.
+enum class Resolution : std::uint8_t { Reprocessed, Discarded, Superseded };
+[[nodiscard]] std::string_view to_string(Resolution resolution) noexcept;
+[[nodiscard]] std::optional<Resolution> parse_resolution(std::string_view text) noexcept;
+
+/// A value inside the payload: what the JSON pointer (RFC 6901; empty: the whole) points at is the text
+/// `value`, or is the JSON that `value` spells (`42`, `true`, `"42"`).
+struct PayloadValue {
+  std::string pointer;
+  std::string value;
+};
+
 /// Which letters a query is about; what is not set does not restrict. Values are bound, never made into SQL
 /// text.
 struct Filter {
@@ -29,12 +41,30 @@ struct Filter {
   /// failed_at: from, inclusive, and up to, exclusive.
   std::optional<Timestamp> since = {};
   std::optional<Timestamp> until = {};
+  /// These letters, by number.
+  std::optional<std::vector<std::int64_t>> ids = {};
+  /// All of them must hold. Decodes the payload of every letter that the rest chooses.
+  std::vector<PayloadValue> where = {};
+  std::optional<Resolution> resolution = {};
+  /// Resolved before this.
+  std::optional<Timestamp> resolved_before = {};
+  /// Whether somebody asked for them to be delivered again.
+  std::optional<bool> marked = {};
+  /// Their last attempt began then or later.
+  std::optional<Timestamp> attempted_since = {};
+  /// Numbers up to this one, which leaves out letters that come while a long change is made.
+  std::optional<std::int64_t> up_to_id = {};
 };
 
-/// How a letter was resolved. `reprocessed`, `discarded`, `superseded`.
-enum class Resolution : std::uint8_t { Reprocessed, Discarded, Superseded };
-[[nodiscard]] std::string_view to_string(Resolution resolution) noexcept;
-[[nodiscard]] std::optional<Resolution> parse_resolution(std::string_view text) noexcept;
+/// In which order letters are listed: by failed_at, then by number.
+enum class ListOrder : std::uint8_t { NewestFirst, OldestFirst };
+
+/// Which bus holds a letter to deliver it again.
+struct Claim {
+  std::string by;
+  /// Not past its time, and of this boot of this machine. Another machine cannot tell.
+  bool alive = false;
+};
 
 /// A letter as the database has it.
 struct StoredLetter {
@@ -44,9 +74,16 @@ struct StoredLetter {
   std::optional<Timestamp> reprocessed_at = {};
   std::optional<Resolution> resolution = {};
   std::optional<EventId> edited_from = {};
+  std::optional<Claim> claim = {};
+  std::optional<std::int64_t> redrive_id = {};
+  std::optional<Timestamp> redrive_started_at = {};
+  std::string resolution_note = {};
+
+  /// Whether a handler is at work on it now, so that nothing may change it.
+  [[nodiscard]] bool is_running() const noexcept { return redrive_started_at && claim && claim->alive; }
 };
 
-/// One page of a list, newest failure first. `next` is where the next page begins; nothing on the last.
+/// One page of a list. `next` is where the next page begins; nothing on the last.
 struct Page {
   struct Cursor {
     Timestamp failed_at;
@@ -91,6 +128,107 @@ struct UnservedHandler {
   friend bool operator==(const UnservedHandler&, const UnservedHandler&) = default;
 };
 
+enum class GroupOrder : std::uint8_t { ByCount, ByLastFailure };
+
+/// How many letters there are of each kind, most first.
+struct Statistics {
+  struct Count {
+    std::string name;
+    std::int64_t letters = 0;
+    std::int64_t unresolved = 0;
+  };
+  struct Day {
+    /// Midnight, UTC.
+    Timestamp begin;
+    std::int64_t letters = 0;
+    std::int64_t unresolved = 0;
+  };
+  std::int64_t letters = 0;
+  std::int64_t unresolved = 0;
+  std::vector<Count> by_type;
+  std::vector<Count> by_handler;
+  std::vector<Count> by_service;
+  std::vector<Count> by_reason;
+  /// By failed_at, oldest first; days without letters are left out.
+  std::vector<Day> by_day;
+};
+
+/// A request to deliver letters again: a row of tidings_redrives.
+struct RedriveState {
+  std::int64_t id = 0;
+  Timestamp requested_at;
+  std::string requested_by;
+  std::optional<std::int64_t> canary;
+  std::optional<double> rate;
+  std::optional<std::int64_t> stop_after;
+  std::int64_t letters = 0;
+  std::int64_t succeeded = 0;
+  std::int64_t failed = 0;
+  /// `open`, `stopped` (by its canary or stop_after) or `finished`.
+  std::string state;
+};
+
+/// What somebody changed: a row of tidings_audit.
+struct AuditEntry {
+  std::int64_t id = 0;
+  Timestamp at;
+  std::string user;
+  std::string host;
+  std::string verb;
+  /// JSON: which filters were given, without personal values.
+  std::string filter;
+  std::int64_t letters = 0;
+  std::string note;
+};
+
+/// The state of a database, for whoever looks after it.
+struct Examination {
+  /// Letters that are marked for redrive and that no bus has taken.
+  struct Waiting {
+    std::string service;
+    std::string event_type;
+    std::string handler;
+    std::int64_t letters = 0;
+    Timestamp since;
+  };
+  struct Unserved {
+    std::string service;
+    std::string event_type;
+    std::string handler;
+    std::int64_t owed = 0;
+    Timestamp since;
+  };
+  struct Spill {
+    std::filesystem::path path;
+    std::uint64_t bytes = 0;
+  };
+  int schema_version = 0;
+  /// Whether an application keeps its own tables in the file.
+  bool adopted = false;
+  /// What is wrong with the file, at most 100 findings; empty: nothing.
+  std::vector<std::string> damage;
+  /// Whether the counts that triggers keep (tidings_causes) are those of the letters.
+  bool counts_agree = true;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t free_bytes = 0;
+  std::int64_t letters = 0;
+  std::int64_t unresolved = 0;
+  std::optional<Timestamp> oldest_unresolved;
+  /// Events in the journal that are still owed to handlers.
+  std::int64_t journal_events = 0;
+  std::int64_t live_claims = 0;
+  /// Claims past their time or of an earlier boot: their letters return by themselves once a bus runs.
+  std::int64_t stale_claims = 0;
+  std::vector<Waiting> waiting;
+  std::vector<Unserved> unserved;
+  /// Only spill files that hold something.
+  std::vector<Spill> spills;
+  std::vector<RedriveState> open_redrives;
+  /// Newest first, at most 5.
+  std::vector<AuditEntry> recent_changes;
+};
+
 /// Reads the dead letters of a database, from any process, while services write: never waits for them, never
 /// makes them wait, writes nothing. One thread at a time per Reader. Every call sees a consistent state of
 /// its own.
@@ -112,12 +250,23 @@ class Reader {
 
   [[nodiscard]] std::int64_t count(const Filter& filter);
   /// At most `limit` (1 to 10,000) letters, after `after`.
-  [[nodiscard]] Page list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after = {});
+  [[nodiscard]] Page list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after = {},
+                          ListOrder order = ListOrder::NewestFirst);
   [[nodiscard]] std::optional<StoredLetter> find(std::int64_t id);
+  /// Letters whose event id begins so (lowercase), at most `limit`.
+  [[nodiscard]] std::vector<StoredLetter> find_by_event(std::string_view prefix, std::size_t limit);
   /// The one that failed first.
   [[nodiscard]] std::optional<StoredLetter> oldest(const Filter& filter);
-  /// Most letters first, at most `limit`.
-  [[nodiscard]] std::vector<Group> groups(const Filter& filter, std::size_t limit);
+  /// At most `limit`.
+  [[nodiscard]] std::vector<Group> groups(const Filter& filter, std::size_t limit,
+                                          GroupOrder order = GroupOrder::ByCount);
+  [[nodiscard]] Statistics statistics(const Filter& filter);
+  [[nodiscard]] std::optional<RedriveState> redrive(std::int64_t id);
+  /// `thorough` compares every index with its table, which takes minutes for millions of letters.
+  [[nodiscard]] Examination examine(bool thorough);
+  /// Where backups were made that may still hold what was erased since: files beside the database, and those
+  /// that the audit knows of. Whether the latter still exist is not looked at.
+  [[nodiscard]] std::vector<std::string> known_backups();
   /// Costs the same however long the journal is.
   [[nodiscard]] JournalBacklog journal_backlog();
   /// Those with most events first, at most `limit` (1 to 10,000). Known once a bus with a journal has run for

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace tidings::check_dead_letters {
+namespace tidings::tools {
 
 /// No duration on the command line may be longer: a hundred years.
 inline constexpr std::chrono::seconds kLongestDuration = std::chrono::hours(24) * 36'500;
@@ -21,4 +21,4 @@ inline constexpr std::chrono::seconds kLongestDuration = std::chrono::hours(24) 
 /// For reading: the largest unit, and from an hour on the next one too, rounded down: `42m`, `1h12m`, `3d4h`.
 [[nodiscard]] std::string readable_duration(std::chrono::seconds duration);
 
-}  // namespace tidings::check_dead_letters
+}  // namespace tidings::tools

@@ -1,11 +1,11 @@
-#include "check_dead_letters/duration.hpp"
+#include "text/duration.hpp"
 
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 
-namespace tidings::check_dead_letters {
+namespace tidings::tools {
 namespace {
 
 struct Unit {
@@ -78,4 +78,4 @@ std::string readable_duration(std::chrono::seconds duration) {
   return "0s";
 }
 
-}  // namespace tidings::check_dead_letters
+}  // namespace tidings::tools

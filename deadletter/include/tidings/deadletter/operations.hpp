@@ -1,0 +1,147 @@
+#pragma once
+
+#include <tidings/deadletter/reader.hpp>
+#include <tidings/event.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Who makes a change, as the audit names them.
+struct Actor {
+  std::string user;
+  std::string host;
+};
+
+/// How far a change of many letters got.
+struct Progress {
+  /// Letters that were changed; committed.
+  std::int64_t changed = 0;
+  /// Letters that were left alone because a handler was at work on them.
+  std::int64_t running = 0;
+  /// False while there is more to do, and at the end when the change was stopped early.
+  bool complete = false;
+};
+
+/// How a caller follows a long change, and ends it early.
+struct Watch {
+  /// Called after every batch, outside of any transaction. May be empty.
+  std::function<void(const Progress&)> progress = {};
+  /// Asked between batches and while searching; true ends the change after what is committed. May be empty.
+  std::function<bool()> stop = {};
+};
+
+/// How letters are to be delivered again.
+struct RedriveOptions {
+  /// Deliver that many first, and the others only if these succeed.
+  std::optional<std::int64_t> canary = {};
+  /// Letters a second.
+  std::optional<double> rate = {};
+  /// Give up after that many failures.
+  std::optional<std::int64_t> stop_after = {};
+};
+
+struct RedriveResult {
+  /// The row of tidings_redrives; 0 when no letter was marked.
+  std::int64_t id = 0;
+  Progress progress;
+  /// The service stopped the request (its canary failed, or stop_after was reached) before all were marked.
+  bool stopped = false;
+};
+
+struct EditResult {
+  /// The new letter, which takes the old one's place.
+  std::int64_t id = 0;
+  EventId event_id;
+};
+
+struct ImportOutcome {
+  enum class Place : std::uint8_t {
+    Imported,
+    Duplicate,  ///< There is a letter of this (event_id, service, handler): `id`.
+    Refused,    ///< It cannot be a row; `problem` says why.
+  };
+  Place place = Place::Refused;
+  std::int64_t id = 0;
+  std::string problem = {};
+};
+
+struct EraseResult {
+  Progress progress;
+  /// Letters that were erased from spill files.
+  std::int64_t spilled = 0;
+  /// Events in the journal that match too: they are owed to handlers, and were left.
+  std::int64_t journal_events = 0;
+  /// False: another connection reads the database and kept old pages in the -wal file.
+  bool wal_cleared = false;
+};
+
+/// What operators do to the dead letters of a database, while services write and redrive them. One thread at
+/// a time per object; any number of processes.
+///
+/// Every call leaves a row in tidings_audit, written in the transaction that makes the change: who, when,
+/// what, how many letters, and which filters were given, without values that may be personal. Changes of many
+/// letters are made in batches that hold the write lock for about 20 ms each, oldest letter first, with
+/// pauses in which services get it; each batch is a transaction, so that a process that dies leaves whole
+/// batches; all is synced when a call returns. Letters that come after a call began are left alone, and so
+/// are those that a handler is at work on.
+///
+/// Calls throw Error: DatabaseBusy when a lock was not to be had within the timeout, DatabaseUnusable,
+/// InvalidArgument (a pointer that is none).
+class Operations {
+ public:
+  struct Options {
+    /// How long each batch waits for another process's lock.
+    std::chrono::milliseconds busy_timeout = std::chrono::seconds(10);
+  };
+
+  /// Throws as Reader::open, and DatabaseUnusable when this user may not write.
+  [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor, Options options);
+  [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor);
+
+  Operations(Operations&&) noexcept;
+  Operations& operator=(Operations&&) noexcept;
+  ~Operations();
+
+  /// Marks unresolved letters that are not marked yet; the bus of their service delivers them.
+  [[nodiscard]] RedriveResult redrive(Filter filter, const RedriveOptions& options, const Watch& watch);
+  /// Resolves unresolved letters as discarded. The reason is kept with each.
+  [[nodiscard]] Progress discard(Filter filter, const std::string& reason, const Watch& watch);
+  /// Makes discarded letters unresolved again.
+  [[nodiscard]] Progress undo(Filter filter, const Watch& watch);
+  /// Makes a corrected copy: a new event, caused by the old one, with the history of the old letter, which is
+  /// resolved as superseded. Throws InvalidArgument when the letter is gone or resolved, DatabaseBusy when a
+  /// handler is at work on it.
+  [[nodiscard]] EditResult edit(std::int64_t id, const Json& payload);
+  /// Takes letters, with how they were resolved, until `next` gives none; `tell` hears of each in order.
+  [[nodiscard]] Progress import(const std::function<std::optional<StoredLetter>()>& next,
+                                const std::function<void(const ImportOutcome&)>& tell, const Watch& watch);
+  /// Deletes letters for good: resolved ones, or unresolved ones if the filter says so. Not the newest letter
+  /// of the database, whose number would be given again.
+  [[nodiscard]] Progress purge(Filter filter, const Watch& watch);
+  /// How many purge would delete.
+  [[nodiscard]] std::int64_t count_purgeable(Filter filter);
+  /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
+  /// its free pages and its spill files.
+  [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
+  /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced).
+  void backup(const std::filesystem::path& target);
+
+ private:
+  class Implementation;
+  explicit Operations(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+/// Throws Error(InvalidArgument) unless `pointer` is a JSON pointer (RFC 6901).
+void require_pointer(std::string_view pointer);
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <tidings/deadletter/operations.hpp>
+
+#include "connection.hpp"
+
+#include <chrono>
+#include <filesystem>
+
+namespace tidings::deadletter {
+
+/// Operations::erase. Throws SQLite::Exception and Error.
+[[nodiscard]] EraseResult erase_letters(Connection& connection, const Actor& actor, const Filter& filter,
+                                        std::chrono::milliseconds busy_timeout, const Watch& watch);
+
+}  // namespace tidings::deadletter

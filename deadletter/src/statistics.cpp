@@ -1,0 +1,84 @@
+#include "statistics.hpp"
+
+#include "letter_row.hpp"
+#include "query.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr std::int64_t kMicrosecondsOfADay = 86'400'000'000;
+
+struct Tally {
+  std::int64_t letters = 0;
+  std::int64_t unresolved = 0;
+
+  void add(bool is_unresolved) noexcept {
+    ++letters;
+    if (is_unresolved) ++unresolved;
+  }
+};
+
+/// Takes views, so that counting a row allocates nothing.
+class NameTallies {
+ public:
+  void add(std::string_view name, bool is_unresolved) {
+    auto found = tallies_.find(name);
+    if (found == tallies_.end()) found = tallies_.emplace(std::string(name), Tally{}).first;
+    found->second.add(is_unresolved);
+  }
+
+  [[nodiscard]] std::vector<Statistics::Count> most_first() const {
+    std::vector<Statistics::Count> counts;
+    for (const auto& [name, tally] : tallies_) counts.push_back({name, tally.letters, tally.unresolved});
+    std::stable_sort(counts.begin(), counts.end(),
+                     [](const auto& left, const auto& right) { return left.letters > right.letters; });
+    return counts;
+  }
+
+ private:
+  std::map<std::string, Tally, std::less<>> tallies_;
+};
+
+}  // namespace
+
+Statistics count_statistics(SQLite::Database& database, const Filter& filter) {
+  auto row = Query(filter).prepare(
+      database, "event_type, handler, service, reason, failed_at, reprocessed_at IS NULL", "");
+  NameTallies types;
+  NameTallies handlers;
+  NameTallies services;
+  NameTallies reasons;
+  std::map<std::int64_t, Tally> days;
+  Tally all;
+  while (row.executeStep()) {
+    const bool unresolved = row.getColumn(5).getInt() != 0;
+    types.add(text_of(row.getColumn(0)), unresolved);
+    handlers.add(text_of(row.getColumn(1)), unresolved);
+    services.add(text_of(row.getColumn(2)), unresolved);
+    reasons.add(text_of(row.getColumn(3)), unresolved);
+    days[row.getColumn(4).getInt64() / kMicrosecondsOfADay].add(unresolved);
+    all.add(unresolved);
+  }
+  Statistics result{all.letters,
+                    all.unresolved,
+                    types.most_first(),
+                    handlers.most_first(),
+                    services.most_first(),
+                    reasons.most_first(),
+                    {}};
+  for (const auto& [day, tally] : days) {
+    result.by_day.push_back(
+        {Timestamp(std::chrono::microseconds(day * kMicrosecondsOfADay)), tally.letters, tally.unresolved});
+  }
+  return result;
+}
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,351 @@
+#include "boot_clock.hpp"
+#include "contracts/sample_letter.hpp"
+#include "deadletter/store_fixture.hpp"
+
+#include <tidings/deadletter/operations.hpp>
+
+#include <SQLiteCpp/Transaction.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace tidings::deadletter {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class OperationsTest : public StoreTest {
+ protected:
+  void SetUp() override { store_letters(1, 3); }
+
+  void store_letters(std::uint64_t first, std::uint64_t last) const {
+    static_cast<void>(store(*open({.spill_reserve = 0}), letters(first, last)));
+  }
+  [[nodiscard]] Operations operations(
+      std::chrono::milliseconds busy_timeout = std::chrono::seconds(10)) const {
+    return Operations::open(database(), {"ann", "desk"}, {.busy_timeout = busy_timeout});
+  }
+  [[nodiscard]] Reader reader() const { return Reader::open(database()); }
+  [[nodiscard]] std::string audit() const {
+    return query(
+        "SELECT group_concat(verb || ' ' || letters || ' ' || filter || ' ' || coalesce(note, ''), ';')"
+        " FROM (SELECT * FROM tidings_audit ORDER BY id)");
+  }
+  [[nodiscard]] std::string unresolved() const {
+    return query("SELECT group_concat(id) FROM dead_letters WHERE reprocessed_at IS NULL");
+  }
+  /// As a bus does while the handler runs.
+  void run(int id, const std::string& boot, std::int64_t claimed_until) const {
+    execute("UPDATE dead_letters SET redrive_requested_at = 1, redrive_started_at = 2, claimed_by = '" +
+            boot + "/42/1', claimed_until = " + std::to_string(claimed_until) +
+            " WHERE id = " + std::to_string(id));
+  }
+  void run(int id) const { run(id, boot_id(), boot_time_now() + 60'000'000); }
+  [[nodiscard]] std::string all_bytes() const {
+    std::string bytes;
+    for (const auto& entry : std::filesystem::directory_iterator(database().parent_path())) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      bytes.append(std::istreambuf_iterator<char>(file), {});
+    }
+    return bytes;
+  }
+};
+
+TEST_F(OperationsTest, MarksLettersForOneRequest) {
+  const auto result =
+      operations().redrive({.ids = {{1, 3}}}, {.canary = 1, .rate = 2.5, .stop_after = 4}, {});
+  EXPECT_EQ(result.progress.changed, 2);
+  EXPECT_TRUE(result.progress.complete);
+  EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters WHERE redrive_id = 1 AND redrive_requested_at "
+                  "IS NOT NULL"),
+            "1,3");
+  const auto request = reader().redrive(result.id).value();
+  EXPECT_EQ(request.requested_by, "ann@desk");
+  EXPECT_EQ(request.letters, 2);
+  EXPECT_EQ(request.canary, 1);
+  EXPECT_EQ(request.rate, 2.5);
+  EXPECT_EQ(request.stop_after, 4);
+  EXPECT_EQ(request.state, "open");
+  EXPECT_EQ(audit(), R"(retry 2 {"ids":[1,3],"resolved":false} )");
+}
+
+TEST_F(OperationsTest, DoesNotMarkWhatIsMarkedOrResolved) {
+  auto desk = operations();
+  static_cast<void>(desk.redrive({.ids = {{1}}}, {}, {}));
+  static_cast<void>(desk.discard({.ids = {{2}}}, "", {}));
+  EXPECT_EQ(desk.redrive({}, {}, {}).progress.changed, 1);
+  const auto nothing_left = desk.redrive({}, {}, {});
+  EXPECT_EQ(nothing_left.id, 0);
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_redrives"), "2");
+}
+
+TEST_F(OperationsTest, GoesOnMarkingWhenTheServiceFinishedWhatWasMarked) {
+  store_letters(4, 5'100);
+  const Watch finish{.progress = [&](const Progress&) {
+    execute(
+        "UPDATE dead_letters SET redrive_requested_at = NULL; UPDATE tidings_redrives SET state = "
+        "'finished'");
+  }};
+  const auto result = operations().redrive({}, {}, finish);
+  EXPECT_EQ(result.progress.changed, 5'100);
+  EXPECT_EQ(query("SELECT letters FROM tidings_redrives"), "5100");
+}
+
+TEST_F(OperationsTest, StopsMarkingWhenTheServiceStoppedTheRequest) {
+  store_letters(4, 5'100);
+  const Watch stop{
+      .progress = [&](const Progress&) { execute("UPDATE tidings_redrives SET state = 'stopped'"); }};
+  const auto result = operations().redrive({}, {}, stop);
+  EXPECT_TRUE(result.stopped);
+  EXPECT_FALSE(result.progress.complete);
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE redrive_id IS NOT NULL"),
+            std::to_string(result.progress.changed));
+}
+
+TEST_F(OperationsTest, StopsBetweenBatchesWhenAsked) {
+  store_letters(4, 5'100);
+  int batches = 0;
+  const Watch watch{.progress = [&](const Progress&) { ++batches; }, .stop = [&] { return batches > 0; }};
+  const auto progress = operations().discard({}, "", watch);
+  EXPECT_FALSE(progress.complete);
+  EXPECT_LT(progress.changed, 5'100);
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE resolution = 'discarded'"),
+            std::to_string(progress.changed));
+  EXPECT_EQ(query("SELECT letters FROM tidings_audit"), std::to_string(progress.changed));
+}
+
+TEST_F(OperationsTest, LeavesLettersThatComeMeanwhile) {
+  store_letters(4, 5'100);
+  const Watch late{.progress = [&](const Progress&) {
+    execute(
+        "INSERT INTO dead_letters (event_id, event_type, "
+        "schema_version, data_encoding, attributes, source, handler, service, reason, error_type, "
+        "error_message, "
+        "error_fingerprint, correlation_id, causation_depth, published_at, failed_at, retry_count, attempts) "
+        "SELECT "
+        "hex(randomblob(16)), 'a', 1, 'none', '{}', 's', 'h', 's', 'exhausted', '', '', '', 'c', 0, 0, "
+        "failed_at, 0, "
+        "'[]' FROM dead_letters WHERE id = 5100");
+  }};
+  EXPECT_EQ(operations().discard({}, "", late).changed, 5'100);
+}
+
+TEST_F(OperationsTest, KeepsTheReasonOfADiscardAndUndoesIt) {
+  auto desk = operations();
+  EXPECT_EQ(desk.discard({.ids = {{2}}}, "test order", {}).changed, 1);
+  EXPECT_EQ(reader().find(2)->resolution, Resolution::Discarded);
+  EXPECT_EQ(reader().find(2)->resolution_note, "test order");
+  EXPECT_EQ(unresolved(), "1,3");
+  EXPECT_EQ(desk.undo({}, {}).changed, 1);
+  EXPECT_EQ(unresolved(), "1,2,3");
+  EXPECT_EQ(reader().find(2)->resolution_note, "");
+  EXPECT_THAT(audit(), HasSubstr(R"(discard 1 {"ids":[2],"resolved":false} test order;undo 1 )"));
+}
+
+TEST_F(OperationsTest, UndoesNothingButDiscards) {
+  execute("UPDATE dead_letters SET reprocessed_at = 1, resolution = 'reprocessed' WHERE id = 1");
+  EXPECT_EQ(operations().undo({}, {}).changed, 0);
+  EXPECT_EQ(audit(), "");
+}
+
+TEST_F(OperationsTest, WithdrawsTheMarkOfWhatItDiscards) {
+  auto desk = operations();
+  static_cast<void>(desk.redrive({}, {}, {}));
+  static_cast<void>(desk.discard({.ids = {{1}}}, "", {}));
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE redrive_requested_at IS NOT NULL"), "2");
+}
+
+TEST_F(OperationsTest, LeavesALetterAloneWhileItsHandlerRuns) {
+  run(1);
+  auto desk = operations();
+  for (const auto& progress :
+       {desk.discard({.ids = {{1}}}, "", {}), desk.purge({.resolved = false, .ids = {{1}}}, {}),
+        desk.erase({.ids = {{1}}}, {}).progress}) {
+    EXPECT_EQ(progress.running, 1);
+    EXPECT_EQ(progress.changed, 0);
+  }
+  EXPECT_THAT(error_of(ErrorCode::DatabaseBusy, [&] { static_cast<void>(desk.edit(1, {})); }),
+              HasSubstr("is being delivered right now; try again"));
+  EXPECT_EQ(unresolved(), "1,2,3");
+  EXPECT_EQ(audit(), "");
+}
+
+TEST_F(OperationsTest, TakesALetterFromADeadClaim) {
+  run(1, boot_id(), boot_time_now() - 1);
+  run(2, "5b6a7f1e-0000-4000-8000-000000000000", boot_time_now() + 60'000'000);
+  EXPECT_EQ(operations().discard({}, "", {}).changed, 3);
+}
+
+TEST_F(OperationsTest, EditMakesANewLetterWithTheHistoryOfTheOld) {
+  auto original = contract::full_letter(100);
+  static_cast<void>(store(*open(), {original}));
+  const auto edited = operations().edit(4, {{"order_id", 43}});
+  const auto letter = reader().find(edited.id).value();
+  EXPECT_EQ(letter.letter.data.bytes, R"({"order_id":43})");
+  EXPECT_EQ(letter.letter.metadata.event_id, edited.event_id);
+  EXPECT_NE(edited.event_id, original.metadata.event_id);
+  EXPECT_EQ(letter.letter.metadata.causation_id, original.metadata.event_id);
+  EXPECT_EQ(letter.edited_from, original.metadata.event_id);
+  EXPECT_EQ(letter.letter.metadata.correlation_id, original.metadata.correlation_id);
+  contract::expect_equal_failure(letter.letter, original);
+  const auto old = reader().find(4).value();
+  EXPECT_EQ(old.resolution, Resolution::Superseded);
+  EXPECT_THAT(old.resolution_note, HasSubstr("edited by ann@desk: letter 5"));
+  EXPECT_EQ(old.letter.data.bytes, original.data.bytes);
+  EXPECT_EQ(audit(), R"(edit 1 {"ids":[4]} letter 5)");
+}
+
+TEST_F(OperationsTest, EditsALetterOnce) {
+  auto desk = operations();
+  static_cast<void>(desk.edit(1, {{"a", 1}}));
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(desk.edit(1, {})); }),
+              HasSubstr("letter 1 is superseded already; nothing was edited"));
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(desk.edit(99, {})); }),
+              HasSubstr("letter 99 is gone"));
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "4");
+}
+
+TEST_F(OperationsTest, PurgesResolvedLettersButTheNewest) {
+  execute("UPDATE dead_letters SET reprocessed_at = id, resolution = 'reprocessed' WHERE id <> 2");
+  auto desk = operations();
+  EXPECT_EQ(desk.count_purgeable({}), 1);
+  EXPECT_EQ(desk.purge({}, {}).changed, 1);
+  EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "2,3");
+}
+
+TEST_F(OperationsTest, PurgesWhatWasResolvedBeforeATime) {
+  execute("UPDATE dead_letters SET reprocessed_at = id, resolution = 'reprocessed'");
+  EXPECT_EQ(operations().purge({.resolved_before = Timestamp(std::chrono::microseconds(2))}, {}).changed, 1);
+  EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "2,3");
+}
+
+TEST_F(OperationsTest, ErasesAPersonFromEveryFile) {
+  auto of_person = letter(10);
+  of_person.data = encode_data({{"email", "eve@example.com"}});
+  of_person.error_message = "no mailbox eve@example.com";
+  static_cast<void>(store(*open(), {of_person}));
+  static_cast<void>(operations().edit(4, {{"email", "corrected"}}));
+  ASSERT_THAT(all_bytes(), HasSubstr("eve@example.com"));
+  const auto result = operations().erase({.where = {{"/email", "eve@example.com"}}}, {});
+  EXPECT_EQ(result.progress.changed, 2);
+  EXPECT_TRUE(result.wal_cleared);
+  EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "1,2,3");
+  EXPECT_THAT(all_bytes(), Not(HasSubstr("eve@example.com")));
+  EXPECT_THAT(audit(), HasSubstr(R"(erase 2 {"where":["/email"]})"));
+}
+
+TEST_F(OperationsTest, ErasesFromSpillFilesToo) {
+  auto of_person = letter(10);
+  of_person.data = encode_data({{"email", "eve@example.com"}});
+  {
+    std::ofstream file(spill());
+    file << to_json_line(letter(11)) << "\n" << to_json_line(of_person) << "\nhalf a li";
+  }
+  const auto size = std::filesystem::file_size(spill());
+  EXPECT_EQ(operations().erase({.where = {{"/email", "eve@example.com"}}}, {}).spilled, 1);
+  EXPECT_THAT(all_bytes(), Not(HasSubstr("eve@example.com")));
+  EXPECT_THAT(all_bytes(), HasSubstr(to_json_line(letter(11))));
+  EXPECT_EQ(std::filesystem::file_size(spill()), size);
+}
+
+TEST_F(OperationsTest, SaysWhenAReaderKeepsErasedPages) {
+  SQLite::Database other(database().native(), SQLite::OPEN_READWRITE);
+  SQLite::Transaction reading(other);
+  static_cast<void>(other.execAndGet("SELECT count(*) FROM dead_letters"));
+  const auto result = operations(std::chrono::milliseconds(20)).erase({.ids = {{1}}}, {});
+  EXPECT_EQ(result.progress.changed, 1);
+  EXPECT_FALSE(result.wal_cleared);
+}
+
+TEST_F(OperationsTest, SaysWhatTheJournalStillHolds) {
+  execute(
+      "INSERT INTO tidings_journal (event_id, event_type, schema_version, event_data, data_encoding, "
+      "attributes,"
+      " source, service, correlation_id, causation_depth, published_at, handlers) VALUES ('e', 't', 1,"
+      " '{\"email\":\"eve\"}', 'json', '{}', 's', 's', 'request-1', 0, 0, '[]')");
+  EXPECT_EQ(operations().erase({.where = {{"/email", "eve"}}}, {}).journal_events, 1);
+  EXPECT_EQ(operations().erase({.correlation_id = "request-1"}, {}).journal_events, 1);
+  EXPECT_EQ(operations().erase({.correlation_id = "request-2"}, {}).journal_events, 0);
+}
+
+TEST_F(OperationsTest, AuditNeverHoldsPersonalValues) {
+  static_cast<void>(operations().discard(
+      {.correlation_id = letter(1).metadata.correlation_id.to_string(), .where = {{"/order_id", "1"}}}, "",
+      {}));
+  EXPECT_EQ(audit(), R"(discard 1 {"correlation_id":true,"resolved":false,"where":["/order_id"]} )");
+}
+
+TEST_F(OperationsTest, ImportsLettersAndRefusesDuplicates) {
+  std::vector<StoredLetter> source(3);
+  source[0].letter = letter(1);
+  source[1].letter = contract::full_letter(20);
+  source[1].reprocessed_at = Timestamp(std::chrono::microseconds(5));
+  source[1].resolution = Resolution::Discarded;
+  source[1].resolution_note = "noted";
+  source[2].letter = letter(21);
+  source[2].edited_from = event_id(20);
+  std::size_t next = 0;
+  std::vector<ImportOutcome::Place> places;
+  const auto progress =
+      operations().import([&] { return next < source.size() ? std::optional(source[next++]) : std::nullopt; },
+                          [&](const ImportOutcome& outcome) { places.push_back(outcome.place); }, {});
+  using enum ImportOutcome::Place;
+  EXPECT_THAT(places, ElementsAre(Duplicate, Imported, Imported));
+  EXPECT_EQ(progress.changed, 2);
+  contract::expect_equal_letter(reader().find(4)->letter, source[1].letter);
+  EXPECT_EQ(reader().find(4)->resolution_note, "noted");
+  EXPECT_EQ(reader().find(5)->edited_from, event_id(20));
+  EXPECT_EQ(audit(), "import 2 {} ");
+}
+
+TEST_F(OperationsTest, BacksUpToANewFileAndRemembersWhere) {
+  const auto copy = folder_.path("copy.db");
+  operations().backup(copy);
+  EXPECT_EQ(Reader::open(copy).count({}), 3);
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { operations().backup(copy); }),
+              HasSubstr("already; give another name"));
+  EXPECT_THAT(reader().known_backups(), ElementsAre(std::filesystem::canonical(copy).native()));
+}
+
+TEST_F(OperationsTest, CountsOfCausesFollowEveryChange) {
+  // Counted letter by letter, since a time is given.
+  const Filter counted{.resolved = false, .since = Timestamp()};
+  const auto expect_equal_groups = [&] {
+    const auto fast = reader().groups({.resolved = false}, 100);
+    const auto slow = reader().groups(counted, 100);
+    ASSERT_EQ(fast.size(), slow.size());
+    for (std::size_t i = 0; i < fast.size(); ++i) {
+      EXPECT_EQ(fast[i].fingerprint, slow[i].fingerprint);
+      EXPECT_EQ(fast[i].count, slow[i].count);
+      EXPECT_EQ(fast[i].first_failed_at, slow[i].first_failed_at);
+      EXPECT_EQ(fast[i].last_failed_at, slow[i].last_failed_at);
+      EXPECT_EQ(fast[i].sample_error, slow[i].sample_error);
+    }
+  };
+  store_letters(4, 30);
+  for (const char* change :
+       {"UPDATE dead_letters SET error_fingerprint = '00000000000000bb' WHERE id % 3 = 0",
+        "UPDATE dead_letters SET reprocessed_at = 1, resolution = 'reprocessed' WHERE id % 4 = 0",
+        "UPDATE dead_letters SET event_type = 'other', service = 'billing' WHERE id % 5 = 0",
+        "UPDATE dead_letters SET reprocessed_at = NULL, resolution = NULL WHERE id % 8 = 0",
+        "DELETE FROM dead_letters WHERE id % 7 = 0",
+        "UPDATE dead_letters SET failed_at = failed_at + 5 WHERE id = 11", "DELETE FROM dead_letters"}) {
+    execute(change);
+    expect_equal_groups();
+  }
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_causes"), "0");
+}
+
+TEST_F(OperationsTest, RefusesAPointerThatIsNone) {
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument,
+                       [&] {
+                         static_cast<void>(operations().discard({.where = {{"email", "x"}}}, "", {}));
+                       }),
+              HasSubstr("\"email\" is not a JSON pointer; write /field"));
+}
+
+}  // namespace
+}  // namespace tidings::deadletter

@@ -1,0 +1,135 @@
+#include "contracts/sample_letter.hpp"
+#include "dead_letters/letters_file.hpp"
+#include "tools/dead_letters_fixture.hpp"
+
+#include <tidings/cloudevents.hpp>
+
+#include <algorithm>
+
+namespace tidings::dead_letters {
+namespace {
+
+using deadletter::StoredLetter;
+using testing::HasSubstr;
+
+StoredLetter stored(DeadLetter letter) {
+  StoredLetter result;
+  result.letter = std::move(letter);
+  return result;
+}
+
+void expect_round_trip(const StoredLetter& original) {
+  const std::string line = to_export_line(original);
+  const auto restored = from_export_line(line);
+  contract::expect_equal_letter(restored.letter, original.letter);
+  EXPECT_EQ(restored.letter.metadata.causation_depth, original.letter.metadata.causation_depth);
+  EXPECT_EQ(restored.letter.data.problem, original.letter.data.problem);
+  EXPECT_EQ(restored.reprocessed_at, original.reprocessed_at);
+  EXPECT_EQ(restored.resolution, original.resolution);
+  EXPECT_EQ(restored.resolution_note, original.resolution_note);
+  EXPECT_EQ(restored.edited_from, original.edited_from);
+  EXPECT_EQ(to_export_line(restored), line);
+  EXPECT_TRUE(std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; }));
+}
+
+TEST(LettersFile, GivesBackEveryFieldExactly) {
+  expect_round_trip(stored(contract::letter(1)));
+  auto full = stored(contract::full_letter(2));
+  full.reprocessed_at = Timestamp(std::chrono::microseconds(1'800'000'009'000'001));
+  full.resolution = deadletter::Resolution::Discarded;
+  full.resolution_note = "line\none \"two\"";
+  full.edited_from = contract::event_id(7);
+  expect_round_trip(full);
+}
+
+TEST(LettersFile, GivesBackEveryKindOfPayloadExactly) {
+  auto letter = contract::letter(1);
+  for (const char* text : {R"({ "b" : 1.0e2, "a" : [1, 1] })", R"({"a":1,"a":2})", "null", "\"\"", "[]"}) {
+    letter.data = {text, DataEncoding::Json, {}};
+    expect_round_trip(stored(letter));
+  }
+  letter.data = encode_data({{"name", "\xff"}});
+  ASSERT_EQ(letter.data.encoding, DataEncoding::Cbor);
+  expect_round_trip(stored(letter));
+  letter.data = {"", DataEncoding::None, "to_json threw"};
+  expect_round_trip(stored(letter));
+}
+
+TEST(LettersFile, GivesBackAttributesInTheirOrder) {
+  auto letter = contract::letter(1);
+  letter.metadata.attributes = {{"zone", "a"}, {"actor", "b"}, {"deadletter", "mine"}};
+  expect_round_trip(stored(letter));
+}
+
+TEST(LettersFile, EveryLineIsACloudEvent) {
+  const auto event = parse_cloudevent(to_export_line(stored(contract::letter(5))));
+  EXPECT_EQ(event.type, "orders.order_placed");
+  EXPECT_EQ(event.data.at("order_id"), 5);
+}
+
+TEST(LettersFile, RefusesWhatExportDoesNotWrite) {
+  const Json good = Json::parse(to_export_line(stored(contract::letter(1))));
+  const auto refused = [&](const std::function<void(Json&, Json&)>& spoil) {
+    Json line = good;
+    Json facts = Json::parse(line.at("deadletter").get<std::string>());
+    spoil(line, facts);
+    if (line.contains("deadletter")) line["deadletter"] = facts.is_null() ? "no json" : facts.dump();
+    EXPECT_THROW(static_cast<void>(from_export_line(line.dump())), Error) << line;
+  };
+  refused([](Json& line, Json&) { line.erase("deadletter"); });
+  refused([](Json&, Json& facts) { facts = nullptr; });
+  refused([](Json&, Json& facts) { facts["handler"] = "a b"; });
+  refused([](Json&, Json& facts) { facts["error_fingerprint"] = "x"; });
+  refused([](Json&, Json& facts) { facts["resolution"] = "reprocessed"; });
+  refused([](Json&, Json& facts) { facts["reprocessed_at"] = 1, facts["resolution"] = "lost"; });
+  refused([](Json&, Json& facts) { facts["attempts"] = "many"; });
+  refused([](Json&, Json& facts) { facts["edited_from"] = 7; });
+  refused([](Json&, Json& facts) { facts["letter_format"] = 2; });
+  refused([](Json& line, Json&) { line.erase("correlationid"); });
+  refused([](Json& line, Json&) { line.erase("data"); });
+  refused([](Json& line, Json&) { line["id"] = "1"; });
+}
+
+class ExchangeTest : public DeadLettersTest {};
+
+TEST_F(ExchangeTest, ImportTakesWhatExportWroteAndExportWritesItAgain) {
+  EXPECT_EQ(call({"discard", "1", "--reason", "why"}).status, 0);
+  EXPECT_EQ(call({"edit", "2", "--set", "/order_id=1"}).status, 0);
+  const auto exported = call({"export"});
+  EXPECT_EQ(exported.status, 0);
+  EXPECT_EQ(std::count(exported.out.begin(), exported.out.end(), '\n'), 4);
+  database_ = make_database("other.db");
+  input_ = exported.out;
+  const auto imported = call({"import", "-"});
+  EXPECT_EQ(imported.status, 0) << imported.err;
+  EXPECT_THAT(imported.out, HasSubstr("4 letters imported; 0 there already; 0 lines refused."));
+  EXPECT_EQ(call({"export"}).out, exported.out);
+}
+
+TEST_F(ExchangeTest, ImportRefusesDuplicatesAndBadLinesOneByOne) {
+  const auto exported = call({"export", "--handler", "charge_card"});
+  auto fresh = letter_that_failed(std::chrono::seconds(1), "another");
+  input_ = exported.out + "\n{\"broken\n" + to_export_line(stored(fresh)) + "\nno json\n";
+  const auto look = call({"import", "-", "--dry-run"});
+  EXPECT_EQ(look.status, 65);
+  EXPECT_THAT(look.out, HasSubstr("1 letter would be imported; 1 there already; 2 lines refused."));
+  EXPECT_EQ(unresolved(), 3);
+  const auto answer = call({"import", "-"});
+  EXPECT_EQ(answer.status, 65);
+  EXPECT_THAT(answer.out, HasSubstr("1 letter imported; 1 there already; 2 lines refused."));
+  EXPECT_THAT(answer.err, HasSubstr("line 1: its delivery has a letter already, 3; not imported"));
+  EXPECT_THAT(answer.err, HasSubstr("line 3: "));
+  EXPECT_EQ(unresolved(), 4);
+}
+
+TEST_F(ExchangeTest, ExportWritesToANewFileOnly) {
+  EXPECT_EQ(call({"export", "-o", path("letters")}).status, 0);
+  EXPECT_EQ(call({"export", "-o", path("letters")}).status, 73);
+  EXPECT_EQ(std::filesystem::status(path("letters")).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(call({"import", path("none")}).status, 66);
+  EXPECT_EQ(call({"import", path(".")}).status, 66);
+}
+
+}  // namespace
+}  // namespace tidings::dead_letters

@@ -1,0 +1,223 @@
+#include "text/columns.hpp"
+#include "tools/dead_letters_fixture.hpp"
+
+#include <algorithm>
+
+namespace tidings::dead_letters {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class ReadingVerbsTest : public DeadLettersTest {};
+
+std::size_t widest_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t widest = 0;
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, tools::display_width(line));
+  return widest;
+}
+
+TEST_F(ReadingVerbsTest, ListShowsTheNewestFirstAndWhatToDoNext) {
+  const auto answer = call({"list"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_THAT(answer.out, StartsWith("LETTER  FAILED  EVENT"));
+  EXPECT_LT(answer.out.find("charge_card"), answer.out.find("send_receipt"));
+  EXPECT_THAT(answer.out, HasSubstr("SmtpTimeout: card declined"));
+  EXPECT_THAT(answer.err, HasSubstr("dead-letters show 3"));
+}
+
+TEST_F(ReadingVerbsTest, ListPagesWithoutLosingOrRepeating) {
+  std::vector<std::int64_t> ids;
+  std::vector<std::string> arguments = {"list", "--json", "--limit", "2"};
+  for (int page = 0; page < 2; ++page) {
+    const auto json = call(arguments).json();
+    for (const auto& each : json.at("letters")) ids.push_back(each.at("id").get<std::int64_t>());
+    if (json.at("next").is_string()) {
+      arguments.insert(arguments.end(), {"--after", json.at("next").get<std::string>()});
+    }
+  }
+  EXPECT_THAT(ids, testing::ElementsAre(3, 2, 1));
+}
+
+TEST_F(ReadingVerbsTest, ListFiltersByEverything) {
+  const auto count = [&](std::vector<std::string> filters) {
+    filters.insert(filters.begin(), {"list", "--json"});
+    return call(filters).json().at("letters").size();
+  };
+  const auto event = reader().find(2)->letter.metadata.event_id.to_string();
+  EXPECT_EQ(count({"--handler", "send_receipt"}), 2U);
+  EXPECT_EQ(count({"--type", "orders.order_placed", "--since", "90m"}), 2U);
+  EXPECT_EQ(count({"--until", "90m"}), 1U);
+  EXPECT_EQ(count({"--service", "other"}), 0U);
+  EXPECT_EQ(count({"--reason", "permanent"}), 0U);
+  EXPECT_EQ(count({"--correlation-id", "request-8"}), 1U);
+  EXPECT_EQ(count({"--event-id", event}), 1U);
+  EXPECT_EQ(count({"--where", "/customer/email=eve@example.com"}), 1U);
+  EXPECT_EQ(count({"--where", "/order_id=42", "--handler", "charge_card"}), 0U);
+  EXPECT_EQ(count({"--fingerprint", reader().find(1)->letter.error_fingerprint}), 2U);
+  EXPECT_EQ(count({"--resolved"}), 0U);
+}
+
+TEST_F(ReadingVerbsTest, TablesFitTheTerminal) {
+  auto wide = letter_that_failed(std::chrono::seconds(5), std::string(60, 'h'), std::string(300, 'e'));
+  wide.event_type = std::string(80, 't');
+  store_letters(*deadletter::Store::open(database_), {wide});
+  for (const std::size_t width : {80U, 200U}) {
+    out_terminal_ = {true, width, false};
+    for (const char* verb : {"list", "groups", "stats"})
+      EXPECT_LE(widest_line(call({verb}).out), width) << verb;
+    EXPECT_LE(widest_line(call({"show", "4"}).out), width);
+    EXPECT_LE(widest_line(call({"trace", "request-7"}).out), width);
+  }
+  out_terminal_ = {};
+  EXPECT_THAT(call({"list"}).out, HasSubstr(std::string(300, 'e')));
+}
+
+TEST_F(ReadingVerbsTest, UntrustedTextNeverReachesTheTerminalRaw) {
+  auto hostile =
+      letter_that_failed(std::chrono::seconds(5), "h", "\x1b[2J\x1b]0;owned\x07 \xe2\x80\xaegnp.exe");
+  hostile.data = encode_data({{"\x1b[31mkey",
+                               "\xc2\x9b"
+                               "31m"}});
+  hostile.attempts.back().error_message = hostile.error_message;
+  store_letters(*deadletter::Store::open(database_), {hostile});
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"list"},
+                                                                     {"groups"},
+                                                                     {"show", "4"},
+                                                                     {"trace", "request-7"},
+                                                                     {"list", "--json"},
+                                                                     {"show", "4", "--json"},
+                                                                     {"export"}}) {
+    const auto answer = call(arguments);
+    EXPECT_EQ(answer.status, 0);
+    for (const char* raw : {"\x1b", "\x07", "\xc2\x9b", "\xe2\x80\xae"}) {
+      EXPECT_THAT(answer.out, Not(HasSubstr(raw))) << arguments[0];
+    }
+  }
+  EXPECT_THAT(call({"list"}).out, HasSubstr("\\x1b[2J"));
+}
+
+TEST_F(ReadingVerbsTest, ShowMasksSecretsUnlessTold) {
+  EXPECT_THAT(call({"show", "3"}).out, AllOf(HasSubstr("\"order_id\": 7"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(call({"show", "3", "--json"}).out, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(call({"show", "3", "--reveal"}).out, HasSubstr("\"password\": \"hunter2\""));
+  EXPECT_THAT(call({"show", "3", "--reveal", "--json"}).out, HasSubstr("hunter2"));
+}
+
+TEST_F(ReadingVerbsTest, ShowTellsEveryAttemptAndTheNextStep) {
+  const auto answer = call({"show", "1"});
+  EXPECT_THAT(answer.out,
+              AllOf(HasSubstr("state       unresolved"), HasSubstr("send_receipt of service orders"),
+                    HasSubstr("Attempts\n  1 "), HasSubstr("correlation request-7"), HasSubstr("Payload")));
+  EXPECT_THAT(answer.err,
+              AllOf(HasSubstr("retry 1 --wait"), HasSubstr("edit 1"), HasSubstr("trace request-7")));
+}
+
+TEST_F(ReadingVerbsTest, LettersAreFoundByTheBeginningOfTheirEventId) {
+  const auto id = reader().find(2)->letter.metadata.event_id.to_string();
+  EXPECT_EQ(call({"show", id, "--json"}).json().at("letter").at("id"), 2);
+  const auto shared = call({"show", id.substr(0, 4)});
+  EXPECT_EQ(shared.status, 64);
+  EXPECT_THAT(shared.err, AllOf(HasSubstr("fits several letters: "), HasSubstr("give the number of one")));
+  EXPECT_EQ(call({"show", "99"}).status, 66);
+  EXPECT_EQ(call({"show", "ffffffff-0000"}).status, 66);
+  EXPECT_EQ(call({"show", "no"}).status, 64);
+}
+
+TEST_F(ReadingVerbsTest, GroupsShowOneLineForACause) {
+  const auto answer = call({"groups"});
+  EXPECT_EQ(std::count(answer.out.begin(), answer.out.end(), '\n'), 3);
+  EXPECT_THAT(answer.out, HasSubstr("      2  " + reader().find(1)->letter.error_fingerprint));
+  EXPECT_THAT(answer.err, HasSubstr("retry --fingerprint " + reader().find(1)->letter.error_fingerprint +
+                                    " --canary 10 --wait"));
+  const auto by_time = call({"groups", "--sort", "last-seen", "--json"}).json();
+  EXPECT_EQ(by_time.at("groups")[0].at("handler"), "charge_card");
+  EXPECT_EQ(call({"groups", "--limit", "1", "--json"}).json().at("more"), true);
+}
+
+TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {
+  auto root = letter_that_failed(std::chrono::minutes(9));
+  auto effect = letter_that_failed(std::chrono::minutes(8), "book_shipment", "no truck");
+  auto second = letter_that_failed(std::chrono::minutes(7), "invoice", "no paper");
+  for (auto* each : {&root, &effect, &second})
+    each->metadata.correlation_id = CorrelationId::parse("r-9").value();
+  effect.metadata.causation_id = root.metadata.event_id;
+  second.metadata.causation_id = uuid_v7_source()->next(wall_now());
+  store_letters(*deadletter::Store::open(database_), {second, effect, root});
+  const auto answer = call({"trace", "r-9"});
+  EXPECT_LT(answer.out.find("send_receipt"), answer.out.find("book_shipment"));
+  EXPECT_THAT(answer.out, AllOf(HasSubstr("\n  `- orders.order_placed"),
+                                HasSubstr("(no dead letter: handled, or purged)"),
+                                HasSubstr("* letter 4, invoice: unresolved: SmtpTimeout: no paper")));
+  EXPECT_EQ(call({"trace", "r-9", "--json"}).json().at("events").size(), 4U);
+  EXPECT_EQ(call({"trace", "r-10"}).status, 66);
+}
+
+TEST_F(ReadingVerbsTest, TraceOfACircleEnds) {
+  auto snake = letter_that_failed(std::chrono::minutes(9));
+  snake.metadata.correlation_id = CorrelationId::parse("r-9").value();
+  snake.metadata.causation_id = snake.metadata.event_id;
+  store_letters(*deadletter::Store::open(database_), {snake});
+  EXPECT_THAT(call({"trace", "r-9"}).out, HasSubstr("* letter 4"));
+}
+
+TEST_F(ReadingVerbsTest, StatsCountEveryKind) {
+  EXPECT_THAT(call({"stats"}).out, AllOf(StartsWith("3 letters, 3 unresolved\n"), HasSubstr("charge_card"),
+                                         HasSubstr("exhausted"), HasSubstr("####")));
+  EXPECT_THAT(call({"stats", "--handler", "nobody"}).out, StartsWith("0 letters"));
+}
+
+TEST_F(ReadingVerbsTest, MarkedLettersThatNobodyTakesAreNoticed) {
+  execute("UPDATE dead_letters SET redrive_requested_at = (unixepoch() - 600) * 1000000 WHERE id = 1");
+  EXPECT_THAT(call({"list"}).out, HasSubstr("waiting 10m"));
+  EXPECT_THAT(call({"list"}).err, HasSubstr("is the service orders running?"));
+  EXPECT_THAT(call({"show", "1"}).out, HasSubstr("not taken yet: is the service running?"));
+  EXPECT_THAT(
+      call({"doctor"}).out,
+      HasSubstr("problem  1 letter for send_receipt (orders.order_placed) of service orders marked since"));
+}
+
+TEST_F(ReadingVerbsTest, DoctorSaysWhatIsWrongAndWhoChangedWhat) {
+  EXPECT_EQ(call({"discard", "1", "--reason", "test"}).status, 0);
+  execute(
+      "UPDATE dead_letters SET redrive_requested_at = 1, claimed_by = 'gone/1/a', claimed_until = 1 WHERE id "
+      "= 2");
+  std::ofstream(database_ + ".spill.jsonl") << "{}\n";
+  const auto answer = call({"doctor"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_THAT(answer.out,
+              AllOf(HasSubstr("ok       the file is sound (quick check)"),
+                    HasSubstr("1 claim of a process that is gone"), HasSubstr("of letters wait in"),
+                    HasSubstr("discard"), HasSubstr("{\"ids\":[1],\"resolved\":false}")));
+}
+
+TEST_F(ReadingVerbsTest, NothingToShowSaysSo) {
+  database_ = make_database("empty.db");
+  EXPECT_THAT(call({"list"}).err,
+              HasSubstr("No unresolved letters. With --all, resolved ones are shown too."));
+  EXPECT_THAT(call({"groups", "--handler", "x"}).err, HasSubstr("No unresolved letters match."));
+  EXPECT_EQ(call({"list", "--quiet"}).err, "");
+  EXPECT_EQ(call({"doctor"}).status, 0);
+}
+
+TEST_F(ReadingVerbsTest, ColoursOnlyWhereTheTerminalHasThem) {
+  EXPECT_THAT(call({"list"}).out, Not(HasSubstr("\x1b")));
+  out_terminal_ = {true, 80, true};
+  EXPECT_THAT(call({"list"}).out, StartsWith("\x1b[1mLETTER"));
+}
+
+TEST(Columns, CutsAndWrapsByWhatTheTerminalShows) {
+  EXPECT_EQ(tools::cut_to_width("abcdef", 6), "abcdef");
+  EXPECT_EQ(tools::cut_to_width("abcdefg", 6), "abc...");
+  EXPECT_EQ(tools::cut_to_width("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 4), "\xc3\xa9...");
+  EXPECT_EQ(tools::cut_to_width("abcdefg", 2), "..");
+  EXPECT_THAT(tools::wrap("one two three", 8), testing::ElementsAre("one two", "three"));
+  EXPECT_THAT(tools::wrap("abcdefghij", 4), testing::ElementsAre("abcd", "efgh", "ij"));
+  EXPECT_THAT(tools::wrap("", 4), testing::ElementsAre(""));
+}
+
+}  // namespace
+}  // namespace tidings::dead_letters

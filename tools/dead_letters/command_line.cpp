@@ -1,0 +1,307 @@
+#include "dead_letters/command_line.hpp"
+
+#include "dead_letters/exit_status.hpp"
+#include "dead_letters/raw_command_line.hpp"
+#include "text/duration.hpp"
+#include "text/printable.hpp"
+
+#include <tidings/error.hpp>
+#include <tidings/event.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
+namespace tidings::dead_letters {
+namespace {
+
+constexpr std::size_t kQuoted = 80;
+constexpr std::size_t kLargestPage = 10'000;
+
+[[noreturn]] void refuse(const std::string& message) { throw Refusal(ExitStatus::Usage, message); }
+
+[[noreturn]] void refuse(const std::string& option, std::string_view value, const std::string& rule) {
+  refuse(option + ": \"" + tools::printable(value, kQuoted) + "\" " + rule);
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::optional<std::int64_t> count_from_1(const char* option, const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  const auto number = parse_number<std::int64_t>(*text);
+  if (!number || *number < 1) refuse(option, *text, "is not a whole number from 1; write for example 10");
+  return number;
+}
+
+std::optional<std::string> name(const char* option, const std::optional<std::string>& text) {
+  if (text && !is_valid_name(*text)) {
+    refuse(option, *text,
+           "cannot be a name; names are 1 to 200 visible ASCII characters without quotes and backslash");
+  }
+  return text;
+}
+
+/// A time as such, a day, or how long ago.
+std::optional<Timestamp> time(const char* option, const std::optional<std::string>& text, Timestamp now) {
+  if (!text) return std::nullopt;
+  if (const auto ago = tools::parse_duration(*text)) return now - *ago;
+  if (const auto exact = parse_rfc3339(*text)) return exact;
+  if (const auto day = parse_rfc3339(*text + "T00:00:00Z")) return day;
+  refuse(option, *text,
+         "is not a time; write how long ago (2h, 30m, 1d), a day (2026-11-21), or 2026-11-21T09:30:00Z");
+}
+
+std::optional<std::string> fingerprint(const std::optional<std::string>& text) {
+  const bool valid =
+      !text || (text->size() == 16 && text->find_first_not_of("0123456789abcdef") == std::string::npos);
+  if (!valid) {
+    refuse("--fingerprint", *text,
+           "is not a cause's fingerprint: 16 characters of 0-9 and a-f, as groups shows it");
+  }
+  return text;
+}
+
+std::optional<Reason> reason(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  const auto known = parse_reason(*text);
+  if (!known) {
+    refuse("--reason", *text,
+           "is not a reason; write exhausted, permanent, causation_loop, unhandled, shutdown, parked, "
+           "undecodable"
+           " or crashed");
+  }
+  return known;
+}
+
+std::optional<std::string> correlation(const std::optional<std::string>& text) {
+  if (text && !CorrelationId::parse(*text)) {
+    refuse("--correlation-id", *text, "is not one; they are 1 to 128 visible ASCII characters");
+  }
+  return text;
+}
+
+/// At the first `=`: a pointer with one in it writes it as the JSON value's problem, not ours.
+std::pair<std::string, std::string> pointer_and_value(const char* option, const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) refuse(option, text, "has no value; write '/field=value'");
+  try {
+    deadletter::require_pointer(text.substr(0, equals));
+  } catch (const Error& error) {
+    refuse(std::string(option) + ": " + error.what());
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+void take_states(const RawCommandLine& raw, CommandLine& line) {
+  if (int{raw.unresolved} + int{raw.resolved} + int{raw.all} > 1) {
+    refuse("--unresolved, --resolved and --all exclude each other; give one");
+  }
+  const bool asks_for_everything = line.verb == Verb::Stats || line.verb == Verb::Export;
+  if (raw.resolved) {
+    line.filter.resolved = true;
+  } else if (!raw.all && (raw.unresolved || !asks_for_everything)) {
+    line.filter.resolved = false;
+  }
+}
+
+void take_filter(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
+  line.filter.event_type = name("--type", raw.event_type);
+  line.filter.handler = name("--handler", raw.handler);
+  line.filter.service = name("--service", raw.service);
+  line.filter.reason = reason(raw.reason);
+  line.filter.fingerprint = fingerprint(raw.fingerprint);
+  line.filter.correlation_id = correlation(raw.correlation_id);
+  line.filter.since = time("--since", raw.since, now);
+  line.filter.until = time("--until", raw.until, now);
+  for (const auto& each : raw.where) {
+    auto [pointer, value] = pointer_and_value("--where", each);
+    line.filter.where.push_back({std::move(pointer), std::move(value)});
+  }
+  line.event_id = raw.event_id;
+  line.letters = raw.letters;
+  line.typed_filters = raw.typed_filters();
+  line.chooses = raw.all || !raw.letters.empty() || !line.typed_filters.empty();
+}
+
+/// `<failed_at>.<id>`, as a page before printed it.
+std::optional<deadletter::Page::Cursor> cursor(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  const auto dot = text->find('.');
+  const auto failed_at = parse_number<std::int64_t>(std::string_view(*text).substr(0, dot));
+  const auto id = dot == std::string::npos
+                      ? std::nullopt
+                      : parse_number<std::int64_t>(std::string_view(*text).substr(dot + 1));
+  if (!failed_at || !id) refuse("--after", *text, "is not where a page ended; copy it from the page before");
+  return deadletter::Page::Cursor{Timestamp(std::chrono::microseconds(*failed_at)), *id};
+}
+
+void take_list(const RawCommandLine& raw, CommandLine& line) {
+  const auto limit = count_from_1("--limit", raw.limit);
+  if (limit && *limit > static_cast<std::int64_t>(kLargestPage)) {
+    refuse("--limit", *raw.limit, "is above 10000; page through more with --after, or use export");
+  }
+  line.limit = static_cast<std::size_t>(limit.value_or(line.verb == Verb::Groups ? 50 : 20));
+  line.after = cursor(raw.after);
+  const std::string sort = raw.sort.value_or(line.verb == Verb::Groups ? "count" : "newest");
+  if (line.verb == Verb::Groups) {
+    if (sort != "count" && sort != "last-seen")
+      refuse("--sort", sort, "is not an order; write count or last-seen");
+    if (sort == "last-seen") line.group_order = deadletter::GroupOrder::ByLastFailure;
+    return;
+  }
+  if (sort != "newest" && sort != "oldest") refuse("--sort", sort, "is not an order; write newest or oldest");
+  if (sort == "oldest") line.list_order = deadletter::ListOrder::OldestFirst;
+}
+
+std::optional<double> rate(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  const std::string_view number =
+      std::string_view(*text).substr(0, text->ends_with("/s") ? text->size() - 2 : text->size());
+  const auto value = parse_number<double>(number);
+  if (!value || !std::isfinite(*value) || *value < 0.001 || *value > 1e6) {
+    refuse("--rate", *text, "is not a rate; write letters a second, for example 50/s or 0.5/s");
+  }
+  return value;
+}
+
+void take_retry(const RawCommandLine& raw, CommandLine& line) {
+  line.redrive = {count_from_1("--canary", raw.canary), rate(raw.rate),
+                  count_from_1("--stop-after", raw.stop_after)};
+  line.wait = raw.wait || raw.timeout;
+  if (!raw.timeout) return;
+  line.wait_timeout = tools::parse_duration(*raw.timeout);
+  if (!line.wait_timeout) {
+    refuse("--timeout", *raw.timeout, "is not a time; write for example 30s, 10m or 1h");
+  }
+}
+
+void take_purge(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
+  const std::string age = raw.older_than.value_or("30d");
+  const auto duration = tools::parse_duration(age);
+  if (!duration) refuse("--older-than", age, "is not a time; write for example 30d, 12h or 0s");
+  line.older_than = *duration;
+  line.purge_unresolved = raw.unresolved;
+  line.filter.resolved = !raw.unresolved;
+  if (raw.unresolved && raw.older_than) {
+    line.filter.until = now - *duration;
+  } else if (!raw.unresolved) {
+    line.filter.resolved_before = now - *duration;
+  }
+  line.confirm = count_from_1("--confirm", raw.confirm);
+}
+
+void require_choice(const CommandLine& line) {
+  if (line.chooses) return;
+  if (line.verb == Verb::Erase) {
+    refuse("erase was not told which letters: give --correlation-id ID, or --where '/field=value'");
+  }
+  refuse(line.verb_name +
+         " changes letters and was not told which: give letters by number, a filter such as"
+         " --fingerprint or --handler, or --all; see dead-letters " +
+         line.verb_name + " --help");
+}
+
+void take_changing(const RawCommandLine& raw, CommandLine& line) {
+  if (line.verb == Verb::Retry || line.verb == Verb::Discard) line.filter.resolved = false;
+  if (line.verb == Verb::Undo) {
+    line.filter.resolved = true;
+    line.filter.resolution = deadletter::Resolution::Discarded;
+  }
+  if (line.verb == Verb::Erase) {
+    if (raw.all) refuse("erase takes no --all; give --correlation-id ID, or --where '/field=value'");
+    line.filter.resolved.reset();
+  }
+  if (!line.letters.empty() && !line.typed_filters.empty()) {
+    refuse("give letters or filters, not both: letters by number are exactly those");
+  }
+  require_choice(line);
+}
+
+void take_edit(const RawCommandLine& raw, CommandLine& line) {
+  for (const auto& each : raw.set) line.changes.push_back(pointer_and_value("--set", each));
+  line.file = raw.file.value_or("");
+  if (!line.changes.empty() && raw.file) refuse("--set and --file exclude each other; give one");
+}
+
+void take_verb(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
+  switch (line.verb) {
+    case Verb::List:
+    case Verb::Groups:
+      take_states(raw, line);
+      return take_list(raw, line);
+    case Verb::Stats:
+    case Verb::Export:
+      line.file = raw.file.value_or("");
+      return take_states(raw, line);
+    case Verb::Retry:
+      take_retry(raw, line);
+      return take_changing(raw, line);
+    case Verb::Discard:
+      line.note = raw.note.value_or("");
+      return take_changing(raw, line);
+    case Verb::Undo:
+    case Verb::Erase:
+      return take_changing(raw, line);
+    case Verb::Edit:
+      return take_edit(raw, line);
+    case Verb::Purge:
+      return take_purge(raw, line, now);
+    case Verb::Trace:
+      line.correlation_id = correlation(raw.trace_id);
+      return;
+    case Verb::Import:
+    case Verb::Backup:
+      line.file = raw.file.value_or("");
+      return;
+    case Verb::Doctor:
+      line.thorough = raw.thorough;
+      return;
+    case Verb::Show:
+      return;
+  }
+}
+
+std::string choose_database(const RawCommandLine& raw, const char* environment) {
+  if (raw.database) {
+    if (raw.database->empty()) refuse("--db: the file name is empty; give the database's path");
+    return *raw.database;
+  }
+  const std::string text = environment == nullptr ? "" : environment;
+  if (text.empty()) refuse("no database; give --db FILE, or set TIDINGS_DB");
+  if (text.find(':') != std::string::npos) {
+    refuse("TIDINGS_DB names several databases; say which with --db FILE");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::variant<CommandLine, Information> parse_command_line(const std::vector<std::string>& arguments,
+                                                          const char* environment_database, Timestamp now) {
+  const auto parsed = parse_raw(arguments);
+  if (const auto* information = std::get_if<Information>(&parsed)) return *information;
+  const auto& raw = std::get<RawCommandLine>(parsed);
+  CommandLine line;
+  line.verb = raw.verb;
+  line.verb_name = verb_names()[static_cast<std::size_t>(raw.verb)];
+  line.database = choose_database(raw, environment_database);
+  line.database_was_given = raw.database.has_value();
+  line.json = raw.json;
+  line.quiet = raw.quiet;
+  line.no_color = raw.no_color;
+  line.reveal = raw.reveal;
+  line.dry_run = raw.dry_run;
+  line.yes = raw.yes;
+  take_filter(raw, line, now);
+  take_verb(raw, line, now);
+  return line;
+}
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,75 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/long_change.hpp"
+
+#include <string>
+
+namespace tidings::dead_letters {
+namespace {
+
+/// The same letters, for the next command.
+std::string same_letters(const Command& command) {
+  std::string text = command.same_filters();
+  for (const auto& name : command.line().letters) text += " " + name;
+  return text.empty() ? " --all" : text;
+}
+
+}  // namespace
+
+ExitStatus run_discard(Command& command) {
+  const auto filter = command.filter();
+  if (command.line().dry_run) return say_what_would_happen(command, filter, "discarded");
+  const LongChange change{.done = "discarded",
+                          .nothing = "No unresolved letters match",
+                          .run = [&](const deadletter::Filter& chosen, const deadletter::Watch& watch) {
+                            return command.operations().discard(chosen, command.line().note, watch);
+                          }};
+  std::string undo = same_letters(command);
+  if (const auto at = undo.find("--letter-reason"); at != std::string::npos) undo.replace(at, 15, "--reason");
+  return run_long_change(command, filter, change, "Take it back: " + command.self() + " undo" + undo);
+}
+
+ExitStatus run_undo(Command& command) {
+  const auto filter = command.filter();
+  if (command.line().dry_run) return say_what_would_happen(command, filter, "made unresolved again");
+  const LongChange change{.done = "made unresolved again",
+                          .nothing = "No discarded letters match",
+                          .run = [&](const deadletter::Filter& chosen, const deadletter::Watch& watch) {
+                            return command.operations().undo(chosen, watch);
+                          }};
+  return run_long_change(
+      command, filter, change,
+      "Deliver them again: " + command.self() + " retry" + same_letters(command) + " --wait");
+}
+
+ExitStatus run_purge(Command& command) {
+  const CommandLine& line = command.line();
+  const auto filter = command.filter();
+  const std::string which = line.purge_unresolved ? "unresolved" : "resolved";
+  const bool counts = line.dry_run || line.purge_unresolved;
+  const auto letters = counts ? command.operations().count_purgeable(filter) : 0;
+  if (line.dry_run) {
+    if (line.json) {
+      command.print_json({{"dry_run", true}, {"letters", letters}, {"groups", OrderedJson::array()}});
+      return ExitStatus::Ok;
+    }
+    command.print(counted(letters, which + " letter") + " would be deleted; nothing was changed.\n");
+    if (line.purge_unresolved) command.advise("To do it: the same with --confirm=" + std::to_string(letters));
+    return ExitStatus::Ok;
+  }
+  if (line.purge_unresolved && line.confirm != letters) {
+    throw Refusal(ExitStatus::Usage, "purge --unresolved deletes " + counted(letters, "letter") +
+                                         " that nobody has resolved; if that is right, say --confirm=" +
+                                         std::to_string(letters));
+  }
+  const LongChange change{.done = "deleted",
+                          .nothing = line.purge_unresolved ? "No unresolved letters match"
+                                                           : "No letters were resolved that long ago",
+                          .run = [&](const deadletter::Filter& chosen, const deadletter::Watch& watch) {
+                            return command.operations().purge(chosen, watch);
+                          }};
+  return run_long_change(
+      command, filter, change,
+      "The newest letter of the database always stays, so that its number is not given again.");
+}
+
+}  // namespace tidings::dead_letters

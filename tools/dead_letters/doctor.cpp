@@ -1,0 +1,285 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/table.hpp"
+#include "text/printable.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include <string>
+#include <vector>
+
+namespace tidings::dead_letters {
+namespace {
+
+using deadletter::Examination;
+
+constexpr std::uint64_t kLargeWal = 256ULL * 1024 * 1024;
+constexpr std::chrono::seconds kUsualWait(10);
+
+struct Finding {
+  enum class Kind : std::uint8_t { Fine, Advice, Problem };
+  Kind kind;
+  std::string text;
+};
+
+class Diagnosis {
+ public:
+  Diagnosis(const Command& command, const Examination& found) : command_(command), found_(found) {
+    judge_file();
+    judge_letters();
+    judge_redrives();
+    judge_waiting();
+    judge_unserved();
+    judge_spills();
+  }
+
+  [[nodiscard]] const std::vector<Finding>& findings() const noexcept { return findings_; }
+
+ private:
+  void fine(std::string text) { findings_.push_back({Finding::Kind::Fine, std::move(text)}); }
+  void advise(std::string text) { findings_.push_back({Finding::Kind::Advice, std::move(text)}); }
+  void problem(std::string text) { findings_.push_back({Finding::Kind::Problem, std::move(text)}); }
+
+  void judge_file() {
+    if (found_.damage.empty()) {
+      fine("the file is sound (" + std::string(command_.line().thorough ? "thorough" : "quick") +
+           " check), schema version " + std::to_string(found_.schema_version) +
+           (found_.adopted ? ", in an application's database" : ""));
+    }
+    for (const auto& damage : found_.damage) {
+      problem("the file is damaged: " + tools::printable(damage, 300) +
+              "; stop the service and restore a backup");
+    }
+    if (!found_.counts_agree) {
+      problem(
+          "the counts in tidings_causes are off, so that groups is wrong: docs/schema.md says how to mend "
+          "them");
+    }
+    fine("size " + readable_size(found_.file_bytes) + ", " + readable_size(found_.free_bytes) +
+         " of it free, -wal " + readable_size(found_.wal_bytes));
+    if (found_.wal_bytes > kLargeWal) {
+      advise("the -wal file is large: some program holds a read open for long; find it with: fuser -v " +
+             tools::printable(command_.line().database));
+    }
+    if (!found_.adopted && found_.file_bytes > 0 && found_.free_bytes * 2 > found_.file_bytes) {
+      advise("more than half of the file is free; to give it back, stop the service and run: sqlite3 " +
+             tools::printable(command_.line().database) + " VACUUM");
+    }
+  }
+
+  void judge_letters() {
+    std::string text = counted(found_.letters, "letter") + ", " + grouped(found_.unresolved) + " unresolved";
+    if (found_.oldest_unresolved) text += ", the oldest for " + command_.age(*found_.oldest_unresolved);
+    fine(text + "; " + counted(found_.journal_events, "event") + " owed in the journal");
+    if (found_.unresolved > 0) advise("see what fails: " + command_.self() + " groups");
+  }
+
+  void judge_redrives() {
+    for (const auto& redrive : found_.open_redrives) {
+      fine("request " + std::to_string(redrive.id) + " by " + tools::printable(redrive.requested_by) + ", " +
+           command_.ago(redrive.requested_at) + ": " + grouped(redrive.succeeded) + " succeeded and " +
+           grouped(redrive.failed) + " failed of " + grouped(redrive.letters));
+    }
+    if (found_.live_claims > 0) fine(counted(found_.live_claims, "letter") + " being delivered now");
+    if (found_.stale_claims > 0) {
+      advise(counted(found_.stale_claims, "claim") +
+             " of a process that is gone: a running bus takes their letters"
+             " back by itself; is the service running?");
+    }
+  }
+
+  void judge_waiting() {
+    for (const auto& waiting : found_.waiting) {
+      const std::string text =
+          counted(waiting.letters, "letter") + " for " + tools::printable(waiting.handler) + " (" +
+          tools::printable(waiting.event_type) + ") of service " + tools::printable(waiting.service) +
+          " marked since " + readable_time(waiting.since);
+      const bool stuck = found_.live_claims == 0 && command_.now() - waiting.since > kUsualWait;
+      if (stuck) {
+        problem(text + " and nobody takes them: start that service, with that handler subscribed");
+      } else {
+        fine(text);
+      }
+    }
+  }
+
+  void judge_unserved() {
+    for (const auto& each : found_.unserved) {
+      problem(counted(each.owed, "event") + " owed to handler " + tools::printable(each.handler) + " (" +
+              tools::printable(each.event_type) + ") of service " + tools::printable(each.service) +
+              ", which nobody has subscribed since " + readable_time(each.since) +
+              "; deploy it, or subscribe that name");
+    }
+  }
+
+  void judge_spills() {
+    for (const auto& spill : found_.spills) {
+      problem(readable_size(spill.bytes) + " of letters wait in " + tools::printable(spill.path.native()) +
+              ", as the database could not take them; when it can, a running service imports them by itself");
+    }
+    if (found_.spills.empty()) fine("no letters wait in spill files");
+  }
+
+  const Command& command_;
+  const Examination& found_;
+  std::vector<Finding> findings_;
+};
+
+const char* name_of(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::Fine:
+      return "ok";
+    case Finding::Kind::Advice:
+      return "advice";
+    case Finding::Kind::Problem:
+      return "problem";
+  }
+  return "";
+}
+
+OrderedJson redrives_to_json(const Examination& found) {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& each : found.open_redrives) {
+    list.push_back({{"redrive_id", each.id},
+                    {"requested_at", to_rfc3339(each.requested_at)},
+                    {"requested_by", each.requested_by},
+                    {"letters", each.letters},
+                    {"succeeded", each.succeeded},
+                    {"failed", each.failed}});
+  }
+  return list;
+}
+
+OrderedJson waiting_to_json(const Examination& found) {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& each : found.waiting) {
+    list.push_back({{"service", each.service},
+                    {"event_type", each.event_type},
+                    {"handler", each.handler},
+                    {"letters", each.letters},
+                    {"since", to_rfc3339(each.since)}});
+  }
+  return list;
+}
+
+OrderedJson changes_to_json(const Examination& found) {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& each : found.recent_changes) {
+    list.push_back({{"at", to_rfc3339(each.at)},
+                    {"user", each.user},
+                    {"host", each.host},
+                    {"verb", each.verb},
+                    {"letters", each.letters},
+                    {"filter", each.filter}});
+  }
+  return list;
+}
+
+OrderedJson spills_to_json(const Examination& found) {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& each : found.spills) list.push_back({{"path", each.path.native()}, {"bytes", each.bytes}});
+  return list;
+}
+
+OrderedJson unserved_to_json(const Examination& found) {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& each : found.unserved) {
+    list.push_back({{"service", each.service},
+                    {"event_type", each.event_type},
+                    {"handler", each.handler},
+                    {"owed", each.owed},
+                    {"since", to_rfc3339(each.since)}});
+  }
+  return list;
+}
+
+void print_as_json(Command& command, const Examination& found, const Diagnosis& diagnosis) {
+  OrderedJson findings = OrderedJson::array();
+  for (const auto& each : diagnosis.findings())
+    findings.push_back({{"kind", name_of(each.kind)}, {"text", each.text}});
+  command.print_json(
+      {{"schema_version", found.schema_version},
+       {"adopted", found.adopted},
+       {"damage", found.damage},
+       {"counts_agree", found.counts_agree},
+       {"file_bytes", found.file_bytes},
+       {"wal_bytes", found.wal_bytes},
+       {"free_bytes", found.free_bytes},
+       {"letters", found.letters},
+       {"unresolved", found.unresolved},
+       {"oldest_unresolved",
+        found.oldest_unresolved ? OrderedJson(to_rfc3339(*found.oldest_unresolved)) : OrderedJson(nullptr)},
+       {"journal_events", found.journal_events},
+       {"live_claims", found.live_claims},
+       {"stale_claims", found.stale_claims},
+       {"waiting", waiting_to_json(found)},
+       {"unserved", unserved_to_json(found)},
+       {"spills", spills_to_json(found)},
+       {"open_redrives", redrives_to_json(found)},
+       {"recent_changes", changes_to_json(found)},
+       {"findings", std::move(findings)}});
+}
+
+void print_changes(Command& command, const Examination& found) {
+  if (found.recent_changes.empty()) return;
+  command.print("\n");
+  Table table({{"WHEN", true}, {"WHO", false, 10}, {"VERB"}, {"LETTERS", true}, {"WHICH", false, 10}});
+  for (const auto& each : found.recent_changes) {
+    table.add(
+        {command.ago(each.at), each.user + "@" + each.host, each.verb, grouped(each.letters), each.filter});
+  }
+  command.print(table.render(command.streams().out_terminal));
+}
+
+}  // namespace
+
+ExitStatus run_doctor(Command& command) {
+  const auto found = command.reader().examine(command.line().thorough);
+  const Diagnosis diagnosis(command, found);
+  if (command.line().json) {
+    print_as_json(command, found, diagnosis);
+  } else {
+    const Terminal& terminal = command.streams().out_terminal;
+    for (const auto& each : diagnosis.findings()) {
+      const Style style = each.kind == Finding::Kind::Problem  ? Style::Bad
+                          : each.kind == Finding::Kind::Advice ? Style::Bold
+                                                               : Style::Good;
+      std::string label = name_of(each.kind);
+      label.resize(9, ' ');
+      command.print(styled(terminal, style, label) + each.text + "\n");
+    }
+    print_changes(command, found);
+  }
+  return found.damage.empty() ? ExitStatus::Ok : ExitStatus::Data;
+}
+
+ExitStatus run_backup(Command& command) {
+  const CommandLine& line = command.line();
+  if (::access(line.file.c_str(), F_OK) == 0) {
+    throw Refusal(ExitStatus::CannotCreate,
+                  "there is a file " + tools::printable(line.file) + " already; give another name");
+  }
+  const auto folder = std::filesystem::path(line.file).parent_path();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
+    throw Refusal(ExitStatus::CannotCreate, "cannot create " + tools::printable(line.file) + ": " +
+                                                std::strerror(errno) + "; check its folder");
+  }
+  if (!line.dry_run) command.operations().backup(line.file);
+  const auto bytes = command.reader().examine(false).file_bytes;
+  if (line.json) {
+    command.print_json({{"dry_run", line.dry_run}, {"file", line.file}, {"bytes", bytes}});
+    return ExitStatus::Ok;
+  }
+  command.print((line.dry_run ? "Would copy " : "Copied ") + readable_size(bytes) + " to " +
+                tools::printable(line.file) + ".\n");
+  command.advise(
+      "It holds payloads: keep it where only the service's users read. It is a database like this one: "
+      "dead-letters --db " +
+      tools::printable(line.file) + " groups");
+  return ExitStatus::Ok;
+}
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,81 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/long_change.hpp"
+#include "text/printable.hpp"
+
+#include <istream>
+#include <ostream>
+#include <string>
+
+namespace tidings::dead_letters {
+namespace {
+
+void require_consent(Command& command, const deadletter::Filter& filter) {
+  const CommandLine& line = command.line();
+  if (line.yes) return;
+  auto& streams = command.streams();
+  if (!streams.in_is_terminal || !streams.err_terminal.is_terminal) {
+    throw Refusal(ExitStatus::Usage,
+                  "erase cannot be undone, and there is no terminal to ask on; say --yes, or look"
+                  " first with --dry-run");
+  }
+  streams.err << counted(count_of(command, filter), "letter")
+              << " and every edited version will be deleted for good, from all files. Do it? [y/N] "
+              << std::flush;
+  std::string answer;
+  std::getline(streams.in, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes")
+    throw Refusal(ExitStatus::Usage, "nothing was erased");
+}
+
+/// Everything that still holds what was to go, and what to do about it.
+void say_what_is_left(Command& command, const deadletter::EraseResult& result,
+                      const std::vector<std::string>& backups) {
+  explain_rest(command, result.progress, "erased");
+  if (result.journal_events > 0) {
+    command.warn(counted(result.journal_events, "event") +
+                 " in the journal still to be handled hold it too; erase again when they are done");
+  }
+  if (!result.wal_cleared) {
+    command.warn(
+        "another program reads the database, so that old pages stay in its -wal file; erase again when it"
+        " has ended, with the same command");
+  }
+  for (const auto& backup : backups) {
+    command.warn("a backup may still hold it, and is out of reach: " + tools::printable(backup));
+  }
+}
+
+}  // namespace
+
+ExitStatus run_erase(Command& command) {
+  const auto filter = command.filter();
+  if (command.line().dry_run)
+    return say_what_would_happen(command, filter, "erased, with every edited version,");
+  require_consent(command, filter);
+  const Interruption interruption;
+  ProgressLine line(command);
+  const deadletter::Watch watch{
+      .progress = [&](const deadletter::Progress& progress) { line.show("erased", progress.changed, 0); },
+      .stop = [] { return Interruption::requested(); }};
+  const auto result = command.operations().erase(filter, watch);
+  line.clear();
+  const auto backups = command.reader().known_backups();
+  if (command.line().json) {
+    command.print_json({{"dry_run", false},
+                        {"letters", result.progress.changed},
+                        {"spilled", result.spilled},
+                        {"running", result.progress.running},
+                        {"complete", result.progress.complete},
+                        {"journal_events", result.journal_events},
+                        {"wal_cleared", result.wal_cleared},
+                        {"backups", backups}});
+  } else {
+    command.print(counted(result.progress.changed, "letter") + " erased, and " + grouped(result.spilled) +
+                  " in spill files.\n");
+  }
+  say_what_is_left(command, result, backups);
+  const bool left = result.journal_events > 0 || !result.wal_cleared;
+  return left ? ExitStatus::TryAgain : status_of(result.progress);
+}
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,260 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/letters_file.hpp"
+#include "dead_letters/long_change.hpp"
+#include "text/printable.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <istream>
+#include <ostream>
+#include <string>
+
+namespace tidings::dead_letters {
+namespace {
+
+constexpr std::size_t kLettersAtOnce = 200;
+constexpr std::int64_t kSaidProblems = 20;
+
+/// A new file, mode 0600; or the standard output.
+class ExportTarget {
+ public:
+  ExportTarget(Command& command, const std::string& path) : path_(path) {
+    if (path.empty() || path == "-") {
+      out_ = &command.streams().out;
+      return;
+    }
+    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+      throw Refusal(ExitStatus::CannotCreate,
+                    "cannot create " + tools::printable(path) + ": " + std::strerror(errno) +
+                        (errno == EEXIST ? "; give another name" : "; check its folder"));
+    }
+    ::close(descriptor);
+    file_.open(path, std::ios::binary | std::ios::trunc);
+    out_ = &file_;
+  }
+
+  [[nodiscard]] bool is_file() const noexcept { return out_ == &file_; }
+  void write(const std::string& line) {
+    if (!(*out_ << line << '\n')) fail();
+  }
+  void finish() {
+    if (!out_->flush()) fail();
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    throw Refusal(ExitStatus::InputOutput,
+                  is_file() ? "cannot write " + tools::printable(path_) + ": is its disk full?"
+                            : "cannot write to the standard output");
+  }
+
+  const std::string& path_;
+  std::ofstream file_;
+  std::ostream* out_ = nullptr;
+};
+
+/// Says the first problems, and counts all.
+class Problems {
+ public:
+  explicit Problems(Command& command) : command_(command) {}
+
+  void add(const std::string& problem) {
+    if (++count_ <= kSaidProblems) command_.warn(problem);
+    if (count_ == kSaidProblems + 1) command_.warn("more such problems are counted, not shown");
+  }
+  [[nodiscard]] std::int64_t count() const noexcept { return count_; }
+
+ private:
+  Command& command_;
+  std::int64_t count_ = 0;
+};
+
+/// The letters of a file, line by line; what cannot be read is a problem and is passed over.
+class ImportSource {
+ public:
+  ImportSource(Command& command, const std::string& path, Problems& problems)
+      : problems_(problems), in_(&command.streams().in) {
+    if (path == "-") return;
+    file_.open(path, std::ios::binary);
+    if (!file_)
+      throw Refusal(ExitStatus::NoInput,
+                    "cannot read " + tools::printable(path) + ": " + std::strerror(errno));
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
+      throw Refusal(ExitStatus::NoInput,
+                    tools::printable(path) + " is a folder; give the file that export wrote");
+    }
+    in_ = &file_;
+  }
+
+  std::optional<deadletter::StoredLetter> next() {
+    for (std::string line; std::getline(*in_, line);) {
+      ++line_number_;
+      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      try {
+        auto letter = from_export_line(line);
+        pending_.push_back(line_number_);
+        return letter;
+      } catch (const Error& error) {
+        ++unreadable_;
+        problems_.add("line " + std::to_string(line_number_) + ": " + tools::printable(error.what(), 500));
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// The line of the letter that is heard of next.
+  std::int64_t take_line() {
+    const auto line = pending_.front();
+    pending_.pop_front();
+    return line;
+  }
+  [[nodiscard]] std::int64_t unreadable() const noexcept { return unreadable_; }
+
+ private:
+  Problems& problems_;
+  std::ifstream file_;
+  std::istream* in_;
+  std::deque<std::int64_t> pending_;
+  std::int64_t line_number_ = 0;
+  std::int64_t unreadable_ = 0;
+};
+
+struct ImportCounts {
+  std::int64_t imported = 0;
+  std::int64_t duplicates = 0;
+  std::int64_t refused = 0;
+};
+
+std::string already_there(std::int64_t line, std::int64_t id) {
+  return "line " + std::to_string(line) + ": its delivery has a letter already, " + std::to_string(id) +
+         "; not imported";
+}
+
+void count(const deadletter::ImportOutcome& outcome, std::int64_t line, ImportCounts& counts,
+           Problems& problems) {
+  using enum deadletter::ImportOutcome::Place;
+  switch (outcome.place) {
+    case Imported:
+      ++counts.imported;
+      return;
+    case Duplicate:
+      ++counts.duplicates;
+      return problems.add(already_there(line, outcome.id));
+    case Refused:
+      ++counts.refused;
+      return problems.add("line " + std::to_string(line) + ": " + tools::printable(outcome.problem));
+  }
+}
+
+/// Reads and compares, and writes nothing.
+ImportCounts look_only(Command& command, ImportSource& source, Problems& problems) {
+  ImportCounts counts;
+  while (const auto stored = source.next()) {
+    const DeadLetter& letter = stored->letter;
+    const auto page = command.reader().list({.service = letter.service, .event_id = letter.metadata.event_id},
+                                            kLettersAtOnce);
+    const auto line = source.take_line();
+    std::int64_t there = 0;
+    for (const auto& each : page.letters) {
+      if (each.letter.handler == letter.handler) there = each.id;
+    }
+    count(there == 0 ? deadletter::ImportOutcome{deadletter::ImportOutcome::Place::Imported}
+                     : deadletter::ImportOutcome{deadletter::ImportOutcome::Place::Duplicate, there},
+          line, counts, problems);
+  }
+  return counts;
+}
+
+ImportCounts import_all(Command& command, ImportSource& source, Problems& problems, bool& complete) {
+  ImportCounts counts;
+  const Interruption interruption;
+  ProgressLine line(command);
+  const deadletter::Watch watch{
+      .progress = [&](const deadletter::Progress& progress) { line.show("imported", progress.changed, 0); },
+      .stop = [] { return Interruption::requested(); }};
+  const auto tell = [&](const deadletter::ImportOutcome& outcome) {
+    if (outcome.place != deadletter::ImportOutcome::Place::Imported) line.clear();
+    count(outcome, source.take_line(), counts, problems);
+  };
+  complete = command.operations().import([&] { return source.next(); }, tell, watch).complete;
+  return counts;
+}
+
+}  // namespace
+
+ExitStatus run_export(Command& command) {
+  const CommandLine& line = command.line();
+  auto filter = command.filter();
+  ExportTarget target(command, line.file);
+  const Interruption interruption;
+  ProgressLine progress(command);
+  Problems problems(command);
+  std::int64_t exported = 0;
+  std::optional<deadletter::Page::Cursor> after;
+  do {
+    const auto page =
+        command.reader().list(filter, kLettersAtOnce, after, deadletter::ListOrder::OldestFirst);
+    for (const auto& stored : page.letters) {
+      try {
+        target.write(to_export_line(stored));
+        ++exported;
+      } catch (const Error& error) {
+        problems.add("letter " + std::to_string(stored.id) +
+                     " was not exported: " + tools::printable(error.what(), 500));
+      }
+    }
+    if (target.is_file()) progress.show("exported", exported, 0);
+    after = page.next;
+  } while (after && !Interruption::requested());
+  target.finish();
+  progress.clear();
+  const bool data_on_output = !target.is_file();
+  if (line.json && !data_on_output) {
+    command.print_json({{"letters", exported}, {"not_exported", problems.count()}, {"file", line.file}});
+  } else if (!line.json) {
+    command.advise(counted(exported, "letter") +
+                   " exported. To take them in elsewhere: dead-letters --db FILE import " +
+                   (data_on_output ? std::string("-") : tools::printable(line.file)));
+  }
+  if (after) {
+    command.warn("stopped: the export is not complete, and nothing was changed");
+    return ExitStatus::TryAgain;
+  }
+  return problems.count() > 0 ? ExitStatus::Data : ExitStatus::Ok;
+}
+
+ExitStatus run_import(Command& command) {
+  const CommandLine& line = command.line();
+  Problems problems(command);
+  ImportSource source(command, line.file, problems);
+  bool complete = true;
+  const auto counts =
+      line.dry_run ? look_only(command, source, problems) : import_all(command, source, problems, complete);
+  if (line.json) {
+    command.print_json({{"dry_run", line.dry_run},
+                        {"letters", counts.imported},
+                        {"duplicates", counts.duplicates},
+                        {"refused", counts.refused + source.unreadable()},
+                        {"complete", complete}});
+  } else {
+    command.print(counted(counts.imported, "letter") + (line.dry_run ? " would be imported" : " imported") +
+                  "; " + grouped(counts.duplicates) + " there already; " +
+                  counted(counts.refused + source.unreadable(), "line") + " refused.\n");
+    if (!complete)
+      command.warn(
+          "stopped: the rest was not imported; the same command goes on, past what is there already");
+    if (counts.imported > 0 && !line.dry_run) command.advise("See them: " + command.self() + " groups");
+  }
+  if (!complete) return ExitStatus::TryAgain;
+  return problems.count() > 0 ? ExitStatus::Data : ExitStatus::Ok;
+}
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,126 @@
+#include "dead_letters/letter_view.hpp"
+
+#include <tidings/cloudevents.hpp>
+
+#include <utility>
+
+namespace tidings::dead_letters {
+namespace {
+
+OrderedJson time_or_null(const std::optional<Timestamp>& time) {
+  return time ? OrderedJson(to_rfc3339(*time)) : OrderedJson(nullptr);
+}
+
+template <class Id>
+OrderedJson id_or_null(const std::optional<Id>& id) {
+  return id ? OrderedJson(id->to_string()) : OrderedJson(nullptr);
+}
+
+OrderedJson text_or_null(std::string text) {
+  return text.empty() ? OrderedJson(nullptr) : OrderedJson(std::move(text));
+}
+
+void add_redrive(OrderedJson& json, const Command& command, const deadletter::StoredLetter& stored) {
+  json["redrive_requested_at"] = time_or_null(stored.redrive_requested_at);
+  json["redrive_id"] = stored.redrive_id ? OrderedJson(*stored.redrive_id) : OrderedJson(nullptr);
+  json["resolved_at"] = time_or_null(stored.reprocessed_at);
+  json["resolution"] = stored.resolution ? OrderedJson(to_string(*stored.resolution)) : OrderedJson(nullptr);
+  json["resolution_note"] = text_or_null(command.masked(stored.resolution_note));
+  json["edited_from"] = id_or_null(stored.edited_from);
+}
+
+}  // namespace
+
+std::string_view state_of(const deadletter::StoredLetter& stored) noexcept {
+  if (stored.resolution) return to_string(*stored.resolution);
+  if (stored.is_running()) return "running";
+  return stored.redrive_requested_at ? "waiting" : "unresolved";
+}
+
+OrderedJson letter_to_json(const Command& command, const deadletter::StoredLetter& stored) {
+  const DeadLetter& letter = stored.letter;
+  const Metadata& metadata = letter.metadata;
+  OrderedJson json = {{"id", stored.id},
+                      {"state", state_of(stored)},
+                      {"event_id", metadata.event_id.to_string()},
+                      {"event_type", letter.event_type},
+                      {"schema_version", letter.schema_version},
+                      {"service", letter.service},
+                      {"handler", letter.handler},
+                      {"reason", to_string(letter.reason)},
+                      {"error_type", letter.error_type},
+                      {"error_message", command.masked(letter.error_message)},
+                      {"fingerprint", letter.error_fingerprint},
+                      {"correlation_id", command.masked(metadata.correlation_id.to_string())},
+                      {"causation_id", id_or_null(metadata.causation_id)}};
+  json["ordering_key"] =
+      letter.ordering_key ? OrderedJson(command.masked(*letter.ordering_key)) : OrderedJson(nullptr);
+  json["published_at"] = to_rfc3339(metadata.published_at);
+  json["failed_at"] = to_rfc3339(letter.failed_at);
+  json["retry_count"] = letter.retry_count;
+  json["data_encoding"] = to_string(letter.data.encoding);
+  add_redrive(json, command, stored);
+  return json;
+}
+
+Json envelope_of(const DeadLetter& letter) {
+  CloudEvent event{
+      .type = letter.event_type, .schema_version = letter.schema_version, .metadata = letter.metadata};
+  if (letter.data.encoding == DataEncoding::Json) {
+    event.data = decode_data(letter.data.bytes, letter.data.encoding);
+    event.datacontenttype = "application/json";
+  } else if (letter.data.encoding == DataEncoding::Cbor) {
+    event.binary = letter.data.bytes;
+    event.has_binary = true;
+    event.datacontenttype = "application/cbor";
+  }
+  return to_cloudevent_json(event);
+}
+
+OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter& stored) try {
+  DeadLetter letter = stored.letter;
+  // What JSON cannot say is shown as near to it as possible rather than in base64, which hides secrets badly.
+  if (letter.data.encoding == DataEncoding::Cbor) {
+    const Json payload = decode_data(letter.data.bytes, letter.data.encoding);
+    letter.data = {payload.dump(-1, ' ', true, Json::error_handler_t::replace), DataEncoding::Json, {}};
+  }
+  return OrderedJson(command.masked_json(envelope_of(letter)));
+} catch (const Error&) {
+  return nullptr;
+}
+
+OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored) {
+  OrderedJson attempts = OrderedJson::array();
+  for (const Attempt& attempt : stored.letter.attempts) {
+    attempts.push_back({{"at", to_rfc3339(attempt.at)},
+                        {"duration_us", attempt.duration.count()},
+                        {"error_type", attempt.error_type},
+                        {"error_message", command.masked(attempt.error_message)}});
+  }
+  return attempts;
+}
+
+OrderedJson group_to_json(const Command& command, const deadletter::Group& group) {
+  return {{"fingerprint", group.fingerprint},
+          {"letters", group.count},
+          {"event_type", group.event_type},
+          {"handler", group.handler},
+          {"service", group.service},
+          {"error_type", group.error_type},
+          {"sample_error", command.masked(group.sample_error)},
+          {"first_failed_at", to_rfc3339(group.first_failed_at)},
+          {"last_failed_at", to_rfc3339(group.last_failed_at)}};
+}
+
+std::string error_text(const Command& command, std::string_view type, std::string_view message) {
+  const std::string text = command.masked(message);
+  if (type.empty()) return text;
+  return text.empty() ? std::string(type) : std::string(type) + ": " + text;
+}
+
+std::string cause_text(const Command& command, std::string_view type, std::string_view message) {
+  const bool says_little = type.starts_with("std::") && !message.empty();
+  return error_text(command, says_little ? std::string_view() : type, message);
+}
+
+}  // namespace tidings::dead_letters

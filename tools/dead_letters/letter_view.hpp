@@ -1,0 +1,32 @@
+#pragma once
+
+#include "dead_letters/command.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace tidings::dead_letters {
+
+/// What became of a letter, in one word: `unresolved`, `waiting` (marked for redrive), `running`,
+/// `reprocessed`, `discarded`, `superseded`.
+[[nodiscard]] std::string_view state_of(const deadletter::StoredLetter& stored) noexcept;
+
+/// A letter as list and show have it in JSON, without attempts and payload; secrets masked.
+[[nodiscard]] OrderedJson letter_to_json(const Command& command, const deadletter::StoredLetter& stored);
+/// Its event as CloudEvents 1.0; secrets masked. Null when it breaks the specification.
+[[nodiscard]] OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter& stored);
+/// Its attempts.
+[[nodiscard]] OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored);
+
+/// A letter's event as an envelope, with all it holds. Throws Error(NotEncodable).
+[[nodiscard]] Json envelope_of(const DeadLetter& letter);
+
+[[nodiscard]] OrderedJson group_to_json(const Command& command, const deadletter::Group& group);
+/// The error of a group or letter: type and message.
+[[nodiscard]] std::string error_text(const Command& command, std::string_view type, std::string_view message);
+
+/// The same where there is little room: a type of the standard library says nothing that its message does
+/// not.
+[[nodiscard]] std::string cause_text(const Command& command, std::string_view type, std::string_view message);
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,145 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/letter_view.hpp"
+#include "dead_letters/table.hpp"
+#include "text/printable.hpp"
+
+#include <algorithm>
+
+namespace tidings::dead_letters {
+namespace {
+
+std::string place_after(const deadletter::Page::Cursor& cursor) {
+  return std::to_string(cursor.failed_at.time_since_epoch().count()) + "." + std::to_string(cursor.id);
+}
+
+/// `waiting 3m` for what a service has not taken yet.
+std::string state_cell(const Command& command, const deadletter::StoredLetter& stored) {
+  std::string state(state_of(stored));
+  if (state == "waiting") state += " " + command.age(*stored.redrive_requested_at);
+  return state;
+}
+
+Table table_of(const Command& command, const deadletter::Page& page) {
+  const bool various_states = std::any_of(page.letters.begin(), page.letters.end(),
+                                          [](const auto& each) { return state_of(each) != "unresolved"; });
+  std::vector<Table::Column> columns = {{"LETTER", true}, {"FAILED", true}};
+  if (various_states) columns.push_back({"STATE"});
+  columns.insert(columns.end(), {{"EVENT", false, 10}, {"HANDLER", false, 10}, {"ERROR", false, 12}});
+  Table table(columns);
+  for (const auto& stored : page.letters) {
+    const DeadLetter& letter = stored.letter;
+    std::vector<std::string> cells = {std::to_string(stored.id), command.ago(letter.failed_at)};
+    if (various_states) cells.push_back(state_cell(command, stored));
+    cells.insert(cells.end(), {letter.event_type, letter.handler.empty() ? "(none)" : letter.handler,
+                               cause_text(command, letter.error_type, letter.error_message)});
+    table.add(std::move(cells));
+  }
+  return table;
+}
+
+/// Letters that somebody asked for and that no bus takes.
+void warn_of_waiting(Command& command, const deadletter::Page& page) {
+  constexpr std::chrono::seconds kUsualWait(10);
+  std::optional<Timestamp> since;
+  std::string service;
+  for (const auto& stored : page.letters) {
+    const bool stuck = stored.redrive_requested_at && !stored.claim && !stored.resolution &&
+                       command.now() - *stored.redrive_requested_at > kUsualWait;
+    if (stuck && (!since || *stored.redrive_requested_at < *since)) {
+      since = stored.redrive_requested_at;
+      service = stored.letter.service;
+    }
+  }
+  if (!since) return;
+  command.advise("Letters wait since " + readable_time(*since) + " to be delivered again: is the service " +
+                 tools::printable(service) + " running? See " + command.self() + " doctor");
+}
+
+void say_nothing_found(Command& command) {
+  if (command.line().after) {
+    command.advise("No more letters.");
+  } else if (command.line().filter.resolved == false) {
+    command.advise("No unresolved letters" +
+                   std::string(command.line().typed_filters.empty() ? "." : " match.") +
+                   " With --all, resolved ones are shown too.");
+  } else {
+    command.advise("No letters match.");
+  }
+}
+
+std::string state_flag(const deadletter::Filter& filter) {
+  if (!filter.resolved) return " --all";
+  return *filter.resolved ? " --resolved" : "";
+}
+
+void say_what_next(Command& command, const deadletter::Page& page) {
+  warn_of_waiting(command, page);
+  if (page.next) {
+    const bool oldest_first = command.line().list_order == deadletter::ListOrder::OldestFirst;
+    command.advise("More: " + command.self() + " list" + command.same_filters() +
+                   state_flag(command.line().filter) + (oldest_first ? " --sort oldest" : "") + " --limit " +
+                   std::to_string(command.line().limit) + " --after " + place_after(*page.next));
+  }
+  command.advise("One of them: " + command.self() + " show " + std::to_string(page.letters.front().id) +
+                 "   By cause: " + command.self() + " groups" + command.same_filters());
+}
+
+}  // namespace
+
+ExitStatus run_list(Command& command) {
+  const CommandLine& line = command.line();
+  const auto page = command.reader().list(command.filter(), line.limit, line.after, line.list_order);
+  if (line.json) {
+    OrderedJson letters = OrderedJson::array();
+    for (const auto& stored : page.letters) letters.push_back(letter_to_json(command, stored));
+    command.print_json({{"letters", std::move(letters)},
+                        {"next", page.next ? OrderedJson(place_after(*page.next)) : OrderedJson(nullptr)}});
+    return ExitStatus::Ok;
+  }
+  if (page.letters.empty()) {
+    say_nothing_found(command);
+    return ExitStatus::Ok;
+  }
+  command.print(table_of(command, page).render(command.streams().out_terminal));
+  say_what_next(command, page);
+  return ExitStatus::Ok;
+}
+
+ExitStatus run_groups(Command& command) {
+  const CommandLine& line = command.line();
+  auto groups =
+      command.reader().groups(command.filter(), line.limit + (line.limit < 10'000 ? 1 : 0), line.group_order);
+  const bool more = groups.size() > line.limit;
+  if (more) groups.pop_back();
+  if (line.json) {
+    OrderedJson list = OrderedJson::array();
+    for (const auto& group : groups) list.push_back(group_to_json(command, group));
+    command.print_json({{"groups", std::move(list)}, {"more", more}});
+    return ExitStatus::Ok;
+  }
+  if (groups.empty()) {
+    say_nothing_found(command);
+    return ExitStatus::Ok;
+  }
+  Table table({{"LETTERS", true},
+               {"CAUSE"},
+               {"FIRST", true},
+               {"LAST", true},
+               {"EVENT", false, 8},
+               {"HANDLER", false, 8},
+               {"ERROR", false, 40, true}});
+  for (const auto& group : groups) {
+    table.add({grouped(group.count), group.fingerprint, command.age(group.first_failed_at),
+               command.age(group.last_failed_at), group.event_type,
+               group.handler.empty() ? "(none)" : group.handler,
+               cause_text(command, group.error_type, group.sample_error)});
+  }
+  command.print(table.render(command.streams().out_terminal));
+  if (more) command.advise("There are more causes: --limit shows them.");
+  const std::string cause = " --fingerprint " + tools::printable(groups.front().fingerprint);
+  command.advise("Its letters:   " + command.self() + " list" + cause);
+  command.advise("After the fix: " + command.self() + " retry" + cause + " --canary 10 --wait");
+  return ExitStatus::Ok;
+}
+
+}  // namespace tidings::dead_letters

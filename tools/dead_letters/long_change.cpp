@@ -1,0 +1,160 @@
+#include "dead_letters/long_change.hpp"
+
+#include "dead_letters/letter_view.hpp"
+#include "dead_letters/table.hpp"
+#include "text/columns.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <ostream>
+
+namespace tidings::dead_letters {
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+void interrupt(int) noexcept { interrupted = true; }
+
+struct sigaction handle(int signal) {
+  struct sigaction action {};
+  struct sigaction previous {};
+  action.sa_handler = &interrupt;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(signal, &action, &previous);
+  return previous;
+}
+
+std::string bar(std::int64_t done, std::int64_t total) {
+  constexpr std::int64_t kWidth = 20;
+  const auto full = static_cast<std::size_t>(std::min(done, total) * kWidth / total);
+  return "[" + std::string(full, '#') + std::string(kWidth - full, '.') + "] ";
+}
+
+}  // namespace
+
+Interruption::Interruption() {
+  interrupted = false;
+  previous_interrupt_ = handle(SIGINT);
+  previous_terminate_ = handle(SIGTERM);
+}
+
+Interruption::~Interruption() {
+  ::sigaction(SIGINT, &previous_interrupt_, nullptr);
+  ::sigaction(SIGTERM, &previous_terminate_, nullptr);
+}
+
+bool Interruption::requested() noexcept { return interrupted; }
+
+ProgressLine::ProgressLine(Command& command)
+    : command_(command),
+      active_(command.streams().err_terminal.is_terminal && !command.line().quiet && !command.line().json) {}
+
+void ProgressLine::show(std::string_view what, std::int64_t done, std::int64_t total,
+                        std::string_view detail) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!active_ || now < next_) return;
+  next_ = now + std::chrono::milliseconds(100);
+  std::string text(what);
+  text += " ";
+  if (total > 0) text += bar(done, total);
+  text += grouped(done);
+  if (total > 0) text += " of " + grouped(total);
+  text += detail;
+  const Terminal& terminal = command_.streams().err_terminal;
+  command_.streams().err << "\r" << tools::cut_to_width(text, terminal.width - 1) << "\x1b[K" << std::flush;
+  shown_ = true;
+}
+
+void ProgressLine::clear() {
+  if (shown_) command_.streams().err << "\r\x1b[K" << std::flush;
+  shown_ = false;
+}
+
+std::int64_t count_of(Command& command, const deadletter::Filter& filter) {
+  return command.reader().count(filter);
+}
+
+ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter, std::string_view done) {
+  constexpr std::size_t kCauses = 10;
+  const auto letters = count_of(command, filter);
+  const auto groups = command.reader().groups(filter, kCauses);
+  if (command.line().json) {
+    OrderedJson causes = OrderedJson::array();
+    for (const auto& group : groups) causes.push_back(group_to_json(command, group));
+    command.print_json({{"dry_run", true}, {"letters", letters}, {"groups", std::move(causes)}});
+    return ExitStatus::Ok;
+  }
+  command.print(counted(letters, "letter") + " would be " + std::string(done) + "; nothing was changed.\n");
+  if (groups.empty()) return ExitStatus::Ok;
+  Table table(
+      {{"LETTERS", true}, {"CAUSE"}, {"EVENT", false, 8}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
+  for (const auto& group : groups) {
+    table.add({grouped(group.count), group.fingerprint, group.event_type, group.handler,
+               cause_text(command, group.error_type, group.sample_error)});
+  }
+  command.print(table.render(command.streams().out_terminal));
+  return ExitStatus::Ok;
+}
+
+std::int64_t explain_unfitting(Command& command, const deadletter::Filter& filter) {
+  if (!filter.ids) return 0;
+  std::int64_t unfitting = 0;
+  for (const auto id : *filter.ids) {
+    deadletter::Filter one = filter;
+    one.ids = {{id}};
+    if (command.reader().count(one) > 0) continue;
+    const auto stored = command.reader().find(id);
+    command.warn("letter " + std::to_string(id) + " is " +
+                 (stored ? std::string(state_of(*stored)) : std::string("gone")) + "; it was left as it is");
+    ++unfitting;
+  }
+  return unfitting;
+}
+
+ExitStatus status_of(const deadletter::Progress& progress) {
+  return progress.running > 0 || !progress.complete ? ExitStatus::TryAgain : ExitStatus::Ok;
+}
+
+void explain_rest(Command& command, const deadletter::Progress& progress, std::string_view done) {
+  if (progress.running > 0) {
+    command.warn(counted(progress.running, "letter") + " left as " +
+                 (progress.running == 1 ? "it was" : "they were") +
+                 ": being delivered right now; try again when that has ended");
+  }
+  if (!progress.complete) {
+    command.warn("stopped: " + counted(progress.changed, "letter") + " " +
+                 (progress.changed == 1 ? "was" : "were") + " " + std::string(done) +
+                 ", the rest is as it was; the same command goes on");
+  }
+}
+
+ExitStatus run_long_change(Command& command, const deadletter::Filter& filter, const LongChange& change,
+                           const std::string& advice) {
+  const auto unfitting = explain_unfitting(command, filter);
+  const Interruption interruption;
+  ProgressLine line(command);
+  const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
+  const auto total = terminal ? count_of(command, filter) : 0;
+  const deadletter::Watch watch{
+      .progress =
+          [&](const deadletter::Progress& progress) { line.show(change.done, progress.changed, total); },
+      .stop = [] { return Interruption::requested(); }};
+  const auto progress = change.run(filter, watch);
+  line.clear();
+  if (command.line().json) {
+    command.print_json({{"dry_run", false},
+                        {"letters", progress.changed},
+                        {"running", progress.running},
+                        {"complete", progress.complete}});
+  } else if (progress.changed == 0 && progress.running == 0 && progress.complete) {
+    command.print(std::string(change.nothing) + "; nothing was changed.\n");
+  } else {
+    command.print(counted(progress.changed, "letter") + " " + std::string(change.done) + ".\n");
+  }
+  explain_rest(command, progress, change.done);
+  if (progress.changed > 0 && !advice.empty()) command.advise(advice);
+  if (status_of(progress) == ExitStatus::Ok && unfitting > 0) return ExitStatus::Data;
+  return status_of(progress);
+}
+
+}  // namespace tidings::dead_letters

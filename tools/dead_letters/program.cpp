@@ -1,0 +1,95 @@
+#include "dead_letters/program.hpp"
+
+#include "text/printable.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <ostream>
+
+namespace tidings::dead_letters {
+namespace {
+
+using Run = ExitStatus (*)(Command&);
+
+Run verb_of(Verb verb) {
+  switch (verb) {
+    case Verb::List:
+      return &run_list;
+    case Verb::Groups:
+      return &run_groups;
+    case Verb::Show:
+      return &run_show;
+    case Verb::Trace:
+      return &run_trace;
+    case Verb::Stats:
+      return &run_stats;
+    case Verb::Retry:
+      return &run_retry;
+    case Verb::Discard:
+      return &run_discard;
+    case Verb::Edit:
+      return &run_edit;
+    case Verb::Undo:
+      return &run_undo;
+    case Verb::Export:
+      return &run_export;
+    case Verb::Import:
+      return &run_import;
+    case Verb::Purge:
+      return &run_purge;
+    case Verb::Erase:
+      return &run_erase;
+    case Verb::Doctor:
+      return &run_doctor;
+    case Verb::Backup:
+      return &run_backup;
+  }
+  return nullptr;
+}
+
+/// Messages for people go to the standard error; programs that asked for JSON get it where they read.
+ExitStatus report(const Streams& streams, bool json, ExitStatus status, const std::string& message) {
+  if (json) {
+    const OrderedJson document = {
+        {"version", 1}, {"error", {{"exit_status", static_cast<int>(status)}, {"message", message}}}};
+    streams.out << document.dump(-1, ' ', true, OrderedJson::error_handler_t::replace) << "\n";
+  } else {
+    streams.out.flush();
+    streams.err << "dead-letters: " << styled(streams.err_terminal, Style::Bad, message) << "\n";
+  }
+  return status;
+}
+
+ExitStatus run_command(const CommandLine& line, const Streams& streams, Timestamp now) {
+  try {
+    Command command(line, streams, now);
+    return verb_of(line.verb)(command);
+  } catch (const Refusal& refusal) {
+    return report(streams, line.json, refusal.status(), refusal.what());
+  } catch (const Error& error) {
+    return report(streams, line.json, status_of(error, line.database), error.what());
+  }
+}
+
+}  // namespace
+
+ExitStatus run(const std::vector<std::string>& arguments, const char* environment_database,
+               const Streams& streams, Timestamp now) {
+  const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  try {
+    const auto parsed = parse_command_line(arguments, environment_database, now);
+    if (const auto* information = std::get_if<Information>(&parsed)) {
+      streams.out << information->text;
+      return ExitStatus::Ok;
+    }
+    return run_command(std::get<CommandLine>(parsed), streams, now);
+  } catch (const Refusal& refusal) {
+    return report(streams, json, refusal.status(), refusal.what());
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    return report(streams, json, ExitStatus::InputOutput, tools::printable(error.what()));
+  }
+}
+
+}  // namespace tidings::dead_letters

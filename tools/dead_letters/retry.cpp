@@ -1,0 +1,209 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/letter_view.hpp"
+#include "dead_letters/long_change.hpp"
+#include "dead_letters/table.hpp"
+#include "text/duration.hpp"
+#include "text/printable.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace tidings::dead_letters {
+namespace {
+
+using deadletter::RedriveState;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kPoll(200);
+constexpr std::chrono::seconds kUsualWait(5);
+constexpr std::size_t kShownCauses = 10;
+
+deadletter::RedriveResult mark(Command& command, const deadletter::Filter& filter) {
+  ProgressLine line(command);
+  const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
+  const auto total = terminal ? count_of(command, filter) : 0;
+  const deadletter::Watch watch{
+      .progress =
+          [&](const deadletter::Progress& progress) { line.show("marking", progress.changed, total); },
+      .stop = [] { return Interruption::requested(); }};
+  return command.operations().redrive(filter, command.line().redrive, watch);
+}
+
+/// Follows a request until the service has done with it, the time is up, or somebody stops waiting.
+class Waiting {
+ public:
+  Waiting(Command& command, std::int64_t id) : command_(command), id_(id), line_(command) {}
+
+  RedriveState wait() {
+    RedriveState state = look();
+    while (state.state == "open" && !Interruption::requested() && !time_is_up()) {
+      line_.show("delivering", state.succeeded + state.failed, state.letters, failures(state));
+      warn_when_stuck(state);
+      std::this_thread::sleep_for(kPoll);
+      state = look();
+    }
+    line_.clear();
+    return state;
+  }
+
+ private:
+  RedriveState look() {
+    const auto state = command_.reader().redrive(id_);
+    if (!state) throw Refusal(ExitStatus::NoInput, "the request " + std::to_string(id_) + " was deleted");
+    return *state;
+  }
+
+  static std::string failures(const RedriveState& state) {
+    return state.failed == 0 ? "" : ", " + grouped(state.failed) + " failed again";
+  }
+
+  [[nodiscard]] bool time_is_up() const {
+    const auto& timeout = command_.line().wait_timeout;
+    return timeout && steady_clock::now() - begin_ >= *timeout;
+  }
+
+  void warn_when_stuck(const RedriveState& state) {
+    if (state.succeeded + state.failed != delivered_) {
+      delivered_ = state.succeeded + state.failed;
+      last_delivery_ = steady_clock::now();
+    }
+    const bool may_be_slow = command_.line().redrive.rate && *command_.line().redrive.rate < 1;
+    if (warned_ || may_be_slow || steady_clock::now() - last_delivery_ < kUsualWait) return;
+    warned_ = true;
+    line_.clear();
+    command_.warn(
+        "nothing was delivered for " + std::to_string(kUsualWait.count()) +
+        "s: is the service running, and are its handlers subscribed? Waiting on; Ctrl-C ends the wait"
+        " and nothing else");
+  }
+
+  Command& command_;
+  std::int64_t id_;
+  ProgressLine line_;
+  const steady_clock::time_point begin_ = steady_clock::now();
+  steady_clock::time_point last_delivery_ = begin_;
+  std::int64_t delivered_ = 0;
+  bool warned_ = false;
+};
+
+/// The causes of what failed again since the request.
+std::vector<deadletter::Group> failed_again(Command& command, deadletter::Filter filter,
+                                            const RedriveState& state) {
+  if (state.failed == 0) return {};
+  filter.marked.reset();
+  filter.since.reset();
+  filter.until.reset();
+  // A failure that differs from the last one is of another cause now.
+  filter.fingerprint.reset();
+  filter.reason.reset();
+  filter.attempted_since = state.requested_at;
+  return command.reader().groups(filter, kShownCauses);
+}
+
+void print_causes(Command& command, const std::vector<deadletter::Group>& groups) {
+  Table table({{"LETTERS", true}, {"CAUSE"}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
+  for (const auto& group : groups) {
+    table.add({grouped(group.count), group.fingerprint, group.handler,
+               cause_text(command, group.error_type, group.sample_error)});
+  }
+  if (!table.empty()) command.print(table.render(command.streams().out_terminal));
+}
+
+void print_summary(Command& command, const RedriveState& state,
+                   const std::vector<deadletter::Group>& groups) {
+  const Terminal& terminal = command.streams().out_terminal;
+  const std::string failed = grouped(state.failed) + " failed again";
+  command.print(styled(terminal, state.failed == 0 ? Style::Good : Style::Plain,
+                       grouped(state.succeeded) + " succeeded") +
+                ", " + styled(terminal, state.failed > 0 ? Style::Bad : Style::Plain, failed) + ".\n");
+  if (state.state == "stopped") {
+    const auto rest = state.letters - state.succeeded - state.failed;
+    command.print("The service stopped the request: " +
+                  std::string(state.canary && state.succeeded < *state.canary ? "its canary failed"
+                                                                              : "too many failed") +
+                  ". " + counted(rest, "letter") + " " + (rest == 1 ? "was" : "were") +
+                  " left unresolved.\n");
+  }
+  print_causes(command, groups);
+  if (state.state == "open") {
+    command.advise("The service goes on with the rest. How far it is: " + command.self() + " doctor");
+  } else if (state.failed > 0) {
+    command.advise(
+        "Look at one: " + command.self() + " list --limit 1" +
+        (groups.empty() ? std::string() : " --fingerprint " + tools::printable(groups.front().fingerprint)));
+  } else {
+    command.advise("What is left: " + command.self() + " groups");
+  }
+}
+
+OrderedJson to_json(const Command& command, const deadletter::RedriveResult& result,
+                    const RedriveState& state, const std::vector<deadletter::Group>& groups) {
+  OrderedJson causes = OrderedJson::array();
+  for (const auto& group : groups) causes.push_back(group_to_json(command, group));
+  return {{"dry_run", false},
+          {"letters", result.progress.changed},
+          {"running", result.progress.running},
+          {"complete", result.progress.complete},
+          {"redrive_id", result.id == 0 ? OrderedJson(nullptr) : OrderedJson(result.id)},
+          {"state", state.state},
+          {"succeeded", state.succeeded},
+          {"failed", state.failed},
+          {"failed_groups", std::move(causes)}};
+}
+
+ExitStatus status_after(const CommandLine& line, const deadletter::RedriveResult& result,
+                        const RedriveState& state, std::int64_t unfitting) {
+  if (state.state == "stopped" || state.failed > 0) return ExitStatus::Unavailable;
+  const bool still_open = line.wait && state.state == "open";
+  if (!result.progress.complete || still_open) return ExitStatus::TryAgain;
+  return unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok;
+}
+
+void print_marked(Command& command, const deadletter::RedriveResult& result) {
+  command.print(counted(result.progress.changed, "letter") + " marked to be delivered again, as request " +
+                std::to_string(result.id) + ".\n");
+  if (!result.progress.complete && !result.stopped) {
+    command.warn(
+        "stopped while marking: those are delivered, the rest is as it was; the same command goes on");
+  }
+  if (command.line().wait) return;
+  command.advise("The service delivers them, within a second if it runs. How far it is: " + command.self() +
+                 " doctor   What failed again: " + command.self() + " groups");
+}
+
+}  // namespace
+
+ExitStatus run_retry(Command& command) {
+  auto filter = command.filter();
+  filter.marked = false;
+  const CommandLine& line = command.line();
+  if (line.dry_run) return say_what_would_happen(command, filter, "delivered again");
+  const auto unfitting = explain_unfitting(command, filter);
+  const Interruption interruption;
+  const auto result = mark(command, filter);
+  RedriveState state;
+  state.state = "finished";
+  if (result.id == 0) {
+    if (line.json) {
+      command.print_json(to_json(command, result, state, {}));
+    } else {
+      command.print("No unresolved letters match that do not wait already; nothing was marked.\n");
+    }
+    return result.progress.complete ? (unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok)
+                                    : ExitStatus::TryAgain;
+  }
+  if (!line.json) print_marked(command, result);
+  state =
+      line.wait ? Waiting(command, result.id).wait() : command.reader().redrive(result.id).value_or(state);
+  const auto groups = line.wait ? failed_again(command, filter, state) : std::vector<deadletter::Group>{};
+  if (line.json) {
+    command.print_json(to_json(command, result, state, groups));
+  } else if (line.wait) {
+    print_summary(command, state, groups);
+  }
+  return status_after(line, result, state, unfitting);
+}
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,165 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/letter_view.hpp"
+#include "text/columns.hpp"
+#include "text/printable.hpp"
+
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+namespace tidings::dead_letters {
+namespace {
+
+constexpr std::size_t kLabelWidth = 12;
+constexpr std::size_t kWidestText = 100;
+
+/// Lines of `label   text`, wrapped under the text.
+class Sheet {
+ public:
+  explicit Sheet(const Terminal& terminal) : terminal_(terminal) {}
+
+  void line(std::string_view label, std::string_view untrusted) {
+    const std::size_t width = terminal_.is_terminal
+                                  ? std::min(terminal_.width, kWidestText + kLabelWidth) - kLabelWidth
+                                  : Terminal::kUnlimited;
+    std::string head(label);
+    head.resize(kLabelWidth, ' ');
+    for (const auto& each : tools::wrap(tools::printable(untrusted), width)) {
+      text_ += styled(terminal_, Style::Dim, head) + each + "\n";
+      head.assign(kLabelWidth, ' ');
+    }
+  }
+  void heading(std::string_view title) { text_ += "\n" + styled(terminal_, Style::Bold, title) + "\n"; }
+  /// Indented, as it is but for what is not printable.
+  void block(const std::string& untrusted) {
+    std::istringstream lines(untrusted);
+    for (std::string each; std::getline(lines, each);) text_ += "  " + tools::printable(each) + "\n";
+  }
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
+
+ private:
+  const Terminal& terminal_;
+  std::string text_;
+};
+
+std::string state_line(const Command& command, const deadletter::StoredLetter& stored) {
+  const std::string state(state_of(stored));
+  if (stored.resolution) {
+    const std::string note =
+        stored.resolution_note.empty() ? "" : ": " + command.masked(stored.resolution_note);
+    return state + " " + command.ago(*stored.reprocessed_at) + note;
+  }
+  if (state == "running") return "its handler is at work on it now, for " + stored.claim->by;
+  if (state == "unresolved") return state;
+  const std::string by = stored.claim
+                             ? (stored.claim->alive ? ", taken by " : ", was taken by ") + stored.claim->by
+                             : ", not taken yet: is the service running?";
+  return "waiting to be delivered again since " + readable_time(*stored.redrive_requested_at) + by;
+}
+
+void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
+  const DeadLetter& letter = stored.letter;
+  const Metadata& metadata = letter.metadata;
+  sheet.line("state", state_line(command, stored));
+  sheet.line("event", letter.event_type + (letter.schema_version > 1
+                                               ? " (version " + std::to_string(letter.schema_version) + ")"
+                                               : ""));
+  sheet.line("handler",
+             (letter.handler.empty() ? "(none)" : letter.handler) + " of service " + letter.service);
+  sheet.line("error", error_text(command, letter.error_type, letter.error_message));
+  sheet.line("gave up", readable_time(letter.failed_at) + ", " + command.ago(letter.failed_at) + ", " +
+                            std::string(to_string(letter.reason)) + " after " +
+                            (letter.retry_count == 1 ? std::string("1 retry")
+                                                     : grouped(letter.retry_count) + " retries"));
+  sheet.line("cause", letter.error_fingerprint);
+  sheet.line("event id", metadata.event_id.to_string());
+  sheet.line("correlation", command.masked(metadata.correlation_id.to_string()));
+  if (metadata.causation_id) sheet.line("caused by", metadata.causation_id->to_string());
+  if (stored.edited_from) sheet.line("edited from", stored.edited_from->to_string());
+  if (metadata.traceparent) sheet.line("trace", metadata.traceparent->to_string());
+  if (letter.ordering_key) sheet.line("key", command.masked(*letter.ordering_key));
+  sheet.line("published", readable_time(metadata.published_at) + " by " + metadata.source.str());
+  for (const auto& [name, value] : metadata.attributes) {
+    const bool hidden = !command.line().reveal && command.redactor().denies(name);
+    sheet.line(name, hidden ? "[redacted]" : command.masked(value));
+  }
+}
+
+std::string milliseconds(std::chrono::microseconds duration) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.1f ms", static_cast<double>(duration.count()) / 1000);
+  return text;
+}
+
+void add_attempts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
+  const auto& attempts = stored.letter.attempts;
+  if (attempts.empty()) return;
+  sheet.heading("Attempts");
+  for (std::size_t i = 0; i < attempts.size(); ++i) {
+    const Attempt& attempt = attempts[i];
+    const bool gap = i > 0 && stored.letter.retry_count + 1 > attempts.size() && i == attempts.size() / 2;
+    if (gap)
+      sheet.line("  ...",
+                 std::to_string(stored.letter.retry_count + 1 - attempts.size()) + " more, not kept");
+    std::string when = to_rfc3339(attempt.at).substr(11, 12);
+    if (i == 0 || attempt.at - attempts[i - 1].at > std::chrono::hours(24)) when = readable_time(attempt.at);
+    sheet.line("  " + std::to_string(i + 1),
+               when + ", " + milliseconds(attempt.duration) + "  " +
+                   error_text(command, attempt.error_type, attempt.error_message));
+  }
+}
+
+void add_payload(Sheet& sheet, const Command& command, const EncodedData& data) {
+  if (data.encoding == DataEncoding::None) {
+    sheet.heading("Payload");
+    return sheet.block("none: " + command.masked(data.problem));
+  }
+  sheet.heading(data.encoding == DataEncoding::Cbor ? "Payload (kept as CBOR: JSON cannot say all of it)"
+                                                    : "Payload");
+  try {
+    const Json payload = command.masked_json(decode_data(data.bytes, data.encoding));
+    sheet.block(payload.dump(2, ' ', false, Json::error_handler_t::replace));
+  } catch (const Error& error) {
+    sheet.block(std::string("cannot be read: ") + error.what());
+  }
+}
+
+void say_what_next(Command& command, const deadletter::StoredLetter& stored) {
+  const std::string id = std::to_string(stored.id);
+  const std::string state(state_of(stored));
+  command.advise("");
+  if (state == "unresolved") {
+    command.advise("Deliver it again: " + command.self() + " retry " + id + " --wait");
+    command.advise("Or correct it: " + command.self() + " edit " + id + "   give it up: " + command.self() +
+                   " discard " + id + " --reason '...'");
+  } else if (state == "discarded") {
+    command.advise("Take it back: " + command.self() + " undo " + id);
+  }
+  command.advise("The whole request: " + command.self() + " trace " +
+                 tools::printable(stored.letter.metadata.correlation_id.to_string()));
+}
+
+}  // namespace
+
+ExitStatus run_show(Command& command) {
+  const auto stored = command.letter(command.line().letters.front());
+  if (command.line().json) {
+    OrderedJson letter = letter_to_json(command, stored);
+    letter["attempts"] = attempts_to_json(command, stored);
+    letter["event"] = event_to_json(command, stored);
+    command.print_json({{"letter", std::move(letter)}});
+    return ExitStatus::Ok;
+  }
+  Sheet sheet(command.streams().out_terminal);
+  sheet.line("letter", std::to_string(stored.id));
+  add_facts(sheet, command, stored);
+  add_attempts(sheet, command, stored);
+  add_payload(sheet, command, stored.letter.data);
+  command.print(sheet.text());
+  say_what_next(command, stored);
+  return ExitStatus::Ok;
+}
+
+}  // namespace tidings::dead_letters

@@ -1,0 +1,172 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/letter_view.hpp"
+#include "text/columns.hpp"
+#include "text/printable.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace tidings::dead_letters {
+namespace {
+
+constexpr std::size_t kMostLetters = 10'000;
+
+/// One event of the request: with its letters, or, known only as a cause, without.
+struct Event {
+  std::vector<const deadletter::StoredLetter*> letters;
+  std::vector<EventId> children;
+  std::optional<EventId> cause;
+  Timestamp published_at = Timestamp::max();
+};
+
+using Events = std::map<EventId, Event>;
+
+Events events_of(const std::vector<deadletter::StoredLetter>& letters) {
+  Events events;
+  for (const auto& stored : letters) {
+    const Metadata& metadata = stored.letter.metadata;
+    Event& event = events[metadata.event_id];
+    event.letters.push_back(&stored);
+    event.cause = metadata.causation_id;
+    event.published_at = metadata.published_at;
+  }
+  for (const auto& stored : letters) {
+    const auto& cause = stored.letter.metadata.causation_id;
+    if (!cause) continue;
+    auto& children = events[*cause].children;
+    const EventId& id = stored.letter.metadata.event_id;
+    if (std::find(children.begin(), children.end(), id) == children.end()) children.push_back(id);
+    events[*cause].published_at = std::min(events[*cause].published_at, stored.letter.metadata.published_at);
+  }
+  return events;
+}
+
+std::vector<EventId> in_order_of_publishing(std::vector<EventId> ids, const Events& events) {
+  std::stable_sort(ids.begin(), ids.end(), [&](const EventId& left, const EventId& right) {
+    return events.at(left).published_at < events.at(right).published_at;
+  });
+  return ids;
+}
+
+std::vector<EventId> roots_of(const Events& events) {
+  std::vector<EventId> roots;
+  for (const auto& [id, event] : events) {
+    if (!event.cause) roots.push_back(id);
+  }
+  // A circle, which only damaged rows can make, is entered at its first event.
+  if (roots.empty() && !events.empty()) roots.push_back(events.begin()->first);
+  return in_order_of_publishing(std::move(roots), events);
+}
+
+/// Draws and lists the tree. Not recursive: chains may be as long as somebody made them.
+class Story {
+ public:
+  Story(const Command& command, const Events& events, const Terminal& terminal)
+      : command_(command), events_(events), terminal_(terminal) {}
+
+  std::string draw() {
+    for (const EventId& root : roots_of(events_)) {
+      open_.push_back({root, "", "  "});
+      draw_open();
+    }
+    return text_;
+  }
+
+ private:
+  struct Node {
+    EventId id;
+    /// What stands before its first line, and before all that hangs below it.
+    std::string before;
+    std::string below;
+  };
+
+  void draw_open() {
+    while (!open_.empty()) {
+      const Node node = open_.back();
+      open_.pop_back();
+      if (!seen_.insert(node.id).second) continue;
+      draw_event(node);
+      push_children(node);
+    }
+  }
+
+  /// The last first, as what is pushed last is drawn first.
+  void push_children(const Node& node) {
+    const auto children = in_order_of_publishing(events_.at(node.id).children, events_);
+    for (std::size_t i = children.size(); i-- > 0;) {
+      const bool last = i + 1 == children.size();
+      open_.push_back(
+          {children[i], node.below + (last ? "`- " : "|- "), node.below + (last ? "   " : "|  ")});
+    }
+  }
+
+  void add(const std::string& line) { text_ += tools::cut_to_width(line, terminal_.width) + "\n"; }
+
+  void draw_event(const Node& node) {
+    const Event& event = events_.at(node.id);
+    if (event.letters.empty()) {
+      return add(node.before + "event " + node.id.to_string() + "  (no dead letter: handled, or purged)");
+    }
+    const DeadLetter& first = event.letters.front()->letter;
+    add(node.before + tools::printable(first.event_type) + "  " + readable_time(first.metadata.published_at));
+    for (const auto* stored : event.letters) {
+      const DeadLetter& letter = stored->letter;
+      add(node.below + "* letter " + std::to_string(stored->id) + ", " +
+          tools::printable(letter.handler.empty() ? "(no handler)" : letter.handler) + ": " +
+          std::string(state_of(*stored)) + ": " +
+          tools::printable(error_text(command_, letter.error_type, letter.error_message)));
+    }
+  }
+
+  const Command& command_;
+  const Events& events_;
+  const Terminal& terminal_;
+  std::vector<Node> open_;
+  std::set<EventId> seen_;
+  std::string text_;
+};
+
+OrderedJson events_to_json(const Command& command, const Events& events) {
+  std::vector<EventId> ids;
+  for (const auto& [id, event] : events) ids.push_back(id);
+  OrderedJson list = OrderedJson::array();
+  for (const EventId& id : in_order_of_publishing(std::move(ids), events)) {
+    const Event& event = events.at(id);
+    OrderedJson letters = OrderedJson::array();
+    for (const auto* stored : event.letters) letters.push_back(letter_to_json(command, *stored));
+    list.push_back(
+        {{"event_id", id.to_string()},
+         {"causation_id", event.cause ? OrderedJson(event.cause->to_string()) : OrderedJson(nullptr)},
+         {"letters", std::move(letters)}});
+  }
+  return list;
+}
+
+}  // namespace
+
+ExitStatus run_trace(Command& command) {
+  const std::string& correlation = *command.line().correlation_id;
+  const auto page = command.reader().list({.correlation_id = correlation}, kMostLetters, {},
+                                          deadletter::ListOrder::OldestFirst);
+  if (page.letters.empty()) {
+    throw Refusal(ExitStatus::NoInput, "no letter belongs to the request " + tools::printable(correlation) +
+                                           ": nothing of it failed, or its letters were purged");
+  }
+  const auto events = events_of(page.letters);
+  if (command.line().json) {
+    command.print_json({{"correlation_id", command.masked(correlation)},
+                        {"events", events_to_json(command, events)},
+                        {"more", page.next.has_value()}});
+    return ExitStatus::Ok;
+  }
+  command.print(Story(command, events, command.streams().out_terminal).draw());
+  if (page.next) command.advise("Only the first 10,000 letters are shown.");
+  command.advise("One letter: " + command.self() + " show " + std::to_string(page.letters.front().id) +
+                 "   Deliver all of them again: " + command.self() + " retry --correlation-id " +
+                 tools::printable(correlation) + " --wait");
+  return ExitStatus::Ok;
+}
+
+}  // namespace tidings::dead_letters
