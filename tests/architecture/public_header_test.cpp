@@ -1,4 +1,3 @@
-#include "architecture/compiler.hpp"
 #include "architecture/tree.hpp"
 
 #include <gmock/gmock.h>
@@ -10,7 +9,6 @@
 namespace tidings::architecture {
 namespace {
 
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 std::vector<TreeFile> public_headers() {
@@ -21,30 +19,7 @@ std::vector<TreeFile> public_headers() {
   return headers;
 }
 
-std::string module_of(const TreeFile& header) { return header.path.substr(0, header.path.find('/')); }
-
-/// As users write it: `tidings/bus.hpp`.
-std::string included_as(const TreeFile& header) {
-  return header.path.substr(header.path.find("/include/") + 9);
-}
-
-std::string test_name(const ::testing::TestParamInfo<TreeFile>& info) {
-  std::string name = included_as(info.param);
-  for (char& c : name) {
-    if (c == '/' || c == '.') c = '_';
-  }
-  return name;
-}
-
-class PublicHeader : public ::testing::TestWithParam<TreeFile> {};
-
-TEST_P(PublicHeader, StandsAlone) {
-  const std::string include = "#include <" + included_as(GetParam()) + ">\n";
-  const auto compilation = compile_in(module_of(GetParam()), include);
-  EXPECT_TRUE(compilation.accepted) << compilation.messages;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, PublicHeader, ::testing::ValuesIn(public_headers()), test_name);
+// That each header stands alone is checked by the preset clang, which compiles each by itself.
 
 TEST(PublicHeaders, KeepHeavyHeadersFromTheirUsers) {
   for (const TreeFile& header : public_headers()) {
