@@ -190,7 +190,9 @@ TEST_F(ChangingVerbsTest, BackupRefusesToOverwrite) {
 TEST_F(ChangingVerbsTest, MistakesSayWhatToWriteInstead) {
   const std::vector<std::pair<std::vector<std::string>, const char*>> mistakes = {
       {{}, "no verb"},
-      {{"lst"}, "--help"},
+      {{"lst"}, "\"lst\" is no verb; write what to do: list groups show"},
+      {{"--db", "x.db"}, "no verb; write"},
+      {{"list", "--colour"}, "see dead-letters list --help"},
       {{"list", "--since", "yesterday"}, "write how long ago"},
       {{"list", "--limit", "0"}, "whole number from 1"},
       {{"list", "--limit", "10001"}, "is above 10000"},
