@@ -95,7 +95,9 @@ TEST_F(ChangingVerbsTest, RetrySaysWhatFailedAgain) {
 }
 
 TEST_F(ChangingVerbsTest, RetryGivesUpWaitingInTime) {
-  EXPECT_EQ(call({"retry", "1", "--timeout", "0s"}).status, 75);
+  const auto answer = call({"retry", "1", "--timeout", "0s"});
+  EXPECT_EQ(answer.status, 75);
+  EXPECT_THAT(answer.out, HasSubstr("1 letter still waits to be delivered."));
 }
 
 TEST_F(ChangingVerbsTest, DiscardKeepsTheReasonAndUndoTakesItBack) {
