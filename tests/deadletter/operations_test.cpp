@@ -6,6 +6,10 @@
 
 #include <SQLiteCpp/Transaction.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <fstream>
 #include <iterator>
 
@@ -115,6 +119,22 @@ TEST_F(OperationsTest, StopsBetweenBatchesWhenAsked) {
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE resolution = 'discarded'"),
             std::to_string(progress.changed));
   EXPECT_EQ(query("SELECT letters FROM tidings_audit"), std::to_string(progress.changed));
+}
+
+TEST_F(OperationsTest, KilledBetweenBatchesItLeavesWholeBatches) {
+  store_letters(4, 5'100);
+  const Watch deadly{.progress = [](const Progress&) { ::kill(::getpid(), SIGKILL); }};
+  const int status = run_in_child([&] {
+    static_cast<void>(operations().redrive({}, {}, deadly));
+    return true;
+  });
+  EXPECT_TRUE(WIFSIGNALED(status));
+  const auto marked =
+      query("SELECT count(*) FROM dead_letters WHERE redrive_id = 1 AND redrive_requested_at > 0");
+  EXPECT_NE(marked, "0");
+  EXPECT_EQ(query("SELECT letters FROM tidings_redrives"), marked);
+  EXPECT_EQ(query("SELECT letters FROM tidings_audit"), marked);
+  EXPECT_EQ(operations().redrive({}, {}, {}).progress.changed, 5'100 - std::stoll(marked));
 }
 
 TEST_F(OperationsTest, LeavesLettersThatComeMeanwhile) {

@@ -95,7 +95,9 @@ TEST_F(ChangingVerbsTest, RetrySaysWhatFailedAgain) {
 }
 
 TEST_F(ChangingVerbsTest, RetryGivesUpWaitingInTime) {
-  EXPECT_EQ(call({"retry", "1", "--timeout", "0s"}).status, 75);
+  const auto answer = call({"retry", "1", "--timeout", "0s"});
+  EXPECT_EQ(answer.status, 75);
+  EXPECT_THAT(answer.out, HasSubstr("1 letter still waits to be delivered."));
 }
 
 TEST_F(ChangingVerbsTest, DiscardKeepsTheReasonAndUndoTakesItBack) {
@@ -190,7 +192,9 @@ TEST_F(ChangingVerbsTest, BackupRefusesToOverwrite) {
 TEST_F(ChangingVerbsTest, MistakesSayWhatToWriteInstead) {
   const std::vector<std::pair<std::vector<std::string>, const char*>> mistakes = {
       {{}, "no verb"},
-      {{"lst"}, "--help"},
+      {{"lst"}, "\"lst\" is no verb; write what to do: list groups show"},
+      {{"--db", "x.db"}, "no verb; write"},
+      {{"list", "--colour"}, "see dead-letters list --help"},
       {{"list", "--since", "yesterday"}, "write how long ago"},
       {{"list", "--limit", "0"}, "whole number from 1"},
       {{"list", "--limit", "10001"}, "is above 10000"},

@@ -242,16 +242,32 @@ constexpr std::array<VerbEntry, 15> kVerbs = {{
      &make_backup},
 }};
 
+/// What stands where a verb should.
+std::optional<std::string> misspelt_verb(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const bool is_value = i > 0 && arguments[i - 1] == "--db";
+    if (!is_value && !arguments[i].starts_with('-')) return arguments[i];
+  }
+  return std::nullopt;
+}
+
+[[noreturn]] void refuse_without_verb(const std::vector<std::string>& arguments) {
+  const auto misspelt = misspelt_verb(arguments);
+  std::string message = misspelt ? "\"" + tools::printable(*misspelt, 80) + "\" is no verb" : "no verb";
+  message += "; write what to do:";
+  for (const auto& name : verb_names()) message += " " + name;
+  throw Refusal(ExitStatus::Usage, message);
+}
+
 /// CLI11's messages name the option; what they lack is where to look.
-[[noreturn]] void refuse(const CLI::ParseError& error, const CLI::App& app) {
+[[noreturn]] void refuse(const CLI::ParseError& error, const CLI::App& app,
+                         const std::vector<std::string>& arguments) {
   const auto verbs = app.get_subcommands();
-  const std::string help =
-      verbs.empty() ? "dead-letters --help" : "dead-letters " + verbs.front()->get_name() + " --help";
-  const std::string message = verbs.empty() && app.get_subcommands().empty() &&
-                                      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr
-                                  ? "no verb; write what to do, for example dead-letters groups"
-                                  : tools::printable(error.what(), kQuoted);
-  throw Refusal(ExitStatus::Usage, message + "; see " + help);
+  const bool lacks_verb = verbs.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (lacks_verb) refuse_without_verb(arguments);
+  const std::string help = verbs.empty() ? "" : verbs.front()->get_name() + " ";
+  throw Refusal(ExitStatus::Usage,
+                tools::printable(error.what(), kQuoted) + "; see dead-letters " + help + "--help");
 }
 
 void add(std::vector<std::string>& words, const char* option, const std::optional<std::string>& value) {
@@ -308,7 +324,7 @@ std::variant<RawCommandLine, Information> parse_raw(const std::vector<std::strin
   } catch (const CLI::CallForVersion&) {
     return Information{std::string(kVersion)};
   } catch (const CLI::ParseError& error) {
-    refuse(error, app);
+    refuse(error, app, arguments);
   }
   return raw;
 }

@@ -128,6 +128,9 @@ void print_summary(Command& command, const RedriveState& state,
   }
   print_causes(command, groups);
   if (state.state == "open") {
+    const auto rest = state.letters - state.succeeded - state.failed;
+    command.print(counted(rest, "letter") + " still " + (rest == 1 ? "waits" : "wait") +
+                  " to be delivered.\n");
     command.advise("The service goes on with the rest. How far it is: " + command.self() + " doctor");
   } else if (state.failed > 0) {
     command.advise(
