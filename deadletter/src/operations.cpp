@@ -1,6 +1,7 @@
 #include <tidings/deadletter/operations.hpp>
 
 #include "audit.hpp"
+#include "backup.hpp"
 #include "bulk_change.hpp"
 #include "database_file.hpp"
 #include "erasure.hpp"
@@ -298,7 +299,8 @@ void Operations::backup(const std::filesystem::path& target) {
                 "there is a file " + printable(whole.native()) + " already; give another name");
   }
   implementation_->call([&] {
-    back_up(implementation_->path(), whole, "", steady_clock::now() + implementation_->busy_timeout());
+    back_up(implementation_->path(), whole, "", steady_clock::now() + implementation_->busy_timeout(),
+            "nothing was copied");
     WriteTransaction transaction(implementation_->connection());
     Audit(implementation_->actor(), "backup", "{}", whole.native()).add(implementation_->connection(), 0);
     transaction.commit();
