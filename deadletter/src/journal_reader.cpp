@@ -32,6 +32,9 @@ constexpr const char* kNextId =
     "SELECT 1 + max(ifnull((SELECT max(id) FROM tidings_journal), 0),"
     " ifnull((SELECT max(journal_id) FROM tidings_journal_deliveries), 0))";
 
+/// Owed deliveries are large to move, and pages are about this long.
+constexpr std::size_t kReserved = 1024;
+
 bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -119,6 +122,7 @@ std::vector<OwedDelivery> JournalReader::owed(const OwedQuery& query, std::strin
   scan_.text(query.event_type);
   scan_.text(quoted);
   std::vector<OwedDelivery> result;
+  result.reserve(std::min(query.limit, kReserved));
   while (result.size() < query.limit && scan_.step()) {
     OwedDelivery owed;
     if (read_owed(query.handler, owed)) result.push_back(std::move(owed));
@@ -127,10 +131,9 @@ std::vector<OwedDelivery> JournalReader::owed(const OwedQuery& query, std::strin
 }
 
 bool JournalReader::read_owed(std::string_view handler, OwedDelivery& owed) {
-  auto handlers = handlers_from_json(scan_.column_text(kHandlersColumn));
-  if (!handlers || !contains(*handlers, handler)) return false;
+  if (!contains(handlers_of_scan(), handler)) return false;
   owed = read_event(scan_);
-  owed.handlers = *std::move(handlers);
+  owed.handlers = handlers_;
   owed.delivery.journal_id = owed.journal_id;
   owed.delivery.handler = handler;
   add_deliveries(owed);
@@ -140,6 +143,16 @@ bool JournalReader::read_owed(std::string_view handler, OwedDelivery& owed) {
                    "; correct its row, or restore a backup";
   }
   return true;
+}
+
+/// Empty for what cannot be read. Most events of a type have the same, and one parse does for many rows.
+const std::vector<std::string>& JournalReader::handlers_of_scan() {
+  const std::string_view text = scan_.column_text(kHandlersColumn);
+  if (text != handlers_text_) {
+    handlers_ = handlers_from_json(text).value_or(std::vector<std::string>());
+    handlers_text_ = text;
+  }
+  return handlers_;
 }
 
 void JournalReader::add_deliveries(OwedDelivery& owed) {

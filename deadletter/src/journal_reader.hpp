@@ -42,6 +42,7 @@ class JournalReader {
  private:
   /// Whether the event of the scan's row is owed to the handler; then it is in `owed`.
   [[nodiscard]] bool read_owed(std::string_view handler, OwedDelivery& owed);
+  [[nodiscard]] const std::vector<std::string>& handlers_of_scan();
   void add_deliveries(OwedDelivery& owed);
   [[nodiscard]] std::vector<std::string> handlers_of(std::int64_t journal_id);
   [[nodiscard]] bool is_done(std::int64_t journal_id, const std::string& handler);
@@ -51,6 +52,8 @@ class JournalReader {
   Connection connection_;
   Prepared scan_;
   Prepared deliveries_;
+  std::string handlers_text_;  // what was parsed last, and what it says
+  std::vector<std::string> handlers_;
 };
 
 }  // namespace tidings::deadletter

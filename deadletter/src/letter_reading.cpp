@@ -113,6 +113,8 @@ void read_claim(RowReader& row, StoredLetter& stored) {
 
 Attributes attributes_from_json(std::string_view text) {
   Attributes attributes;
+  // Most events have none.
+  if (text == "{}") return attributes;
   const auto json = nlohmann::ordered_json::parse(text);
   for (const auto& [name, value] : json.get_ref<const nlohmann::ordered_json::object_t&>()) {
     attributes.emplace_back(name, value.get<std::string>());

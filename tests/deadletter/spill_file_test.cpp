@@ -158,6 +158,20 @@ TEST_F(SpillFileTest, GivesUpOnALockThatIsNotReleased) {
   EXPECT_THAT(append(spill, {"one"}), Each(""));
 }
 
+TEST_F(SpillFileTest, AppendsToTheFileThatIsAtThePathWhenItGetsTheLock) {
+  write_file(path(), "");
+  const int old = ::open(path().c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(old, LOCK_EX), 0);
+  SpillFile spill(path(), {});
+  spill.open();
+  std::thread appending([&] { EXPECT_THAT(append(spill, {"one"}), Each("")); });
+  write_file(folder_.path("new.jsonl"), "zero\n");
+  std::filesystem::rename(folder_.path("new.jsonl"), path());
+  ::close(old);
+  appending.join();
+  EXPECT_EQ(read_file(path()), "zero\none\n");
+}
+
 TEST_F(SpillFileTest, LosesNoLineToOtherProcesses) {
   const auto write = [&](const std::string& name) {
     SpillFile spill(path(), {});
