@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <exception>
 #include <iterator>
 #include <utility>
@@ -84,31 +85,35 @@ std::optional<Instant> Redriver::tick(Instant now) {
     const MutexLock lock(mutex_);
     settle = must_flush(now);
     look = look_;
-    if (stopping_ && !settle) return std::nullopt;
+    if (stopping_ && results_.empty() && held_.empty()) return std::nullopt;
   }
   if (settle) flush();
   if (look || now >= next_poll_ || (next_claim_ && now >= *next_claim_)) poll(now);
   Instant next = std::min(next_poll_, next_claim_.value_or(next_poll_));
   const MutexLock lock(mutex_);
-  if (oldest_result_) next = std::min(next, *oldest_result_ + kSettledWithin);
-  if (stopping_) return oldest_result_ ? std::optional(next) : std::nullopt;
-  return look_ ? now : next;
+  if (oldest_result_) next = std::min(next, std::max(*oldest_result_ + kSettledWithin, settle_again_));
+  return look_ && !stopping_ ? now : next;
 }
 
 void Redriver::poll(Instant now) {
+  bool stopping = false;
   bool claims = false;
   bool settled = false;
   {
     const MutexLock lock(mutex_);
-    if (stopping_) return;
-    looking_ = true;
+    stopping = stopping_;
+    looking_ = !stopping;
     settled = std::exchange(settled_, false);
     claims = std::exchange(look_, false) || (next_claim_ && now >= *next_claim_);
     if (now >= next_poll_) claims = std::exchange(look_later_, false) || claims;
   }
   try {
-    const bool changed = redrives_->changed();
-    if (now >= next_poll_) tend(now);
+    const bool changed = !stopping && redrives_->changed();
+    if (now >= next_poll_) tend(now);  // also while the bus stops: handlers may run on for long
+    if (stopping) {
+      claims = false;
+      next_claim_.reset();
+    }
     if (claims || changed) claim(now);
     keys_are_due_ = keys_are_due_ || changed || settled;
     if (keys_are_due_ && now >= next_keys_) refresh_keys();
@@ -154,7 +159,8 @@ void Redriver::claim(Instant now) {
   unfinished_look_ = false;
   while (claim_once(now)) {
     const MutexLock lock(mutex_);
-    if (stopping_ || held_.size() >= kMostHeld) break;
+    // What was handed back is not taken again at once: its reason may last.
+    if (stopping_ || look_later_ || held_.size() >= kMostHeld) break;
   }
   if (!unfinished_look_) return;
   const Instant ended = clock_->monotonic_now();
@@ -182,9 +188,9 @@ bool Redriver::claim_once(Instant now) {
                                         .waiting = waiting});
   next_claim_ = claim.next;
   for (const UnreadableLetter& letter : claim.unreadable) log_.redrive_unreadable(letter);
+  hold(claim);
   unfinished_look_ = claim.more && claim.letters.empty();
   if (claim.letters.empty()) return false;
-  hold(claim);
   log_.redrive_claimed(claim.letters.size());
   for (ClaimedLetter& letter : claim.letters) calls_.deliver(std::move(letter));
   return true;
@@ -229,7 +235,10 @@ void Redriver::block(const Block& block) {
 
 // --- on handlers' threads ---
 
+bool Redriver::may_flush(Instant now) const { return !results_.empty() && now >= settle_again_; }
+
 bool Redriver::must_flush(Instant now) const {
+  if (!may_flush(now)) return false;
   return results_.size() >= kSettledAtOnce || (oldest_result_ && now >= *oldest_result_ + kSettledWithin);
 }
 
@@ -279,9 +288,10 @@ void Redriver::end(RedriveResult result) {
       held_.erase(held);
     }
     results_.push_back(std::move(result));
+    const Instant now = clock_->monotonic_now();
     first = !oldest_result_;
-    if (first) oldest_result_ = clock_->monotonic_now();
-    settle = settle || stopping_ || held_.empty() || must_flush(*oldest_result_);
+    if (first) oldest_result_ = now;
+    settle = may_flush(now) && (settle || stopping_ || held_.empty() || must_flush(now));
   }
   if (settle) {
     flush();
@@ -292,11 +302,16 @@ void Redriver::end(RedriveResult result) {
 
 void Redriver::flush() noexcept {
   std::vector<RedriveResult> batch;
+  std::ptrdiff_t returned = 0;
   {
     const MutexLock lock(mutex_);
     batch.swap(results_);
     oldest_result_.reset();
     settling_ += batch.size();
+    returned = std::count_if(batch.begin(), batch.end(), [](const RedriveResult& result) {
+      return result.end == RedriveResult::End::Returned;
+    });
+    look_later_ = look_later_ || returned > 0;
   }
   if (batch.empty()) return;
   bool kept = true;
@@ -310,15 +325,12 @@ void Redriver::flush() noexcept {
     const MutexLock lock(mutex_);
     settling_ -= batch.size();
     if (!kept) {
-      oldest_result_ = clock_->monotonic_now() + kFirstBackoff;
+      settle_again_ = clock_->monotonic_now() + kFirstBackoff;
+      oldest_result_ = settle_again_;
       results_.insert(results_.begin(), std::make_move_iterator(batch.begin()),
                       std::make_move_iterator(batch.end()));
     } else {
-      const auto returned = std::count_if(batch.begin(), batch.end(), [](const RedriveResult& result) {
-        return result.end == RedriveResult::End::Returned;
-      });
       settled_ = true;
-      look_later_ = look_later_ || returned > 0;
       look_ = look_ || (held_.size() < kHungry && returned < std::ssize(batch) && !stopping_);
     }
     changed_.notify_all();

@@ -86,6 +86,7 @@ class Redriver {
   void block(const Block& block) TIDINGS_REQUIRES(mutex_);
   void refresh_keys();
   void failed(std::string_view problem, Instant now);
+  [[nodiscard]] bool may_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool must_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
 
   Redrives* const redrives_;
@@ -113,6 +114,8 @@ class Redriver {
   std::vector<RedriveResult> results_ TIDINGS_GUARDED_BY(mutex_);
   std::optional<Instant> oldest_result_ TIDINGS_GUARDED_BY(mutex_);
   std::size_t settling_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  /// The sink could not keep results: it is not asked again before.
+  Instant settle_again_ TIDINGS_GUARDED_BY(mutex_){};
   /// tick() is to claim at once; at its next poll.
   bool look_ TIDINGS_GUARDED_BY(mutex_) = true;
   bool look_later_ TIDINGS_GUARDED_BY(mutex_) = false;

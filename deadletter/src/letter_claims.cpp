@@ -4,6 +4,7 @@
 
 #include <tidings/error.hpp>
 
+#include <SQLiteCpp/Exception.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -140,20 +141,28 @@ LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& c
 }
 
 bool LetterClaims::full(Round& round) const {
-  const bool is_full =
-      round.claim.letters.size() >= round.wanted.most_letters || round.bytes >= round.wanted.most_bytes;
+  const bool is_full = round.failed || round.claim.letters.size() >= round.wanted.most_letters ||
+                       round.bytes >= round.wanted.most_bytes;
   round.claim.more = round.claim.more || is_full;
   return is_full;
 }
 
 void LetterClaims::claim_all(Round& round, const std::vector<Candidate>& candidates) {
-  std::vector<std::pair<const Candidate*, const ServedHandler*>> served;
+  ServedCandidates served;
   for (const Candidate& candidate : candidates) {
     if (const auto* const handler =
             handler_of(round.wanted.handlers, candidate.event_type, candidate.handler))
       served.emplace_back(&candidate, handler);
   }
-  if (!served.empty()) {
+  if (!served.empty()) claim_served(round, served);
+  if (!candidates.empty() && !full(round)) advance_to(candidates.back());
+}
+
+/// What an earlier page's transaction has claimed is the caller's, whatever becomes of this one.
+void LetterClaims::claim_served(Round& round, const ServedCandidates& served) {
+  const std::size_t letters = round.claim.letters.size();
+  const std::size_t unreadable = round.claim.unreadable.size();
+  try {
     connection_.transact(Sync::Never, [&] {
       for (const auto& [candidate, handler] : served) {
         if (full(round)) return;
@@ -161,8 +170,12 @@ void LetterClaims::claim_all(Round& round, const std::vector<Candidate>& candida
         advance_to(*candidate);
       }
     });
+  } catch (const SQLite::Exception&) {
+    if (letters == 0) throw;
+    round.claim.letters.resize(letters);
+    round.claim.unreadable.resize(unreadable);
+    round.failed = true;
   }
-  if (!candidates.empty() && !full(round)) advance_to(candidates.back());
 }
 
 void LetterClaims::advance_to(const Candidate& candidate) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -44,6 +45,7 @@ class LetterClaims {
     std::int64_t claimed_until;
     LetterClaim claim = {};
     std::size_t bytes = 0;
+    bool failed = false;
     std::map<std::int64_t, RequestRow> requests = {};
     std::map<std::int64_t, std::size_t> budgets = {};
     /// Requests of which no more is to be had now.
@@ -54,7 +56,9 @@ class LetterClaims {
 
   [[nodiscard]] std::vector<Candidate> resumable(const Round& round, std::int64_t after);
   [[nodiscard]] std::vector<Candidate> marked(const Round& round);
+  using ServedCandidates = std::vector<std::pair<const Candidate*, const ServedHandler*>>;
   void claim_all(Round& round, const std::vector<Candidate>& candidates);
+  void claim_served(Round& round, const ServedCandidates& served);
   [[nodiscard]] bool full(Round& round) const;
   [[nodiscard]] bool may_claim(Round& round, const Candidate& candidate);
   [[nodiscard]] std::size_t budget(Round& round, const RequestRow& row);

@@ -4,6 +4,8 @@
 
 #include <tidings/error.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <optional>
 
 namespace tidings::deadletter {
@@ -34,11 +36,11 @@ constexpr const char* kWithdrawBehind =
     "  AND ordering_key IS NOT NULL AND id > ? AND redrive_requested_at IS NOT NULL AND claimed_by IS NULL)";
 constexpr const char* kDue =
     "SELECT coalesce(sum(claimed_by = ?1 AND claimed_until < ?2), 0),"
-    " coalesce(sum(claimed_by <> ?1 AND (claimed_until <= ?3 OR substr(claimed_by, 1, length(?4)) <> ?4)), 0)"
+    " coalesce(sum(claimed_until <= ?3 OR substr(claimed_by, 1, length(?4)) <> ?4), 0)"
     " FROM dead_letters INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL";
 constexpr const char* kRenew =
-    "UPDATE dead_letters SET claimed_until = ?1 WHERE id IN (SELECT id FROM dead_letters INDEXED BY"
-    " dead_letters_claimed WHERE claimed_by IS NOT NULL AND claimed_by = ?2)";
+    "UPDATE dead_letters SET claimed_until = ? WHERE claimed_by = ? AND id IN (SELECT value FROM "
+    "json_each(?))";
 constexpr const char* kStale =
     "SELECT id, claimed_by, redrive_started_at FROM dead_letters INDEXED BY dead_letters_claimed"
     " WHERE claimed_by IS NOT NULL AND (claimed_until <= ?1 OR substr(claimed_by, 1, length(?2)) <> ?2) "
@@ -120,8 +122,8 @@ void RedriveSettlement::count_all(const Counts& counts, Timestamp wall, std::vec
 }
 
 /// Looks without the write lock first: mostly there is nothing to do.
-void RedriveSettlement::tend(const std::string& claimed_by, const LeaseTime& time, Timestamp wall,
-                             RedriveUpkeep& upkeep) {
+void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::int64_t>& held,
+                             const LeaseTime& time, Timestamp wall, RedriveUpkeep& upkeep) {
   const std::int64_t renewal = time.until - (time.until - time.now) / 3;
   bool renew = false;
   bool any_stale = false;
@@ -133,14 +135,16 @@ void RedriveSettlement::tend(const std::string& claimed_by, const LeaseTime& tim
       any_stale = due_.getColumn(1).getInt64() > 0;
     }
   }
-  if (renew) connection_.transact(Sync::Never, [&] { run(renew_, time.until, claimed_by); });
+  if (renew && !held.empty()) {
+    connection_.transact(Sync::Never, [&] { run(renew_, time.until, claimed_by, Json(held).dump()); });
+  }
   if (!any_stale) return;
   connection_.transact(Sync::Always, [&] {
     Counts counts;
-    const auto held = stale(time);
-    for (const HeldLetter& letter : held) end_stale(letter, wall, counts, upkeep);
+    const auto over = stale(time);
+    for (const HeldLetter& letter : over) end_stale(letter, wall, counts, upkeep);
     count_all(counts, wall, upkeep.ended);
-    upkeep.more = upkeep.more || held.size() == kMostStale;
+    upkeep.more = upkeep.more || over.size() == kMostStale;
   });
 }
 

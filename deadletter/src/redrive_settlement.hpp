@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,9 +34,11 @@ class RedriveSettlement {
     std::int64_t now = 0;
     std::int64_t until = 0;
   };
-  /// Renews the claims of `claimed_by` that have lived for a third of their lease, and ends those of others
-  /// that are past theirs.
-  void tend(const std::string& claimed_by, const LeaseTime& time, Timestamp wall, RedriveUpkeep& upkeep);
+  /// Renews the claims of `claimed_by` on these letters that have lived for a third of their lease, and ends
+  /// all that are past theirs: those of its own, too, that it does not know of, because it was told that
+  /// their commit had failed.
+  void tend(const std::string& claimed_by, const std::set<std::int64_t>& held, const LeaseTime& time,
+            Timestamp wall, RedriveUpkeep& upkeep);
 
  private:
   struct HeldLetter {

@@ -123,7 +123,11 @@ bool StoreRedrives::changed() {
 LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
   return in_database([&](Parts& parts) {
     const std::chrono::microseconds lease = request.lease;
-    return parts.claims.claim(request, claimed_by(request.claimant), internals_.boot_time() + lease.count());
+    auto claim =
+        parts.claims.claim(request, claimed_by(request.claimant), internals_.boot_time() + lease.count());
+    auto& held = held_[std::string(request.claimant)];
+    for (const ClaimedLetter& letter : claim.letters) held.insert(letter.id);
+    return claim;
   });
 }
 
@@ -135,7 +139,11 @@ std::vector<RedriveEnd> StoreRedrives::settle(std::string_view claimant,
                                               std::span<const RedriveResult> results) {
   return in_database([&](Parts& parts) {
     untidy_ = true;
-    return parts.settlement.settle(claimed_by(claimant), results);
+    auto ended = parts.settlement.settle(claimed_by(claimant), results);
+    auto& held = held_[std::string(claimant)];
+    for (const RedriveResult& result : results) held.erase(result.id);
+    if (held.empty()) held_.erase(std::string(claimant));
+    return ended;
   });
 }
 
@@ -144,9 +152,10 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
   return in_database([&](Parts& parts) {
     RedriveUpkeep upkeep;
     const std::int64_t now = internals_.boot_time();
-    parts.settlement.tend(claimed_by(claimant),
-                          {internals_.boot_id + "/", now, now + std::chrono::microseconds(lease).count()},
-                          wall, upkeep);
+    const auto held = held_.find(claimant);
+    parts.settlement.tend(claimed_by(claimant), held == held_.end() ? std::set<std::int64_t>() : held->second,
+                          {internals_.boot_id + "/", now, now + std::chrono::microseconds(lease).count()}, wall,
+                          upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);
     if (options_.retention.count() > 0 && now >= next_retention_) forget(parts, wall, upkeep);
     return upkeep;

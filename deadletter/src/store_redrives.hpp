@@ -7,8 +7,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -50,6 +53,8 @@ class StoreRedrives final : public Redrives {
 
   std::mutex mutex_;
   std::unique_ptr<Parts> parts_;  // this and what follows: guarded by mutex_
+  /// What each claimant has claimed here and not settled.
+  std::map<std::string, std::set<std::int64_t>, std::less<>> held_;
   bool suspect_ = false;
   bool untidy_ = true;
   std::int64_t next_tidy_ = 0;

@@ -35,6 +35,7 @@ class FlakyRedrives final : public Redrives {
     return real_.settle(claimant, results);
   }
   RedriveUpkeep tend(std::string_view claimant, std::chrono::milliseconds lease, Timestamp wall) override {
+    ++upkeeps;
     auto upkeep = real_.tend(claimant, lease, wall);
     if (crashed_letter != 0) upkeep.crashed.push_back(crashed_letter.exchange(0));
     return upkeep;
@@ -48,6 +49,7 @@ class FlakyRedrives final : public Redrives {
   std::atomic<int> failing_claims{0};
   std::atomic<int> failing_begins{0};
   std::atomic<int> failing_settlements{0};
+  std::atomic<int> upkeeps{0};
   std::atomic<bool> lose_claims{false};
   std::atomic<std::int64_t> crashed_letter{0};
 
@@ -161,6 +163,28 @@ TEST_F(RedriveFailureTest, AStopKeepsTheResultsThatWereNotKeptYet) {
   }
   EXPECT_THAT(unresolved(), IsEmpty());
   EXPECT_THAT(downstream_.handled(), ElementsAre(1));
+}
+
+TEST_F(RedriveFailureTest, ABusThatStopsKeepsTheClaimsOfHandlersThatRunOn) {
+  Bus bus(flaky_options());
+  Gate gate;
+  std::atomic<bool> slow{false};
+  auto handler = bus.subscribe<OrderPlaced>("handler",
+                                            [&](const OrderPlaced&) {
+                                              if (slow) return gate.pass();
+                                              throw std::runtime_error("no");
+                                            },
+                                            {.retry = once()});
+  fail(bus, 1, 1);
+  slow = true;
+  bus.redrive({});
+  gate.await_arrival();
+  EXPECT_FALSE(bus.stop(1ms).drained);
+  const int before = sink_->flaky().upkeeps;
+  while (sink_->flaky().upkeeps < before + 2) advance(1s);
+  gate.open();
+  handler.reset();
+  EXPECT_THAT(unresolved(), IsEmpty());
 }
 
 TEST_F(RedriveFailureTest, ARequestThatCannotBeWrittenDownIsRefused) {

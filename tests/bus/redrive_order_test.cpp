@@ -2,6 +2,9 @@
 
 #include "gate.hpp"
 
+#include <algorithm>
+#include <set>
+
 namespace tidings::test {
 namespace {
 
@@ -156,6 +159,40 @@ TEST_F(RedriveOrderTest, ARedriveOfPartOfAKeyLeavesItDeadForWhatFollows) {
   bus.publish(OrderPlaced{.order_id = 3, .customer = "Ada"});
   ASSERT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(letters(), ElementsAre(std::pair(2, Reason::Parked), std::pair(3, Reason::Parked)));
+}
+
+TEST_F(RedriveOrderTest, OrderIsKeptThroughFailuresParkingAndRedrivesUnderTraffic) {
+  constexpr std::int64_t kEach = 400;
+  constexpr int kKeys = 4;
+  auto real_time = options();
+  real_time.clock = system_clock();
+  Bus bus(std::move(real_time));
+  std::atomic<bool> unreliable{true};
+  auto how = keyed();
+  how.concurrency = 2;
+  auto parking = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced& order) {
+        if (unreliable && random_bits() % 16 == 0) throw std::runtime_error("now and then");
+        downstream_.handle(order);
+      },
+      std::move(how));
+  std::jthread publisher([&] {
+    for (std::int64_t id = 1; id <= kEach; ++id) {
+      for (int key = 0; key < kKeys; ++key)
+        bus.publish(OrderPlaced{.order_id = id, .customer = std::to_string(key)});
+    }
+    unreliable = false;
+  });
+  do {
+    bus.redrive({});
+    ASSERT_TRUE(bus.wait_idle(kLong));
+  } while (unreliable || !letters_->unresolved().empty());
+  for (int key = 0; key < kKeys; ++key) {
+    const auto handled = downstream_.handled(std::to_string(key));
+    EXPECT_EQ(std::set<std::int64_t>(handled.begin(), handled.end()).size(), static_cast<std::size_t>(kEach));
+    EXPECT_TRUE(std::is_sorted(handled.begin(), handled.end()));
+  }
 }
 
 TEST_F(RedriveOrderTest, LettersLeftByAShutdownAreRedrivenByThemselves) {

@@ -104,6 +104,21 @@ TEST_F(RedriveStoreTest, UpkeepRenewsItsOwnClaims) {
   EXPECT_EQ(row("claimed_until", 2), std::to_string(boot_time_ + 30'000'000));
 }
 
+TEST_F(RedriveStoreTest, ItsOwnClaimsThatItDoesNotKnowOfEndWithTheirLease) {
+  store_marked(2);
+  static_cast<void>(claim());
+  settle(2, End::Returned);
+  execute(
+      "UPDATE dead_letters SET claimed_by = (SELECT claimed_by FROM dead_letters WHERE id = 1),"
+      " claimed_until = (SELECT claimed_until FROM dead_letters WHERE id = 1) WHERE id = 2");
+  pass(kLease - seconds(1));
+  EXPECT_EQ(tend().returned, 0U);
+  pass(seconds(2));
+  EXPECT_EQ(tend().returned, 1U);
+  EXPECT_EQ(row("claimed_by IS NULL", 1), "0");
+  EXPECT_EQ(row("claimed_by IS NULL", 2), "1");
+}
+
 TEST_F(RedriveStoreTest, AClaimThatWasNotRenewedReturnsToBeClaimed) {
   store_marked(1);
   static_cast<void>(claim("dead"));
