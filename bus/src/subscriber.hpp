@@ -38,7 +38,7 @@ class Subscriber {
         keyed(static_cast<bool>(spec.ordering_key)),
         ordering_key(std::move(spec.ordering_key)),
         core(std::move(owner)),
-        queue(options.queue_capacity, options.concurrency, keyed) {}
+        queue(options.queue_capacity, options.concurrency) {}
 
   /// Everything of the user's that could hold captures.
   struct UserCode {
@@ -78,7 +78,16 @@ class Subscriber {
 /// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
 /// once published.
 struct SubscriberList {
-  std::vector<std::shared_ptr<Subscriber>> subscribers;
+  explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone)
+      : subscribers(std::move(everyone)) {
+    for (const auto& subscriber : subscribers) {
+      if (subscriber->queued) last_queued = subscriber.get();
+    }
+    any_queued = last_queued != nullptr;
+  }
+
+  const std::vector<std::shared_ptr<Subscriber>> subscribers;
+  const Subscriber* last_queued = nullptr;
   bool any_queued = false;
 };
 
