@@ -89,7 +89,10 @@ DeliveryQueue::Batch& DeliveryQueue::begin_serving() {
   const auto is_left = [](const auto& batch) { return !batch->held_ && batch->has_more(); };
   auto found = std::find_if(batches_.begin(), batches_.end(), is_left);
   if (found == batches_.end()) found = std::find_if(batches_.begin(), batches_.end(), is_free);
-  if (found == batches_.end()) found = batches_.insert(found, std::make_unique<Batch>());
+  if (found == batches_.end()) {
+    found = batches_.insert(found, std::make_unique<Batch>());
+    if (concurrency_ > 1) (*found)->deliveries_.reserve(kLargestShare);
+  }
   (*found)->held_ = true;
   return **found;
 }
@@ -118,7 +121,7 @@ void DeliveryQueue::fill(Batch& batch) {
   } else {
     const std::size_t present = incoming_.size() - incoming_first_;
     const std::size_t share =
-        std::clamp(present / (2 * concurrency_), std::min<std::size_t>(present, 1), kLargestShare);
+        std::clamp(present / concurrency_ / 2, std::min<std::size_t>(present, 1), kLargestShare);
     const auto first = incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_);
     std::move(first, first + static_cast<std::ptrdiff_t>(share), std::back_inserter(batch.deliveries_));
     incoming_first_ += share;
