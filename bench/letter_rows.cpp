@@ -1,13 +1,12 @@
 #include "check.hpp"
 #include "raw_letters.hpp"
 #include "rows.hpp"
+#include "sample_letters.hpp"
 #include "scratch_folder.hpp"
 #include "statistics.hpp"
 
-#include <tidings/clock.hpp>
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>
-#include <tidings/ids.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -28,46 +27,13 @@ constexpr std::size_t kBatch = 256;  // LetterWriter's
 constexpr std::size_t kBatchesEachRound = 20;
 const std::string kRow = "dead letters stored, batches of 256";
 
-/// The `number`th letter: 300 bytes of payload and three attempts.
-DeadLetter make_letter(std::size_t number) {
-  static const auto ids = uuid_v7_source();
-  DeadLetter letter;
-  letter.event_type = "bench.order_placed";
-  Json data = {{"order_id", 1'000'000 + number}, {"customer", "customer-7"}, {"note", ""}};
-  data["note"] = std::string(300 - data.dump().size(), 'n');
-  letter.data = encode_data(data);
-  letter.failed_at = system_clock()->now();
-  letter.metadata.published_at = letter.failed_at;
-  letter.metadata.event_id = ids->next(letter.failed_at);
-  letter.metadata.correlation_id = CorrelationId(ids->next(letter.failed_at));
-  letter.metadata.source = Text("bench");
-  letter.service = "bench";
-  letter.handler = "send_receipt";
-  letter.error_type = "std::runtime_error";
-  letter.error_message = "the mail server at port 25 did not answer";
-  letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
-  letter.retry_count = 2;
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    letter.attempts.push_back(
-        {letter.failed_at, std::chrono::microseconds(120), letter.error_type, letter.error_message});
-  }
-  return letter;
-}
-
-std::vector<DeadLetter> make_letters(std::size_t first, std::size_t count) {
-  std::vector<DeadLetter> letters;
-  letters.reserve(count);
-  for (std::size_t number = first; number < first + count; ++number) letters.push_back(make_letter(number));
-  return letters;
-}
-
 /// A database as the store makes it, with this many letters in it.
 void fill(const std::filesystem::path& path, std::size_t letters) {
   constexpr std::size_t kAtOnce = 10'000;
   static_cast<void>(deadletter::Store::open(path));
   RawLetters raw(path, RawLetters::Synced::No);
   for (std::size_t done = 0; done < letters; done += kAtOnce)
-    raw.store(raw_rows(make_letters(done, kAtOnce)));
+    raw.store(raw_rows(sample_letters(done, kAtOnce)));
 }
 
 template <class Store>
@@ -79,7 +45,7 @@ double letters_each_second(Store store) {
 }
 
 double store_through_tidings(deadletter::Store& store) {
-  const std::vector<DeadLetter> letters = make_letters(0, kBatch * kBatchesEachRound);
+  const std::vector<DeadLetter> letters = sample_letters(0, kBatch * kBatchesEachRound);
   std::size_t stored = 0;
   const double rate = letters_each_second([&] {
     for (std::size_t first = 0; first < letters.size(); first += kBatch) {
@@ -96,7 +62,7 @@ double store_through_tidings(deadletter::Store& store) {
 double store_raw(RawLetters& raw) {
   std::vector<std::vector<RawRow>> batches;
   for (std::size_t batch = 0; batch < kBatchesEachRound; ++batch)
-    batches.push_back(raw_rows(make_letters(0, kBatch)));
+    batches.push_back(raw_rows(sample_letters(0, kBatch)));
   return letters_each_second([&] {
     for (const auto& batch : batches) raw.store(batch);
   });

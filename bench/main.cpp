@@ -1,3 +1,4 @@
+#include "comparison.hpp"
 #include "rows.hpp"
 #include "settings.hpp"
 #include "table.hpp"
@@ -8,6 +9,8 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,7 +18,7 @@ namespace tidings::bench {
 
 namespace {
 
-constexpr int kExitFailed = 1;         // a measurement whose work was not done
+constexpr int kExitFailed = 1;         // a measurement whose work was not done, or one that is worse
 constexpr int kExitUsage = 64;         // EX_USAGE of sysexits.h
 constexpr int kExitCannotCreate = 73;  // EX_CANTCREAT of sysexits.h
 
@@ -23,9 +26,11 @@ std::vector<Measurement> all_measurements() {
   std::vector<Measurement> measurements;
   add_dispatch_rows(measurements);
   add_scaling_rows(measurements);
+  add_breadth_rows(measurements);
   add_allocation_rows(measurements);
   add_queue_rows(measurements);
   add_letter_rows(measurements);
+  add_storm_rows(measurements);
   add_idle_rows(measurements);
   add_compile_time_rows(measurements);
   return measurements;
@@ -59,6 +64,23 @@ bool anything_wanted(const Settings& settings) {
                      [&](const Measurement& measurement) { return any_wanted(measurement, settings); });
 }
 
+/// Empty if none is wanted. Throws now, and not after minutes, if it is of no use.
+std::string read_old_table(const std::string& file) {
+  if (file.empty()) return "";
+  std::ifstream old(file);
+  if (!old)
+    throw std::runtime_error("cannot read " + file + ": give --compare a file that --json has written");
+  std::string json{std::istreambuf_iterator<char>(old), std::istreambuf_iterator<char>()};
+  static_cast<void>(compare_with(json, {}));
+  return json;
+}
+
+int report_changes(const std::string& old, const std::vector<Row>& rows) {
+  const Comparison comparison = compare_with(old, rows);
+  std::cout << '\n' << comparison.text;
+  return comparison.any_worse ? kExitFailed : 0;
+}
+
 int run(const Settings& settings) {
   if (!anything_wanted(settings)) {
     std::cerr << "--only: no row has a name like that; without it you see all\n";
@@ -73,6 +95,7 @@ int run(const Settings& settings) {
       return kExitCannotCreate;
     }
   }
+  const std::string old = read_old_table(settings.compare_file);
   const std::string machine = describe_machine();
   std::cout << machine << "\n\n" << std::flush;
   const std::vector<Row> rows = measure_all(settings);
@@ -81,7 +104,7 @@ int run(const Settings& settings) {
     std::cerr << "cannot write " << settings.json_file << '\n';
     return kExitCannotCreate;
   }
-  return 0;
+  return old.empty() ? 0 : report_changes(old, rows);
 }
 
 }  // namespace
@@ -95,7 +118,7 @@ int main(int argc, char** argv) {
   try {
     return tidings::bench::run(*settings);
   } catch (const std::exception& error) {
-    std::cerr << "measuring failed: " << error.what() << '\n';
+    std::cerr << "tidings_bench: " << error.what() << '\n';
     return tidings::bench::kExitFailed;
   }
 }

@@ -9,9 +9,11 @@ namespace tidings::bench {
 // One function for each file of rows.
 void add_dispatch_rows(std::vector<Measurement>& measurements);
 void add_scaling_rows(std::vector<Measurement>& measurements);
+void add_breadth_rows(std::vector<Measurement>& measurements);
 void add_allocation_rows(std::vector<Measurement>& measurements);
 void add_queue_rows(std::vector<Measurement>& measurements);
 void add_letter_rows(std::vector<Measurement>& measurements);
+void add_storm_rows(std::vector<Measurement>& measurements);
 void add_idle_rows(std::vector<Measurement>& measurements);
 void add_compile_time_rows(std::vector<Measurement>& measurements);
 

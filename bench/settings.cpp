@@ -16,6 +16,9 @@ std::optional<Settings> parse_command_line(int argc, char** argv, int& exit_code
   Settings settings;
   std::string only;
   app.add_option("--json", settings.json_file, "Write the table to FILE as JSON too")->type_name("FILE");
+  app.add_option("--compare", settings.compare_file,
+                 "Say what is worse than in FILE, which --json has written")
+      ->type_name("FILE");
   app.add_option("--only", only, "Only the rows whose name this is found in")->type_name("REGEX");
   app.add_flag("--quick", settings.quick, "Fewer repetitions and smaller tables: under two minutes");
   try {

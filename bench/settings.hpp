@@ -11,6 +11,8 @@ namespace tidings::bench {
 struct Settings {
   /// Where to write the table as JSON; empty: nowhere.
   std::string json_file;
+  /// A table as JSON, to compare with; empty: none.
+  std::string compare_file;
   /// Only rows whose name it is found in.
   std::optional<std::regex> only;
   /// Fewer and shorter repetitions, smaller tables.

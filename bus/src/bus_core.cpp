@@ -220,7 +220,8 @@ void BusCore::deliver_with_queues(const SubscriberList& list, const Payload& pay
     std::optional<std::string> key;
     if (!queued.ordering_keys.empty()) key = std::move(queued.ordering_keys[queued_index]);
     ++queued_index;
-    enqueue(subscriber, queued.event, std::move(key), result);
+    const bool last = subscriber.get() == list.last_queued;
+    enqueue(subscriber, last ? std::move(queued.event) : queued.event, std::move(key), result);
   }
 }
 

@@ -1,20 +1,22 @@
 #include "delivery_queue.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 namespace tidings::detail {
 
-bool DeliveryQueue::try_reserve() noexcept {
-  std::size_t occupied = occupied_.load();
-  while (occupied < capacity_ + redriving_.load(std::memory_order_relaxed)) {
-    if (occupied_.compare_exchange_weak(occupied, occupied + 1)) return true;
-  }
-  return false;
-}
+namespace {
+
+/// Of several permits each takes at most this many deliveries at once.
+constexpr std::size_t kLargestShare = 32;
+/// Room for so many deliveries is kept while there are none.
+constexpr std::size_t kRoomKept = 4096;
+
+}  // namespace
 
 void DeliveryQueue::release() noexcept {
-  occupied_.fetch_sub(1);
-  // Whoever waits has counted itself before it looked at occupied_, so one of the two sees the other.
+  places_.give_back();
+  // Whoever waits has counted itself before it looked at the places, so one of the two sees the other.
   if (waiters_.load() > 0) notify_waiters();
 }
 
@@ -56,13 +58,13 @@ bool DeliveryQueue::take_permit() {
 
 DeliveryQueue::Pushed DeliveryQueue::enqueue(Delivery& delivery) {
   incoming_.push_back(std::move(delivery));
+  arrived_.store(true, std::memory_order_relaxed);
   return take_permit() ? Pushed::NeedsWorker : Pushed::Queued;
 }
 
 DeliveryQueue::Pushed DeliveryQueue::push(Delivery& delivery) {
   const MutexLock lock(mutex_);
   if (mode_ != Mode::Open) return Pushed::Refused;
-  pushes_.fetch_add(1, std::memory_order_relaxed);
   const std::string* const key = delivery.ordering_key();
   if (key == nullptr) return enqueue(delivery);
   if (const auto dead = dead_keys_.find(*key); dead != dead_keys_.end()) {
@@ -83,26 +85,73 @@ DeliveryQueue::Pushed DeliveryQueue::push_retry(Delivery& delivery) {
   return enqueue(delivery);
 }
 
-std::optional<Delivery> DeliveryQueue::pop() {
-  if (single()) {
-    const std::size_t index = batch_next_.fetch_add(1, std::memory_order_acq_rel);
-    if (index < batch_.size()) return std::move(batch_[index]);
-  }
+// --- serving ---
+
+DeliveryQueue::Batch& DeliveryQueue::begin_serving() {
   const MutexLock lock(mutex_);
-  if (incoming_.empty()) {
-    --permits_;
-    return std::nullopt;
+  const auto is_free = [](const auto& batch) { return !batch->held_; };
+  const auto is_left = [](const auto& batch) { return !batch->held_ && batch->has_more(); };
+  auto found = std::find_if(batches_.begin(), batches_.end(), is_left);
+  if (found == batches_.end()) found = std::find_if(batches_.begin(), batches_.end(), is_free);
+  if (found == batches_.end()) {
+    found = batches_.insert(found, std::make_unique<Batch>());
+    if (concurrency_ > 1) (*found)->deliveries_.reserve(kLargestShare);
   }
-  if (!single()) {
-    Delivery delivery = std::move(incoming_.front());
-    incoming_.pop_front();
-    return delivery;
-  }
-  batch_.clear();
-  batch_.swap(incoming_);
-  batch_next_.store(1, std::memory_order_release);
-  return std::move(batch_.front());
+  (*found)->held_ = true;
+  return **found;
 }
+
+void DeliveryQueue::pause_serving(Batch& batch) {
+  const MutexLock lock(mutex_);
+  batch.held_ = false;
+}
+
+std::optional<Delivery> DeliveryQueue::take_more(Batch& batch) {
+  const MutexLock lock(mutex_);
+  fill(batch);
+  std::optional<Delivery> delivery = batch.take();
+  if (!delivery) delivery = take_from_others(batch);
+  if (delivery) return delivery;
+  give_back_memory(batch);
+  batch.held_ = false;
+  --permits_;
+  return std::nullopt;
+}
+
+void DeliveryQueue::fill(Batch& batch) {
+  batch.deliveries_.clear();
+  if (concurrency_ == 1) {
+    batch.deliveries_.swap(incoming_);
+  } else {
+    const std::size_t present = incoming_.size() - incoming_first_;
+    const std::size_t share =
+        std::clamp(present / concurrency_ / 2, std::min<std::size_t>(present, 1), kLargestShare);
+    const auto first = incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_);
+    std::move(first, first + static_cast<std::ptrdiff_t>(share), std::back_inserter(batch.deliveries_));
+    incoming_first_ += share;
+    if (incoming_first_ > incoming_.size() / 2) {
+      incoming_.erase(incoming_.begin(), incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_));
+      incoming_first_ = 0;
+    }
+  }
+  arrived_.store(incoming_first_ < incoming_.size(), std::memory_order_relaxed);
+  batch.next_.store(0, std::memory_order_release);
+}
+
+std::optional<Delivery> DeliveryQueue::take_from_others(const Batch& own) {
+  for (const auto& batch : batches_) {
+    if (batch.get() == &own || !batch->has_more()) continue;
+    if (auto delivery = batch->take()) return delivery;
+  }
+  return std::nullopt;
+}
+
+void DeliveryQueue::give_back_memory(Batch& batch) {
+  if (batch.deliveries_.capacity() > kRoomKept) batch.deliveries_ = std::vector<Delivery>();
+  if (incoming_.capacity() > kRoomKept && incoming_.empty()) incoming_ = std::vector<Delivery>();
+}
+
+// --- keys, and the end ---
 
 std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome outcome, bool& needs_worker) {
   const MutexLock lock(mutex_);
@@ -154,12 +203,13 @@ std::vector<Delivery> DeliveryQueue::close() {
   const MutexLock lock(mutex_);
   mode_ = Mode::Closed;
   std::vector<Delivery> rest;
-  const std::size_t first = batch_next_.exchange(kStolen, std::memory_order_acq_rel);
-  for (std::size_t index = first; index < batch_.size(); ++index) rest.push_back(std::move(batch_[index]));
-  for (Delivery& delivery : incoming_) rest.push_back(std::move(delivery));
+  for (const auto& batch : batches_) batch->surrender(rest);
+  const auto first = incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_);
+  std::move(first, incoming_.end(), std::back_inserter(rest));
   incoming_.clear();
+  incoming_first_ = 0;
   for (auto& [key, held] : lanes_) {
-    for (Delivery& delivery : held) rest.push_back(std::move(delivery));
+    std::move(held.begin(), held.end(), std::back_inserter(rest));
     held.clear();
   }
   held_ = 0;

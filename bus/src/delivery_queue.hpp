@@ -1,6 +1,7 @@
 #pragma once
 
 #include "delivery.hpp"
+#include "places.hpp"
 
 #include <tidings/detail/mutex.hpp>
 
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,23 +31,22 @@ enum class KeyOutcome : std::uint8_t {
 /// retry, or running on a worker. Bounded: each occupies a place from reservation to the end of its life.
 /// Thread-safe.
 ///
-/// Workers take deliveries while holding one of `concurrency` permits. With one permit and no keys the
-/// permit's holder takes the whole queue at once and then works through that batch without a lock.
+/// Workers take deliveries while holding one of `concurrency` permits. A permit's holder takes a batch and
+/// works through it without a lock: with one permit the whole queue at once, else a share; and it takes from
+/// another's batch when there is nothing else, so that nothing waits behind a slow handler while a permit's
+/// holder is idle.
 class DeliveryQueue {
  public:
   DeliveryQueue(std::size_t capacity, std::size_t concurrency, bool keyed)
-      : capacity_(capacity), concurrency_(concurrency), keyed_(keyed) {}
+      : places_(capacity), concurrency_(concurrency), keyed_(keyed) {}
 
   /// Takes a place for one delivery. False when there is none.
-  [[nodiscard]] bool try_reserve() noexcept;
+  [[nodiscard]] bool try_reserve() noexcept { return places_.try_take(); }
   /// Takes a place even if there is none: for a retry of a delivery that had no place so far.
-  void reserve() noexcept {
-    pushes_.fetch_add(1, std::memory_order_relaxed);
-    occupied_.fetch_add(1);
-  }
+  void reserve() noexcept { places_.take(); }
   /// Gives a place back: the delivery's life has ended, or it was not made.
   void release() noexcept;
-  [[nodiscard]] bool has_room() const noexcept { return occupied_.load() < capacity_ + redriving_.load(); }
+  [[nodiscard]] bool has_room() const noexcept { return places_.has_room(); }
   /// Blocks until there is room, or wake_publishers() was called since `wakes`.
   void wait_for_room(std::uint64_t wakes);
   [[nodiscard]] std::uint64_t wakes() const noexcept { return wakes_.load(); }
@@ -71,8 +72,16 @@ class DeliveryQueue {
   /// A retry that is due.
   [[nodiscard]] Pushed push_retry(Delivery& delivery);
 
-  /// The next delivery for the holder of a permit. Nothing: there is none, and the permit is gone.
-  [[nodiscard]] std::optional<Delivery> pop();
+  class Batch;
+  /// The batch to work through, for a worker that was given a permit.
+  [[nodiscard]] Batch& begin_serving();
+  /// The next delivery, once the batch is through. Nothing: there is none, and permit and batch are gone.
+  [[nodiscard]] std::optional<Delivery> take_more(Batch& batch);
+  /// Leaves a batch to the next worker; the permit goes with the subscriber, to the pool.
+  void pause_serving(Batch& batch);
+  /// Whether take_more() would find something. A look only, without a lock.
+  [[nodiscard]] bool has_more() const noexcept { return arrived_.load(std::memory_order_relaxed); }
+
   /// Says that the delivery that held `key` has ended. Returns those that are refused with it; each keeps its
   /// place. To be called again after they were dealt with, until there are none: the key is held so long, and
   /// order is kept. `needs_worker` is set when the caller must hand the subscriber to the pool.
@@ -112,51 +121,54 @@ class DeliveryQueue {
 
   /// Waits until nothing is queued, held or running. False at the deadline. Waiting retries count.
   [[nodiscard]] bool wait_empty(std::chrono::steady_clock::time_point deadline);
-  [[nodiscard]] bool empty() const noexcept { return occupied_.load() == 0 && !backlog_.load(); }
+  [[nodiscard]] bool empty() const noexcept { return occupied() == 0 && !backlog_.load(); }
   /// Says whether the journal holds more for this queue: then it is not empty.
   void set_backlog(bool there_is_more);
   /// Places that are free.
-  [[nodiscard]] std::size_t room() const noexcept {
-    const std::size_t occupied = occupied_.load();
-    return occupied < capacity_ ? capacity_ - occupied : 0;
-  }
-  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::size_t room() const noexcept { return places_.room(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return places_.capacity(); }
 
   void count_waiting(int change) noexcept { waiting_.fetch_add(static_cast<std::size_t>(change)); }
-  [[nodiscard]] std::size_t occupied() const noexcept { return occupied_.load(); }
+  [[nodiscard]] std::size_t occupied() const noexcept { return places_.occupied() + redriving_.load(); }
   /// Waiting for a retry, or held behind one of the same key.
   [[nodiscard]] std::size_t waiting() const;
-  /// How many deliveries were ever pushed: tells whether anything happened between two looks.
-  [[nodiscard]] std::uint64_t pushes() const noexcept { return pushes_.load(); }
+  /// How many places were ever taken: tells whether anything happened between two looks.
+  [[nodiscard]] std::uint64_t reservations() const noexcept { return places_.taken() + redrives_.load(); }
 
  private:
   enum class Mode : std::uint8_t { Open, Draining, Closed };
-  static constexpr std::size_t kStolen = SIZE_MAX / 2;
 
   [[nodiscard]] Pushed enqueue(Delivery& delivery) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool take_permit() TIDINGS_REQUIRES(mutex_);
   void release_key(const std::string& key, KeyTurn& turn) TIDINGS_REQUIRES(mutex_);
   void lose_key(const std::string& key, KeyTurn& turn) TIDINGS_REQUIRES(mutex_);
-  [[nodiscard]] bool single() const noexcept { return concurrency_ == 1 && !keyed_; }
+  void fill(Batch& batch) TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<Delivery> take_from_others(const Batch& own) TIDINGS_REQUIRES(mutex_);
+  void give_back_memory(Batch& batch) TIDINGS_REQUIRES(mutex_);
   void notify_waiters();
 
-  const std::size_t capacity_;
+  Places places_;
   const std::size_t concurrency_;
   const bool keyed_;
 
-  std::atomic<std::size_t> occupied_{0};
   std::atomic<bool> backlog_{false};
-  std::atomic<std::size_t> redriving_{0};  // of those occupied
+  std::atomic<std::size_t> redriving_{0};  // beyond the places
+  std::atomic<std::uint64_t> redrives_{0};
   std::atomic<std::size_t> waiting_{0};
-  std::atomic<std::uint64_t> pushes_{0};
   std::atomic<std::uint64_t> wakes_{0};
   std::atomic<std::size_t> waiters_{0};  // threads in wait_for_room or wait_empty
+  /// Whether incoming_ holds anything. Changed under mutex_.
+  std::atomic<bool> arrived_{false};
 
   mutable Mutex mutex_;
   Condition changed_;
   Mode mode_ TIDINGS_GUARDED_BY(mutex_) = Mode::Open;
   std::size_t permits_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::deque<Delivery> incoming_ TIDINGS_GUARDED_BY(mutex_);
+  /// Those before incoming_first_ have been taken.
+  std::vector<Delivery> incoming_ TIDINGS_GUARDED_BY(mutex_);
+  std::size_t incoming_first_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  /// As many as there ever were permits at once.
+  std::vector<std::unique_ptr<Batch>> batches_ TIDINGS_GUARDED_BY(mutex_);
   /// A key is listed while one of its deliveries is queued, running or waiting for a retry; the others wait
   /// here.
   std::unordered_map<std::string, std::deque<Delivery>> lanes_ TIDINGS_GUARDED_BY(mutex_);
@@ -168,10 +180,36 @@ class DeliveryQueue {
   /// waits for one.
   std::unordered_set<std::string> resuming_ TIDINGS_GUARDED_BY(mutex_);
   std::unordered_set<std::string> idle_ TIDINGS_GUARDED_BY(mutex_);
+};
 
-  /// Changed by the permit's holder under mutex_; its elements belong to whoever moved batch_next_ past them.
-  std::deque<Delivery> batch_;
-  std::atomic<std::size_t> batch_next_{0};
+/// What the holder of a permit has taken at once. `deliveries_` is changed by the holder alone, under the
+/// queue's mutex; its elements belong to whoever moved `next_` past them.
+class DeliveryQueue::Batch {
+ public:
+  /// The next delivery, as long as there is one.
+  [[nodiscard]] std::optional<Delivery> take() noexcept {
+    const std::size_t index = next_.fetch_add(1, std::memory_order_acq_rel);
+    if (index >= deliveries_.size()) return std::nullopt;
+    return std::move(deliveries_[index]);
+  }
+
+ private:
+  friend class DeliveryQueue;
+  static constexpr std::size_t kNoMore = SIZE_MAX / 2;
+
+  [[nodiscard]] bool has_more() const noexcept {
+    return next_.load(std::memory_order_relaxed) < deliveries_.size();
+  }
+  /// Moves what is left to `rest`, in order.
+  void surrender(std::vector<Delivery>& rest) {
+    const std::size_t first = next_.exchange(kNoMore, std::memory_order_acq_rel);
+    for (std::size_t index = first; index < deliveries_.size(); ++index)
+      rest.push_back(std::move(deliveries_[index]));
+  }
+
+  std::vector<Delivery> deliveries_;
+  std::atomic<std::size_t> next_{0};
+  bool held_ = false;  // guarded by the queue's mutex
 };
 
 }  // namespace tidings::detail

@@ -254,10 +254,20 @@ void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delive
 
 void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
   DispatchGuard guard(*this);
-  while (std::optional<Delivery> delivery = subscriber->queue.pop()) {
+  DeliveryQueue& queue = subscriber->queue;
+  DeliveryQueue::Batch& batch = queue.begin_serving();
+  WorkerPool::Turn turn(pool_);
+  for (;;) {
+    std::optional<Delivery> delivery = batch.take();
+    if (!delivery) {
+      pool_.linger([&] { return queue.has_more(); });
+      delivery = queue.take_more(batch);
+      if (!delivery) return;
+    }
     run_delivery(subscriber, *delivery, guard);
     delivery.reset();
-    if (pool_.others_wait()) {
+    if (turn.is_over()) {
+      queue.pause_serving(batch);
       pool_.submit(subscriber);  // with the permit that this thread held
       return;
     }

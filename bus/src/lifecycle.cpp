@@ -238,22 +238,22 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
   const SteadyTime deadline = after(timeout);
   do {
     const auto subscribers = topics_.all();
-    const auto pushes = [&] {
+    const auto reservations = [&] {
       std::uint64_t sum = 0;
-      for (const auto& subscriber : subscribers) sum += subscriber->queue.pushes();
+      for (const auto& subscriber : subscribers) sum += subscriber->queue.reservations();
       return sum;
     };
-    const std::uint64_t before = pushes();
+    const std::uint64_t before = reservations();
     for (const auto& subscriber : subscribers) {
       if (!subscriber->queue.wait_empty(deadline)) return false;
     }
     if (journal_ && !journal_->wait_until_recorded(deadline)) return false;
     if (!letters_.wait_until_kept(deadline)) return false;
     if (!redriver_.wait_idle(deadline)) return false;
-    // Nothing was pushed while we looked at one queue after the other: they were all empty at once.
+    // Nothing came while we looked at one queue after the other: they were all empty at once.
     const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
                                        [](const auto& subscriber) { return subscriber->queue.empty(); });
-    if (all_empty && pushes() == before) return true;
+    if (all_empty && reservations() == before) return true;
   } while (steady_now() < deadline);
   return false;
 }

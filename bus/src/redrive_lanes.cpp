@@ -16,9 +16,8 @@ void DeliveryQueue::parked() {
 DeliveryQueue::Pushed DeliveryQueue::push_redrive(Delivery& delivery) {
   const MutexLock lock(mutex_);
   if (mode_ != Mode::Open) return Pushed::Refused;
-  pushes_.fetch_add(1, std::memory_order_relaxed);
+  redrives_.fetch_add(1);
   redriving_.fetch_add(1);
-  occupied_.fetch_add(1);
   const std::string* const key = keyed_ ? delivery.ordering_key() : nullptr;
   if (key == nullptr) return enqueue(delivery);
   if (dead_keys_.erase(*key) > 0) resuming_.insert(*key);
@@ -34,7 +33,7 @@ DeliveryQueue::Pushed DeliveryQueue::push_redrive(Delivery& delivery) {
 
 void DeliveryQueue::end_redrive() noexcept {
   redriving_.fetch_sub(1);
-  release();
+  if (waiters_.load() > 0) notify_waiters();
 }
 
 void DeliveryQueue::hold_keys(std::vector<std::string> dead, std::vector<std::string> resuming) {

@@ -94,8 +94,20 @@ class Subscriber {
 /// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
 /// once published.
 struct SubscriberList {
-  std::vector<std::shared_ptr<Subscriber>> subscribers;
-  /// Theirs, in the same order.
+  explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone)
+      : subscribers(std::move(everyone)) {
+    for (const auto& subscriber : subscribers) {
+      if (subscriber->queued) last_queued = subscriber.get();
+    }
+    any_queued = last_queued != nullptr;
+    std::vector<std::string> all;
+    for (const auto& subscriber : subscribers) all.push_back(subscriber->identity.handler);
+    names = std::make_shared<const HandlerNames>(std::move(all));
+  }
+
+  const std::vector<std::shared_ptr<Subscriber>> subscribers;
+  const Subscriber* last_queued = nullptr;
+  /// The names of all, in the same order.
   std::shared_ptr<const HandlerNames> names;
   bool any_queued = false;
 };

@@ -17,13 +17,6 @@ constexpr std::size_t kFirstTableSize = 64;
 
 std::size_t hash(std::string_view text) noexcept { return std::hash<std::string_view>{}(text); }
 
-std::shared_ptr<const HandlerNames> names_of(const SubscriberList& list) {
-  std::vector<std::string> names;
-  names.reserve(list.subscribers.size());
-  for (const auto& subscriber : list.subscribers) names.push_back(subscriber->identity.handler);
-  return std::make_shared<const HandlerNames>(std::move(names));
-}
-
 }  // namespace
 
 std::size_t event_type_slot(std::string_view event_type) {
@@ -40,8 +33,7 @@ Topics::Topics() {
   name_tables_.push_back(std::make_unique<NameTable>(kFirstTableSize));
   slots_.store(slot_tables_.back().get(), std::memory_order_release);
   names_.store(name_tables_.back().get(), std::memory_order_release);
-  others_.list.store(new SubscriberList{{}, std::make_shared<const HandlerNames>(std::vector<std::string>())},
-                     std::memory_order_release);
+  others_.list.store(new SubscriberList({}), std::memory_order_release);
 }
 
 Topics::~Topics() {
@@ -119,7 +111,7 @@ Topic& Topics::topic_for(std::string_view event_type) {
   topics_.push_back(std::make_unique<Topic>(event_type));
   Topic& topic = *topics_.back();
   entry->second = &topic;
-  topic.list.store(new SubscriberList(*others_.list.load()), std::memory_order_release);
+  topic.list.store(new SubscriberList(wildcards_), std::memory_order_release);
   insert_slot(topic);
   insert_name(topic);
   return topic;
@@ -173,13 +165,11 @@ void Topics::rebuild(const Subscriber& changed) {
 }
 
 void Topics::replace_list(Topic& topic) {
-  auto list = std::make_unique<SubscriberList>();
-  list->subscribers.reserve(topic.members.size() + wildcards_.size());
-  list->subscribers = topic.members;
-  list->subscribers.insert(list->subscribers.end(), wildcards_.begin(), wildcards_.end());
-  list->any_queued = std::any_of(list->subscribers.begin(), list->subscribers.end(),
-                                 [](const auto& subscriber) { return subscriber->queued; });
-  list->names = names_of(*list);
+  std::vector<std::shared_ptr<Subscriber>> everyone;
+  everyone.reserve(topic.members.size() + wildcards_.size());
+  everyone.insert(everyone.end(), topic.members.begin(), topic.members.end());
+  everyone.insert(everyone.end(), wildcards_.begin(), wildcards_.end());
+  auto list = std::make_unique<const SubscriberList>(std::move(everyone));
   retired_.push_back(topic.list.load());
   topic.list.store(list.release(), std::memory_order_seq_cst);
 }

@@ -3,6 +3,7 @@
 #include <tidings/detail/mutex.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -31,6 +32,39 @@ class WorkerPool {
   void submit(std::shared_ptr<Subscriber> subscriber);
   /// Whether another subscriber waits for a worker.
   [[nodiscard]] bool others_wait() const noexcept { return ready_count_.load(std::memory_order_relaxed) > 0; }
+
+  /// How long a subscriber keeps its worker while others wait for one: changing takes longer than many
+  /// handlers do.
+  class Turn {
+   public:
+    explicit Turn(const WorkerPool& pool) : pool_(pool), began_(std::chrono::steady_clock::now()) {}
+    /// To be asked after each delivery.
+    [[nodiscard]] bool is_over() noexcept {
+      ++deliveries_;
+      return pool_.others_wait() &&
+             (deliveries_ >= kMostDeliveries || std::chrono::steady_clock::now() - began_ >= kLongest);
+    }
+
+   private:
+    static constexpr std::size_t kMostDeliveries = 64;
+    static constexpr std::chrono::milliseconds kLongest{1};
+
+    const WorkerPool& pool_;
+    const std::chrono::steady_clock::time_point began_;
+    std::size_t deliveries_ = 0;
+  };
+
+  /// Looks some 20 us long whether there is `more` for a worker that has nothing else to do. Going to sleep
+  /// costs the worker some microseconds and whoever wakes it a system call, which is too much for each of
+  /// many events.
+  template <class More>
+  void linger(More more) const {
+    if (!can_linger_) return;
+    const auto until = std::chrono::steady_clock::now() + kLingering;
+    while (!more() && !others_wait() && std::chrono::steady_clock::now() < until) {
+      for (int pause = 0; pause < kPausesBetweenLooks; ++pause) relax();
+    }
+  }
   /// Tells the threads to end when nothing is submitted any more.
   void stop();
   void join();
@@ -39,9 +73,24 @@ class WorkerPool {
   [[nodiscard]] static bool on_worker() noexcept;
 
  private:
+  static constexpr std::chrono::microseconds kLingering{20};
+  /// Some 0.5 us: each look takes a cache line from those who bring more, and in between more than one event
+  /// comes.
+  static constexpr int kPausesBetweenLooks = 16;
+
+  /// Tells the processor that this thread only waits.
+  static void relax() noexcept {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
   void run();
 
   const std::size_t workers_;
+  /// On a single processor nobody could bring more meanwhile.
+  const bool can_linger_ = std::thread::hardware_concurrency() > 1;
   const Serve serve_;
   std::vector<std::thread> threads_;
   std::atomic<std::size_t> ready_count_{0};

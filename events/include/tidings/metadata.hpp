@@ -20,7 +20,7 @@ class Text {
   /// Owns. (Implicit, so that metadata can be filled from strings.)
   Text(std::string text) : owned_(std::move(text)) { view_owned(); }  // NOLINT(google-explicit-constructor)
   Text(const char* text) : Text(std::string(text)) {}                 // NOLINT(google-explicit-constructor)
-  Text(const Text& other) : Text(std::string(other.view_)) {}
+  Text(const Text& other) : owned_(other.view_) { view_owned(); }
   Text(Text&& other) noexcept : Text() { take(other); }
   Text& operator=(const Text& other) {
     if (this != &other) *this = Text(other);

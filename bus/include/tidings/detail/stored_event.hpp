@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,7 @@ struct Payload;
 /// What the bus must know of an event's C++ type. One constant per type.
 struct PayloadType {
   Json (*encode)(const void* object);
-  StoredEvent* (*copy)(const Payload& payload, Metadata metadata);
+  StoredEvent* (*copy)(const Payload& payload, const Metadata& metadata);
   /// Makes an object of this type from JSON; throws what from_json throws.
   std::shared_ptr<const void> (*decode)(const Json& data);
   bool store_payload;
@@ -38,10 +39,17 @@ struct Payload {
 /// An event that outlives its publish call, shared by the deliveries that still need it.
 class StoredEvent {
  public:
-  explicit StoredEvent(Metadata event_metadata) : metadata(std::move(event_metadata)) {}
+  explicit StoredEvent(const Metadata& event_metadata) : metadata(event_metadata) {}
   StoredEvent(const StoredEvent&) = delete;
   StoredEvent& operator=(const StoredEvent&) = delete;
   virtual ~StoredEvent() = default;
+
+  // From memory that is used again: publishers make these and workers destroy them, at which allocators for
+  // every purpose are slow. bus/src/event_memory.cpp.
+  static void* operator new(std::size_t size);
+  static void* operator new(std::size_t size, std::align_val_t alignment);
+  static void operator delete(void* memory, std::size_t size) noexcept;
+  static void operator delete(void* memory, std::size_t size, std::align_val_t alignment) noexcept;
 
   const Metadata metadata;
   Payload payload;
@@ -68,29 +76,47 @@ class EventPointer {
     return *this;
   }
   ~EventPointer() {
-    if (event_ != nullptr && event_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete event_;
+    if (event_ != nullptr && is_last()) delete event_;
   }
   const StoredEvent& operator*() const noexcept { return *event_; }
   const StoredEvent* operator->() const noexcept { return event_; }
   explicit operator bool() const noexcept { return event_ != nullptr; }
 
  private:
+  /// Gives this reference up. A single one can be given up without a locked operation: nobody else has one to
+  /// copy.
+  [[nodiscard]] bool is_last() noexcept {
+    return event_->references_.load(std::memory_order_acquire) == 1 ||
+           event_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+
   StoredEvent* event_ = nullptr;
+};
+
+/// The name of an event's type: a struct's is constant, and JSON comes with one of its own.
+template <class E>
+struct TypeName {
+  explicit TypeName(std::string_view name) : text(name) {}
+  std::string text;
+};
+template <class E>
+requires requires { E::event_type; }
+struct TypeName<E> {
+  explicit TypeName(std::string_view) {}
+  static constexpr std::string_view text = E::event_type;
 };
 
 template <class E>
 class StoredCopy final : public StoredEvent {
  public:
-  StoredCopy(const Payload& source, Metadata event_metadata)
-      : StoredEvent(std::move(event_metadata)),
-        event_(*static_cast<const E*>(source.object)),
-        type_(source.event_type) {
-    payload = {&event_, source.type, type_, source.schema_version};
+  StoredCopy(const Payload& source, const Metadata& event_metadata)
+      : StoredEvent(event_metadata), event_(*static_cast<const E*>(source.object)), type_(source.event_type) {
+    payload = {&event_, source.type, type_.text, source.schema_version};
   }
 
  private:
   E event_;
-  std::string type_;
+  [[no_unique_address]] TypeName<E> type_;
 };
 
 template <class E>
@@ -105,8 +131,8 @@ template <class E>
 template <class E>
 inline constexpr PayloadType kPayloadType{
     [](const void* object) -> Json { return Json(*static_cast<const E*>(object)); },
-    [](const Payload& payload, Metadata metadata) -> StoredEvent* {
-      return new StoredCopy<E>(payload, std::move(metadata));
+    [](const Payload& payload, const Metadata& metadata) -> StoredEvent* {
+      return new StoredCopy<E>(payload, metadata);
     },
     [](const Json& data) -> std::shared_ptr<const void> { return std::make_shared<const E>(data.get<E>()); },
     stores_payload<E>()};

@@ -1,0 +1,100 @@
+#include "../inline_contenders.hpp"
+#include "../quiet_bus.hpp"
+#include "../sample_letters.hpp"
+#include "../scratch_folder.hpp"
+
+#include <spdlog/sinks/null_sink.h>
+#include <tidings/clock.hpp>
+#include <tidings/deadletter/store.hpp>
+#include <tidings/ids.hpp>
+#include <tidings/logging/logger.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// tidings_instructions OPERATION TIMES does something that many times and nothing else that depends on the
+// number, so that two counts of instructions give the cost of one: scripts/bench --instructions.
+
+namespace tidings::bench {
+
+namespace {
+
+constexpr int kExitUsage = 64;  // EX_USAGE of sysexits.h
+
+/// Stands still: the system's clock takes ways of different lengths.
+class FixedClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const noexcept override { return Timestamp(std::chrono::days(20'000)); }
+  [[nodiscard]] Instant monotonic_now() const noexcept override { return Instant(std::chrono::hours(1)); }
+  void wait_until(Signal& signal, Instant) override { signal.wait(); }
+};
+
+void publish(std::uint64_t handlers, std::uint64_t times) {
+  BusOptions options = quiet_bus();
+  options.clock = std::make_shared<FixedClock>();
+  Bus bus(std::move(options));
+  TidingsContender contender(bus, handlers);
+  contender(times);
+}
+
+void log_record(std::uint64_t times) {
+  const logging::Logger log({.service = "bench",
+                             .format = logging::Format::Json,
+                             .sinks = {std::make_shared<spdlog::sinks::null_sink_st>()},
+                             .clock = std::make_shared<FixedClock>()});
+  for (std::uint64_t number = 0; number < times; ++number)
+    log.warning("order_refused", {{"order_id", number}, {"customer", "customer-7"}, {"duration_ms", 12.5}});
+}
+
+/// In whole batches.
+void store_letters(std::uint64_t times) {
+  constexpr std::size_t kBatch = 256;
+  const ScratchFolder folder;
+  const auto store = deadletter::Store::open(folder.path() / "letters.db");
+  const auto ids = uuid_v7_source();
+  std::vector<DeadLetter> letters = sample_letters(0, kBatch);
+  for (std::uint64_t stored = 0; stored < times; stored += kBatch) {
+    for (DeadLetter& letter : letters) letter.metadata.event_id = ids->next(letter.failed_at);
+    require_equal(store->store(letters, WhenBusy::Throw).size(), kBatch, "count of outcomes");
+  }
+}
+
+const std::map<std::string_view, std::function<void(std::uint64_t)>> kOperations = {
+    {"publish-1", [](std::uint64_t times) { publish(1, times); }},
+    {"publish-4", [](std::uint64_t times) { publish(4, times); }},
+    {"log-record", log_record},
+    {"stored-letter", store_letters}};
+
+int run(std::string_view operation, std::string_view times) {
+  const auto found = kOperations.find(operation);
+  std::uint64_t number = 0;
+  const auto [end, problem] = std::from_chars(times.data(), times.data() + times.size(), number);
+  if (found == kOperations.end() || problem != std::errc() || end != times.data() + times.size()) {
+    std::cerr << "usage: tidings_instructions publish-1|publish-4|log-record|stored-letter TIMES\n";
+    return kExitUsage;
+  }
+  found->second(number);
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace tidings::bench
+
+int main(int argc, char** argv) {
+  try {
+    return tidings::bench::run(argc == 3 ? argv[1] : "", argc == 3 ? argv[2] : "");
+  } catch (const std::exception& error) {
+    std::cerr << "tidings_instructions: " << error.what() << '\n';
+    return 1;
+  }
+}
