@@ -111,6 +111,8 @@ class DeliveryQueue {
     std::size_t permits = 0;
   };
   [[nodiscard]] KeyTurn settle_keys(const KeyLook& look, const UnresolvedKeys& unresolved);
+  /// Whether nothing of the key runs until it is settled or another redrive comes.
+  [[nodiscard]] bool waits_for_redrives(const std::string& key) const;
   /// Hands back what waits for redrives that will not come, as the queue drains. Each keeps its place.
   [[nodiscard]] std::vector<Delivery> give_up_resuming();
 

@@ -108,6 +108,11 @@ void DeliveryQueue::lose_key(const std::string& key, KeyTurn& turn) {
   dead_keys_.try_emplace(key, 0);
 }
 
+bool DeliveryQueue::waits_for_redrives(const std::string& key) const {
+  const MutexLock lock(mutex_);
+  return idle_.contains(key);
+}
+
 std::vector<Delivery> DeliveryQueue::give_up_resuming() {
   const MutexLock lock(mutex_);
   std::vector<Delivery> given_up;

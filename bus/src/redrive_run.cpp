@@ -91,6 +91,7 @@ void BusCore::run_redrive(const std::shared_ptr<Subscriber>& subscriber, Deliver
     const auto behind =
         end == RedriveResult::End::Returned ? RedriveResult::End::Returned : RedriveResult::End::Withdrawn;
     end_key(subscriber, *key, goes_on ? KeyOutcome::Next : KeyOutcome::Refuse, Reason::Parked, behind);
+    if (subscriber->queue.waits_for_redrives(*key)) redriver_.look_at_keys();
   }
   subscriber->queue.end_redrive();
 }

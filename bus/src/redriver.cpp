@@ -69,6 +69,14 @@ void Redriver::look() {
   calls_.wake();
 }
 
+void Redriver::look_at_keys() {
+  {
+    const MutexLock lock(mutex_);
+    settled_ = true;
+  }
+  look();
+}
+
 void Redriver::stop() {
   const MutexLock lock(mutex_);
   stopping_ = true;
@@ -175,7 +183,6 @@ bool Redriver::claim_once(Instant now) {
   {
     const MutexLock lock(mutex_);
     claiming_ = true;
-    blocks_.clear();
   }
   LetterClaim claim = redrives_->claim({.service = service_,
                                         .claimant = claimant_,
@@ -225,6 +232,14 @@ void Redriver::hold(const LetterClaim& claim) {
   }
   claiming_ = false;
   for (const Block& each : blocks_) block(each);
+  std::erase_if(blocks_, [](const Block& each) { return each.settled; });
+}
+
+void Redriver::unblock(const std::vector<RedriveResult>& settled) {
+  for (const RedriveResult& result : settled) {
+    for (Block& each : blocks_) each.settled = each.settled || each.id == result.id;
+  }
+  if (!claiming_) std::erase_if(blocks_, [](const Block& each) { return each.settled; });
 }
 
 void Redriver::block(const Block& block) {
@@ -270,9 +285,9 @@ std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
 void Redriver::block_behind(const RedriveResult& result, const std::string& lane) {
   using End = RedriveResult::End;
   if (!result.parks || lane.empty() || result.end == End::Reprocessed) return;
-  const Block behind{result.id, lane, result.end == End::Returned ? End::Returned : End::Withdrawn};
+  const Block behind{result.id, lane, result.end == End::Returned ? End::Returned : End::Withdrawn, false};
   block(behind);
-  if (claiming_) blocks_.push_back(behind);
+  blocks_.push_back(behind);
 }
 
 void Redriver::end(RedriveResult result) {
@@ -330,6 +345,7 @@ void Redriver::flush() noexcept {
       results_.insert(results_.begin(), std::make_move_iterator(batch.begin()),
                       std::make_move_iterator(batch.end()));
     } else {
+      unblock(batch);
       settled_ = true;
       look_ = look_ || (held_.size() < kHungry && returned < std::ssize(batch) && !stopping_);
     }

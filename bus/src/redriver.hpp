@@ -42,6 +42,8 @@ class Redriver {
   RedriveRequest request(const LetterFilter& filter, const RedriveOptions& options);
   /// Handlers have come: there may be letters for them.
   void look();
+  /// What waits behind an ordering key's redrives may go on: refresh_keys is to be called.
+  void look_at_keys();
   /// No letter is begun any more.
   void stop();
 
@@ -73,6 +75,8 @@ class Redriver {
     std::int64_t id = 0;
     std::string lane;
     RedriveResult::End behind;
+    /// The sink knows; no claim that begins from now on needs to be told.
+    bool settled = false;
   };
 
   void poll(Instant now);
@@ -84,6 +88,7 @@ class Redriver {
   void hold(const LetterClaim& claim);
   void block_behind(const RedriveResult& result, const std::string& lane) TIDINGS_REQUIRES(mutex_);
   void block(const Block& block) TIDINGS_REQUIRES(mutex_);
+  void unblock(const std::vector<RedriveResult>& settled) TIDINGS_REQUIRES(mutex_);
   void refresh_keys();
   void failed(std::string_view problem, Instant now);
   [[nodiscard]] bool may_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
@@ -108,7 +113,7 @@ class Redriver {
   mutable Mutex mutex_;
   Condition changed_;
   std::map<std::int64_t, Held> held_ TIDINGS_GUARDED_BY(mutex_);
-  /// What was blocked while letters were being claimed, which are not among those held yet.
+  /// What was blocked: until the sink knows, and letters that were being claimed meanwhile are held.
   std::vector<Block> blocks_ TIDINGS_GUARDED_BY(mutex_);
   bool claiming_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::vector<RedriveResult> results_ TIDINGS_GUARDED_BY(mutex_);
