@@ -42,12 +42,14 @@ void DeliveryQueue::wake_publishers() {
 bool DeliveryQueue::wait_empty(std::chrono::steady_clock::time_point deadline) {
   waiters_.fetch_add(1);
   bool in_time = true;
+  bool was_empty = false;
   {
     const MutexLock lock(mutex_);
-    while (!empty() && in_time) in_time = changed_.wait_until(mutex_, deadline);
+    // Looked at once for each answer: what comes after it was empty is no reason to say that it never was.
+    while (!(was_empty = empty()) && in_time) in_time = changed_.wait_until(mutex_, deadline);
   }
   waiters_.fetch_sub(1);
-  return empty();
+  return was_empty;
 }
 
 bool DeliveryQueue::take_permit() {
