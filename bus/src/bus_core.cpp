@@ -69,57 +69,6 @@ bool is_valid_source(std::string_view source) noexcept {
   return source.size() <= kMaxSourceLength && is_uri_reference(source);
 }
 
-BusCore::BusCore(BusOptions options)
-    : options_(std::move(options)),
-      source_(options_.source.empty() ? options_.service : options_.source),
-      process_generation_(fork_generation()),
-      clock_(*options_.clock),
-      ids_(*options_.ids),
-      log_(options_.logger.with_service(options_.service), options_.clock),
-      letters_(options_.store, log_, options_.clock, [this] { housekeeper_.wake(); }),
-      redriver_(options_.store ? options_.store->redrives() : nullptr, log_, options_.clock, options_.service,
-                random_bits(),
-                {.served = [this] { return served_handlers(); },
-                 .deliver = [this](ClaimedLetter letter) { deliver_claimed(std::move(letter)); },
-                 .refresh_keys = [this] { return refresh_keys(); },
-                 .wake = [this] { housekeeper_.wake(); }}),
-      housekeeper_(
-          options_.clock,
-          [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
-            retry_is_due(subscriber, delivery);
-          },
-          [this](Instant now) { return do_duties(now); }),
-      pool_(options_.workers, [this](const std::shared_ptr<Subscriber>& subscriber) { serve(subscriber); }) {}
-
-void BusCore::throw_stopped() {
-  throw Error(ErrorCode::BusStopped, "the bus is stopped and accepts no events; nothing was delivered");
-}
-
-BusCore::~BusCore() {
-  // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its
-  // own thread.
-  try {
-    if (journal_) journal_->flush_finally();
-    letters_.flush_finally();
-  } catch (const std::exception& error) {
-    log_.housekeeping_failed(error.what());
-  }
-  if (journal_) journal_port_->release(true);
-}
-
-void BusCore::start() {
-  open_journal();
-  housekeeper_.start();
-  pool_.start();
-  log_.started(options_);
-}
-
-void BusCore::throw_forked() {
-  throw Error(
-      ErrorCode::ForkedChild,
-      "this bus belongs to the parent process: its threads do not exist here; make a bus after fork()");
-}
-
 PublishResult BusCore::publish_named(const Payload& payload, const PublishOptions& options) {
   return dispatch(payload, topics_.find(payload.event_type), options);
 }

@@ -154,8 +154,8 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
     const std::int64_t now = internals_.boot_time();
     const auto held = held_.find(claimant);
     parts.settlement.tend(claimed_by(claimant), held == held_.end() ? std::set<std::int64_t>() : held->second,
-                          {internals_.boot_id + "/", now, now + std::chrono::microseconds(lease).count()}, wall,
-                          upkeep);
+                          {internals_.boot_id + "/", now, now + std::chrono::microseconds(lease).count()},
+                          wall, upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);
     if (options_.retention.count() > 0 && now >= next_retention_) forget(parts, wall, upkeep);
     return upkeep;

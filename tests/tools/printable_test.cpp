@@ -22,7 +22,7 @@ TEST(Printable, EscapesLineBreaksAndControlCharacters) {
             "\\x9b31m");  // the one-character CSI
 }
 
-TEST(Printable, EscapesTheBarThatBeginsPerformanceData) { 
+TEST(Printable, EscapesTheBarThatBeginsPerformanceData) {
   EXPECT_EQ(printable("a | b=1"), "a \\x7c b=1");
   EXPECT_EQ(tools::printable("a | b=1"), "a | b=1");
 }

@@ -1,6 +1,5 @@
 #include "check_dead_letters/program.hpp"
 
-#include "text/duration.hpp"
 #include "check_dead_letters/isolated_tasks.hpp"
 #include "check_dead_letters/options.hpp"
 #include "check_dead_letters/probe.hpp"
@@ -8,6 +7,7 @@
 #include "check_dead_letters/prometheus_text.hpp"
 #include "check_dead_letters/render_json.hpp"
 #include "check_dead_letters/render_text.hpp"
+#include "text/duration.hpp"
 
 #include <tidings/error.hpp>
 

@@ -1,7 +1,7 @@
 #include "check_dead_letters/prometheus_text.hpp"
 
-#include "text/duration.hpp"
 #include "check_dead_letters/printable.hpp"
+#include "text/duration.hpp"
 
 #include <array>
 #include <cstdio>
