@@ -1,7 +1,7 @@
-#include "../inline_contenders.hpp"
-#include "../quiet_bus.hpp"
-#include "../sample_letters.hpp"
-#include "../scratch_folder.hpp"
+#include "inline_contenders.hpp"
+#include "quiet_bus.hpp"
+#include "sample_letters.hpp"
+#include "scratch_folder.hpp"
 
 #include <spdlog/sinks/null_sink.h>
 #include <tidings/clock.hpp>
