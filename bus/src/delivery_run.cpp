@@ -365,7 +365,11 @@ void BusCore::end_key(const std::shared_ptr<Subscriber>& subscriber, const std::
 void BusCore::hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                         Reason reason, RedriveResult::End redrive_end) {
   if (const ClaimedLetter* const claimed = delivery.redrive()) {
-    redriver_.end({.id = claimed->id, .end = redrive_end, .at = clock_.now(), .letter = {}});
+    redriver_.end({.id = claimed->id,
+                   .end = redrive_end,
+                   .at = clock_.now(),
+                   .letter = {},
+                   .parks = subscriber->options.after_death == AfterDeath::Park});
     subscriber->queue.end_redrive();
     return;
   }
