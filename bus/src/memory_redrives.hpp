@@ -31,7 +31,7 @@ class MemoryRedrives final : public Redrives {
   [[nodiscard]] RedriveRequest mark(std::string_view service, const LetterFilter& filter,
                                     const RedriveOptions& options, Timestamp wall) override;
   [[nodiscard]] bool changed() override;
-  [[nodiscard]] LetterClaim claim(const ClaimRequest& request) override;
+  [[nodiscard]] LetterClaim claim(const ClaimRequest& wanted) override;
   [[nodiscard]] bool begin(std::string_view claimant, std::int64_t id, Timestamp wall) override;
   std::vector<RedriveEnd> settle(std::string_view claimant, std::span<const RedriveResult> results) override;
   [[nodiscard]] RedriveUpkeep tend(std::string_view claimant, std::chrono::milliseconds lease,

@@ -67,9 +67,9 @@ class StoredData {
 /// An event that was read back from the journal, kept as it was stored.
 class RecoveredEvent final : public StoredEvent {
  public:
-  RecoveredEvent(EncodedData data, std::string event_type, int schema_version, Metadata event_metadata,
+  RecoveredEvent(EncodedData data, std::string event_type, int schema_version, const Metadata& event_metadata,
                  int known_version, const Upcasters& upcasters)
-      : StoredEvent(std::move(event_metadata)),
+      : StoredEvent(event_metadata),
         data_(std::move(data)),
         type_(std::move(event_type)),
         stored_(data_, type_, schema_version, known_version, upcasters) {
