@@ -273,7 +273,7 @@ std::string choose_database(const RawCommandLine& raw, const char* environment) 
     if (raw.database->empty()) refuse("--db: the file name is empty; give the database's path");
     return *raw.database;
   }
-  const std::string text = environment == nullptr ? "" : environment;
+  std::string text = environment == nullptr ? "" : environment;
   if (text.empty()) refuse("no database; give --db FILE, or set TIDINGS_DB");
   if (text.find(':') != std::string::npos) {
     refuse("TIDINGS_DB names several databases; say which with --db FILE");

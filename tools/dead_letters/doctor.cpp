@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace tidings::dead_letters {
@@ -265,7 +266,8 @@ ExitStatus run_backup(Command& command) {
   const auto folder = std::filesystem::path(line.file).parent_path();
   if (::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
     throw Refusal(ExitStatus::CannotCreate, "cannot create " + tools::printable(line.file) + ": " +
-                                                std::strerror(errno) + "; check its folder");
+                                                std::generic_category().message(errno) +
+                                                "; check its folder");
   }
   if (!line.dry_run) command.operations().backup(line.file);
   const auto bytes = command.reader().examine(false).file_bytes;

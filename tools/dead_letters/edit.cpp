@@ -38,7 +38,8 @@ std::string read_file(Command& command, const std::string& path) {
   if (path == "-") return {std::istreambuf_iterator<char>(command.streams().in), {}};
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    throw Refusal(ExitStatus::NoInput, "cannot read " + tools::printable(path) + ": " + std::strerror(errno));
+    throw Refusal(ExitStatus::NoInput,
+                  "cannot read " + tools::printable(path) + ": " + std::generic_category().message(errno));
   }
   return {std::istreambuf_iterator<char>(file), {}};
 }

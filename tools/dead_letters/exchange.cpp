@@ -14,6 +14,7 @@
 #include <istream>
 #include <ostream>
 #include <string>
+#include <system_error>
 
 namespace tidings::dead_letters {
 namespace {
@@ -32,7 +33,8 @@ class ExportTarget {
     const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (descriptor < 0) {
       throw Refusal(ExitStatus::CannotCreate,
-                    "cannot create " + tools::printable(path) + ": " + std::strerror(errno) +
+                    "cannot create " + tools::printable(path) + ": " +
+                        std::generic_category().message(errno) +
                         (errno == EEXIST ? "; give another name" : "; check its folder"));
     }
     ::close(descriptor);
@@ -85,7 +87,7 @@ class ImportSource {
     file_.open(path, std::ios::binary);
     if (!file_)
       throw Refusal(ExitStatus::NoInput,
-                    "cannot read " + tools::printable(path) + ": " + std::strerror(errno));
+                    "cannot read " + tools::printable(path) + ": " + std::generic_category().message(errno));
     struct stat facts {};
     if (::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
       throw Refusal(ExitStatus::NoInput,

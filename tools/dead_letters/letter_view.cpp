@@ -113,7 +113,7 @@ OrderedJson group_to_json(const Command& command, const deadletter::Group& group
 }
 
 std::string error_text(const Command& command, std::string_view type, std::string_view message) {
-  const std::string text = command.masked(message);
+  std::string text = command.masked(message);
   if (type.empty()) return text;
   return text.empty() ? std::string(type) : std::string(type) + ": " + text;
 }

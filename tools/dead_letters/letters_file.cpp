@@ -84,7 +84,7 @@ DeadLetter letter_of(Json facts, const CloudEvent& event) {
   if (!has_attributes) facts["attributes"] = Json::array();
   DeadLetter letter = parse_json_line(facts.dump(-1, ' ', true));
   const auto depth = letter.metadata.causation_depth;
-  auto attributes = has_attributes ? std::move(letter.metadata.attributes) : event.metadata.attributes;
+  Attributes attributes = has_attributes ? letter.metadata.attributes : event.metadata.attributes;
   letter.metadata = event.metadata;
   letter.metadata.attributes = std::move(attributes);
   letter.metadata.causation_depth = depth;

@@ -11,12 +11,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <system_error>
 
 int main(int argc, char** argv) {
   using namespace tidings::dead_letters;
   tidings::check_dead_letters::secure_standard_streams();
   // Which characters are wide: whatever the user's language, what the database holds is UTF-8.
-  std::setlocale(LC_CTYPE, "C.UTF-8");
+  std::setlocale(LC_CTYPE, "C.UTF-8");  // NOLINT(concurrency-mt-unsafe): there is one thread
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   const bool colour = std::find(arguments.begin(), arguments.end(), "--no-color") == arguments.end();
   const char* database = std::getenv("TIDINGS_DB");  // NOLINT(concurrency-mt-unsafe): there is one thread
@@ -36,7 +37,7 @@ int main(int argc, char** argv) {
   // A reader who has read enough, such as head, is no failure to tell anybody about.
   if (works_now || errno != EPIPE) {
     std::fprintf(stderr, "dead-letters: could not write to standard output: %s\n",
-                 works_now ? "it was full" : std::strerror(errno));
+                 works_now ? "it was full" : std::generic_category().message(errno).c_str());
   }
   return static_cast<int>(ExitStatus::InputOutput);
 }
