@@ -31,9 +31,9 @@ class PrivateFile {
     path_ = (folder.empty() ? std::string("/tmp") : folder) + "/dead-letter-XXXXXX.json";
     descriptor_ = ::mkstemps(path_.data(), 5);
     if (descriptor_ < 0) {
-      throw Refusal(ExitStatus::CannotCreate, "cannot make a file for the editor in " +
-                                                  tools::printable(path_) + ": " + std::strerror(errno) +
-                                                  "; set TMPDIR to a folder of yours");
+      throw Refusal(ExitStatus::CannotCreate,
+                    "cannot make a file for the editor in " + tools::printable(path_) + ": " +
+                        std::generic_category().message(errno) + "; set TMPDIR to a folder of yours");
     }
   }
   PrivateFile(const PrivateFile&) = delete;
