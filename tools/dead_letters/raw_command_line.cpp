@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <iterator>
 #include <string_view>
 
 namespace tidings::dead_letters {
@@ -279,6 +280,7 @@ void add(std::vector<std::string>& words, const char* option, const std::optiona
 const std::vector<std::string>& verb_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
+    all.reserve(std::size(kVerbs));
     for (const auto& verb : kVerbs) all.emplace_back(verb.name);
     return all;
   }();

@@ -45,7 +45,7 @@ class Sheet {
 };
 
 std::string state_line(const Command& command, const deadletter::StoredLetter& stored) {
-  const std::string state(state_of(stored));
+  std::string state(state_of(stored));
   if (stored.resolution) {
     const std::string note =
         stored.resolution_note.empty() ? "" : ": " + command.masked(stored.resolution_note);

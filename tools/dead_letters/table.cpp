@@ -78,6 +78,7 @@ std::string Table::render(const Terminal& terminal) const {
   widths.resize(shown);
   shrink(widths, columns, terminal.width);
   std::vector<std::string> titles;
+  titles.reserve(columns.size());
   for (const Column& column : columns) titles.push_back(column.title);
   std::string text = styled(terminal, Style::Bold, line_of(columns, titles, widths)) + "\n";
   for (const auto& row : rows_) {

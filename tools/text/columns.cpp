@@ -1,6 +1,7 @@
 #include "text/columns.hpp"
 
-#include <wchar.h>
+// wcwidth() is POSIX, and so not in <cwchar>.
+#include <wchar.h>  // NOLINT(modernize-deprecated-headers)
 
 #include <algorithm>
 #include <cstdint>
