@@ -14,7 +14,6 @@ namespace tidings::detail {
 namespace {
 
 constexpr std::size_t kMaxGroup = 4096;
-constexpr std::chrono::milliseconds kFlushWithin{50};
 constexpr std::chrono::milliseconds kFirstBackoff{100};
 constexpr std::chrono::milliseconds kMaxBackoff{5000};
 

@@ -12,7 +12,6 @@ namespace tidings::detail {
 namespace {
 
 constexpr std::size_t kMaxWaitingLetters = 4096;
-constexpr std::chrono::milliseconds kFlushWithin{50};
 /// Publishers that were in the last group are likely to be back after about this long.
 constexpr std::chrono::microseconds kGatherFor{100};
 

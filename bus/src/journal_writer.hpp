@@ -114,6 +114,8 @@ class JournalWriter {
   [[nodiscard]] std::size_t pending() const;
 
  private:
+  static constexpr std::chrono::milliseconds kFlushWithin{50};
+
   /// What one commit takes, and what it is to be told to.
   struct Group {
     std::vector<Request*> requests;

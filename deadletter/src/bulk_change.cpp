@@ -2,6 +2,7 @@
 
 #include "boot_clock.hpp"
 #include "query.hpp"
+#include "stored_time.hpp"
 #include "write_transaction.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -83,7 +84,7 @@ Found find_letters(Connection& connection, const Filter& filter, const std::opti
   Found found;
   while (row.executeStep()) {
     found.ids.push_back(row.getColumn(0).getInt64());
-    found.last = {Timestamp(std::chrono::microseconds(row.getColumn(1).getInt64())), found.ids.back()};
+    found.last = {time_of(row.getColumn(1).getInt64()), found.ids.back()};
   }
   return found;
 }

@@ -1,7 +1,9 @@
 #include "examination.hpp"
 
 #include "boot_clock.hpp"
+#include "journal_backlog.hpp"
 #include "schema.hpp"
+#include "stored_time.hpp"
 
 #include <algorithm>
 #include <set>
@@ -10,9 +12,7 @@
 namespace tidings::deadletter {
 namespace {
 
-Timestamp time_of(const SQLite::Column& column) {
-  return Timestamp(std::chrono::microseconds(column.getInt64()));
-}
+constexpr std::size_t kMostUnserved = 10'000;
 
 constexpr const char* kRedriveColumns =
     "SELECT id, requested_at, requested_by, canary, rate, stop_after, letters, succeeded, failed, state"
@@ -21,7 +21,7 @@ constexpr const char* kRedriveColumns =
 RedriveState read_redrive(SQLite::Statement& row) {
   RedriveState state;
   state.id = row.getColumn(0).getInt64();
-  state.requested_at = time_of(row.getColumn(1));
+  state.requested_at = time_of(row.getColumn(1).getInt64());
   state.requested_by = row.getColumn(2).getString();
   if (!row.getColumn(3).isNull()) state.canary = row.getColumn(3).getInt64();
   if (!row.getColumn(4).isNull()) state.rate = row.getColumn(4).getDouble();
@@ -46,8 +46,8 @@ void add_counts(Examination& examination, Connection& connection) {
   examination.unresolved =
       connection.integer("SELECT count(*) FROM dead_letters WHERE reprocessed_at IS NULL");
   if (examination.unresolved > 0) {
-    examination.oldest_unresolved = Timestamp(std::chrono::microseconds(connection.integer(
-        "SELECT failed_at FROM dead_letters WHERE reprocessed_at IS NULL ORDER BY failed_at, id LIMIT 1")));
+    examination.oldest_unresolved = time_of(connection.integer(
+        "SELECT failed_at FROM dead_letters WHERE reprocessed_at IS NULL ORDER BY failed_at, id LIMIT 1"));
   }
   examination.counts_agree =
       connection.integer("SELECT coalesce(sum(unresolved), 0) FROM tidings_causes") == examination.unresolved;
@@ -75,18 +75,7 @@ void add_waiting(Examination& examination, SQLite::Database& database) {
   while (row.executeStep()) {
     examination.waiting.push_back({row.getColumn(0).getString(), row.getColumn(1).getString(),
                                    row.getColumn(2).getString(), row.getColumn(3).getInt64(),
-                                   time_of(row.getColumn(4))});
-  }
-}
-
-void add_unserved(Examination& examination, SQLite::Database& database) {
-  SQLite::Statement row(database,
-                        "SELECT service, event_type, handler, owed, since FROM tidings_unserved_handlers"
-                        " ORDER BY owed DESC");
-  while (row.executeStep()) {
-    examination.unserved.push_back({row.getColumn(0).getString(), row.getColumn(1).getString(),
-                                    row.getColumn(2).getString(), row.getColumn(3).getInt64(),
-                                    time_of(row.getColumn(4))});
+                                   time_of(row.getColumn(4).getInt64())});
   }
 }
 
@@ -97,7 +86,7 @@ void add_requests_and_changes(Examination& examination, SQLite::Database& databa
                         "SELECT id, at, user, host, verb, filter, letters, note FROM tidings_audit"
                         " ORDER BY id DESC LIMIT 5");
   while (row.executeStep()) {
-    examination.recent_changes.push_back({row.getColumn(0).getInt64(), time_of(row.getColumn(1)),
+    examination.recent_changes.push_back({row.getColumn(0).getInt64(), time_of(row.getColumn(1).getInt64()),
                                           row.getColumn(2).getString(), row.getColumn(3).getString(),
                                           row.getColumn(4).getString(), row.getColumn(5).getString(),
                                           row.getColumn(6).getInt64(), row.getColumn(7).getString()});
@@ -114,7 +103,7 @@ Examination examine_database(Connection& connection, bool thorough) {
   add_counts(examination, connection);
   add_claims(examination, connection.database());
   add_waiting(examination, connection.database());
-  add_unserved(examination, connection.database());
+  examination.unserved = read_unserved(connection.database(), kMostUnserved);
   add_requests_and_changes(examination, connection.database());
   return examination;
 }

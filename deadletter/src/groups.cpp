@@ -3,6 +3,7 @@
 #include "connection.hpp"
 #include "letter_row.hpp"
 #include "query.hpp"
+#include "stored_time.hpp"
 
 #include <algorithm>
 #include <array>
@@ -133,8 +134,8 @@ std::vector<Group> first_groups(const Tallies& tallies, std::size_t limit, Group
                       .error_type = {},
                       .sample_error = {},
                       .count = tally.letters,
-                      .first_failed_at = Timestamp(std::chrono::microseconds(tally.first_failed_at)),
-                      .last_failed_at = Timestamp(std::chrono::microseconds(tally.last_failed_at))});
+                      .first_failed_at = time_of(tally.first_failed_at),
+                      .last_failed_at = time_of(tally.last_failed_at)});
   }
   // Stable: of groups alike in size and time the order is that of their names, the same in every call.
   std::stable_sort(groups.begin(), groups.end(), [order](const Group& left, const Group& right) {

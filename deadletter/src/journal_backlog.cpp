@@ -1,5 +1,7 @@
 #include "journal_backlog.hpp"
 
+#include "stored_time.hpp"
+
 #include <SQLiteCpp/Statement.h>
 
 #include <chrono>
@@ -17,8 +19,6 @@ constexpr const char* kUnserved =
     "SELECT service, event_type, handler, owed, since FROM tidings_unserved_handlers"
     " ORDER BY owed DESC, service, event_type, handler LIMIT ?";
 
-Timestamp time(std::int64_t microseconds) { return Timestamp(std::chrono::microseconds(microseconds)); }
-
 }  // namespace
 
 JournalBacklog read_backlog(SQLite::Database& database) {
@@ -29,7 +29,7 @@ JournalBacklog read_backlog(SQLite::Database& database) {
   backlog.exact = backlog.events <= kCounted;
   // Numbers are given in order and rows go as they are done with, so there cannot be more than these.
   if (!backlog.exact) backlog.events = row.getColumn(1).getInt64();
-  if (backlog.events > 0) backlog.oldest_published_at = time(row.getColumn(2).getInt64());
+  if (backlog.events > 0) backlog.oldest_published_at = time_of(row.getColumn(2).getInt64());
   return backlog;
 }
 
@@ -40,7 +40,7 @@ std::vector<UnservedHandler> read_unserved(SQLite::Database& database, std::size
   while (row.executeStep()) {
     handlers.push_back({row.getColumn(0).getString(), row.getColumn(1).getString(),
                         row.getColumn(2).getString(), row.getColumn(3).getInt64(),
-                        time(row.getColumn(4).getInt64())});
+                        time_of(row.getColumn(4).getInt64())});
   }
   return handlers;
 }

@@ -1,6 +1,7 @@
 #include "journal_row.hpp"
 
 #include "letter_row.hpp"
+#include "stored_time.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,7 +19,7 @@ class LenientRow {
 
   std::string_view text() { return row_.column_text(column_++); }
   std::int64_t integer() { return row_.column_integer(column_++); }
-  Timestamp time() { return Timestamp(std::chrono::microseconds(integer())); }
+  Timestamp time() { return time_of(integer()); }
   std::optional<Timestamp> optional_time() {
     if (row_.column_is_null(column_)) {
       ++column_;

@@ -2,6 +2,7 @@
 
 #include "letter_row.hpp"
 #include "sqlite_error.hpp"
+#include "stored_time.hpp"
 
 #include <SQLiteCpp/Exception.h>
 
@@ -40,8 +41,6 @@ constexpr const char* kHasDeliveries = "SELECT EXISTS (SELECT 1 FROM tidings_jou
 
 /// A few milliseconds of the write lock.
 constexpr int kKeysForgottenAtOnce = 500;
-
-std::int64_t microseconds(Timestamp time) { return time.time_since_epoch().count(); }
 
 void bind_time(Prepared& statement, const std::optional<Timestamp>& time) {
   time ? statement.integer(microseconds(*time)) : statement.null();

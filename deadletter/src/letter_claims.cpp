@@ -1,6 +1,7 @@
 #include "letter_claims.hpp"
 
 #include "letter_row.hpp"
+#include "stored_time.hpp"
 
 #include <tidings/error.hpp>
 
@@ -53,8 +54,6 @@ constexpr const char* kSetAside =
     " error_type = ?2, error_message = ?3, error_fingerprint = ?4, attempts = iif(json_valid(attempts),"
     " json_insert(attempts, '$[#]', json_object('at', ?1, 'duration_us', 0, 'error_type', ?2,"
     " 'error_message', ?3)), attempts) WHERE id = ?5";
-
-std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoch().count(); }
 
 /// The type's own handler of that name, or the one of all events.
 const ServedHandler* handler_of(std::span<const ServedHandler> handlers, std::string_view event_type,

@@ -3,6 +3,7 @@
 #include "audit.hpp"
 #include "letter_row.hpp"
 #include "sqlite_error.hpp"
+#include "stored_time.hpp"
 #include "write_transaction.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -50,7 +51,7 @@ class Importer {
     if (!stored.reprocessed_at && !stored.edited_from) return;
     const StatementUse use(resolve_);
     resolve_.clearBindings();
-    if (stored.reprocessed_at) resolve_.bind(1, stored.reprocessed_at->time_since_epoch().count());
+    if (stored.reprocessed_at) resolve_.bind(1, microseconds(*stored.reprocessed_at));
     if (stored.resolution) resolve_.bind(2, std::string(to_string(*stored.resolution)));
     if (stored.edited_from) resolve_.bind(3, stored.edited_from->to_string());
     resolve_.bind(4, stored.resolution_note);

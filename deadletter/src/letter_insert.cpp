@@ -1,5 +1,6 @@
 #include "connection.hpp"
 #include "letter_row.hpp"
+#include "stored_time.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
@@ -50,7 +51,7 @@ class RowBinder {
     statement_.bindNoCopy(++index_, value.data(), static_cast<int>(value.size()));
   }
   void integer(std::int64_t value) { statement_.bind(++index_, value); }
-  void time(Timestamp value) { integer(value.time_since_epoch().count()); }
+  void time(Timestamp value) { integer(microseconds(value)); }
   void null() { statement_.bind(++index_); }
 
  private:
@@ -138,7 +139,7 @@ std::string attempts_to_json(const std::vector<Attempt>& attempts) {
   std::string json = "[";
   for (const Attempt& attempt : attempts) {
     if (json.size() > 1) json += ',';
-    json += "{\"at\":" + std::to_string(attempt.at.time_since_epoch().count());
+    json += "{\"at\":" + std::to_string(microseconds(attempt.at));
     json += ",\"duration_us\":" + std::to_string(attempt.duration.count());
     json += ",\"error_type\":";
     append_json_string(json, attempt.error_type);

@@ -2,6 +2,7 @@
 
 #include "boot_clock.hpp"
 #include "sqlite_error.hpp"
+#include "stored_time.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,7 +19,7 @@ class RowReader {
 
   std::int64_t integer() { return row_.getColumn(column_++).getInt64(); }
   std::string text() { return row_.getColumn(column_++).getString(); }
-  Timestamp time() { return Timestamp(std::chrono::microseconds(integer())); }
+  Timestamp time() { return time_of(integer()); }
 
   /// An integer that fits the type.
   template <class Integer>
@@ -126,7 +127,7 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
   std::vector<Attempt> attempts;
   const auto json = nlohmann::ordered_json::parse(text);
   for (const auto& each : json.get_ref<const nlohmann::ordered_json::array_t&>()) {
-    attempts.push_back({Timestamp(std::chrono::microseconds(each.at("at").get<std::int64_t>())),
+    attempts.push_back({time_of(each.at("at").get<std::int64_t>()),
                         std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
                         each.at("error_type").get<std::string>(),
                         each.at("error_message").get<std::string>()});

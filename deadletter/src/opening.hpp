@@ -8,8 +8,6 @@
 
 namespace tidings::deadletter {
 
-inline constexpr const char* kCannotOpen = "cannot open the dead-letter database";
-
 /// Brings the file at `path` to the current schema, whatever it is now (missing, empty, older), or throws as
 /// Store::open does, having written nothing to what it refuses.
 void make_current(const std::filesystem::path& path, const StoreOptions& options,

@@ -25,7 +25,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr const char* kCannotOpen = "cannot open the dead-letter database";
 constexpr const char* kCannotChange = "cannot change the dead-letter database";
 
 constexpr const char* kMark =
@@ -161,7 +160,7 @@ Operations Operations::open(const std::filesystem::path& path, Actor actor) {
   return open(path, std::move(actor), Options{});
 }
 
-RedriveResult Operations::redrive(Filter filter, const RedriveOptions& options, const Watch& watch) {
+RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, const Watch& watch) {
   filter.resolved = false;
   filter.marked = false;
   return implementation_->call([&] {
@@ -169,7 +168,7 @@ RedriveResult Operations::redrive(Filter filter, const RedriveOptions& options, 
     Audit audit(implementation_->actor(), "retry", describe_filter(filter));
     RedriveRequest request(connection, implementation_->actor(), options);
     SQLite::Statement mark(connection.database(), kMark);
-    RedriveResult result;
+    RedriveReport result;
     const LetterChange change{.apply =
                                   [&](std::int64_t id) {
                                     if (request.id() == 0 && !is_markable(connection, id)) {

@@ -1,6 +1,7 @@
 #include "query.hpp"
 
 #include "payload_value.hpp"
+#include "stored_time.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -21,8 +22,6 @@ std::string_view choose_index(const Filter& filter) noexcept {
   if (filter.event_type) return "dead_letters_unresolved_by_type";
   return "dead_letters_unresolved_by_time";
 }
-
-std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoch().count(); }
 
 }  // namespace
 

@@ -22,13 +22,6 @@
 #include <utility>
 
 namespace tidings::deadletter {
-namespace {
-
-using std::chrono::steady_clock;
-
-constexpr const char* kCannotOpen = "cannot open the dead-letter database";
-constexpr const char* kCannotRead = "cannot read the dead-letter database";
-constexpr std::size_t kLargestPage = 10'000;
 
 /// Of a file that no process has open in WAL mode: all that must stay the same for an immutable connection to
 /// be right.
@@ -55,6 +48,13 @@ struct FileState {
            left.in_use == right.in_use;
   }
 };
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr const char* kCannotRead = "cannot read the dead-letter database";
+constexpr std::size_t kLargestPage = 10'000;
 
 /// One moment's view of the database, for as long as it lives. Statements go before it.
 class ReadTransaction {
@@ -148,11 +148,11 @@ class Reader::Implementation {
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_path_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
-  void add_files(Examination& examination) const {
+  void add_files(Examination& examination) {
     examination.file_bytes = size_of(path_);
     examination.wal_bytes = size_of(wal_path(path_));
     for (const auto& spill : spills_) {
-      const auto bytes = size_of(spill);
+      const auto bytes = waiting_in(spill);
       if (bytes > 0) examination.spills.push_back({spill, bytes});
     }
   }

@@ -1,6 +1,7 @@
 #include "redrive_requests.hpp"
 
 #include "query.hpp"
+#include "stored_time.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -36,8 +37,6 @@ constexpr const char* kUnmark =
     "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL WHERE id IN"
     " (SELECT id FROM dead_letters INDEXED BY dead_letters_marked"
     "  WHERE redrive_requested_at IS NOT NULL AND redrive_id = ? AND claimed_by IS NULL LIMIT ?)";
-
-std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoch().count(); }
 
 std::optional<std::int64_t> integer_of(const SQLite::Column& column) {
   if (column.isNull() || column.getInt64() <= 0) return std::nullopt;
@@ -102,8 +101,7 @@ class MatchingLetters {
       std::size_t rows = 0;
       while (row.executeStep()) {
         ++rows;
-        after_ = {Timestamp(std::chrono::microseconds(row.getColumn(0).getInt64())),
-                  row.getColumn(1).getInt64()};
+        after_ = {time_of(row.getColumn(0).getInt64()), row.getColumn(1).getInt64()};
         if (!named_ || std::binary_search(named_->begin(), named_->end(), after_->id))
           page.push_back(after_->id);
       }

@@ -1,6 +1,7 @@
 #include "redrive_settlement.hpp"
 
 #include "letter_row.hpp"
+#include "stored_time.hpp"
 
 #include <tidings/error.hpp>
 
@@ -46,8 +47,6 @@ constexpr const char* kStale =
     " WHERE claimed_by IS NOT NULL AND (claimed_until <= ?1 OR substr(claimed_by, 1, length(?2)) <> ?2) "
     "LIMIT "
     "?3";
-
-std::int64_t microseconds(Timestamp time) noexcept { return time.time_since_epoch().count(); }
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "retention.hpp"
 
+#include "stored_time.hpp"
+
 namespace tidings::deadletter {
 namespace {
 
@@ -26,7 +28,7 @@ Retention::Retention(RedriveConnection& connection)
       delete_requests_(connection.database(), kDeleteRequests) {}
 
 std::size_t Retention::delete_before(Timestamp time) {
-  const std::int64_t before = time.time_since_epoch().count();
+  const std::int64_t before = microseconds(time);
   {
     const StatementUse use(any_);
     any_.bind(1, before);

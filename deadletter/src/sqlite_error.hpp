@@ -29,6 +29,9 @@ enum class FailureKind : std::uint8_t {
 /// What to do about a damaged database, with the commands that save what can be read of it.
 [[nodiscard]] std::string how_to_salvage(const std::filesystem::path& database);
 
+/// What failed, when a database could not even be opened.
+inline constexpr const char* kCannotOpen = "cannot open the dead-letter database";
+
 /// An Error about `path`: "<what failed> <path>: <why and what to do>".
 [[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                              std::string_view why, ErrorCode code = ErrorCode::DatabaseUnusable,

@@ -234,19 +234,19 @@ TEST_F(LetterWriterTest, ThousandsOfLettersThatNobodyTakesAreAllOnStandardErrorT
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1000);
 }
 
-struct Secret {
+struct SecretNote {
   static constexpr std::string_view event_type = "vault.secret";
   static constexpr bool store_payload = false;
   std::string text;
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Secret, text)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(SecretNote, text)
 };
 
 TEST_F(LetterWriterTest, ThePayloadOfATypeThatOptedOutIsNotOnStandardErrorEither) {
   sink_->mode = Mode::Unsaved;
   StandardError standard_error;
   Bus bus(scripted());
-  auto bad = bus.subscribe<Secret>("bad", [](const Secret&) { throw Permanent("no"); });
-  bus.publish(Secret{"hunter2"});
+  auto bad = bus.subscribe<SecretNote>("bad", [](const SecretNote&) { throw Permanent("no"); });
+  bus.publish(SecretNote{"hunter2"});
   EXPECT_EQ(standard_error.text().find("hunter2"), std::string::npos);
 }
 

@@ -8,14 +8,14 @@
 namespace tidings {
 namespace {
 
-constexpr const char* kId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+constexpr const char* kReadId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 
-Json smallest() {
-  return {{"specversion", "1.0"}, {"id", kId}, {"source", "/orders"}, {"type", "orders.order_placed"}};
+Json smallest_envelope() {
+  return {{"specversion", "1.0"}, {"id", kReadId}, {"source", "/orders"}, {"type", "orders.order_placed"}};
 }
 
 CloudEvent read_with(const std::string& name, const Json& value) {
-  Json envelope = smallest();
+  Json envelope = smallest_envelope();
   envelope[name] = value;
   return from_cloudevent_json(envelope);
 }
@@ -25,7 +25,7 @@ void expect_refused(const Json& envelope, const std::string& part) {
 }
 
 void expect_refused_with(const std::string& name, const Json& value, const std::string& part) {
-  Json envelope = smallest();
+  Json envelope = smallest_envelope();
   envelope[name] = value;
   expect_refused(envelope, part);
 }
@@ -46,14 +46,14 @@ constexpr const char* kSpecificationExample = R"({
 
 std::string with_uuid(std::string text) {
   const std::string_view id = "C234-1234-1234";
-  return text.replace(text.find(id), id.size(), kId);
+  return text.replace(text.find(id), id.size(), kReadId);
 }
 
 TEST(ReadCloudEvent, ReadsTheExampleOfTheSpecification) {
   const CloudEvent event = parse_cloudevent(with_uuid(kSpecificationExample));
   EXPECT_EQ(event.type, "com.example.someevent");
   EXPECT_EQ(event.metadata.source.view(), "/mycontext");
-  EXPECT_EQ(event.metadata.event_id.to_string(), kId);
+  EXPECT_EQ(event.metadata.event_id.to_string(), kReadId);
   EXPECT_EQ(event.subject, "");
   EXPECT_EQ(to_rfc3339(event.metadata.published_at), "2018-04-05T17:31:00.000000Z");
   EXPECT_EQ(event.metadata.attributes,
@@ -70,7 +70,7 @@ TEST(ReadCloudEvent, TheIdOfTheSpecificationsExampleIsNoUuid) {
 }
 
 TEST(ReadCloudEvent, TheSmallestHasDefaultsForTheRest) {
-  const CloudEvent event = from_cloudevent_json(smallest());
+  const CloudEvent event = from_cloudevent_json(smallest_envelope());
   EXPECT_EQ(event.schema_version, 1);
   EXPECT_TRUE(event.metadata.correlation_id.empty());
   EXPECT_FALSE(event.metadata.causation_id);
@@ -82,7 +82,7 @@ TEST(ReadCloudEvent, TheSmallestHasDefaultsForTheRest) {
 
 TEST(ReadCloudEvent, EachRequiredAttributeMustBeThereAndFilled) {
   for (const char* name : {"specversion", "id", "source", "type"}) {
-    Json envelope = smallest();
+    Json envelope = smallest_envelope();
     envelope.erase(name);
     expect_refused(envelope, "\"" + std::string(name) + "\" is required");
     expect_refused_with(name, nullptr, "\"" + std::string(name) + "\" is required");
@@ -98,17 +98,17 @@ TEST(ReadCloudEvent, RequiredAttributesHaveTheirForms) {
     expect_refused_with("specversion", version, "must be \"1.0\"");
   expect_refused_with("source", "not a uri", "\"source\" must be a URI-reference");
   expect_refused_with("id", "00000000-0000-0000-0000-000000000000", "nil UUID");
-  EXPECT_EQ(read_with("id", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F").metadata.event_id.to_string(), kId);
+  EXPECT_EQ(read_with("id", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F").metadata.event_id.to_string(), kReadId);
 }
 
 TEST(ReadCloudEvent, NullMeansAbsent) {
-  Json envelope = smallest();
+  Json envelope = smallest_envelope();
   for (const char* name :
        {"time", "subject", "datacontenttype", "dataschema", "correlationid", "causationid", "traceparent",
         "tracestate", "partitionkey", "schemaversion", "sampledrate", "tenant", "data_base64"}) {
     envelope[name] = nullptr;
   }
-  EXPECT_EQ(to_cloudevent_json(from_cloudevent_json(envelope)), smallest());
+  EXPECT_EQ(to_cloudevent_json(from_cloudevent_json(envelope)), smallest_envelope());
 }
 
 TEST(ReadCloudEvent, OptionalAttributesAreFilledStrings) {
@@ -158,7 +158,7 @@ TEST(ReadCloudEvent, ExtensionsBecomeAttributes) {
   EXPECT_EQ(read_with("flag", false).metadata.attributes, (Attributes{{"flag", "false"}}));
   EXPECT_EQ(read_with("1st", "").metadata.attributes, (Attributes{{"1st", ""}}));
   EXPECT_EQ(read_with("sampledrate", 30).metadata.attributes, (Attributes{{"sampledrate", "30"}}));
-  const Json envelope = {{"specversion", "1.0"}, {"id", kId}, {"source", "a"}, {"type", "t"}, {"z", "1"},
+  const Json envelope = {{"specversion", "1.0"}, {"id", kReadId}, {"source", "a"}, {"type", "t"}, {"z", "1"},
                          {"partitionkey", "p"},  {"a", "2"}};
   EXPECT_EQ(from_cloudevent_json(envelope).metadata.attributes,
             (Attributes{{"a", "2"}, {"partitionkey", "p"}, {"z", "1"}}));
@@ -183,7 +183,7 @@ TEST(ReadCloudEvent, NamesAreLowercaseLettersAndDigits) {
 
 TEST(ReadCloudEvent, AnInvalidTraceIsIgnored) {
   constexpr const char* kTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  Json envelope = smallest();
+  Json envelope = smallest_envelope();
   envelope["tracestate"] = "a=1";
   EXPECT_EQ(from_cloudevent_json(envelope).metadata.tracestate.view(), "");
   envelope["traceparent"] = "00-junk";
@@ -204,7 +204,7 @@ TEST(ReadCloudEvent, DataIsAnyJsonValue) {
 }
 
 TEST(ReadCloudEvent, DataIsPlainOrBase64) {
-  Json both = smallest();
+  Json both = smallest_envelope();
   both["data"] = 1;
   both["data_base64"] = "AQ==";
   expect_refused(both, "both data and data_base64");
@@ -236,7 +236,7 @@ TEST(ParseCloudEvent, RefusesAnAmbiguousEnvelope) {
 
 TEST(ParseCloudEvent, ReadsDataOfTheGreatestDepthAndNoDeeper) {
   const auto text = [](std::size_t depth) {
-    return smallest().dump().substr(0, smallest().dump().size() - 1) +
+    return smallest_envelope().dump().substr(0, smallest_envelope().dump().size() - 1) +
            ",\"data\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
   };
   EXPECT_EQ(json_depth(parse_cloudevent(text(kMaxDecodableDepth)).data), kMaxDecodableDepth);
@@ -247,7 +247,7 @@ TEST(ParseCloudEvent, ReadsDataOfTheGreatestDepthAndNoDeeper) {
 
 TEST(ParseCloudEventBatch, ReadsEventsInOrder) {
   EXPECT_TRUE(parse_cloudevent_batch("[]").empty());
-  const auto events = parse_cloudevent_batch(Json::array({smallest(), smallest()}).dump());
+  const auto events = parse_cloudevent_batch(Json::array({smallest_envelope(), smallest_envelope()}).dump());
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[1].type, "orders.order_placed");
 }
@@ -256,10 +256,10 @@ TEST(ParseCloudEventBatch, SaysWhichEventIsBad) {
   expect_error(ErrorCode::NotDecodable,
                "event 1 of the batch: not a CloudEvent: attribute \"id\" is required", [] {
                  return parse_cloudevent_batch(
-                     Json::array({smallest(), {{"specversion", "1.0"}, {"type", "t"}}}).dump());
+                     Json::array({smallest_envelope(), {{"specversion", "1.0"}, {"type", "t"}}}).dump());
                });
   expect_error(ErrorCode::NotDecodable, "must be a JSON array",
-               [] { return parse_cloudevent_batch(smallest().dump()); });
+               [] { return parse_cloudevent_batch(smallest_envelope().dump()); });
   expect_error(ErrorCode::NotDecodable, "event 0 of the batch",
                [] { return parse_cloudevent_batch("[[]]"); });
 }

@@ -10,17 +10,17 @@
 namespace tidings {
 namespace {
 
-constexpr const char* kId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
+constexpr const char* kWrittenId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 
-CloudEvent smallest() {
+CloudEvent smallest_event() {
   CloudEvent event{.type = "orders.order_placed"};
-  event.metadata.event_id = *EventId::parse(kId);
+  event.metadata.event_id = *EventId::parse(kWrittenId);
   event.metadata.source = "orders";
   return event;
 }
 
 CloudEvent fullest() {
-  CloudEvent event = smallest();
+  CloudEvent event = smallest_event();
   event.schema_version = 3;
   Metadata& metadata = event.metadata;
   metadata.correlation_id = *CorrelationId::parse("request-1");
@@ -37,14 +37,15 @@ CloudEvent fullest() {
 }
 
 TEST(WriteCloudEvent, TheSmallestHasTheRequiredAttributesAlone) {
-  EXPECT_EQ(
-      to_cloudevent_json(smallest()),
-      Json({{"specversion", "1.0"}, {"id", kId}, {"source", "orders"}, {"type", "orders.order_placed"}}));
+  EXPECT_EQ(to_cloudevent_json(smallest_event()), Json({{"specversion", "1.0"},
+                                                        {"id", kWrittenId},
+                                                        {"source", "orders"},
+                                                        {"type", "orders.order_placed"}}));
 }
 
 TEST(WriteCloudEvent, EveryFieldBecomesATopLevelAttribute) {
   const Json expected = {{"specversion", "1.0"},
-                         {"id", kId},
+                         {"id", kWrittenId},
                          {"source", "orders"},
                          {"type", "orders.order_placed"},
                          {"schemaversion", 3},
@@ -77,14 +78,14 @@ TEST(WriteCloudEvent, ComesBackAsItWas) {
 }
 
 TEST(WriteCloudEvent, NullDataDiffersFromNone) {
-  CloudEvent event = smallest();
+  CloudEvent event = smallest_event();
   EXPECT_FALSE(to_cloudevent_json(event).contains("data"));
   event.data = nullptr;
   EXPECT_TRUE(to_cloudevent_json(event).at("data").is_null());
 }
 
 TEST(WriteCloudEvent, BinaryDataIsBase64) {
-  CloudEvent event = smallest();
+  CloudEvent event = smallest_event();
   event.has_binary = true;
   event.binary = std::string("\xFF\x00", 2);
   const Json envelope = to_cloudevent_json(event);
@@ -95,13 +96,13 @@ TEST(WriteCloudEvent, BinaryDataIsBase64) {
 }
 
 TEST(WriteCloudEvent, ATracestateWithoutTraceparentIsDropped) {
-  CloudEvent event = smallest();
+  CloudEvent event = smallest_event();
   event.metadata.tracestate = "rojo=1";
   EXPECT_FALSE(to_cloudevent_json(event).contains("tracestate"));
 }
 
 TEST(WriteCloudEvent, DeepDataIsCarriedWhole) {
-  CloudEvent event = smallest();
+  CloudEvent event = smallest_event();
   event.data = nested(kMaxDecodableDepth);
   const EncodedData text = encode_data(to_cloudevent_json(event));
   const CloudEvent back = parse_cloudevent(text.bytes);
@@ -110,7 +111,7 @@ TEST(WriteCloudEvent, DeepDataIsCarriedWhole) {
 
 template <class Change>
 void expect_refused(const std::string& part, Change change) {
-  CloudEvent event = smallest();
+  CloudEvent event = smallest_event();
   change(event);
   expect_error(ErrorCode::NotEncodable, part, [&event] { return to_cloudevent_json(event); });
 }

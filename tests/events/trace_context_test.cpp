@@ -6,16 +6,16 @@ namespace tidings {
 namespace {
 
 // The example of W3C Trace Context, section 3.2.4.
-constexpr std::string_view kExample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+constexpr std::string_view kExampleOfTraceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 TEST(TraceParent, ReadsTheExampleOfTheSpecification) {
-  const auto parent = TraceParent::parse(kExample);
+  const auto parent = TraceParent::parse(kExampleOfTraceparent);
   ASSERT_TRUE(parent);
   EXPECT_EQ(parent->trace_id_text(), "0af7651916cd43dd8448eb211c80319c");
   EXPECT_EQ(parent->parent_id_text(), "b7ad6b7169203331");
   EXPECT_EQ(parent->flags, 1);
   EXPECT_TRUE(parent->sampled());
-  EXPECT_EQ(parent->to_string(), kExample);
+  EXPECT_EQ(parent->to_string(), kExampleOfTraceparent);
 }
 
 TEST(TraceParent, BitZeroOfTheFlagsIsSampled) {
@@ -32,7 +32,7 @@ TEST(TraceParent, AHigherVersionIsReadByItsPrefixAndWrittenAsZero) {
         "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-the-future-brings"}) {
     const auto parent = TraceParent::parse(text);
     ASSERT_TRUE(parent) << text;
-    EXPECT_EQ(parent->to_string(), kExample);
+    EXPECT_EQ(parent->to_string(), kExampleOfTraceparent);
   }
 }
 

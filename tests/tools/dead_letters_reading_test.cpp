@@ -194,6 +194,12 @@ TEST_F(ReadingVerbsTest, DoctorSaysWhatIsWrongAndWhoChangedWhat) {
                     HasSubstr("discard"), HasSubstr("{\"ids\":[1],\"resolved\":false}")));
 }
 
+TEST_F(ReadingVerbsTest, DoctorTakesASpillFileThatHoldsOnlyItsNameForEmpty) {
+  std::ofstream(database_ + ".spill.jsonl")
+      << "{\"tidings_spill\":1,\"token\":\"01a1ff1a-28cd-7748-b15d-6f8902545e12\"}\n";
+  EXPECT_THAT(call({"doctor"}).out, HasSubstr("ok       no letters wait in spill files"));
+}
+
 TEST_F(ReadingVerbsTest, NothingToShowSaysSo) {
   database_ = make_database("empty.db");
   EXPECT_THAT(call({"list"}).err,

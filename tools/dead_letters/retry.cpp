@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds kPoll(200);
 constexpr std::chrono::seconds kUsualWait(5);
 constexpr std::size_t kShownCauses = 10;
 
-deadletter::RedriveResult mark(Command& command, const deadletter::Filter& filter) {
+deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filter) {
   ProgressLine line(command);
   const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
   const auto total = terminal ? count_of(command, filter) : 0;
@@ -141,7 +141,7 @@ void print_summary(Command& command, const RedriveState& state,
   }
 }
 
-OrderedJson to_json(const Command& command, const deadletter::RedriveResult& result,
+OrderedJson to_json(const Command& command, const deadletter::RedriveReport& result,
                     const RedriveState& state, const std::vector<deadletter::Group>& groups) {
   OrderedJson causes = OrderedJson::array();
   for (const auto& group : groups) causes.push_back(group_to_json(command, group));
@@ -156,7 +156,7 @@ OrderedJson to_json(const Command& command, const deadletter::RedriveResult& res
           {"failed_groups", std::move(causes)}};
 }
 
-ExitStatus status_after(const CommandLine& line, const deadletter::RedriveResult& result,
+ExitStatus status_after(const CommandLine& line, const deadletter::RedriveReport& result,
                         const RedriveState& state, std::int64_t unfitting) {
   if (state.state == "stopped" || state.failed > 0) return ExitStatus::Unavailable;
   const bool still_open = line.wait && state.state == "open";
@@ -164,7 +164,7 @@ ExitStatus status_after(const CommandLine& line, const deadletter::RedriveResult
   return unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok;
 }
 
-void print_marked(Command& command, const deadletter::RedriveResult& result) {
+void print_marked(Command& command, const deadletter::RedriveReport& result) {
   command.print(counted(result.progress.changed, "letter") + " marked to be delivered again, as request " +
                 std::to_string(result.id) + ".\n");
   if (!result.progress.complete && !result.stopped) {

@@ -49,7 +49,7 @@ struct RedriveOptions {
   std::optional<std::int64_t> stop_after = {};
 };
 
-struct RedriveResult {
+struct RedriveReport {
   /// The row of tidings_redrives; 0 when no letter was marked.
   std::int64_t id = 0;
   Progress progress;
@@ -112,7 +112,7 @@ class Operations {
   ~Operations();
 
   /// Marks unresolved letters that are not marked yet; the bus of their service delivers them.
-  [[nodiscard]] RedriveResult redrive(Filter filter, const RedriveOptions& options, const Watch& watch);
+  [[nodiscard]] RedriveReport redrive(Filter filter, const RedriveOptions& options, const Watch& watch);
   /// Resolves unresolved letters as discarded. The reason is kept with each.
   [[nodiscard]] Progress discard(Filter filter, const std::string& reason, const Watch& watch);
   /// Makes discarded letters unresolved again.

@@ -191,13 +191,6 @@ struct Examination {
     std::int64_t letters = 0;
     Timestamp since;
   };
-  struct Unserved {
-    std::string service;
-    std::string event_type;
-    std::string handler;
-    std::int64_t owed = 0;
-    Timestamp since;
-  };
   struct Spill {
     std::filesystem::path path;
     std::uint64_t bytes = 0;
@@ -221,8 +214,9 @@ struct Examination {
   /// Claims past their time or of an earlier boot: their letters return by themselves once a bus runs.
   std::int64_t stale_claims = 0;
   std::vector<Waiting> waiting;
-  std::vector<Unserved> unserved;
-  /// Only spill files that hold something.
+  /// Those with most events first, at most 10,000.
+  std::vector<UnservedHandler> unserved;
+  /// Only spill files that hold letters.
   std::vector<Spill> spills;
   std::vector<RedriveState> open_redrives;
   /// Newest first, at most 5.
