@@ -89,8 +89,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] Metadata stamp(const PublishOptions& options) const;
   void nobody_subscribes(const Payload& payload, const Metadata& metadata, PublishResult& result);
   bool first_warning(std::string_view event_type);
-  void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                PublishResult& result);
+  void cut_loop(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
+                DispatchGuard& guard, PublishResult& result);
   void deliver_all_inline(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                           DispatchGuard& guard, PublishResult& result);
   void deliver_with_queues(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
@@ -194,6 +194,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason);
   void begin_recovery(Subscriber& subscriber);
   void end_recovery(Subscriber& subscriber);
+  void leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed);
   void request_refill();
   void refill_if_low(const Subscriber& subscriber);
   void refill_backlogs();

@@ -207,8 +207,7 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
   if (owed && delivery.state->suspect) suspect_returned();
   if (owed && reason == Reason::Shutdown) {
-    left_in_journal_.fetch_add(1);
-    return journal_->abandon(owed);
+    return leave_in_journal(subscriber, owed);
   }
   const StoredEvent& event = *delivery.event;
   DeadLetter letter =

@@ -109,7 +109,7 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
   if (too_deep && !list.subscribers.empty()) {
     for (const auto& event : events) {
-      cut_loop(list, event->payload, event->metadata, results.emplace_back(event->result()));
+      cut_loop(list, event->forms, event->metadata, guard, results.emplace_back(event->result()));
     }
     return results;
   }
@@ -241,7 +241,7 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
   frame.turn_to(*subscriber);
   if (!guard.enter(*subscriber)) {
     left_closed(*subscriber);
-    journal_->abandon(owed);
+    leave_in_journal(*subscriber, owed);
     ++result.scheduled;
     return;
   }

@@ -111,6 +111,29 @@ void BusCore::end_recovery(Subscriber& subscriber) {
   subscriber.queue.set_backlog(false);
 }
 
+/// Leaves a delivery of a closed subscriber to the journal. Who bears its handler's name by now may have read
+/// past it, and so goes back.
+void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
+  left_in_journal_.fetch_add(1);
+  journal_->abandon(owed);
+  for (const auto& successor : topics_.all()) {
+    if (successor->state.load() != SubscriberState::Open ||
+        successor->identity.handler != subscriber.identity.handler ||
+        successor->identity.event_type != subscriber.identity.event_type) {
+      continue;
+    }
+    journal_->exclusively([&](std::int64_t) {
+      Backlog& backlog = successor->backlog;
+      const std::int64_t id = owed.event->id;
+      backlog.next = backlog.active.load() ? std::min(backlog.next, id) : id;
+      backlog.until = successor->queued ? INT64_MAX : std::max(backlog.until, id + 1);
+      backlog.active.store(true);
+    });
+    successor->queue.set_backlog(true);
+    request_refill();
+  }
+}
+
 void BusCore::request_refill() {
   if (!refill_wanted_.exchange(true)) housekeeper_.wake();
 }

@@ -2,9 +2,12 @@
 
 #include "bus_fixture.hpp"
 #include "contracts/memory_journal.hpp"
+#include "gate.hpp"
 
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace tidings::test {
@@ -39,6 +42,28 @@ class Seen {
  private:
   mutable std::mutex mutex_;
   std::vector<std::int64_t> orders_;  // guarded by mutex_
+};
+
+/// A bus that published durably, died, and is started anew.
+class RecoveryTest : public DurableTest {
+ protected:
+  static SubscribeOptions<OrderPlaced> queued() { return {.dispatch = Dispatch::Queued}; }
+  [[nodiscard]] auto sees() {
+    return [this](const OrderPlaced& event) { seen_.add(event.order_id); };
+  }
+  /// Publishes orders 1 to `count` to a queued handler that never gets to run, and dies.
+  void leave_owed(int count, const std::string& handler = "handler") {
+    Gate gate;
+    Bus bus(durable());
+    auto stuck = bus.subscribe<OrderPlaced>(
+        handler, [&](const OrderPlaced&) { gate.pass(); }, queued());
+    for (int order = 1; order <= count; ++order) bus.publish(OrderPlaced{order});
+    auto left = journal_->after_crash();
+    gate.open();
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    journal_ = std::move(left);
+  }
+  Seen seen_;
 };
 
 }  // namespace tidings::test

@@ -317,5 +317,17 @@ TEST_F(OrderingKeyTest, ResetWaitsForAnExtractorThatRuns) {
   EXPECT_TRUE(left);
 }
 
+TEST_F(OrderingKeyTest, TheLetterOfAnEndlessChainKeepsItsKey) {
+  auto shallow = options();
+  shallow.max_causation_depth = 1;
+  Bus bus(shallow);
+  auto loop = bus.subscribe<OrderPlaced>(
+      "loop", [&](const OrderPlaced& event) { bus.publish(event); }, by_customer());
+  bus.publish(OrderPlaced{.order_id = 1, .customer = "ada"});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_EQ(letters_->letters().size(), 1U);
+  EXPECT_EQ(letters_->letters()[0].ordering_key, "ada");
+}
+
 }  // namespace
 }  // namespace tidings::test

@@ -2,7 +2,7 @@
 
 #include "dead_letters/command.hpp"
 
-#include <signal.h>
+#include <csignal>
 
 #include <chrono>
 #include <cstdint>

@@ -1,0 +1,134 @@
+#include "durable_fixture.hpp"
+#include "gate.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace tidings::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+/// Deliveries that may have killed the process.
+using CrashSuspectsTest = RecoveryTest;
+
+TEST_F(CrashSuspectsTest, SuspectsRunOneAtATimeBeforeAllOthers) {
+  leave_owed(5);
+  journal_->suspect({.journal_id = 2, .handler = "handler"});
+  journal_->suspect({.journal_id = 4, .handler = "handler"});
+  Bus bus(durable());
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  auto handler = bus.subscribe<OrderPlaced>("handler",
+                                            [&](const OrderPlaced& event) {
+                                              const int now = ++running;
+                                              if (seen_.orders().size() < 2)
+                                                most = std::max(most.load(), now);
+                                              seen_.add(event.order_id);
+                                              --running;
+                                            },
+                                            {.dispatch = Dispatch::Queued, .concurrency = 2});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  const auto orders = seen_.orders();
+  ASSERT_THAT(orders, SizeIs(5));
+  EXPECT_EQ(orders[0], 2);
+  EXPECT_EQ(orders[1], 4);
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(CrashSuspectsTest, NewEventsWaitInTheJournalWhileSuspectsRun) {
+  leave_owed(1);
+  journal_->suspect({.journal_id = 1, .handler = "handler"});
+  Bus bus(durable());
+  Gate gate;
+  auto suspect = bus.subscribe<OrderPlaced>(
+      "handler", [&](const OrderPlaced&) { gate.pass(); }, queued());
+  gate.await_arrival();
+  auto other =
+      bus.subscribe<OrderShipped>("other", [&](const OrderShipped& event) { seen_.add(event.order_id); });
+  EXPECT_EQ(bus.publish(OrderShipped{9}).scheduled, 1U);
+  EXPECT_THAT(seen_.orders(), IsEmpty());
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(9));
+}
+
+TEST_F(CrashSuspectsTest, ACrashAloneCountsAndTheLastOneMakesALetter) {
+  leave_owed(2);
+  for (int crash = 1; crash <= 2; ++crash) {
+    journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
+    Bus bus(durable());
+    EXPECT_EQ(journal_->known(1, "handler").crashes, static_cast<std::uint32_t>(crash));
+    EXPECT_THAT(journal_->letters(), IsEmpty());
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+  journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2));
+  ASSERT_THAT(journal_->letters(), SizeIs(1));
+  EXPECT_EQ(journal_->letters()[0].reason, Reason::Crashed);
+  EXPECT_THAT(journal_->letters()[0].attempts, SizeIs(3));
+  EXPECT_EQ(journal_->letters()[0].attempts[0].error_type, "tidings::crashed");
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(CrashSuspectsTest, BystandersOfACrashAreNeverCounted) {
+  leave_owed(2);
+  for (int crash = 0; crash < 10; ++crash) {
+    journal_->suspect({.journal_id = 1, .handler = "handler"});
+    journal_->suspect({.journal_id = 2, .handler = "handler"});
+    Bus bus(durable());
+    EXPECT_EQ(journal_->known(1, "handler").crashes, 0U);
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 2));
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+}
+
+TEST_F(CrashSuspectsTest, NobodyWaitsForASuspectWhoseHandlerDoesNotComeBack) {
+  leave_owed(1, "retired");
+  journal_->suspect({.journal_id = 1, .handler = "retired"});
+  Bus bus(durable());
+  auto handler =
+      bus.subscribe<OrderShipped>("other", [&](const OrderShipped& event) { seen_.add(event.order_id); });
+  EXPECT_EQ(bus.publish(OrderShipped{1}).scheduled, 1U);
+  advance(10s);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
+}
+
+TEST_F(CrashSuspectsTest, AttemptsOccupyACrashSlotWhileTheyRun) {
+  Bus bus(durable());
+  std::vector<std::int64_t> during;
+  const auto look = [&] {
+    during.clear();
+    for (const CrashSlot& slot : journal_->crash_slots()) {
+      if (slot.journal_id.load() != 0) during.push_back(slot.journal_id.load());
+    }
+  };
+  auto inline_one = bus.subscribe<OrderPlaced>("inline", [&](const OrderPlaced&) { look(); });
+  bus.publish(OrderPlaced{});
+  EXPECT_THAT(during, ElementsAre(1));
+  bus.publish(OrderPlaced{}, {.durability = Durability::None});
+  EXPECT_THAT(during, ElementsAre(-1));
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  look();
+  EXPECT_THAT(during, IsEmpty());
+}
+
+}  // namespace
+}  // namespace tidings::test
