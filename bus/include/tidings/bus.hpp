@@ -157,8 +157,8 @@ struct StopReport {
   /// Nothing was left over and nothing runs any more.
   bool drained = true;
   std::size_t settled_as_letters = 0;
-  /// Durable deliveries that memory held and that wait in the journal now, for the next start. What the journal
-  /// alone held is not among them.
+  /// Durable deliveries that memory held and that wait in the journal now, for the next start. What the
+  /// journal alone held is not among them.
   std::size_t left_in_journal = 0;
   /// `event_type/handler` of each run that had not returned at the deadline. The destructor waits for them.
   std::vector<std::string> still_running;
