@@ -279,7 +279,8 @@ TEST_F(SpillImportTest, ProcessesThatSpillAndImportAtOnceLoseAndDoubleNothing) {
   std::vector<pid_t> children;
   for (std::uint64_t process = 0; process < 3; ++process) {
     children.push_back(start_child([&] {
-      const auto opened = open_faulty();
+      // On a busy disk a sync takes seconds, and the others wait for it.
+      const auto opened = open_faulty({.busy_timeout = std::chrono::minutes(2)});
       for (std::uint64_t i = 0; i < 10; ++i) {
         spill_letters(*opened, process * 100 + i * 2, process * 100 + i * 2 + 1);
         static_cast<void>(opened->import_spilled());
