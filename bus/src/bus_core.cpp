@@ -147,7 +147,7 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
   } else if (metadata.causation_depth > options_.max_causation_depth) [[unlikely]] {
     PayloadForms forms(payload);
     cut_loop(list, forms, metadata, guard, result);
-  } else if (list.any_queued || waiting_retries_.load(std::memory_order_relaxed) > 0) {
+  } else if (list.last_queued != nullptr || waiting_retries_.load(std::memory_order_relaxed) > 0) {
     deliver_with_queues(list, payload, metadata, guard, result);
   } else {
     deliver_all_inline(list, payload, metadata, guard, result);
@@ -212,7 +212,8 @@ BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadF
       if (subscriber->keyed) part.ordering_keys.back() = ordering_key_of(*subscriber, forms, guard);
     }
   }
-  if (list.any_queued) part.event = EventPointer(forms.payload().type->copy(forms.payload(), metadata));
+  if (list.last_queued != nullptr)
+    part.event = EventPointer(forms.payload().type->copy(forms.payload(), metadata));
   reserve_places(list);
   return part;
 }

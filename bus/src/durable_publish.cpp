@@ -74,6 +74,7 @@ struct BusCore::DurableEvent {
   PayloadForms forms;
   Metadata metadata;
   EncodedData data;
+  EventPointer stored;                                    // for queues
   std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber
   std::vector<bool> direct;  // whether memory has the delivery, not only the journal
 };
@@ -129,6 +130,7 @@ std::unique_ptr<BusCore::DurableEvent> BusCore::prepare_durable(const Subscriber
   event->metadata = stamp(options);
   if (log_.debug()) log_.published(payload, event->metadata);
   event->data = encode_durably(payload);
+  if (list.last_queued != nullptr) event->stored = EventPointer(payload.type->copy(payload, event->metadata));
   event->direct.resize(list.subscribers.size());
   event->ordering_keys.resize(list.subscribers.size());
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
@@ -209,10 +211,6 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
     nobody_subscribes(event.payload, event.metadata, result);
     return result;
   }
-  EventPointer stored;
-  if (std::any_of(list.subscribers.begin(), list.subscribers.end(),
-                  [](const auto& one) { return one->queued; }))
-    stored = EventPointer(event.payload.type->copy(event.payload, event.metadata));
   DeliveryFrame frame(event.payload, event.metadata, list.subscribers.front()->identity);
   bool later = false;
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
@@ -222,7 +220,7 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
       later = true;
       ++result.scheduled;
     } else if (subscriber->queued) {
-      Delivery delivery{stored, nullptr};
+      Delivery delivery{event.stored, nullptr};
       delivery.remember().owed = std::move(owed);
       delivery.state->ordering_key = std::move(event.ordering_keys[index]);
       enqueue_delivery(subscriber, delivery, result);

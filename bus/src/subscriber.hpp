@@ -99,17 +99,16 @@ struct SubscriberList {
     for (const auto& subscriber : subscribers) {
       if (subscriber->queued) last_queued = subscriber.get();
     }
-    any_queued = last_queued != nullptr;
     std::vector<std::string> all;
     for (const auto& subscriber : subscribers) all.push_back(subscriber->identity.handler);
     names = std::make_shared<const HandlerNames>(std::move(all));
   }
 
   const std::vector<std::shared_ptr<Subscriber>> subscribers;
+  /// Null: all are inline.
   const Subscriber* last_queued = nullptr;
   /// The names of all, in the same order.
   std::shared_ptr<const HandlerNames> names;
-  bool any_queued = false;
 };
 
 }  // namespace tidings::detail

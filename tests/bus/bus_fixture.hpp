@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,19 @@ struct OrderShipped {
   static constexpr int schema_version = 2;
   std::int64_t order_id{};
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(OrderShipped, order_id)
+};
+
+/// No queue and no retry can keep it.
+struct Uncopyable {
+  static constexpr std::string_view event_type = "orders.uncopyable";
+  Uncopyable() = default;
+  Uncopyable(const Uncopyable& other) : order_id(other.order_id) {
+    throw std::runtime_error("cannot be copied");
+  }
+  Uncopyable& operator=(const Uncopyable&) = default;
+  ~Uncopyable() = default;
+  std::int64_t order_id = 7;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Uncopyable, order_id)
 };
 
 /// Waits longer than any healthy test needs.

@@ -107,6 +107,18 @@ TEST_F(DurablePublishTest, ThatCannotBeEncodedIsRefusedAndDeliversNothing) {
   EXPECT_EQ(journal_->commits(), 0U);
 }
 
+TEST_F(DurablePublishTest, ThatCannotBeCopiedForAQueueIsRefusedAndNotOwed) {
+  Bus bus(durable());
+  auto handler = bus.subscribe<Uncopyable>("handler", [&](const Uncopyable&) { seen_.add(1); },
+                                           {.dispatch = Dispatch::Queued, .queue_capacity = 2});
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    EXPECT_THROW(bus.publish(Uncopyable{}), std::runtime_error);
+  }
+  EXPECT_EQ(journal_->events(), 0U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), IsEmpty());
+}
+
 TEST_F(DurablePublishTest, ThatTheJournalRefusesDeliversNothingAndSaysWhy) {
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>(

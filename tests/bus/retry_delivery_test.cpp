@@ -219,5 +219,19 @@ TEST_F(RetryDeliveryTest, ManyWaitingRetriesAreBoundedAndAPublishPastTheBoundIsR
   EXPECT_EQ(error_code_of([&] { bus.publish(OrderPlaced{}); }), ErrorCode::QueueFull);
 }
 
+TEST_F(RetryDeliveryTest, AnEventThatCannotBeCopiedIsALetterInsteadOfADelayedRetry) {
+  Bus bus(options());
+  auto flaky =
+      bus.subscribe<Uncopyable>("flaky", [](const Uncopyable&) { throw std::runtime_error("later"); },
+                                {.retry = {.backoff = exponential(100ms, 10s)}});
+  EXPECT_EQ(bus.publish(Uncopyable{}).dead, 1U);
+  ASSERT_EQ(letters_->letters().size(), 1U);
+  const DeadLetter letter = letters_->letters()[0];
+  EXPECT_EQ(letter.reason, Reason::Exhausted);
+  EXPECT_EQ(Json::parse(letter.data.bytes).at("order_id"), 7);
+  EXPECT_EQ(letter.error_message,
+            "later (gave up: the event's copy constructor threw, so it cannot wait for a retry)");
+}
+
 }  // namespace
 }  // namespace tidings::test
