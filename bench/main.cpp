@@ -24,12 +24,18 @@ constexpr int kExitCannotCreate = 73;  // EX_CANTCREAT of sysexits.h
 
 std::vector<Measurement> all_measurements() {
   std::vector<Measurement> measurements;
+  add_footprint_rows(measurements);  // before anything else has filled the heap
   add_dispatch_rows(measurements);
   add_scaling_rows(measurements);
   add_breadth_rows(measurements);
   add_allocation_rows(measurements);
   add_queue_rows(measurements);
   add_letter_rows(measurements);
+  add_failure_rows(measurements);
+  add_durable_rows(measurements);
+  add_recovery_rows(measurements);
+  add_tool_rows(measurements);
+  add_record_rows(measurements);
   add_storm_rows(measurements);
   add_idle_rows(measurements);
   add_compile_time_rows(measurements);

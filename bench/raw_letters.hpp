@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -16,6 +17,8 @@ namespace tidings::bench {
 /// One row of dead_letters as SQLite takes it, in the order of the insert's columns.
 using RawValue = std::variant<std::monostate, std::int64_t, std::string>;
 using RawRow = std::vector<RawValue>;
+inline constexpr std::size_t kPublishedAt = 20;
+inline constexpr std::size_t kFailedAt = 21;
 
 /// What the store would make of these letters; made before the clock runs.
 [[nodiscard]] std::vector<RawRow> raw_rows(const std::vector<DeadLetter>& letters);

@@ -1,19 +1,18 @@
 #include "inline_contenders.hpp"
 #include "quiet_bus.hpp"
+#include "resident_memory.hpp"
 #include "rows.hpp"
 #include "scratch_folder.hpp"
 #include "statistics.hpp"
 #include "threads_at_once.hpp"
 
 #include <spdlog/sinks/base_sink.h>
-#include <unistd.h>
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -34,7 +33,6 @@ constexpr std::uint64_t kHealthyHandlers = 4;
 constexpr std::uint64_t kHealthyEvents = 2'000'000;
 /// The storm is at its height when so many have failed: the queue of the handler is full.
 constexpr std::uint64_t kHeight = 2'000;
-constexpr double kMebibyte = 1024.0 * 1024.0;
 
 const std::string kHealthyRow = "healthy publishes in a failure storm";
 const std::string kStoredRow = "failing deliveries given up and stored in it";
@@ -57,15 +55,6 @@ class CountingSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
   std::atomic<std::uint64_t> records_{0};
 };
-
-/// Of this process, in main memory.
-double resident_mebibytes() {
-  std::ifstream statm("/proc/self/statm");
-  double all = 0;
-  double resident = 0;
-  statm >> all >> resident;
-  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / kMebibyte;
-}
 
 /// What one repetition with a storm has seen.
 struct Weather {

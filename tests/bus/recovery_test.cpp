@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <semaphore>
 #include <stdexcept>
 #include <thread>
 
@@ -246,6 +247,7 @@ TEST_F(RecoveryTest, ResettingASubscriptionLeavesItsDeliveriesForTheNextOfThatNa
 
 TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatHadReadPastIt) {
   Gate successor_saw_two;
+  std::binary_semaphore successor_saw_one(0);
   Bus bus(durable());
   Subscription next;
   Subscription leaving;
@@ -257,7 +259,7 @@ TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatH
             "handler",
             [&](const OrderPlaced& event) {
               seen_.add(event.order_id);
-              if (event.order_id == 2) successor_saw_two.open();
+              event.order_id == 2 ? successor_saw_two.open() : successor_saw_one.release();
             },
             queued());
         bus.publish(OrderPlaced{2});
@@ -266,6 +268,7 @@ TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatH
       },
       queued());
   bus.publish(OrderPlaced{1});
+  EXPECT_TRUE(successor_saw_one.try_acquire_for(kLong));
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(seen_.orders(), ElementsAre(2, 1));
   EXPECT_EQ(journal_->events(), 0U);

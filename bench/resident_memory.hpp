@@ -1,0 +1,19 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <fstream>
+
+namespace tidings::bench {
+
+/// Of this process, in main memory, in MiB.
+[[nodiscard]] inline double resident_mebibytes() {
+  constexpr double kMebibyte = 1024.0 * 1024.0;
+  std::ifstream statm("/proc/self/statm");
+  double all = 0;
+  double resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / kMebibyte;
+}
+
+}  // namespace tidings::bench
