@@ -5,6 +5,7 @@
 #include "text/duration.hpp"
 #include "text/printable.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -25,9 +26,9 @@ std::int64_t leave_out_without_payload(Command& command, deadletter::Filter& fil
   deadletter::Filter without = filter;
   without.has_payload = false;
   filter.has_payload = true;
-  const auto letters = count_of(command, without);
   const auto page = command.reader().list(without, 1);
-  if (letters == 0 || page.letters.empty()) return letters;
+  if (page.letters.empty()) return 0;
+  const auto letters = std::max(count_of(command, without), std::int64_t{1});
   const auto& newest = page.letters.front();
   const std::string id = std::to_string(newest.id);
   command.warn(counted(letters, "letter") + " cannot be delivered again, as the payload was not kept; " +
