@@ -17,9 +17,11 @@
 namespace tidings::deadletter {
 namespace {
 
-/// Fingerprint, event type, handler, service.
+/// Fingerprint, handler, service: what makes a cause. Then the event type, so that types of a cause are
+/// neighbours.
 template <class String>
 using Key = std::array<String, 4>;
+constexpr std::size_t kCauseParts = 3;
 
 /// Compares keys with views of keys, so that counting a row allocates nothing.
 struct KeyLess {
@@ -36,13 +38,42 @@ struct Tally {
   std::int64_t last_failed_at = 0;
 };
 
+/// Of each type of each cause.
 using Tallies = std::map<Key<std::string>, Tally, KeyLess>;
+
+bool is_of(const Group& group, const Key<std::string>& key) {
+  return std::tie(group.fingerprint, group.handler, group.service) == std::tie(key[0], key[1], key[2]);
+}
+
+/// One group for all types of a cause.
+std::vector<Group> merge_types(const Tallies& tallies) {
+  std::vector<Group> groups;
+  for (const auto& [key, tally] : tallies) {
+    const Timestamp first = time_of(tally.first_failed_at);
+    const Timestamp last = time_of(tally.last_failed_at);
+    if (groups.empty() || !is_of(groups.back(), key)) {
+      groups.push_back({.fingerprint = key[0],
+                        .event_type = key[kCauseParts],
+                        .event_types = 0,
+                        .handler = key[1],
+                        .service = key[2],
+                        .first_failed_at = first,
+                        .last_failed_at = last});
+    }
+    Group& group = groups.back();
+    ++group.event_types;
+    group.count += tally.letters;
+    group.first_failed_at = std::min(group.first_failed_at, first);
+    group.last_failed_at = std::max(group.last_failed_at, last);
+  }
+  return groups;
+}
 
 /// Counts here rather than by GROUP BY, whose sorter holds every letter where this holds every group: less
 /// than a third of the time for a million letters of some hundred causes.
 Tallies count_letters(SQLite::Database& database, const Filter& filter) {
   auto row =
-      Query(filter).prepare(database, "error_fingerprint, event_type, handler, service, failed_at", "");
+      Query(filter).prepare(database, "error_fingerprint, handler, service, event_type, failed_at", "");
   Tallies tallies;
   while (row.executeStep()) {
     const Key<std::string_view> key = {text_of(row.getColumn(0)), text_of(row.getColumn(1)),
@@ -65,8 +96,8 @@ Tallies count_letters(SQLite::Database& database, const Filter& filter) {
 bool asks_for_every_unresolved(const Filter& filter) {
   const bool restricted = filter.event_id || filter.correlation_id || filter.reason || filter.since ||
                           filter.until || filter.ids || !filter.where.empty() || filter.resolution ||
-                          filter.resolved_before || filter.marked || filter.attempted_since ||
-                          filter.up_to_id;
+                          filter.resolved_before || filter.marked || filter.has_payload ||
+                          filter.attempted_since || filter.up_to_id;
   return filter.resolved == false && !restricted;
 }
 
@@ -76,11 +107,11 @@ std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& fil
   constexpr std::size_t kMostCauses = 5'000;
   SQLite::Statement row(
       database,
-      "SELECT error_fingerprint, event_type, handler, service, unresolved FROM tidings_causes"
-      " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR event_type = ?2)"
-      " AND (?3 IS NULL OR handler = ?3) AND (?4 IS NULL OR service = ?4)");
+      "SELECT error_fingerprint, handler, service, event_type, unresolved FROM tidings_causes"
+      " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR handler = ?2)"
+      " AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR event_type = ?4)");
   int parameter = 0;
-  for (const auto* value : {&filter.fingerprint, &filter.event_type, &filter.handler, &filter.service}) {
+  for (const auto* value : {&filter.fingerprint, &filter.handler, &filter.service, &filter.event_type}) {
     ++parameter;
     if (*value) row.bind(parameter, **value);
   }
@@ -95,76 +126,80 @@ std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& fil
 }
 
 /// When the first and the last letter of a cause failed: two steps in an index, unless one fingerprint has
-/// letters of several types or services.
-void add_times(SQLite::Statement& first, SQLite::Statement& last, const Key<std::string>& key, Tally& tally) {
-  const auto ask = [&](SQLite::Statement& row) {
-    const StatementUse use(row);
-    for (std::size_t i = 0; i < key.size(); ++i) row.bind(static_cast<int>(i) + 1, key[i]);
-    return row.executeStep() ? row.getColumn(0).getInt64() : 0;
-  };
-  tally.first_failed_at = ask(first);
-  tally.last_failed_at = ask(last);
-}
+/// letters of several services, or those of one type are asked for.
+class TimesOfCauses {
+ public:
+  TimesOfCauses(SQLite::Database& database, const std::optional<std::string>& event_type)
+      : first_(database, sql("ASC")), last_(database, sql("DESC")), event_type_(event_type) {}
 
-std::string time_of_cause(const char* order) {
-  return std::string(
-             "SELECT failed_at FROM dead_letters INDEXED BY dead_letters_unresolved_by_fingerprint"
-             " WHERE error_fingerprint = ? AND event_type = ? AND handler = ? AND service = ?"
-             " AND reprocessed_at IS NULL ORDER BY failed_at ") +
-         order + " LIMIT 1";
-}
+  void add_to(Group& group) {
+    group.first_failed_at = ask(first_, group);
+    group.last_failed_at = ask(last_, group);
+  }
+
+ private:
+  static std::string sql(const char* order) {
+    return std::string(
+               "SELECT failed_at FROM dead_letters INDEXED BY dead_letters_unresolved_by_fingerprint"
+               " WHERE error_fingerprint = ?1 AND handler = ?2 AND service = ?3"
+               " AND (?4 IS NULL OR event_type = ?4) AND reprocessed_at IS NULL ORDER BY failed_at ") +
+           order + " LIMIT 1";
+  }
+
+  [[nodiscard]] Timestamp ask(SQLite::Statement& row, const Group& group) const {
+    const StatementUse use(row);
+    row.bind(1, group.fingerprint);
+    row.bind(2, group.handler);
+    row.bind(3, group.service);
+    if (event_type_) row.bind(4, *event_type_);
+    return time_of(row.executeStep() ? row.getColumn(0).getInt64() : 0);
+  }
+
+  SQLite::Statement first_;
+  SQLite::Statement last_;
+  const std::optional<std::string>& event_type_;
+};
 
 /// From the counts that triggers keep, where they answer the question; else letter by letter.
-Tallies count_causes(SQLite::Database& database, const Filter& filter) {
-  auto counts = asks_for_every_unresolved(filter) ? read_counts(database, filter) : std::nullopt;
-  if (!counts) return count_letters(database, filter);
-  SQLite::Statement first(database, time_of_cause("ASC"));
-  SQLite::Statement last(database, time_of_cause("DESC"));
-  for (auto& [key, tally] : *counts) add_times(first, last, key, tally);
-  return *std::move(counts);
+std::vector<Group> count_causes(SQLite::Database& database, const Filter& filter) {
+  const auto counts = asks_for_every_unresolved(filter) ? read_counts(database, filter) : std::nullopt;
+  if (!counts) return merge_types(count_letters(database, filter));
+  auto groups = merge_types(*counts);
+  TimesOfCauses times(database, filter.event_type);
+  for (Group& group : groups) times.add_to(group);
+  return groups;
 }
 
-std::vector<Group> first_groups(const Tallies& tallies, std::size_t limit, GroupOrder order) {
-  std::vector<Group> groups;
-  for (const auto& [key, tally] : tallies) {
-    groups.push_back({.fingerprint = key[0],
-                      .event_type = key[1],
-                      .handler = key[2],
-                      .service = key[3],
-                      .error_type = {},
-                      .sample_error = {},
-                      .count = tally.letters,
-                      .first_failed_at = time_of(tally.first_failed_at),
-                      .last_failed_at = time_of(tally.last_failed_at)});
-  }
-  // Stable: of groups alike in size and time the order is that of their names, the same in every call.
+/// Stable: of groups alike in size and time the order is that of their names, the same in every call.
+void keep_first(std::vector<Group>& groups, std::size_t limit, GroupOrder order) {
   std::stable_sort(groups.begin(), groups.end(), [order](const Group& left, const Group& right) {
     if (order == GroupOrder::ByLastFailure) return left.last_failed_at > right.last_failed_at;
     return std::tie(left.count, left.last_failed_at) > std::tie(right.count, right.last_failed_at);
   });
   if (groups.size() > limit) groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(limit), groups.end());
-  return groups;
 }
 
 /// The rest of a group, from its newest letter.
 void add_sample(Group& group, Filter filter, SQLite::Database& database) {
   filter.fingerprint = group.fingerprint;
-  filter.event_type = group.event_type;
   filter.handler = group.handler;
   filter.service = group.service;
   filter.since = group.last_failed_at;
-  auto row = Query(filter).prepare(database, "error_type, error_message",
+  auto row = Query(filter).prepare(database, "id, event_type, error_type, error_message",
                                    "ORDER BY failed_at DESC, id DESC LIMIT 1");
   if (!row.executeStep()) return;
-  group.error_type = row.getColumn(0).getString();
-  group.sample_error = row.getColumn(1).getString();
+  group.newest_id = row.getColumn(0).getInt64();
+  group.event_type = row.getColumn(1).getString();
+  group.error_type = row.getColumn(2).getString();
+  group.sample_error = row.getColumn(3).getString();
 }
 
 }  // namespace
 
 std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter, std::size_t limit,
                                GroupOrder order) {
-  auto groups = first_groups(count_causes(database, filter), limit, order);
+  auto groups = count_causes(database, filter);
+  keep_first(groups, limit, order);
   for (Group& group : groups) add_sample(group, filter, database);
   return groups;
 }

@@ -50,6 +50,7 @@ void Query::add_state(const Filter& filter) {
   if (filter.resolved) add_flag(*filter.resolved, "reprocessed_at IS NOT NULL", "reprocessed_at IS NULL");
   if (filter.marked)
     add_flag(*filter.marked, "redrive_requested_at IS NOT NULL", "redrive_requested_at IS NULL");
+  if (filter.has_payload) add_flag(*filter.has_payload, "data_encoding <> 'none'", "data_encoding = 'none'");
   if (filter.resolution) add("resolution = ?", std::string(to_string(*filter.resolution)));
   if (filter.resolved_before) add("reprocessed_at < ?", microseconds(*filter.resolved_before));
 }

@@ -16,7 +16,7 @@ bool is_noncharacter(char32_t c) noexcept { return (c >= 0xFDD0 && c <= 0xFDEF) 
 bool is_attribute_text(std::string_view text) noexcept {
   while (!text.empty()) {
     const CodePoint next = first_code_point(text);
-    if (next.length == 0 || is_control(next.value) || is_noncharacter(next.value)) return false;
+    if (!next.valid || is_control(next.value) || is_noncharacter(next.value)) return false;
     text.remove_prefix(next.length);
   }
   return true;

@@ -39,13 +39,14 @@ bool starts_with_eight_ascii(std::string_view text) noexcept {
 CodePoint first_code_point(std::string_view text) noexcept {
   if (text.empty()) return {};
   const LeadByte lead = classify(static_cast<std::uint8_t>(text[0]));
-  if (lead.length == 0 || text.size() < lead.length) return {};
-  CodePoint result{lead.bits, lead.length};
+  if (lead.length == 0) return {.length = 1};
+  CodePoint result{lead.bits, lead.length, true};
   for (std::size_t i = 1; i < lead.length; ++i) {
+    if (i == text.size()) return {.length = i};
     const auto byte = static_cast<std::uint8_t>(text[i]);
     const std::uint8_t low = i == 1 ? lead.second_low : std::uint8_t{0x80};
     const std::uint8_t high = i == 1 ? lead.second_high : std::uint8_t{0xBF};
-    if (byte < low || byte > high) return {};
+    if (byte < low || byte > high) return {.length = i};
     result.value = (result.value << 6U) | (byte & 0x3FU);
   }
   return result;
@@ -58,7 +59,7 @@ bool is_valid_utf8(std::string_view text) noexcept {
       continue;
     }
     const CodePoint next = first_code_point(text);
-    if (next.length == 0) return false;
+    if (!next.valid) return false;
     text.remove_prefix(next.length);
   }
   return true;

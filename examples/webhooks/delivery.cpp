@@ -31,7 +31,10 @@ std::string take_string(tidings::Json& object, const char* name) {
 
 Delivery parse_delivery(const Line& line) {
   tidings::Json object = parse_object(line);
-  Delivery delivery{.type = take_string(object, "type"), .source = take_string(object, "source"), .data = {}};
+  Delivery delivery{.id = take_string(object, "id"),
+                    .type = take_string(object, "type"),
+                    .source = take_string(object, "source"),
+                    .data = {}};
   if (delivery.type.empty()) throw MalformedLine("has no \"type\"");
   const auto data = object.find("data");
   if (data == object.end()) throw MalformedLine("has no \"data\"");

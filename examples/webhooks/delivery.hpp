@@ -13,8 +13,10 @@ namespace webhooks {
 /// GitHub sends no payload above 25 MB.
 inline constexpr std::size_t kMaxLineBytes = 25 * 1024 * 1024;
 
-/// One webhook delivery: `{"type": "github.push", "source": "...", "data": {...}}`.
+/// One webhook delivery: `{"id": "...", "type": "github.push", "source": "...", "data": {...}}`.
 struct Delivery {
+  /// GitHub's name for it (X-GitHub-Delivery), by which both sides find it again. May be empty.
+  std::string id = {};
   std::string type;
   std::string source;  ///< May be empty.
   tidings::Json data;

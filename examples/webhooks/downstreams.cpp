@@ -2,6 +2,9 @@
 
 #include <tidings/retry.hpp>
 
+#include <cerrno>
+#include <fstream>
+#include <system_error>
 #include <utility>
 
 namespace webhooks {
@@ -49,7 +52,18 @@ void ActivityPage::show(std::string_view repository, bool is_private, std::strin
   if (is_private) {
     throw tidings::Permanent("403 this page is public, and '" + std::string(repository) + "' is not");
   }
-  entries_.add(std::string(repository) + ": " + std::string(what));
+  const auto entry = std::string(repository) + ": " + std::string(what);
+  if (!file_.empty()) append(entry);
+  entries_.add(entry);
+}
+
+void ActivityPage::append(const std::string& entry) {
+  const std::lock_guard lock(one_at_a_time_);
+  std::ofstream page(file_, std::ios::app);
+  if (page) page << entry << std::endl;
+  if (!page) {
+    throw std::system_error(errno, std::generic_category(), "cannot append to the page " + file_.string());
+  }
 }
 
 }  // namespace webhooks

@@ -3,10 +3,12 @@
 #include <tidings/clock.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // The systems the service talks to. They live in this process, so that the example needs no network, but they
@@ -67,10 +69,17 @@ class Newsletter {
 /// A page that anybody can read, so what happens in private repositories must not get there.
 class ActivityPage {
  public:
+  /// `file`: what is shown is appended to it, a line each; empty: there is none.
+  explicit ActivityPage(std::filesystem::path file = {}) : file_(std::move(file)) {}
+  /// Throws std::system_error when the file cannot be written.
   void show(std::string_view repository, bool is_private, std::string_view what);
   [[nodiscard]] std::vector<std::string> entries() const { return entries_.messages(); }
 
  private:
+  void append(const std::string& entry);
+
+  const std::filesystem::path file_;
+  std::mutex one_at_a_time_;  // guards the file
   Outbox entries_;
 };
 

@@ -7,6 +7,7 @@
 #include <tidings/event_context.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <string>
@@ -20,7 +21,8 @@ namespace webhooks {
 
 /// All that the handlers write to.
 struct Downstreams {
-  explicit Downstreams(std::shared_ptr<tidings::Clock> clock) : chat(std::move(clock)) {}
+  explicit Downstreams(std::shared_ptr<tidings::Clock> clock, std::filesystem::path page_file = {})
+      : chat(std::move(clock)), page(std::move(page_file)) {}
 
   Chat chat;
   Newsletter newsletter;

@@ -1,6 +1,32 @@
 #include "ledger.hpp"
 
 namespace webhooks {
+namespace {
+
+using tidings::deadletter::Filter;
+using tidings::deadletter::Resolution;
+
+std::uint64_t count(tidings::deadletter::Reader& letters, const Filter& filter) {
+  return static_cast<std::uint64_t>(letters.count(filter));
+}
+
+std::uint64_t dead_since(tidings::deadletter::Reader& letters, Filter filter, tidings::Timestamp since) {
+  filter.since = since;
+  const auto all = count(letters, filter);
+  filter.resolution = Resolution::Reprocessed;
+  return all - count(letters, filter);
+}
+
+/// Of the letters of earlier runs.
+std::uint64_t redriven_since(tidings::deadletter::Reader& letters, Filter filter, tidings::Timestamp since) {
+  filter.until = since;
+  filter.resolution = Resolution::Reprocessed;
+  const auto all = count(letters, filter);
+  filter.resolved_before = since;
+  return all - count(letters, filter);
+}
+
+}  // namespace
 
 std::uint64_t Ledger::events() const {
   std::uint64_t sum = 0;
@@ -19,15 +45,15 @@ std::vector<Account> Ledger::accounts(tidings::deadletter::Reader& letters, std:
   std::vector<Account> accounts;
   for (const Entry& entry : entries_) {
     // A letter names the event's own type, also when a handler of all events failed.
-    tidings::deadletter::Filter filter{
-        .handler = entry.handler, .service = std::string(service), .since = since};
+    Filter filter{.handler = entry.handler, .service = std::string(service)};
     if (entry.event_type != "*") filter.event_type = entry.event_type;
     accounts.push_back({.event_type = entry.event_type,
                         .handler = entry.handler,
                         .published = published_to(entry),
                         .handled = entry.handled,
                         .retries = entry.retries,
-                        .dead_letters = static_cast<std::uint64_t>(letters.count(filter))});
+                        .dead_letters = dead_since(letters, filter, since),
+                        .redriven = redriven_since(letters, filter, since)});
   }
   return accounts;
 }

@@ -24,9 +24,12 @@ struct Account {
   std::uint64_t published = 0;
   std::uint64_t handled = 0;
   std::uint64_t retries = 0;
+  /// Given up, and not handled since.
   std::uint64_t dead_letters = 0;
+  /// Dead letters of earlier runs that this one was asked for again and has handled.
+  std::uint64_t redriven = 0;
 
-  [[nodiscard]] bool is_balanced() const { return published == handled + dead_letters; }
+  [[nodiscard]] bool is_balanced() const { return published + redriven == handled + dead_letters; }
 };
 
 /// Counts what is published and what is handled. Thread-safe, but for opening accounts.
@@ -51,8 +54,7 @@ class Ledger {
   void count_published(std::string_view event_type) { ++published_[std::string(event_type)]; }
   [[nodiscard]] std::uint64_t events() const;
 
-  /// All accounts, in the order they were opened. `letters` is the database, of which letters since `since`
-  /// count.
+  /// All accounts, in the order they were opened. `letters` is the database; this run began at `since`.
   [[nodiscard]] std::vector<Account> accounts(tidings::deadletter::Reader& letters, std::string_view service,
                                               tidings::Timestamp since) const;
 

@@ -29,6 +29,7 @@ struct Options {
   std::string database = "webhooks.db";
   std::string log_file;
   std::string summary_file;
+  std::string page_file;
   bool quiet = false;
 };
 
@@ -90,7 +91,7 @@ int run(const Options& options) {
   std::istream& input = options.input == "-" ? std::cin : file;
 
   const auto log = make_logger(options);
-  webhooks::Service service(tidings::deadletter::Store::open(options.database), log);
+  webhooks::Service service(tidings::deadletter::Store::open(options.database), log, options.page_file);
   webhooks::Report report;
   report.refused = take_in_all(input, service, log);
   const bool read_to_the_end = !input.bad();
@@ -108,12 +109,13 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{
-      "Takes in webhook deliveries, {\"type\": ..., \"source\": ..., \"data\": ...} a line, and acts on "
-      "them."};
+      "Takes in webhook deliveries, {\"id\": ..., \"type\": ..., \"source\": ..., \"data\": ...} a line, and "
+      "acts on them."};
   app.add_option("INPUT", options.input, "A file, or - for standard input")->capture_default_str();
   app.add_option("--db", options.database, "Where dead letters go")->capture_default_str();
   app.add_option("--log", options.log_file, "A file for the log, instead of standard error");
   app.add_option("--summary", options.summary_file, "A file for the numbers, as JSON");
+  app.add_option("--page", options.page_file, "A file for the public activity page (default: none)");
   app.add_flag("--quiet", options.quiet, "Print no report");
   app.footer(
       "Exit status: 0 every line was taken in, 65 some were refused, 64 bad options, 66 no input,\n"

@@ -93,8 +93,12 @@ void print_accounts(Page& page, const Report& report) {
     total.handled += account.handled;
     total.retries += account.retries;
     total.dead_letters += account.dead_letters;
+    total.redriven += account.redriven;
   }
   page.row("all", total);
+  if (total.redriven > 0) {
+    page.line("Handled are also " + std::to_string(total.redriven) + " dead letters of earlier runs.");
+  }
 }
 
 }  // namespace
@@ -141,7 +145,8 @@ tidings::Json to_json(const Report& report) {
                                 {"published", account.published},
                                 {"handled", account.handled},
                                 {"retries", account.retries},
-                                {"dead_letters", account.dead_letters}});
+                                {"dead_letters", account.dead_letters},
+                                {"redriven", account.redriven}});
   }
   return json;
 }

@@ -72,10 +72,11 @@ const std::map<std::string, Publisher, std::less<>>& publishers() {
 
 }  // namespace
 
-Service::Service(std::shared_ptr<tidings::deadletter::Store> store, const tidings::logging::Logger& logger)
+Service::Service(std::shared_ptr<tidings::deadletter::Store> store, const tidings::logging::Logger& logger,
+                 std::filesystem::path page_file)
     : store_(std::move(store)),
       started_at_(tidings::system_clock()->now()),
-      downstreams_(tidings::system_clock()),
+      downstreams_(tidings::system_clock(), std::move(page_file)),
       bus_({.service = std::string(kName), .store = store_, .logger = logger}) {
   serve_pushes();
   serve_issues_and_pull_requests();
@@ -131,7 +132,10 @@ void Service::serve_events_without_struct() {
 }
 
 void Service::take_in(const Delivery& delivery, std::uint64_t line) {
-  const tidings::PublishOptions options{.source = delivery.source,
+  // What comes from outside may be anything: an id that cannot be one is left out.
+  const bool has_id = tidings::CorrelationId::parse(delivery.id).has_value();
+  const tidings::PublishOptions options{.correlation_id = has_id ? delivery.id : std::string_view(),
+                                        .source = delivery.source,
                                         .attributes = {{"line", std::to_string(line)}}};
   const auto publisher = publishers().find(delivery.type);
   if (publisher == publishers().end()) {

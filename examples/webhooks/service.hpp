@@ -9,6 +9,7 @@
 #include <tidings/logging/logger.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,9 @@ class Service {
  public:
   static constexpr std::string_view kName = "webhooks";
 
-  Service(std::shared_ptr<tidings::deadletter::Store> store, const tidings::logging::Logger& logger);
+  /// `page_file`: where the activity page is, if it is a file.
+  Service(std::shared_ptr<tidings::deadletter::Store> store, const tidings::logging::Logger& logger,
+          std::filesystem::path page_file = {});
 
   /// Publishes a delivery from line `line` of the input. Throws tidings::Error if the bus does not take it: a
   /// type that is no name, for instance. One thread at a time.

@@ -2,6 +2,8 @@
 #include "rendering.hpp"
 #include "utf8.hpp"
 
+#include <tidings/detail/utf8.hpp>
+
 #include <array>
 #include <cmath>
 
@@ -74,13 +76,13 @@ void append_escape(std::string& out, char32_t c) {
 void append_quoted(std::string& out, std::string_view text) {
   out.push_back('"');
   for (std::size_t at = 0; at < text.size();) {
-    const DecodedCharacter character = decode_utf8(text, at);
+    const tidings::detail::CodePoint character = tidings::detail::first_code_point(text.substr(at));
     at += character.length;
-    if (is_invisible(character.code_point)) {
-      append_escape(out, character.code_point);
+    if (is_invisible(character.value)) {
+      append_escape(out, character.value);
     } else {
-      if (character.code_point == '"' || character.code_point == '\\') out.push_back('\\');
-      append_utf8(out, character.code_point);
+      if (character.value == '"' || character.value == '\\') out.push_back('\\');
+      append_utf8(out, character.value);
     }
   }
   out.push_back('"');

@@ -1,6 +1,6 @@
 #include "json_text.hpp"
 
-#include "utf8.hpp"
+#include <tidings/detail/utf8.hpp>
 
 #include <array>
 #include <charconv>
@@ -75,8 +75,8 @@ void append_json_string(std::string& out, std::string_view text) {
     while (at < text.size() && kPlain[static_cast<std::uint8_t>(text[at])]) ++at;
     out.append(text, run, at - run);
     if (at == text.size()) break;
-    const DecodedCharacter character = decode_utf8(text, at);
-    append_escaped(out, character.code_point);
+    const tidings::detail::CodePoint character = tidings::detail::first_code_point(text.substr(at));
+    append_escaped(out, character.value);
     at += character.length;
   }
   out.push_back('"');

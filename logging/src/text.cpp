@@ -2,6 +2,8 @@
 
 #include "utf8.hpp"
 
+#include <tidings/detail/utf8.hpp>
+
 namespace tidings::logging {
 
 namespace {
@@ -25,11 +27,11 @@ std::string sanitize_text(std::string_view text, std::size_t max_bytes) {
   clean.reserve(text.size() < max_bytes ? text.size() : max_bytes);
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t before = clean.size();
-    const DecodedCharacter character = decode_utf8(text, at);
-    if (is_control(character.code_point)) {
-      append_hex_escape(clean, character.code_point);
+    const tidings::detail::CodePoint character = tidings::detail::first_code_point(text.substr(at));
+    if (is_control(character.value)) {
+      append_hex_escape(clean, character.value);
     } else {
-      append_utf8(clean, character.code_point);
+      append_utf8(clean, character.value);
     }
     if (clean.size() > max_bytes) {
       clean.resize(before);

@@ -1,49 +1,8 @@
 #include "utf8.hpp"
 
+#include <cstdint>
+
 namespace tidings::logging {
-
-namespace {
-
-struct Lead {
-  std::uint8_t length;      // of the whole sequence; 0: no lead byte
-  std::uint8_t second_low;  // the range of the second byte (Unicode, table 3-7)
-  std::uint8_t second_high;
-};
-
-constexpr Lead lead_of(std::uint8_t byte) noexcept {
-  if (byte < 0x80) return {1, 0, 0};
-  if (byte < 0xc2) return {0, 0, 0};
-  if (byte < 0xe0) return {2, 0x80, 0xbf};
-  if (byte == 0xe0) return {3, 0xa0, 0xbf};
-  if (byte == 0xed) return {3, 0x80, 0x9f};
-  if (byte < 0xf0) return {3, 0x80, 0xbf};
-  if (byte == 0xf0) return {4, 0x90, 0xbf};
-  if (byte < 0xf4) return {4, 0x80, 0xbf};
-  if (byte == 0xf4) return {4, 0x80, 0x8f};
-  return {0, 0, 0};
-}
-
-constexpr std::uint8_t lead_bits(std::uint8_t byte, std::uint8_t length) noexcept {
-  return length == 1 ? byte : static_cast<std::uint8_t>(byte & (0x7fU >> length));
-}
-
-}  // namespace
-
-DecodedCharacter decode_utf8(std::string_view text, std::size_t at) noexcept {
-  const auto first = static_cast<std::uint8_t>(text[at]);
-  Lead lead = lead_of(first);
-  if (lead.length == 0) return {0xfffd, 1, false};
-  char32_t code_point = lead_bits(first, lead.length);
-  for (std::uint8_t index = 1; index < lead.length; ++index) {
-    if (at + index == text.size()) return {0xfffd, index, false};
-    const auto next = static_cast<std::uint8_t>(text[at + index]);
-    if (next < lead.second_low || next > lead.second_high) return {0xfffd, index, false};
-    lead.second_low = 0x80;
-    lead.second_high = 0xbf;
-    code_point = (code_point << 6U) | (next & 0x3fU);
-  }
-  return {code_point, lead.length, true};
-}
 
 void append_utf8(std::string& out, char32_t code_point) {
   const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };

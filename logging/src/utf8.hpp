@@ -1,23 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace tidings::logging {
-
-/// One character, or one ill-formed piece, of a text.
-struct DecodedCharacter {
-  char32_t code_point = 0;
-  std::uint8_t length = 1;  // in bytes
-  bool valid = false;
-};
-
-/// Decodes what begins at `at`, which is below text.size(). An ill-formed piece is a "maximal subpart" as
-/// Unicode (chapter 3, "U+FFFD Substitution of Maximal Subparts") defines it, so that as many U+FFFD come out
-/// as from nlohmann and browsers.
-[[nodiscard]] DecodedCharacter decode_utf8(std::string_view text, std::size_t at) noexcept;
 
 void append_utf8(std::string& out, char32_t code_point);
 

@@ -45,13 +45,50 @@ TEST_F(GroupTest, ShowsOfLettersOfOneTimeTheLast) {
   EXPECT_EQ(groups(all).at(0).sample_error, "the last");
 }
 
-TEST_F(GroupTest, TellsTypeHandlerAndServiceApart) {
-  auto all = letters(1, 4);
-  all[1].event_type = "orders.order_cancelled";
-  all[2].handler = "update_stock";
-  all[3].service = "shipping";
-  EXPECT_THAT(groups(all), SizeIs(4));
+TEST_F(GroupTest, TellsHandlersAndServicesApart) {
+  auto all = letters(1, 3);
+  all[1].handler = "update_stock";
+  all[2].service = "shipping";
+  EXPECT_THAT(groups(all), SizeIs(3));
 }
+
+/// Letter by letter, and from the counts that triggers keep.
+class TypesOfACauseTest : public GroupTest, public testing::WithParamInterface<Filter> {
+ protected:
+  /// Five letters of one cause: one, three and one of three types.
+  static std::vector<DeadLetter> letters_of_three_types() {
+    auto all = letters(1, 5);
+    for (const std::size_t i : {1U, 2U, 4U}) all[i].event_type = "orders.order_cancelled";
+    all[3].event_type = "orders.order_paid";
+    return all;
+  }
+};
+
+TEST_P(TypesOfACauseTest, AreOneGroup) {
+  const auto found = groups(letters_of_three_types(), GetParam());
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].event_types, 3);
+  EXPECT_EQ(found[0].event_type, "orders.order_cancelled") << "of the newest";
+  EXPECT_EQ(found[0].newest_id, 5);
+  EXPECT_EQ(found[0].count, 5);
+  EXPECT_EQ(found[0].first_failed_at, failed_at(1));
+  EXPECT_EQ(found[0].last_failed_at, failed_at(5));
+}
+
+TEST_P(TypesOfACauseTest, AreCountedAloneWhenOneIsAskedFor) {
+  Filter filter = GetParam();
+  filter.event_type = "orders.order_paid";
+  const auto found = groups(letters_of_three_types(), filter);
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].event_types, 1);
+  EXPECT_EQ(found[0].newest_id, 4);
+  EXPECT_EQ(found[0].count, 1);
+  EXPECT_EQ(found[0].first_failed_at, failed_at(4));
+  EXPECT_EQ(found[0].last_failed_at, failed_at(4));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, TypesOfACauseTest, testing::Values(Filter{}, Filter{.resolved = false}),
+                         [](const auto& ways) { return ways.index == 0 ? "ByLetters" : "ByCounts"; });
 
 TEST_F(GroupTest, TakesItsSampleFromWhatTheFilterMatches) {
   auto all = letters(1, 3);

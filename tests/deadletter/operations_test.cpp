@@ -340,6 +340,8 @@ TEST_F(OperationsTest, CountsOfCausesFollowEveryChange) {
     for (std::size_t i = 0; i < fast.size(); ++i) {
       EXPECT_EQ(fast[i].fingerprint, slow[i].fingerprint);
       EXPECT_EQ(fast[i].count, slow[i].count);
+      EXPECT_EQ(fast[i].event_types, slow[i].event_types);
+      EXPECT_EQ(fast[i].newest_id, slow[i].newest_id);
       EXPECT_EQ(fast[i].first_failed_at, slow[i].first_failed_at);
       EXPECT_EQ(fast[i].last_failed_at, slow[i].last_failed_at);
       EXPECT_EQ(fast[i].sample_error, slow[i].sample_error);

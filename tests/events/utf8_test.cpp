@@ -15,6 +15,23 @@ TEST(Utf8, ReadsOneCodePointOfEachLength) {
   EXPECT_EQ(first_code_point("\xF0\x9F\x98\x80x").length, 4U);
   EXPECT_EQ(first_code_point(std::string_view("\0", 1)).length, 1U);
   EXPECT_EQ(first_code_point("").length, 0U);
+  EXPECT_TRUE(first_code_point("A").valid);
+  EXPECT_FALSE(first_code_point("").valid);
+}
+
+TEST(Utf8, TakesOfIllFormedTextAsMuchAsOneReplacementStandsFor) {
+  const auto ill_formed = [](std::string_view text) {
+    const CodePoint piece = first_code_point(text);
+    EXPECT_FALSE(piece.valid);
+    EXPECT_EQ(piece.value, U'\uFFFD');
+    return piece.length;
+  };
+  EXPECT_EQ(ill_formed("\xFF"), 1U);
+  EXPECT_EQ(ill_formed("\x80\x80"), 1U);
+  EXPECT_EQ(ill_formed("\xE2\x82"), 2U) << "cut off";
+  EXPECT_EQ(ill_formed("\xE2\x28\xA1"), 1U);
+  EXPECT_EQ(ill_formed("\xF0\x9F\x98x"), 3U);
+  EXPECT_EQ(ill_formed("\xED\xA0\x80"), 1U) << "a surrogate";
 }
 
 TEST(Utf8, AcceptsTheEndsOfEveryRange) {

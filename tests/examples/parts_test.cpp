@@ -1,3 +1,4 @@
+#include "examples/service_run.hpp"
 #include "webhooks/delivery.hpp"
 #include "webhooks/downstreams.hpp"
 #include "webhooks/handlers.hpp"
@@ -12,9 +13,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace webhooks {
 namespace {
@@ -73,6 +76,27 @@ TEST(Downstreams, RefuseForGoodWhatTheyWillNeverTake) {
   EXPECT_THAT(page.entries(), IsEmpty());
 }
 
+TEST(Delivery, HasTheIdThatItsSenderKnowsItBy) {
+  const auto delivery = parse_delivery({.number = 1, .text = R"({"id": "7d0c", "type": "a", "data": 1})"});
+  EXPECT_EQ(delivery.id, "7d0c");
+}
+
+TEST(ActivityPage, AppendsToItsFileAndSaysWhichOneItCannotWrite) {
+  const WorkFolder folder;
+  ActivityPage page(folder / "page");
+  page.show("a/b", false, "github.push");
+  page.show("a/c", false, "github.fork");
+  std::ifstream written(folder / "page");
+  std::string first;
+  std::getline(written, first);
+  EXPECT_EQ(first, "a/b: github.push");
+
+  ActivityPage nowhere(folder / "none/page");
+  EXPECT_THAT([&] { nowhere.show("a/b", false, "github.push"); },
+              ::testing::ThrowsMessage<std::system_error>(::testing::HasSubstr("none/page: No such file")));
+  EXPECT_THAT(nowhere.entries(), IsEmpty());
+}
+
 TEST(Report, IsBalancedOnlyIfEveryHandlerIs) {
   const Account whole{.event_type = "a", .handler = "b", .published = 5, .handled = 3, .dead_letters = 2};
   Account one_lost = whole;
@@ -81,6 +105,10 @@ TEST(Report, IsBalancedOnlyIfEveryHandlerIs) {
   ++one_too_many.handled;
   EXPECT_TRUE((Report{.accounts = {whole, whole}}.is_balanced()));
   EXPECT_FALSE((Report{.accounts = {one_lost, one_too_many}}.is_balanced()));
+  Account of_earlier_runs = whole;
+  of_earlier_runs.handled += 4;
+  of_earlier_runs.redriven = 4;
+  EXPECT_TRUE(of_earlier_runs.is_balanced());
 }
 
 class Handler : public ::testing::Test {

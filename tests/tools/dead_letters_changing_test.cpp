@@ -100,6 +100,34 @@ TEST_F(ChangingVerbsTest, RetryGivesUpWaitingInTime) {
   EXPECT_THAT(answer.out, HasSubstr("1 letter still waits to be delivered."));
 }
 
+TEST_F(ChangingVerbsTest, RetryLeavesOutLettersWithoutPayloadAndSaysWhy) {
+  execute(
+      "UPDATE dead_letters SET event_data = NULL, data_encoding = 'none', data_note = 'the type opts out'"
+      " WHERE id IN (1, 3)");
+  const auto plan = call({"retry", "--all", "--dry-run"});
+  EXPECT_THAT(plan.out, HasSubstr("1 letter would be delivered again"));
+  EXPECT_THAT(plan.err,
+              AllOf(HasSubstr("2 letters cannot be delivered again"), HasSubstr("they stay as they are"),
+                    HasSubstr("Letter 3: the type opts out"), HasSubstr("edit 3 --file FILE")));
+  const auto answer = call({"retry", "--all", "--json"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_EQ(answer.json().at("letters"), 1);
+  EXPECT_EQ(answer.json().at("without_payload"), 2);
+  EXPECT_EQ(reader().count({.marked = true}), 1);
+  EXPECT_THAT(call({"show", "3"}).err, AllOf(HasSubstr("no payload"), Not(HasSubstr("retry 3"))));
+}
+
+TEST_F(ChangingVerbsTest, RetryOfALetterWithoutPayloadFails) {
+  execute(
+      "UPDATE dead_letters SET event_data = NULL, data_encoding = 'none', data_note = 'lost' WHERE id = 1");
+  const auto answer = call({"retry", "1"});
+  EXPECT_EQ(answer.status, 65);
+  EXPECT_THAT(answer.err,
+              HasSubstr("1 letter cannot be delivered again, as the payload was not kept; it stays"
+                        " as it is. Letter 1: lost"));
+  EXPECT_THAT(answer.out, HasSubstr("nothing was marked"));
+}
+
 TEST_F(ChangingVerbsTest, DiscardKeepsTheReasonAndUndoTakesItBack) {
   const auto answer = call({"discard", "--handler", "send_receipt", "--reason", "duplicate orders"});
   EXPECT_EQ(answer.status, 0);

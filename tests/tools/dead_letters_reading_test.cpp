@@ -138,6 +138,35 @@ TEST_F(ReadingVerbsTest, GroupsShowOneLineForACause) {
   EXPECT_EQ(call({"groups", "--limit", "1", "--json"}).json().at("more"), true);
 }
 
+TEST_F(ReadingVerbsTest, GroupsShowOneLineForACauseOfSeveralTypesAndItsNewestLetter) {
+  execute("UPDATE dead_letters SET event_type = 'orders.order_cancelled' WHERE id = 2");
+  const auto answer = call({"groups"});
+  EXPECT_THAT(answer.out, HasSubstr("  2 types"));
+  EXPECT_EQ(std::count(answer.out.begin(), answer.out.end(), '\n'), 3);
+  EXPECT_THAT(answer.err, HasSubstr("dead-letters show 2\n"));
+}
+
+TEST_F(ReadingVerbsTest, TablesLeaveRoomForWhatTheErrorSays) {
+  execute("UPDATE dead_letters SET error_type = 'nlohmann::v3::detail::type_error<a::b>' WHERE id = 3");
+  EXPECT_THAT(call({"groups"}).out, HasSubstr("  type_error<a::b>: card declined"));
+  execute("UPDATE dead_letters SET error_type = 'tidings::Permanent' WHERE id = 3");
+  EXPECT_THAT(call({"list", "--limit", "1"}).out, HasSubstr("  card declined"));
+  EXPECT_THAT(call({"show", "3"}).out, HasSubstr("tidings::Permanent: card declined"));
+}
+
+TEST_F(ReadingVerbsTest, ShowSaysTheSameErrorOnce) {
+  execute(
+      "UPDATE dead_letters SET retry_count = 2, attempts = json_array("
+      " json_object('at', 1, 'duration_us', 100, 'error_type', 'E', 'error_message', 'no ink'),"
+      " json_object('at', 2, 'duration_us', 100, 'error_type', 'E', 'error_message', 'no ink'),"
+      " json_object('at', 3, 'duration_us', 100, 'error_type', 'E', 'error_message', 'no paper')) WHERE id = "
+      "1");
+  EXPECT_THAT(call({"show", "1"}).out,
+              HasSubstr("took 0.1 ms\n            E: no ink\n"
+                        "  2         00:00:00.000, took 0.1 ms: the same error\n"
+                        "  3         00:00:00.000, took 0.1 ms\n            E: no paper\n"));
+}
+
 TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {
   auto root = letter_that_failed(std::chrono::minutes(9));
   auto effect = letter_that_failed(std::chrono::minutes(8), "book_shipment", "no truck");

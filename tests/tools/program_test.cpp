@@ -33,25 +33,28 @@ TEST_F(Program, PrintsTheLineOfTheGuide) {
   std::vector<DeadLetter> letters(6);
   for (DeadLetter& letter : letters) letter = letter_before_now(minutes(5));
   letters.push_back(letter_before_now(minutes(42)));
-  const Result result = run_at_now({"--db", make_database("orders.db", letters), "-c", "10"});
-  EXPECT_EQ(
-      result.output,
-      "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m) | unresolved=7;0;10;0 oldest=2520s;;\n");
+  const std::string database = make_database("orders.db", letters);
+  const Result result = run_at_now({"--db", database, "-c", "10"});
+  EXPECT_EQ(result.output,
+            "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m); next: dead-letters --db " +
+                database + " groups | unresolved=7;0;10;0 oldest=2520s;;\n");
   EXPECT_EQ(result.exit_status, 1);
 }
 
 TEST_F(Program, WindowBeginsExactlyThatLongAgo) {
   const std::string database =
       make_database("orders.db", {letter_before_now(hours(1)), letter_before_now(hours(1) + minutes(1))});
-  EXPECT_EQ(run_at_now({"--db", database}).output,
-            "DEADLETTERS WARNING: 1 unresolved in the last 1h (oldest 1h1m), 2 in all"
-            " | unresolved=1;0;;0 oldest=3660s;;\n");
+  EXPECT_EQ(
+      run_at_now({"--db", database}).output,
+      "DEADLETTERS WARNING: 1 unresolved in the last 1h (oldest 1h1m), 2 in all; next: dead-letters --db " +
+          database + " groups | unresolved=1;0;;0 oldest=3660s;;\n");
 }
 
 TEST_F(Program, LetterFromTheFutureCountsAsNew) {
   const std::string database = make_database("orders.db", {letter_before_now(-hours(5))});
   EXPECT_EQ(run_at_now({"--db", database}).output,
-            "DEADLETTERS WARNING: 1 unresolved in the last 1h (oldest 0s) | unresolved=1;0;;0 oldest=0s;;\n");
+            "DEADLETTERS WARNING: 1 unresolved in the last 1h (oldest 0s); next: dead-letters --db " +
+                database + " groups | unresolved=1;0;;0 oldest=0s;;\n");
 }
 
 TEST_F(Program, WritesMetricsAlsoWhenADatabaseFails) {

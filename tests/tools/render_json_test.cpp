@@ -36,9 +36,9 @@ constexpr const char* kDatabase =
     R"("journal":{"events":0,"exact":true,"oldest_published_at":null,"oldest_age_seconds":null},)"
     R"("unserved_handlers":[],"more_unserved_handlers":false)";
 constexpr const char* kGroup =
-    R"({"fingerprint":"00c0ffee00c0ffee","event_type":"orders.order_placed","handler":"send_receipt","service":"orders",)"
+    R"({"fingerprint":"00c0ffee00c0ffee","event_type":"orders.order_placed","event_types":1,"handler":"send_receipt","service":"orders",)"
     R"("error_type":"SmtpTimeout","count":4,"first_failed_at":"2025-12-31T23:18:00.000000Z",)"
-    R"("last_failed_at":"2025-12-31T23:57:00.000000Z")";
+    R"("last_failed_at":"2025-12-31T23:57:00.000000Z","newest_letter":19)";
 
 std::string render(int verbosity) {
   Report report = full_report();

@@ -13,9 +13,10 @@ using std::chrono::minutes;
 using testing::HasSubstr;
 
 TEST(RenderText, WarningIsOneLineWithPerformanceData) {
-  EXPECT_EQ(
-      render_text(report_of({answer_of("orders.db", 7)}, {.critical = Range(10)})),
-      "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m) | unresolved=7;0;10;0 oldest=2520s;;\n");
+  EXPECT_EQ(render_text(report_of({answer_of("orders.db", 7)}, {.critical = Range(10)})),
+            "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m); next: dead-letters --db "
+            "orders.db groups"
+            " | unresolved=7;0;10;0 oldest=2520s;;\n");
 }
 
 TEST(RenderText, OkWithoutLettersSaysSo) {
@@ -29,17 +30,19 @@ TEST(RenderText, OldestLetterIsNamedAlsoOutsideTheWindow) {
   answer.facts.oldest = letter_of(3, hours(76));
   const Thresholds thresholds{.oldest_warning = Range::parse_age("1d"),
                               .oldest_critical = Range::parse_age("@3d:4d")};
-  EXPECT_EQ(render_text(report_of({answer}, thresholds)),
-            "DEADLETTERS CRITICAL: 0 unresolved in the last 1h (oldest 3d4h), 12 in all"
-            " | unresolved=0;0;;0 oldest=273600s;86400;@259200:345600\n");
+  EXPECT_EQ(
+      render_text(report_of({answer}, thresholds)),
+      "DEADLETTERS CRITICAL: 0 unresolved in the last 1h (oldest 3d4h), 12 in all"
+      "; next: dead-letters --db orders.db groups | unresolved=0;0;;0 oldest=273600s;86400;@259200:345600\n");
 }
 
 TEST(RenderText, CountOfAllLettersThatWouldTakeTooLongIsLeftOut) {
   Answer answer = answer_of("orders.db", 7);
   answer.facts.unresolved.reset();
-  EXPECT_EQ(
-      render_text(report_of({answer})),
-      "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m) | unresolved=7;0;;0 oldest=2520s;;\n");
+  EXPECT_EQ(render_text(report_of({answer})),
+            "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m); next: dead-letters --db "
+            "orders.db groups"
+            " | unresolved=7;0;;0 oldest=2520s;;\n");
 }
 
 TEST(RenderText, WaitingSpillFileIsNamedWithItsSize) {
@@ -48,7 +51,8 @@ TEST(RenderText, WaitingSpillFileIsNamedWithItsSize) {
   EXPECT_EQ(render_text(report_of({answer})),
             "DEADLETTERS WARNING: 0 unresolved in the last 1h; 512 bytes of letters wait in "
             "orders.db.spill.jsonl for a"
-            " database that works | unresolved=0;0;;0 oldest=0s;; spill=512B;0;;0\n");
+            " database that works; next: dead-letters --db orders.db doctor | unresolved=0;0;;0 oldest=0s;; "
+            "spill=512B;0;;0\n");
 }
 
 TEST(RenderText, TellsOfTheJournalWhenSomethingIsOwed) {
@@ -66,7 +70,8 @@ TEST(RenderText, NamesAHandlerThatNobodyServesAndCountsTheOthers) {
   answer.facts.unserved = {unserved_of("ship")};
   EXPECT_EQ(render_text(report_of({answer})),
             "DEADLETTERS WARNING: 0 unresolved in the last 1h; nobody serves orders.order_placed/ship of"
-            " service orders (5 owed) | unresolved=0;0;;0 oldest=0s;; unserved=1;0;;0\n");
+            " service orders (5 owed); next: dead-letters --db orders.db doctor | unresolved=0;0;;0 "
+            "oldest=0s;; unserved=1;0;;0\n");
   answer.facts.unserved.push_back(unserved_of("bi|ll"));
   const std::string verbose = render_text(report_of({answer}, {}, 1));
   EXPECT_THAT(verbose, HasSubstr("(5 owed) and 1 more"));
@@ -86,12 +91,12 @@ TEST(RenderText, FailureIsEscaped) {
 }
 
 TEST(RenderText, SeveralDatabasesAreEachNamedWithTheirState) {
-  EXPECT_EQ(
-      render_text(report_of({answer_of("a.db", 7), answer_of("b.db", 0), failed_answer_of("c.db")})),
-      "DEADLETTERS WARNING: [WARNING] a.db: 7 unresolved in the last 1h (oldest 42m); [OK] b.db: 0 "
-      "unresolved in the"
-      " last 1h; [UNKNOWN] c.db does not exist; check the path"
-      " | 'a.db unresolved'=7;0;;0 'a.db oldest'=2520s;; 'b.db unresolved'=0;0;;0 'b.db oldest'=0s;;\n");
+  EXPECT_EQ(render_text(report_of({answer_of("a.db", 7), answer_of("b.db", 0), failed_answer_of("c.db")})),
+            "DEADLETTERS WARNING: [WARNING] a.db: 7 unresolved in the last 1h (oldest 42m); [OK] b.db: 0 "
+            "unresolved in the"
+            " last 1h; [UNKNOWN] c.db does not exist; check the path"
+            "; next: dead-letters --db a.db groups | 'a.db unresolved'=7;0;;0 'a.db oldest'=2520s;; 'b.db "
+            "unresolved'=0;0;;0 'b.db oldest'=0s;;\n");
 }
 
 TEST(RenderText, HostilePathsBreakNeitherLineNorPerformanceData) {
@@ -101,6 +106,13 @@ TEST(RenderText, HostilePathsBreakNeitherLineNorPerformanceData) {
             "in the last 1h"
             " | 'a_____.db unresolved'=0;0;;0 'a_____.db oldest'=0s;; 'b.db unresolved'=0;0;;0 'b.db "
             "oldest'=0s;;\n");
+}
+
+TEST(RenderText, NextCommandIsAboutTheWorstDatabaseAndTheLettersThatCount) {
+  Report report = report_of({answer_of("a.db", 7), answer_of("it's here.db", 20)}, {.critical = Range(10)});
+  report.selection.handler = "send$receipt";
+  EXPECT_THAT(render_text(report),
+              HasSubstr("; next: dead-letters --db 'it'\\''s here.db' groups --handler 'send$receipt' |"));
 }
 
 TEST(RenderText, ProblemsOutsideOfTheDatabasesEndTheLine) {
@@ -124,7 +136,8 @@ Report detailed_report(int verbosity) {
 }
 
 constexpr const char* kFirstLines =
-    "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m) | unresolved=7;0;;0 oldest=2520s;;\n"
+    "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m); next: dead-letters --db orders.db groups"
+    " | unresolved=7;0;;0 oldest=2520s;;\n"
     "[WARNING] orders.db: 7 unresolved in the last 1h (oldest 42m)\n"
     "  oldest: letter 17, orders.order_placed/send_receipt of service orders, SmtpTimeout, failed"
     " 2025-12-31T23:18:00.000000Z (42m ago), event 017f22e2-79b0-7cc3-98c4-dc0c0c07398f, correlation id "
@@ -138,6 +151,12 @@ TEST(RenderText, VerboseAddsTheOldestLetterAndTheCauses) {
                                      "  4 x orders.order_placed/send_receipt of service orders: " + kCause +
                                      "  3 x orders.order_placed (no handler) of service orders: " + kCause +
                                      "  and more causes\n");
+}
+
+TEST(RenderText, CauseOfSeveralTypesIsOneLine) {
+  Report report = detailed_report(1);
+  report.databases[0].answer.facts.groups[0].event_types = 3;
+  EXPECT_THAT(render_text(report), HasSubstr("\n  4 x 3 event types/send_receipt of service orders: "));
 }
 
 TEST(RenderText, VeryVerboseAddsSampleErrorsEscapedAndCut) {

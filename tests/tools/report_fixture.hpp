@@ -31,6 +31,7 @@ inline deadletter::Group group_of(std::int64_t count, std::string sample_error) 
           .service = "orders",
           .error_type = "SmtpTimeout",
           .sample_error = std::move(sample_error),
+          .newest_id = 19,
           .count = count,
           .first_failed_at = kNow - std::chrono::minutes(42),
           .last_failed_at = kNow - std::chrono::minutes(3)};

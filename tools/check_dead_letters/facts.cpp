@@ -41,10 +41,12 @@ LetterFacts letter_from_json(const Json& json) {
 Json group_to_json(const deadletter::Group& group) {
   return {{"fingerprint", group.fingerprint},
           {"event_type", group.event_type},
+          {"event_types", group.event_types},
           {"handler", group.handler},
           {"service", group.service},
           {"error_type", group.error_type},
           {"sample_error", group.sample_error},
+          {"newest_id", group.newest_id},
           {"count", group.count},
           {"first_failed_at", microseconds(group.first_failed_at)},
           {"last_failed_at", microseconds(group.last_failed_at)}};
@@ -53,10 +55,12 @@ Json group_to_json(const deadletter::Group& group) {
 deadletter::Group group_from_json(const Json& json) {
   return {.fingerprint = json.at("fingerprint").get<std::string>(),
           .event_type = json.at("event_type").get<std::string>(),
+          .event_types = json.at("event_types").get<std::int64_t>(),
           .handler = json.at("handler").get<std::string>(),
           .service = json.at("service").get<std::string>(),
           .error_type = json.at("error_type").get<std::string>(),
           .sample_error = json.at("sample_error").get<std::string>(),
+          .newest_id = json.at("newest_id").get<std::int64_t>(),
           .count = json.at("count").get<std::int64_t>(),
           .first_failed_at = timestamp(json.at("first_failed_at")),
           .last_failed_at = timestamp(json.at("last_failed_at"))};

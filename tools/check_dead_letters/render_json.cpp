@@ -49,12 +49,14 @@ OrderedJson letter_json(const LetterFacts& letter, Timestamp now) {
 OrderedJson group_json(const deadletter::Group& group, int verbosity) {
   OrderedJson json = {{"fingerprint", group.fingerprint},
                       {"event_type", group.event_type},
+                      {"event_types", group.event_types},
                       {"handler", group.handler},
                       {"service", group.service},
                       {"error_type", group.error_type},
                       {"count", group.count},
                       {"first_failed_at", to_rfc3339(group.first_failed_at)},
-                      {"last_failed_at", to_rfc3339(group.last_failed_at)}};
+                      {"last_failed_at", to_rfc3339(group.last_failed_at)},
+                      {"newest_letter", group.newest_id}};
   if (verbosity >= 2) json["sample_error"] = group.sample_error;
   return json;
 }

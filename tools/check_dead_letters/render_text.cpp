@@ -2,6 +2,9 @@
 
 #include "check_dead_letters/printable.hpp"
 #include "text/duration.hpp"
+#include "text/shell_word.hpp"
+
+#include <algorithm>
 
 #include <cstddef>
 
@@ -93,6 +96,33 @@ std::string performance_data(const Answer& answer, const Report& report, bool al
   return text;
 }
 
+std::string option(std::string_view name, const std::optional<std::string>& value) {
+  return value ? " --" + std::string(name) + " " + tools::shell_word(*value) : "";
+}
+
+bool is_about_letters(const Verdict& verdict) {
+  return std::any_of(verdict.reasons.begin(), verdict.reasons.end(), [](std::string_view reason) {
+    return reason.starts_with("unresolved_") || reason.starts_with("oldest_");
+  });
+}
+
+/// What whoever gets the alert types next, about the first of the worst databases.
+std::string next_command(const Report& report) {
+  const JudgedAnswer* worst = nullptr;
+  for (const auto& database : report.databases) {
+    if (database.answer.failure || database.verdict.state == State::Ok) continue;
+    if (worst == nullptr || database.verdict.state > worst->verdict.state) worst = &database;
+  }
+  if (worst == nullptr) return "";
+  const Selection& selection = report.selection;
+  const std::string verb = is_about_letters(worst->verdict)
+                               ? "groups" + option("type", selection.event_type) +
+                                     option("handler", selection.handler) +
+                                     option("service", selection.service)
+                               : "doctor";
+  return "; next: dead-letters --db " + printable(tools::shell_word(worst->answer.path)) + " " + verb;
+}
+
 std::string first_line(const Report& report) {
   std::string data;
   for (const auto& database : report.databases) {
@@ -100,7 +130,7 @@ std::string first_line(const Report& report) {
       data += performance_data(database.answer, report, report.databases.size() == 1);
   }
   return "DEADLETTERS " + std::string(to_string(overall_state(report))) + ": " + summary(report) +
-         (data.empty() ? "\n" : " |" + data + "\n");
+         next_command(report) + (data.empty() ? "\n" : " |" + data + "\n");
 }
 
 std::string ago(Timestamp time, Timestamp now) { return tools::readable_duration(age(time, now)) + " ago"; }
@@ -112,9 +142,13 @@ std::string letter_line(std::string_view title, const LetterFacts& letter, const
          printable(letter.event_id) + ", correlation id " + printable(letter.correlation_id) + "\n";
 }
 
+std::string types_of(const deadletter::Group& group) {
+  return group.event_types == 1 ? group.event_type : std::to_string(group.event_types) + " event types";
+}
+
 std::string group_lines(const deadletter::Group& group, const Report& report) {
   std::string text = "  " + std::to_string(group.count) + " x " +
-                     origin(group.event_type, group.handler, group.service) + ": " +
+                     origin(types_of(group), group.handler, group.service) + ": " +
                      printable(group.error_type) + ", newest " + ago(group.last_failed_at, report.now) +
                      ", cause " + printable(group.fingerprint) + "\n";
   if (report.verbosity >= 2) text += "      " + printable(group.sample_error, kShownError) + "\n";

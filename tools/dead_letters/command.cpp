@@ -4,6 +4,7 @@
 #include "dead_letters/raw_command_line.hpp"
 #include "text/duration.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <unistd.h>
 
@@ -144,7 +145,7 @@ void Command::warn(std::string_view text) {
 
 std::string Command::self() const {
   if (!line_.database_was_given) return "dead-letters";
-  return "dead-letters --db " + tools::printable(shell_word(line_.database));
+  return "dead-letters --db " + tools::printable(tools::shell_word(line_.database));
 }
 
 std::string Command::same_filters() const {

@@ -36,9 +36,12 @@ ExitStatus run_undo(Command& command) {
                           .run = [&](const deadletter::Filter& chosen, const deadletter::Watch& watch) {
                             return command.operations().undo(chosen, watch);
                           }};
-  return run_long_change(
-      command, filter, change,
-      "Deliver them again: " + command.self() + " retry" + same_letters(command) + " --wait");
+  // Unresolved are more than those that were taken back, if no filter says which.
+  const std::string letters = same_letters(command);
+  const std::string next = letters == " --all"
+                               ? "What is unresolved: " + command.self() + " groups"
+                               : "Deliver them again: " + command.self() + " retry" + letters + " --wait";
+  return run_long_change(command, filter, change, next);
 }
 
 ExitStatus run_purge(Command& command) {
@@ -49,7 +52,10 @@ ExitStatus run_purge(Command& command) {
   const auto letters = counts ? command.operations().count_purgeable(filter) : 0;
   if (line.dry_run) {
     if (line.json) {
-      command.print_json({{"dry_run", true}, {"letters", letters}, {"groups", OrderedJson::array()}});
+      command.print_json({{"dry_run", true},
+                          {"letters", letters},
+                          {"without_payload", 0},
+                          {"groups", OrderedJson::array()}});
       return ExitStatus::Ok;
     }
     command.print(counted(letters, which + " letter") + " would be deleted; nothing was changed.\n");

@@ -22,7 +22,7 @@ void require_consent(Command& command, const deadletter::Filter& filter) {
               << " and every edited version will be deleted for good, from all files. Do it? [y/N] "
               << std::flush;
   std::string answer;
-  std::getline(streams.in, answer);
+  if (!std::getline(streams.in, answer)) streams.err << "\n";
   if (answer != "y" && answer != "Y" && answer != "yes")
     throw Refusal(ExitStatus::Usage, "nothing was erased");
 }

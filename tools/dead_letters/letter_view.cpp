@@ -104,12 +104,18 @@ OrderedJson group_to_json(const Command& command, const deadletter::Group& group
   return {{"fingerprint", group.fingerprint},
           {"letters", group.count},
           {"event_type", group.event_type},
+          {"event_types", group.event_types},
           {"handler", group.handler},
           {"service", group.service},
           {"error_type", group.error_type},
           {"sample_error", command.masked(group.sample_error)},
+          {"newest_letter", group.newest_id},
           {"first_failed_at", to_rfc3339(group.first_failed_at)},
           {"last_failed_at", to_rfc3339(group.last_failed_at)}};
+}
+
+std::string types_of(const deadletter::Group& group) {
+  return group.event_types == 1 ? group.event_type : grouped(group.event_types) + " types";
 }
 
 std::string error_text(const Command& command, std::string_view type, std::string_view message) {
@@ -119,8 +125,10 @@ std::string error_text(const Command& command, std::string_view type, std::strin
 }
 
 std::string cause_text(const Command& command, std::string_view type, std::string_view message) {
-  const bool says_little = type.starts_with("std::") && !message.empty();
-  return error_text(command, says_little ? std::string_view() : type, message);
+  if (message.empty()) return error_text(command, type, message);
+  if (type.starts_with("std::") || type.starts_with("tidings::")) return error_text(command, {}, message);
+  const auto name = type.substr(0, type.find('<')).rfind("::");
+  return error_text(command, name == std::string_view::npos ? type : type.substr(name + 2), message);
 }
 
 }  // namespace tidings::dead_letters

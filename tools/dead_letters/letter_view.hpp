@@ -22,11 +22,13 @@ namespace tidings::dead_letters {
 [[nodiscard]] Json envelope_of(const DeadLetter& letter);
 
 [[nodiscard]] OrderedJson group_to_json(const Command& command, const deadletter::Group& group);
+/// The event type, or `3 types`.
+[[nodiscard]] std::string types_of(const deadletter::Group& group);
 /// The error of a group or letter: type and message.
 [[nodiscard]] std::string error_text(const Command& command, std::string_view type, std::string_view message);
 
-/// The same where there is little room: a type of the standard library says nothing that its message does
-/// not.
+/// The same where there is little room: of the type its last name (`type_error`), and nothing of one of the
+/// standard library or of tidings, which says no more than its message.
 [[nodiscard]] std::string cause_text(const Command& command, std::string_view type, std::string_view message);
 
 }  // namespace tidings::dead_letters

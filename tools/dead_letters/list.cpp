@@ -80,8 +80,19 @@ void say_what_next(Command& command, const deadletter::Page& page) {
                    state_flag(command.line().filter) + (oldest_first ? " --sort oldest" : "") + " --limit " +
                    std::to_string(command.line().limit) + " --after " + place_after(*page.next));
   }
-  command.advise("One of them: " + command.self() + " show " + std::to_string(page.letters.front().id) +
-                 "   By cause: " + command.self() + " groups" + command.same_filters());
+  command.advise("One of them: " + command.self() + " show " + std::to_string(page.letters.front().id));
+  command.advise("By cause:    " + command.self() + " groups" + command.same_filters());
+}
+
+void say_what_next(Command& command, const std::vector<deadletter::Group>& groups) {
+  const deadletter::Group& first = groups.front();
+  const std::string cause = " --fingerprint " + tools::printable(first.fingerprint);
+  command.advise("");
+  if (groups.size() > 1) command.advise("Of the first cause:");
+  command.advise("The newest letter: " + command.self() + " show " + std::to_string(first.newest_id));
+  command.advise("All its letters:   " + command.self() + " list" + cause);
+  if (command.line().filter.resolved == true) return;
+  command.advise("After the fix:     " + command.self() + " retry" + cause + " --canary 10 --wait");
 }
 
 }  // namespace
@@ -130,15 +141,13 @@ ExitStatus run_groups(Command& command) {
                {"ERROR", false, 40, true}});
   for (const auto& group : groups) {
     table.add({grouped(group.count), group.fingerprint, command.age(group.first_failed_at),
-               command.age(group.last_failed_at), group.event_type,
+               command.age(group.last_failed_at), types_of(group),
                group.handler.empty() ? "(none)" : group.handler,
                cause_text(command, group.error_type, group.sample_error)});
   }
   command.print(table.render(command.streams().out_terminal));
   if (more) command.advise("There are more causes: --limit shows them.");
-  const std::string cause = " --fingerprint " + tools::printable(groups.front().fingerprint);
-  command.advise("Its letters:   " + command.self() + " list" + cause);
-  command.advise("After the fix: " + command.self() + " retry" + cause + " --canary 10 --wait");
+  say_what_next(command, groups);
   return ExitStatus::Ok;
 }
 

@@ -74,14 +74,18 @@ std::int64_t count_of(Command& command, const deadletter::Filter& filter) {
   return command.reader().count(filter);
 }
 
-ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter, std::string_view done) {
+ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter, std::string_view done,
+                                 std::int64_t without_payload) {
   constexpr std::size_t kCauses = 10;
   const auto letters = count_of(command, filter);
   const auto groups = command.reader().groups(filter, kCauses);
   if (command.line().json) {
     OrderedJson causes = OrderedJson::array();
     for (const auto& group : groups) causes.push_back(group_to_json(command, group));
-    command.print_json({{"dry_run", true}, {"letters", letters}, {"groups", std::move(causes)}});
+    command.print_json({{"dry_run", true},
+                        {"letters", letters},
+                        {"without_payload", without_payload},
+                        {"groups", std::move(causes)}});
     return ExitStatus::Ok;
   }
   command.print(counted(letters, "letter") + " would be " + std::string(done) + "; nothing was changed.\n");
@@ -89,7 +93,7 @@ ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& fil
   Table table(
       {{"LETTERS", true}, {"CAUSE"}, {"EVENT", false, 8}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
   for (const auto& group : groups) {
-    table.add({grouped(group.count), group.fingerprint, group.event_type, group.handler,
+    table.add({grouped(group.count), group.fingerprint, types_of(group), group.handler,
                cause_text(command, group.error_type, group.sample_error)});
   }
   command.print(table.render(command.streams().out_terminal));

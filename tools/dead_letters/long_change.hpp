@@ -59,9 +59,10 @@ struct LongChange {
 /// Counts what a filter would change.
 [[nodiscard]] std::int64_t count_of(Command& command, const deadletter::Filter& filter);
 
-/// For --dry-run: how many letters, of which causes, and nothing changed.
+/// For --dry-run: how many letters, of which causes, and nothing changed. `without_payload` more were chosen
+/// that cannot be delivered again, which was said already.
 [[nodiscard]] ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter,
-                                               std::string_view done);
+                                               std::string_view done, std::int64_t without_payload = 0);
 
 /// Runs it with progress and says how far it got. `advice` is said when something was changed.
 [[nodiscard]] ExitStatus run_long_change(Command& command, const deadletter::Filter& filter,

@@ -2,6 +2,7 @@
 
 #include "dead_letters/exit_status.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -272,7 +273,7 @@ std::optional<std::string> misspelt_verb(const std::vector<std::string>& argumen
 }
 
 void add(std::vector<std::string>& words, const char* option, const std::optional<std::string>& value) {
-  if (value) words.push_back(std::string(option) + " " + shell_word(*value));
+  if (value) words.push_back(std::string(option) + " " + tools::shell_word(*value));
 }
 
 }  // namespace
@@ -298,7 +299,7 @@ std::vector<std::string> RawCommandLine::typed_filters() const {
   add(words, "--event-id", event_id);
   add(words, "--since", since);
   add(words, "--until", until);
-  for (const auto& each : where) words.push_back("--where " + shell_word(each));
+  for (const auto& each : where) words.push_back("--where " + tools::shell_word(each));
   return words;
 }
 
@@ -329,15 +330,6 @@ std::variant<RawCommandLine, Information> parse_raw(const std::vector<std::strin
     refuse(error, app, arguments);
   }
   return raw;
-}
-
-std::string shell_word(const std::string& text) {
-  constexpr std::string_view kSafe =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:@+,";
-  if (!text.empty() && text.find_first_not_of(kSafe) == std::string::npos) return text;
-  std::string word = "'";
-  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return word + "'";
 }
 
 }  // namespace tidings::dead_letters

@@ -56,7 +56,4 @@ struct RawCommandLine {
 /// Throws Refusal(Usage).
 [[nodiscard]] std::variant<RawCommandLine, Information> parse_raw(const std::vector<std::string>& arguments);
 
-/// `text` as one word of a shell command.
-[[nodiscard]] std::string shell_word(const std::string& text);
-
 }  // namespace tidings::dead_letters

@@ -5,6 +5,7 @@
 #include "text/duration.hpp"
 #include "text/printable.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -19,6 +20,24 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPoll(200);
 constexpr std::chrono::seconds kUsualWait(5);
 constexpr std::size_t kShownCauses = 10;
+
+/// Leaves out of the filter what nothing can deliver again, and says how many they are and why.
+std::int64_t leave_out_without_payload(Command& command, deadletter::Filter& filter) {
+  deadletter::Filter without = filter;
+  without.has_payload = false;
+  filter.has_payload = true;
+  const auto page = command.reader().list(without, 1);
+  if (page.letters.empty()) return 0;
+  const auto letters = std::max(count_of(command, without), std::int64_t{1});
+  const auto& newest = page.letters.front();
+  const std::string id = std::to_string(newest.id);
+  command.warn(counted(letters, "letter") + " cannot be delivered again, as the payload was not kept; " +
+               (letters == 1 ? "it stays as it is" : "they stay as they are") + ". Letter " + id + ": " +
+               tools::printable(command.masked(newest.letter.data.problem)));
+  command.advise("Give one a payload: " + command.self() + " edit " + id + " --file FILE");
+  command.advise("Or give it up:      " + command.self() + " discard " + id + " --reason '...'");
+  return letters;
+}
 
 deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filter) {
   ProgressLine line(command);
@@ -131,7 +150,10 @@ void print_summary(Command& command, const RedriveState& state,
     const auto rest = state.letters - state.succeeded - state.failed;
     command.print(counted(rest, "letter") + " still " + (rest == 1 ? "waits" : "wait") +
                   " to be delivered.\n");
-    command.advise("The service goes on with the rest. How far it is: " + command.self() + " doctor");
+    const bool begun = state.succeeded + state.failed > 0;
+    command.advise(begun ? "The service goes on with the rest."
+                         : "They stay marked: is the service running, and are its handlers subscribed?");
+    command.advise("How far it is: " + command.self() + " doctor");
   } else if (state.failed > 0) {
     command.advise(
         "Look at one: " + command.self() + " list --limit 1" +
@@ -142,11 +164,13 @@ void print_summary(Command& command, const RedriveState& state,
 }
 
 OrderedJson to_json(const Command& command, const deadletter::RedriveReport& result,
-                    const RedriveState& state, const std::vector<deadletter::Group>& groups) {
+                    const RedriveState& state, const std::vector<deadletter::Group>& groups,
+                    std::int64_t without_payload) {
   OrderedJson causes = OrderedJson::array();
   for (const auto& group : groups) causes.push_back(group_to_json(command, group));
   return {{"dry_run", false},
           {"letters", result.progress.changed},
+          {"without_payload", without_payload},
           {"running", result.progress.running},
           {"complete", result.progress.complete},
           {"redrive_id", result.id == 0 ? OrderedJson(nullptr) : OrderedJson(result.id)},
@@ -172,8 +196,9 @@ void print_marked(Command& command, const deadletter::RedriveReport& result) {
         "stopped while marking: those are delivered, the rest is as it was; the same command goes on");
   }
   if (command.line().wait) return;
-  command.advise("The service delivers them, within a second if it runs. How far it is: " + command.self() +
-                 " doctor   What failed again: " + command.self() + " groups");
+  command.advise("The service delivers them, within a second if it runs.");
+  command.advise("How far it is:     " + command.self() + " doctor");
+  command.advise("What failed again: " + command.self() + " groups");
 }
 
 }  // namespace
@@ -182,15 +207,17 @@ ExitStatus run_retry(Command& command) {
   auto filter = command.filter();
   filter.marked = false;
   const CommandLine& line = command.line();
-  if (line.dry_run) return say_what_would_happen(command, filter, "delivered again");
-  const auto unfitting = explain_unfitting(command, filter);
+  auto unfitting = line.dry_run ? 0 : explain_unfitting(command, filter);
+  const auto without_payload = leave_out_without_payload(command, filter);
+  if (line.dry_run) return say_what_would_happen(command, filter, "delivered again", without_payload);
+  if (filter.ids) unfitting += without_payload;
   const Interruption interruption;
   const auto result = mark(command, filter);
   RedriveState state;
   state.state = "finished";
   if (result.id == 0) {
     if (line.json) {
-      command.print_json(to_json(command, result, state, {}));
+      command.print_json(to_json(command, result, state, {}, without_payload));
     } else {
       command.print("No unresolved letters match that do not wait already; nothing was marked.\n");
     }
@@ -202,7 +229,7 @@ ExitStatus run_retry(Command& command) {
       line.wait ? Waiting(command, result.id).wait() : command.reader().redrive(result.id).value_or(state);
   const auto groups = line.wait ? failed_again(command, filter, state) : std::vector<deadletter::Group>{};
   if (line.json) {
-    command.print_json(to_json(command, result, state, groups));
+    command.print_json(to_json(command, result, state, groups, without_payload));
   } else if (line.wait) {
     print_summary(command, state, groups);
   }

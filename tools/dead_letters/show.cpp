@@ -2,6 +2,7 @@
 #include "dead_letters/letter_view.hpp"
 #include "text/columns.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <tidings/error.hpp>
 
@@ -93,6 +94,10 @@ std::string milliseconds(std::chrono::microseconds duration) {
   return text;
 }
 
+bool has_same_error(const Attempt& left, const Attempt& right) {
+  return left.error_type == right.error_type && left.error_message == right.error_message;
+}
+
 void add_attempts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
   const auto& attempts = stored.letter.attempts;
   if (attempts.empty()) return;
@@ -105,9 +110,10 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
                  std::to_string(stored.letter.retry_count + 1 - attempts.size()) + " more, not kept");
     std::string when = to_rfc3339(attempt.at).substr(11, 12);
     if (i == 0 || attempt.at - attempts[i - 1].at > std::chrono::hours(24)) when = readable_time(attempt.at);
+    const bool same = i > 0 && !gap && has_same_error(attempt, attempts[i - 1]);
     sheet.line("  " + std::to_string(i + 1),
-               when + ", " + milliseconds(attempt.duration) + "  " +
-                   error_text(command, attempt.error_type, attempt.error_message));
+               when + ", took " + milliseconds(attempt.duration) + (same ? ": the same error" : ""));
+    if (!same) sheet.line("", error_text(command, attempt.error_type, attempt.error_message));
   }
 }
 
@@ -130,15 +136,24 @@ void say_what_next(Command& command, const deadletter::StoredLetter& stored) {
   const std::string id = std::to_string(stored.id);
   const std::string state(state_of(stored));
   command.advise("");
+  const bool has_payload = stored.letter.data.encoding != DataEncoding::None;
+  const auto propose = [&](const char* what, const std::string& rest) {
+    command.advise(what + command.self() + " " + rest);
+  };
   if (state == "unresolved") {
-    command.advise("Deliver it again: " + command.self() + " retry " + id + " --wait");
-    command.advise("Or correct it: " + command.self() + " edit " + id + "   give it up: " + command.self() +
-                   " discard " + id + " --reason '...'");
+    if (has_payload) {
+      propose("Deliver it again:  ", "retry " + id + " --wait");
+      propose("Or correct it:     ", "edit " + id);
+    } else {
+      command.advise("It cannot be delivered again, having no payload.");
+      propose("Give it one:       ", "edit " + id + " --file FILE");
+    }
+    propose("Or give it up:     ", "discard " + id + " --reason '...'");
   } else if (state == "discarded") {
-    command.advise("Take it back: " + command.self() + " undo " + id);
+    propose("Take it back:      ", "undo " + id);
   }
-  command.advise("The whole request: " + command.self() + " trace " +
-                 tools::printable(stored.letter.metadata.correlation_id.to_string()));
+  propose("The whole request: ",
+          "trace " + tools::printable(tools::shell_word(stored.letter.metadata.correlation_id.to_string())));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "dead_letters/letter_view.hpp"
 #include "text/columns.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <algorithm>
 #include <map>
@@ -104,6 +105,15 @@ class Story {
 
   void add(const std::string& line) { text_ += tools::cut_to_width(line, terminal_.width) + "\n"; }
 
+  /// On the same line where it fits, else below.
+  void add_error(const std::string& what, const std::string& indent, const std::string& error) {
+    const std::string both = what + ": " + error;
+    if (tools::display_width(both) <= terminal_.width) return add(both);
+    add(what);
+    const std::size_t width = terminal_.width - std::min(indent.size(), terminal_.width / 2);
+    for (const auto& line : tools::wrap(error, width)) add(indent + line);
+  }
+
   void draw_event(const Node& node) {
     const Event& event = events_.at(node.id);
     if (event.letters.empty()) {
@@ -113,10 +123,11 @@ class Story {
     add(node.before + tools::printable(first.event_type) + "  " + readable_time(first.metadata.published_at));
     for (const auto* stored : event.letters) {
       const DeadLetter& letter = stored->letter;
-      add(node.below + "* letter " + std::to_string(stored->id) + ", " +
-          tools::printable(letter.handler.empty() ? "(no handler)" : letter.handler) + ": " +
-          std::string(state_of(*stored)) + ": " +
-          tools::printable(error_text(command_, letter.error_type, letter.error_message)));
+      const std::string what = node.below + "* letter " + std::to_string(stored->id) + ", " +
+                               tools::printable(letter.handler.empty() ? "(no handler)" : letter.handler) +
+                               ": " + std::string(state_of(*stored));
+      add_error(what, node.below + "    ",
+                tools::printable(cause_text(command_, letter.error_type, letter.error_message)));
     }
   }
 
@@ -163,9 +174,11 @@ ExitStatus run_trace(Command& command) {
   }
   command.print(Story(command, events, command.streams().out_terminal).draw());
   if (page.next) command.advise("Only the first 10,000 letters are shown.");
-  command.advise("One letter: " + command.self() + " show " + std::to_string(page.letters.front().id) +
-                 "   Deliver all of them again: " + command.self() + " retry --correlation-id " +
-                 tools::printable(correlation) + " --wait");
+  command.advise("");
+  command.advise("One letter:         " + command.self() + " show " +
+                 std::to_string(page.letters.front().id));
+  command.advise("After the fix, all: " + command.self() + " retry --correlation-id " +
+                 tools::printable(tools::shell_word(correlation)) + " --wait");
   return ExitStatus::Ok;
 }
 

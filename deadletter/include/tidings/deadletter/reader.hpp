@@ -50,6 +50,8 @@ struct Filter {
   std::optional<Timestamp> resolved_before = {};
   /// Whether somebody asked for them to be delivered again.
   std::optional<bool> marked = {};
+  /// Whether the payload was kept, without which a letter cannot be delivered again.
+  std::optional<bool> has_payload = {};
   /// Their last attempt began then or later.
   std::optional<Timestamp> attempted_since = {};
   /// Numbers up to this one, which leaves out letters that come while a long change is made.
@@ -93,15 +95,19 @@ struct Page {
   std::optional<Cursor> next;
 };
 
-/// Letters with one cause.
+/// Letters with one cause: one fingerprint, handler and service, of whatever types a handler serves.
 struct Group {
   std::string fingerprint;
+  /// Of the newest letter of the group.
   std::string event_type;
+  /// How many event types the letters have.
+  std::int64_t event_types = 1;
   std::string handler;
   std::string service;
-  std::string error_type;
   /// Of the newest letter of the group.
-  std::string sample_error;
+  std::string error_type = {};
+  std::string sample_error = {};
+  std::int64_t newest_id = 0;
   std::int64_t count = 0;
   Timestamp first_failed_at{};
   Timestamp last_failed_at{};

@@ -6,11 +6,15 @@
 // For tidings' own modules; may change in any version.
 namespace tidings::detail {
 
-/// One code point at the start of a text. `length` is 0 where the text does not begin with well-formed UTF-8
-/// (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
+/// What a text begins with: one code point of well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no
+/// surrogates, nothing above U+10FFFF), or, not `valid`, an ill-formed piece: a "maximal subpart" as Unicode
+/// (chapter 3, "U+FFFD Substitution of Maximal Subparts") defines it, so that as many U+FFFD come out as from
+/// nlohmann and browsers.
 struct CodePoint {
-  char32_t value = 0;
+  char32_t value = U'\uFFFD';
+  /// In bytes; 0 for an empty text alone.
   std::size_t length = 0;
+  bool valid = false;
 };
 
 [[nodiscard]] CodePoint first_code_point(std::string_view text) noexcept;
