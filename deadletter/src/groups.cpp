@@ -101,20 +101,27 @@ bool asks_for_every_unresolved(const Filter& filter) {
   return filter.resolved == false && !restricted;
 }
 
-/// Causes that match, with their counts alone. Nothing when they are too many to look up each: walking
-/// through the letters takes less then.
-std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& filter) {
-  constexpr std::size_t kMostCauses = 5'000;
-  SQLite::Statement row(
-      database,
-      "SELECT error_fingerprint, handler, service, event_type, unresolved FROM tidings_causes"
-      " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR handler = ?2)"
-      " AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR event_type = ?4)");
+/// A statement about the causes that a filter takes in, of those parts that causes have.
+SQLite::Statement from_causes(SQLite::Database& database, const std::string& select, const Filter& filter) {
+  SQLite::Statement row(database,
+                        select +
+                            " FROM tidings_causes"
+                            " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR handler = ?2)"
+                            " AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR event_type = ?4)");
   int parameter = 0;
   for (const auto* value : {&filter.fingerprint, &filter.handler, &filter.service, &filter.event_type}) {
     ++parameter;
     if (*value) row.bind(parameter, **value);
   }
+  return row;
+}
+
+/// Causes that match, with their counts alone. Nothing when they are too many to look up each: walking
+/// through the letters takes less then.
+std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& filter) {
+  constexpr std::size_t kMostCauses = 5'000;
+  auto row =
+      from_causes(database, "SELECT error_fingerprint, handler, service, event_type, unresolved", filter);
   Tallies tallies;
   while (row.executeStep()) {
     if (tallies.size() == kMostCauses) return std::nullopt;
@@ -195,6 +202,13 @@ void add_sample(Group& group, Filter filter, SQLite::Database& database) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> kept_count(SQLite::Database& database, const Filter& filter) {
+  if (!asks_for_every_unresolved(filter)) return std::nullopt;
+  auto row = from_causes(database, "SELECT coalesce(sum(unresolved), 0)", filter);
+  row.executeStep();
+  return row.getColumn(0).getInt64();
+}
 
 std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter, std::size_t limit,
                                GroupOrder order) {

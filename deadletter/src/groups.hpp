@@ -5,6 +5,8 @@
 #include <SQLiteCpp/Database.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -12,5 +14,9 @@ namespace tidings::deadletter {
 /// Reader::groups, inside a read transaction. Throws SQLite::Exception.
 [[nodiscard]] std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter,
                                              std::size_t limit, GroupOrder order);
+
+/// How many letters a filter takes in, if that is among the counts that the database keeps: all unresolved
+/// ones, by type, handler, service or cause. Throws SQLite::Exception.
+[[nodiscard]] std::optional<std::int64_t> kept_count(SQLite::Database& database, const Filter& filter);
 
 }  // namespace tidings::deadletter

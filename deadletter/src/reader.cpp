@@ -227,6 +227,7 @@ Reader Reader::open(const std::filesystem::path& path) { return open(path, Optio
 
 std::int64_t Reader::count(const Filter& filter) {
   return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    if (const auto kept = kept_count(connection.database(), filter)) return *kept;
     auto row = Query(filter).prepare(connection.database(), "count(*)", "");
     return row.executeStep() ? row.getColumn(0).getInt64() : 0;
   });

@@ -1,3 +1,5 @@
+#include <tidings/deadletter/operations.hpp>
+
 #include "deadletter/store_fixture.hpp"
 
 namespace tidings::deadletter {
@@ -107,6 +109,28 @@ TEST_F(GroupTest, GivesTheLargestGroupsFirst) {
   ASSERT_THAT(found, SizeIs(2));
   EXPECT_EQ(found[0].fingerprint, "00000000000000bb");
   EXPECT_EQ(found[1].fingerprint, "00000000000000aa");
+}
+
+TEST_F(GroupTest, CountsThatAreKeptAreThoseOfTheLetters) {
+  auto all = letters(1, 6);
+  all[1].handler = "update_stock";
+  all[2].service = "shipping";
+  all[3].event_type = "orders.order_paid";
+  all[4].error_fingerprint = "00000000000000bb";
+  static_cast<void>(store(*open(), all));
+  Operations desk = Operations::open(database(), {"ann", "desk"});
+  EXPECT_EQ(desk.discard({.ids = {{6}}}, "", {}).changed, 1);
+  Reader reader = Reader::open(database());
+  const Filter every;
+  for (Filter filter : {every, Filter{.event_type = "orders.order_placed"}, Filter{.handler = "send_receipt"},
+                        Filter{.service = "orders"}, Filter{.fingerprint = "00000000000000aa"},
+                        Filter{.event_type = "orders.order_paid", .handler = "update_stock"}}) {
+    filter.resolved = false;
+    const auto kept = reader.count(filter);
+    filter.since = Timestamp();  // letter by letter
+    EXPECT_EQ(kept, reader.count(filter));
+  }
+  EXPECT_EQ(reader.count({.resolved = false}), 5);
 }
 
 }  // namespace

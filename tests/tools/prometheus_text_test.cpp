@@ -58,13 +58,6 @@ TEST(PrometheusText, DatabaseThatCouldNotBeReadIsNotZero) {
   EXPECT_THAT(text, HasSubstr("\ntidings_dead_letters_check_state{database=\"a.db\"} 3\n"));
 }
 
-TEST(PrometheusText, CountThatWouldTakeTooLongIsNotZero) {
-  Answer answer = answer_of("a.db", 7);
-  answer.facts.unresolved.reset();
-  EXPECT_THAT(prometheus_text(report_of({answer})),
-              HasSubstr("tidings_dead_letters_unresolved{database=\"a.db\"} NaN\n"));
-}
-
 TEST(PrometheusText, TellsOfTheJournal) {
   Answer answer = answer_of("a.db", 0);
   answer.facts.journal = {12, true, kNow - std::chrono::minutes(2)};

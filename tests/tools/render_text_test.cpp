@@ -36,15 +36,6 @@ TEST(RenderText, OldestLetterIsNamedAlsoOutsideTheWindow) {
       "; next: dead-letters --db orders.db groups | unresolved=0;0;;0 oldest=273600s;86400;@259200:345600\n");
 }
 
-TEST(RenderText, CountOfAllLettersThatWouldTakeTooLongIsLeftOut) {
-  Answer answer = answer_of("orders.db", 7);
-  answer.facts.unresolved.reset();
-  EXPECT_EQ(render_text(report_of({answer})),
-            "DEADLETTERS WARNING: 7 unresolved in the last 1h (oldest 42m); next: dead-letters --db "
-            "orders.db groups"
-            " | unresolved=7;0;;0 oldest=2520s;;\n");
-}
-
 TEST(RenderText, WaitingSpillFileIsNamedWithItsSize) {
   Answer answer = answer_of("orders.db", 0);
   answer.facts.spill_bytes = 512;

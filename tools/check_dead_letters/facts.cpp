@@ -109,7 +109,7 @@ Json facts_to_json(const DatabaseFacts& facts) {
                {"unserved", Json::array()},
                {"more_unserved", facts.more_unserved}};
   for (const auto& handler : facts.unserved) json["unserved"].push_back(unserved_to_json(handler));
-  if (facts.unresolved) json["unresolved"] = *facts.unresolved;
+  json["unresolved"] = facts.unresolved;
   if (facts.oldest) json["oldest"] = letter_to_json(*facts.oldest);
   for (const auto& group : facts.groups) json["groups"].push_back(group_to_json(group));
   for (const auto& letter : facts.newest) json["newest"].push_back(letter_to_json(letter));
@@ -119,7 +119,7 @@ Json facts_to_json(const DatabaseFacts& facts) {
 DatabaseFacts facts_from_json(const Json& json) {
   DatabaseFacts facts;
   facts.unresolved_in_window = json.at("unresolved_in_window").get<std::int64_t>();
-  if (json.contains("unresolved")) facts.unresolved = json.at("unresolved").get<std::int64_t>();
+  facts.unresolved = json.at("unresolved").get<std::int64_t>();
   if (json.contains("oldest")) facts.oldest = letter_from_json(json.at("oldest"));
   for (const Json& group : json.at("groups")) facts.groups.push_back(group_from_json(group));
   facts.more_groups = json.at("more_groups").get<bool>();

@@ -29,8 +29,8 @@ struct LetterFacts {
 /// What one database said. All of it is about the letters that the command line's filters choose.
 struct DatabaseFacts {
   std::int64_t unresolved_in_window = 0;
-  /// Of any age. Nothing when counting them would have taken too long.
-  std::optional<std::int64_t> unresolved;
+  /// Of any age.
+  std::int64_t unresolved = 0;
   /// The unresolved letter that failed first, of any age.
   std::optional<LetterFacts> oldest;
   /// Unresolved in the window by cause, most letters first; secrets masked. Only with -v.

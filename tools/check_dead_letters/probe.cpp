@@ -17,10 +17,6 @@ using deadletter::Reader;
 constexpr std::size_t kGroups = 20;
 constexpr std::size_t kNewest = 10;
 constexpr std::size_t kUnserved = 20;
-/// The part of the time that counting every unresolved letter may take: it is the one question whose cost
-/// grows with the answer and that no threshold needs.
-constexpr int kCountShare = 4;
-
 Filter unresolved(const Selection& selection) {
   return {.event_type = selection.event_type,
           .handler = selection.handler,
@@ -46,13 +42,6 @@ LetterFacts describe(const deadletter::StoredLetter& stored) {
           .failed_at = letter.failed_at};
 }
 
-std::optional<std::int64_t> count_all(const std::string& path, const Probe& probe) try {
-  return Reader::open(path, {.timeout = probe.timeout / kCountShare}).count(unresolved(probe.selection));
-} catch (const Error& error) {
-  if (error.code() != ErrorCode::DatabaseBusy) throw;
-  return std::nullopt;
-}
-
 void add_groups(DatabaseFacts& facts, Reader& reader, const Filter& filter) {
   facts.groups = reader.groups(filter, kGroups + 1);
   facts.more_groups = facts.groups.size() > kGroups;
@@ -76,13 +65,13 @@ DatabaseFacts gather(const std::string& path, const Probe& probe) {
   facts.spill_path = reader.spill_path().string();
   add_journal(facts, reader);
   facts.unresolved_in_window = reader.count(in_window);
+  facts.unresolved = reader.count(unresolved(probe.selection));
   if (const auto oldest = reader.oldest(unresolved(probe.selection))) facts.oldest = describe(*oldest);
   if (probe.verbosity >= 1) add_groups(facts, reader, in_window);
   if (probe.verbosity >= 3) {
     for (const auto& letter : reader.list(in_window, kNewest).letters)
       facts.newest.push_back(describe(letter));
   }
-  facts.unresolved = count_all(path, probe);
   return facts;
 }
 

@@ -33,8 +33,7 @@ std::string state_value(const JudgedAnswer& database) {
 }
 
 std::string unresolved_value(const JudgedAnswer& database) {
-  const auto& count = database.answer.facts.unresolved;
-  return count ? std::to_string(*count) : kUnknownValue;
+  return std::to_string(database.answer.facts.unresolved);
 }
 
 std::string in_window_value(const JudgedAnswer& database) {

@@ -101,7 +101,7 @@ OrderedJson database_json(const JudgedAnswer& database, const Report& report) {
   const DatabaseFacts& facts = answer.facts;
   json["error"] = nullptr;
   json["unresolved_in_window"] = facts.unresolved_in_window;
-  json["unresolved"] = or_null(facts.unresolved);
+  json["unresolved"] = facts.unresolved;
   json["oldest"] = facts.oldest ? letter_json(*facts.oldest, report.now) : OrderedJson(nullptr);
   json["spill"] = {{"path", facts.spill_path}, {"bytes", facts.spill_bytes}};
   json["journal"] = journal_json(facts.journal, report.now);

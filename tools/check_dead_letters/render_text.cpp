@@ -58,8 +58,8 @@ std::string facts_text(const DatabaseFacts& facts, const Report& report) {
                      tools::exact_duration(report.selection.window);
   if (facts.oldest)
     text += " (oldest " + tools::readable_duration(age(facts.oldest->failed_at, report.now)) + ")";
-  if (facts.unresolved && *facts.unresolved != facts.unresolved_in_window) {
-    text += ", " + std::to_string(*facts.unresolved) + " in all";
+  if (facts.unresolved != facts.unresolved_in_window) {
+    text += ", " + std::to_string(facts.unresolved) + " in all";
   }
   if (facts.spill_bytes > 0) {
     text += "; " + std::to_string(facts.spill_bytes) + " bytes of letters wait in " +
