@@ -1,5 +1,6 @@
 #pragma once
 
+#include "handler_transaction.hpp"
 #include "subscriber.hpp"
 
 #include <tidings/dead_letter.hpp>
@@ -69,14 +70,18 @@ class PayloadForms {
 /// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
 [[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
 
-/// Runs a handler once. Null when it returned, else what it threw. This is the one place where exceptions of
-/// handlers are caught, and those of conversions (PayloadForms::try_as only asks whether one works).
+/// Runs a handler once, and ends the transaction that it may have asked for. Null when it returned, else what
+/// it or the commit threw. This is the one place where exceptions of handlers are caught, and those of
+/// conversions (PayloadForms::try_as only asks whether one works).
 [[nodiscard]] inline std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
-                                                          const EventContext& context) {
+                                                          const EventContext& context,
+                                                          HandlerTransaction* transaction = nullptr) {
   try {
     subscriber.function(forms.as(subscriber.payload_type), context);
+    if (transaction != nullptr) transaction->commit();
     return nullptr;
   } catch (...) {
+    if (transaction != nullptr) transaction->roll_back();
     return describe_current_exception(subscriber.options.retry);
   }
 }

@@ -105,6 +105,16 @@ std::vector<PublishResult> Bus::publish_payloads(std::span<const detail::Payload
   return core_->publish_batch(payloads, slot, options);
 }
 
+PublishResult detail::publish_in(Bus& bus, JournalTransaction& transaction, const Payload& payload,
+                                 const PublishOptions& options) {
+  if (payload.type == &kPayloadType<Json>) {
+    validate(payload.event_type, *static_cast<const Json*>(payload.object), payload.schema_version);
+  }
+  return bus.core_->publish_in(transaction, payload, options);
+}
+
+void Bus::notify() { core_->notify(); }
+
 void Bus::add_upcaster(std::string_view event_type, int from_version, int latest,
                        std::function<Json(Json)> step) {
   core_->require_own_process();

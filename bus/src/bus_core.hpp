@@ -40,6 +40,7 @@ namespace tidings::detail {
 /// Six files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
 /// on whatever thread), redrive_run.cpp (letters delivered again), lifecycle.cpp (subscribe, unsubscribe,
 /// stop, idle), and with a journal durable_publish.cpp and recovery.cpp (what is read back from it).
+/// HandlerTransaction is the part of it that a handler may ask for.
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -54,6 +55,9 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   PublishResult publish_named(const Payload& payload, const PublishOptions& options);
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
                                            const PublishOptions& options);
+  PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
+                           const PublishOptions& options);
+  void notify();
   std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
   void unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept;
   void upcast(std::string_view event_type, int from_version, Upcasters::Step step) {
@@ -75,6 +79,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] bool forked() const noexcept { return fork_generation() != process_generation_; }
 
  private:
+  friend class HandlerTransaction;
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   /// What a publish has prepared for its queued subscribers before the first handler runs.
@@ -181,6 +186,15 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
       const PublishOptions& options, Durability durability);
   void admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request);
   bool takes_directly(Subscriber& subscriber, std::int64_t id);
+  static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
+  std::vector<PublishResult> publish_within(JournalTransaction& transaction,
+                                            std::span<const Payload> payloads, const Topic& topic,
+                                            const PublishOptions& options, Durability durability);
+  std::vector<PublishResult> append_within(JournalTransaction& transaction, const SubscriberList& list,
+                                           const std::vector<std::unique_ptr<DurableEvent>>& events,
+                                           const PublishOptions& options);
+  void nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event,
+                                PublishResult& result);
   static void release_places(const SubscriberList& list, const DurableEvent& event);
   PublishResult deliver_durable(const SubscriberList& list, DurableEvent& event,
                                 const JournalWriter::Request& request, DispatchGuard& guard);
@@ -196,6 +210,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void end_recovery(Subscriber& subscriber);
   void leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed);
   void request_refill();
+  /// Sees to transactions of others in which events were published. When to look again.
+  [[nodiscard]] std::optional<Instant> look_for_commits(Instant now);
   void refill_if_low(const Subscriber& subscriber);
   void refill_backlogs();
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
@@ -215,7 +231,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] std::shared_ptr<Subscriber> subscriber_for(const DeadLetter& letter) const;
   void deliver_claimed(ClaimedLetter letter);
   void run_redrive(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
-  void attempt_redrive(Subscriber& subscriber, Delivery& delivery, RedriveResult& result);
+  [[nodiscard]] bool attempt_redrive(Subscriber& subscriber, Delivery& delivery, RedriveResult& result);
   void hold_keys(const std::shared_ptr<Subscriber>& subscriber);
   [[nodiscard]] bool refresh_keys();
   [[nodiscard]] bool refresh_keys_of(const std::shared_ptr<Subscriber>& subscriber);
@@ -257,6 +273,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::span<CrashSlot> crash_slots_;
   /// What publishers and workers ask of the journal's reader.
   std::atomic<bool> refill_wanted_{false};
+  /// How many more times to look soon for the end of transactions, since somebody says that one has ended.
+  std::atomic<int> looks_wanted_{0};
   /// Suspects of a crash come first: no other durable delivery runs meanwhile.
   std::atomic<bool> held_{false};
   std::atomic<bool> suspect_runs_{false};

@@ -54,6 +54,17 @@ void BusLog::slow(const EventContext& context, std::chrono::microseconds duratio
                {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
 }
 
+void BusLog::transaction_waited(const EventContext& context,
+                                std::chrono::microseconds waited) const noexcept {
+  log_reserved(logger_, Level::Warning, "transaction_waited",
+               {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
+}
+
+void BusLog::transaction_held(const EventContext& context, std::chrono::microseconds held) const noexcept {
+  log_reserved(logger_, Level::Warning, "transaction_held",
+               {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
+}
+
 bool BusLog::admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
                    const EventId& event_id) noexcept {
   try {

@@ -35,6 +35,9 @@ class BusLog {
   void unhandled(const Payload& payload, const Metadata& metadata) const noexcept;
   void handled(const EventContext& context, std::chrono::microseconds duration) const noexcept;
   void slow(const EventContext& context, std::chrono::microseconds duration) const noexcept;
+  /// A handler's transaction began late, or kept other writers waiting for long.
+  void transaction_waited(const EventContext& context, std::chrono::microseconds waited) const noexcept;
+  void transaction_held(const EventContext& context, std::chrono::microseconds held) const noexcept;
   void failed(const EventContext& context, const Attempt& attempt, std::string_view fingerprint,
               std::optional<std::chrono::microseconds> retry_in) noexcept;
   /// A delivery gave up: why, for the last time before its letter is stored.

@@ -35,6 +35,8 @@ class DeliveryFrame {
     context_.attempt_ = attempt;
     ambient_.attempt = attempt;
   }
+  /// What the handler gets when it asks for its transaction; null: an error.
+  void offer(HandlerTransaction* transaction) noexcept { context_.transaction_ = transaction; }
   [[nodiscard]] const EventContext& context() const noexcept { return context_; }
 
  private:

@@ -1,5 +1,6 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
+#include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 
@@ -132,9 +133,10 @@ BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, De
     frame.set_attempt(state.attempts_made + 1);
     began = clock_.monotonic_now();
     {
+      HandlerTransaction transaction(*this, frame, &state.owed);
       const RunningMark mark(crash_slots_, state.owed ? state.owed.event->id : RunningMark::kNotJournalled,
                              subscriber.crash_hash);
-      failure = run_handler(subscriber, forms, frame.context());
+      failure = run_handler(subscriber, forms, frame.context(), &transaction);
     }
     if (!failure) {
       attempt_succeeded(subscriber, frame.context(), began);
@@ -196,8 +198,17 @@ void BusCore::flush_letters() {
   letters_.flush();
 }
 
+/// Inside a handler's transaction it is not waited for: the commit would wait for that transaction.
 bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
   gave_up(letter);
+  if (HandlerTransaction::any_on_this_thread()) {
+    if (owed) {
+      journal_->bury(owed, std::move(letter), JournalWriter::Wait::Not);
+    } else {
+      letters_.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
+    }
+    return false;
+  }
   if (owed) return journal_->bury(owed, std::move(letter), JournalWriter::Wait::ForCommit);
   return letters_.store(std::move(letter));
 }
@@ -213,15 +224,15 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   DeadLetter letter =
       make_letter(subscriber.identity, event.payload, event.metadata, reason, delivery.state.get(), &event);
   gave_up(letter);
+  const bool may_wait = !housekeeper_.is_this_thread() && !HandlerTransaction::any_on_this_thread();
   if (owed) {
     kill_point("exhaust.letter_made");
-    const bool may_wait = !housekeeper_.is_this_thread();
     journal_->bury(owed, std::move(letter),
                    may_wait ? JournalWriter::Wait::ForRoom : JournalWriter::Wait::Not);
     return;
   }
-  letters_.store_soon(std::move(letter), housekeeper_.is_this_thread() ? LetterWriter::WhenTooMany::Append
-                                                                       : LetterWriter::WhenTooMany::Wait);
+  letters_.store_soon(std::move(letter),
+                      may_wait ? LetterWriter::WhenTooMany::Wait : LetterWriter::WhenTooMany::Append);
 }
 
 bool BusCore::retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
@@ -310,11 +321,12 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
     const Instant began = clock_.monotonic_now();
     std::unique_ptr<Failure> failure;
     {
+      HandlerTransaction transaction(*this, frame, delivery.state ? &delivery.state->owed : nullptr);
       const bool owed = delivery.state && delivery.state->owed;
       const RunningMark mark(crash_slots_,
                              owed ? delivery.state->owed.event->id : RunningMark::kNotJournalled,
                              subscriber.crash_hash);
-      failure = run_handler(subscriber, forms, frame.context());
+      failure = run_handler(subscriber, forms, frame.context(), &transaction);
     }
     if (failure) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);

@@ -1,5 +1,6 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
+#include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>
@@ -69,6 +70,16 @@ struct BusCore::DurableEvent {
     begun.correlation_id = metadata.correlation_id;
     return begun;
   }
+  /// But for its id and its handlers.
+  [[nodiscard]] JournalAppend append(const PublishOptions& options) const {
+    JournalAppend row;
+    row.event_type = payload.event_type;
+    row.schema_version = payload.schema_version;
+    row.data = &data;
+    row.metadata = &metadata;
+    row.idempotency_key = options.idempotency_key;
+    return row;
+  }
 
   const Payload payload;
   PayloadForms forms;
@@ -97,6 +108,8 @@ std::vector<PublishResult> BusCore::publish_batch(std::span<const Payload> paylo
 std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> payloads, const Topic& topic,
                                                     const PublishOptions& options, Durability durability) {
   if (!journal_ || durability == Durability::None) throw_no_journal();
+  if (HandlerTransaction* const open = HandlerTransaction::of_this_thread(*this))
+    return publish_within(open->journal(), payloads, topic, options, durability);
   require_idempotency_key(options, payloads.size());
   std::vector<PublishResult> results;
   if (payloads.empty()) return results;
@@ -145,13 +158,8 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(
     const PublishOptions& options, Durability durability) {
   std::vector<JournalWriter::Request> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
-    const DurableEvent& event = *events[index];
     JournalWriter::Request& request = requests[index];
-    request.append.event_type = event.payload.event_type;
-    request.append.schema_version = event.payload.schema_version;
-    request.append.data = &event.data;
-    request.append.metadata = &event.metadata;
-    request.append.idempotency_key = options.idempotency_key;
+    request.append = events[index]->append(options);
     request.owed = std::make_shared<OwedEvent>(list.names);
     request.synced = durability == Durability::PowerLoss;
   }
@@ -180,14 +188,19 @@ bool BusCore::takes_directly(Subscriber& subscriber, std::int64_t id) {
   if (backlog.active.load() && (subscriber.queued || id < backlog.until)) return false;
   const bool held = held_.load();
   if (!held && (!subscriber.queued || subscriber.queue.try_reserve())) return true;
-  if (subscriber.state.load() != SubscriberState::Open) return false;
+  leave_to_journal(subscriber, id);
+  return false;
+}
+
+void BusCore::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
+  if (subscriber.state.load() != SubscriberState::Open) return;
+  Backlog& backlog = subscriber.backlog;
   if (!backlog.active.load()) {
     backlog.next = id;
     backlog.active.store(true);
     subscriber.queue.set_backlog(true);
   }
   backlog.until = subscriber.queued ? INT64_MAX : id + 1;
-  return false;
 }
 
 void BusCore::release_places(const SubscriberList& list, const DurableEvent& event) {
@@ -246,8 +259,9 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
   const Instant began = clock_.monotonic_now();
   std::unique_ptr<Failure> failure;
   {
+    HandlerTransaction transaction(*this, frame, &owed);
     const RunningMark mark(crash_slots_, owed.event->id, subscriber->crash_hash);
-    failure = run_handler(*subscriber, forms, frame.context());
+    failure = run_handler(*subscriber, forms, frame.context(), &transaction);
   }
   if (failure) {
     Delivery delivery;
@@ -257,11 +271,100 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
   } else {
     ++result.handled;
     kill_point("deliver.inline_returned");
-    journal_->handled(owed);
+    if (owed) journal_->handled(owed);
     kill_point("deliver.inline_noted");
     attempt_succeeded(*subscriber, frame.context(), began);
   }
   leave(guard, *subscriber);
+}
+
+// --- in a transaction that somebody else ends ---
+
+PublishResult BusCore::publish_in(JournalTransaction& transaction, const Payload& payload,
+                                  const PublishOptions& options) {
+  require_own_process();
+  const Durability durability = options.durability.value_or(options_.durability);
+  if (journal_ && durability == Durability::None) {
+    throw Error(ErrorCode::InvalidArgument,
+                "an event that is published in a transaction is durable: leave PublishOptions::durability "
+                "out, or set it above None; nothing was published");
+  }
+  if (!journal_) throw_no_journal();
+  return publish_within(transaction, {&payload, 1}, topics_.find(payload.event_type), options, durability)
+      .front();
+}
+
+std::vector<PublishResult> BusCore::publish_within(JournalTransaction& transaction,
+                                                   std::span<const Payload> payloads, const Topic& topic,
+                                                   const PublishOptions& options, Durability durability) {
+  require_idempotency_key(options, payloads.size());
+  if (payloads.empty()) return {};
+  DispatchGuard guard(*this);
+  const SubscriberList& list = guard.protect(topic.list);
+  if (!accepting_.load()) throw_stopped();
+  std::vector<std::unique_ptr<DurableEvent>> events;
+  events.reserve(payloads.size());
+  for (const Payload& payload : payloads) events.push_back(prepare_durable(list, payload, options, guard));
+  transaction.lock(*journal_port_, durability);
+  auto results = append_within(transaction, list, events, options);
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    if (list.subscribers.empty() && !results[index].duplicate)
+      nobody_subscribes_within(transaction, *events[index], results[index]);
+  }
+  kill_point("transaction.published");
+  return results;
+}
+
+/// Deliveries of these events are left to the journal: nobody knows yet whether they will be there. The ids
+/// are given out under the lock that keeps others from committing, so no backlog is read past them before
+/// the transaction has ended.
+std::vector<PublishResult> BusCore::append_within(JournalTransaction& transaction, const SubscriberList& list,
+                                                  const std::vector<std::unique_ptr<DurableEvent>>& events,
+                                                  const PublishOptions& options) {
+  std::vector<JournalAppend> rows;
+  for (const auto& event : events) {
+    rows.push_back(event->append(options));
+    rows.back().handlers = list.names->json;
+    rows.back().id = journal_->reserve([&](std::int64_t id) {
+      for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
+    });
+  }
+  request_refill();
+  const auto repeats = transaction.append(rows);
+  std::vector<PublishResult> results;
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    PublishResult& result = results.emplace_back(events[index]->result());
+    result.duplicate = repeats[index].has_value();
+    if (result.duplicate) {
+      result.event_id = *repeats[index];
+    } else {
+      result.scheduled = static_cast<std::uint32_t>(list.subscribers.size());
+    }
+  }
+  return results;
+}
+
+void BusCore::nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event,
+                                       PublishResult& result) {
+  if (options_.unhandled != Unhandled::DeadLetter) {
+    return nobody_subscribes(event.payload, event.metadata, result);
+  }
+  const HandlerIdentity nobody{options_.service, std::string(event.payload.event_type), "", 0};
+  const DeadLetter letter = make_letter(nobody, event.payload, event.metadata, Reason::Unhandled, nullptr);
+  transaction.store(letter);
+  gave_up(letter);
+  ++result.scheduled;
+}
+
+/// The transaction may not have been committed for the other threads of SQLite at this very moment: some more
+/// looks follow if the first finds nothing.
+void BusCore::notify() {
+  require_own_process();
+  if (!journal_ || !accepting_.load()) return;
+  constexpr int kLooks = 20;
+  looks_wanted_.store(kLooks);
+  refill_wanted_.store(true);
+  housekeeper_.wake();
 }
 
 }  // namespace tidings::detail

@@ -53,6 +53,8 @@ JournalWriter::Group JournalWriter::take_group() {
   group.letters = std::exchange(waiting_letters_, {});
   group.facts = std::exchange(facts_, {});
   group.ticket = tickets_;
+  group.next_id = next_id_;
+  if (!group.requests.empty()) appending_ = group.requests.front()->append.id;
 
   JournalBatch& batch = group.batch;
   batch.appended.reserve(group.requests.size());
@@ -99,6 +101,7 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
   mutex_.lock();
   committing_ = false;
   in_commit_ = 0;
+  appending_.reset();
   if (error && error->code() == ErrorCode::NotEncodable && group.requests.size() > 1) {
     split(group);
   } else if (error) {
@@ -115,7 +118,6 @@ void JournalWriter::settle(Group& group, const JournalCommit& commit) {
   for (std::size_t index = 0; index < group.requests.size(); ++index) {
     Request& request = *group.requests[index];
     request.settled_ = true;
-    settled_up_to_ = request.append.id;
     if (index < commit.repeats.size() && commit.repeats[index]) {
       request.repeat = commit.repeats[index];
       events_.erase(request.append.id);
@@ -132,6 +134,8 @@ void JournalWriter::settle(Group& group, const JournalCommit& commit) {
   if (!group.requests.empty()) last_group_ = group.requests.size();
   recorded_ = group.ticket;
   refused_ = false;
+  // This commit had the write lock: who had it before has ended.
+  if (forget_reserved(group.next_id)) wake_after_commit_ = true;
   backoff_ = std::chrono::milliseconds(0);
   const bool armed = due_.has_value();
   due_.reset();
@@ -143,7 +147,6 @@ void JournalWriter::refuse(Group& group, const Error& error) {
   for (Request* request : group.requests) {
     request->settled_ = true;
     request->error_ = error;
-    settled_up_to_ = request->append.id;
     events_.erase(request->append.id);
   }
   put_back(group);
@@ -174,7 +177,11 @@ void JournalWriter::put_back(Group& group) {
 
 std::int64_t JournalWriter::settled_up_to() const {
   const MutexLock lock(mutex_);
-  return settled_up_to_;
+  std::int64_t first_open = next_id_;
+  if (!requests_.empty()) first_open = requests_.front()->append.id;
+  if (appending_) first_open = *appending_;
+  if (!reserved_.empty()) first_open = std::min(first_open, *reserved_.begin());
+  return first_open - 1;
 }
 
 bool JournalWriter::anything_waits() const {
@@ -233,6 +240,7 @@ void JournalWriter::wake_after_commit() {
       wake_after_commit_ = true;
       return;
     }
+    if (requests_.empty() && !reserved_.empty()) return;
   }
   wake_();
 }

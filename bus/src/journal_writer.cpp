@@ -74,6 +74,41 @@ void JournalWriter::gather() {
   gathering_ = false;
 }
 
+// --- events in transactions of others ---
+
+std::int64_t JournalWriter::reserve(const std::function<void(std::int64_t)>& admit) {
+  const MutexLock lock(mutex_);
+  const std::int64_t id = next_id_++;
+  reserved_.insert(id);
+  admit(id);
+  return id;
+}
+
+std::int64_t JournalWriter::next_id() const {
+  const MutexLock lock(mutex_);
+  return next_id_;
+}
+
+bool JournalWriter::forget_reserved(std::int64_t before) {
+  if (reserved_.empty() || *reserved_.begin() >= before) return false;
+  reserved_.erase(reserved_.begin(), reserved_.lower_bound(before));
+  return true;
+}
+
+void JournalWriter::transactions_over(std::int64_t next_id) {
+  bool any = false;
+  {
+    const MutexLock lock(mutex_);
+    any = forget_reserved(next_id);
+  }
+  if (any) wake_();
+}
+
+bool JournalWriter::awaits_transactions() const {
+  const MutexLock lock(mutex_);
+  return !reserved_.empty();
+}
+
 // --- what is in memory ---
 
 bool JournalWriter::take_in(OwedEvent& event, std::size_t index) {
@@ -163,6 +198,28 @@ void JournalWriter::handled(const OwedDeliveryHandle& delivery) {
     wake = arm();
   }
   if (wake) wake_();
+}
+
+/// Under the mutex for as long as the commit takes: what it says about the event's other handlers must be
+/// so when it happens, and nobody else can commit meanwhile anyway.
+void JournalWriter::handled_in(const OwedDeliveryHandle& delivery, DeliveryTransaction& transaction) {
+  const MutexLock lock(mutex_);
+  OwedEvent& event = *delivery.event;
+  OwedEvent::Part& part = event.parts[delivery.index];
+  JournalBatch end;
+  if (event.owed == 1) {
+    end.finished.push_back(event.id);
+  } else {
+    end.changed.push_back({event.id, event.handlers->names[delivery.index], true, part.attempts_made,
+                           part.attempts, part.failed_at, part.next_attempt_at, part.crashes});
+  }
+  transaction.commit(end);
+  part.done = true;
+  part.changed = false;
+  part.in_memory = false;
+  --event.in_memory;
+  --event.owed;
+  forget_if_idle(event);
 }
 
 std::uint64_t JournalWriter::failed(const OwedDeliveryHandle& delivery, std::uint32_t attempts_made,

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -37,8 +38,7 @@ class JournalWriter {
         log_(log),
         clock_(std::move(clock)),
         wake_(std::move(wake)),
-        next_id_(next_id),
-        settled_up_to_(next_id - 1) {}
+        next_id_(next_id) {}
 
   /// One event on its way into the journal, on its publisher's stack.
   struct Request {
@@ -60,6 +60,17 @@ class JournalWriter {
   /// Throws Error when they were not, as Journal::commit does.
   void append(std::span<Request> requests, const Admit& admit);
 
+  /// An id for an event that a transaction of somebody else's appends, which holds the database's write lock;
+  /// `admit` is called with it, under the mutex.
+  std::int64_t reserve(const std::function<void(std::int64_t)>& admit);
+  /// The id that is given out next.
+  [[nodiscard]] std::int64_t next_id() const;
+  /// Nobody has held the write lock at a moment when `next_id` was the next: transactions with ids before it
+  /// are over.
+  void transactions_over(std::int64_t next_id);
+  /// Whether events may be in transactions that are not known to be over.
+  [[nodiscard]] bool awaits_transactions() const;
+
   /// Marks a delivery as in memory: called by `admit`, or for a row that was read. False: it is already, or
   /// done.
   [[nodiscard]] static bool take_in(OwedEvent& event, std::size_t index);
@@ -71,6 +82,9 @@ class JournalWriter {
 
   /// The delivery was handled.
   void handled(const OwedDeliveryHandle& delivery);
+  /// The delivery was handled, and its end is committed in that transaction. Throws what its commit throws,
+  /// and then nothing has changed.
+  void handled_in(const OwedDeliveryHandle& delivery, DeliveryTransaction& transaction);
   /// An attempt failed. Returns a ticket for wait_recorded.
   std::uint64_t failed(const OwedDeliveryHandle& delivery, std::uint32_t attempts_made,
                        const std::vector<Attempt>& attempts, Timestamp failed_at,
@@ -97,7 +111,7 @@ class JournalWriter {
     const MutexLock lock(mutex_);
     return work(next_id_);
   }
-  /// Every id up to this one is committed or was refused.
+  /// Every id up to this one is committed, or never will be.
   [[nodiscard]] std::int64_t settled_up_to() const;
 
   [[nodiscard]] std::optional<Instant> due() const;
@@ -106,7 +120,7 @@ class JournalWriter {
   bool flush();
   /// The same, or waits until the background has, while the database is busy. False at the deadline.
   bool wait_until_recorded(Instant deadline);
-  /// Calls `wake` after the commit that is running, if one is.
+  /// Calls `wake` after the commit that is running, if one is; not for the end of transactions.
   void wake_after_commit();
   /// The same for the end of the bus: letters go to the spill file if the database is busy.
   void flush_finally();
@@ -124,6 +138,7 @@ class JournalWriter {
     std::vector<JournalDelivery> facts;
     JournalBatch batch;
     std::uint64_t ticket = 0;
+    std::int64_t next_id = 0;
   };
 
   void mark_dirty(const std::shared_ptr<OwedEvent>& event) TIDINGS_REQUIRES(mutex_);
@@ -144,6 +159,8 @@ class JournalWriter {
   /// Puts a group back whose requests are to be tried each by itself.
   void split(Group& group) TIDINGS_REQUIRES(mutex_);
   void put_back(Group& group) TIDINGS_REQUIRES(mutex_);
+  /// True: some are.
+  bool forget_reserved(std::int64_t before) TIDINGS_REQUIRES(mutex_);
   bool flush_all(WhenBusy when_busy);
 
   Journal& journal_;
@@ -156,7 +173,10 @@ class JournalWriter {
   Condition changed_;
   Condition arrived_;
   std::int64_t next_id_ TIDINGS_GUARDED_BY(mutex_);
-  std::int64_t settled_up_to_ TIDINGS_GUARDED_BY(mutex_);
+  /// Ids in transactions that may not be over.
+  std::set<std::int64_t> reserved_ TIDINGS_GUARDED_BY(mutex_);
+  /// The first id that the commit appends that is running.
+  std::optional<std::int64_t> appending_ TIDINGS_GUARDED_BY(mutex_);
   std::unordered_map<std::int64_t, std::shared_ptr<OwedEvent>> events_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<std::int64_t> left_while_reading_ TIDINGS_GUARDED_BY(mutex_);
   std::size_t readers_ TIDINGS_GUARDED_BY(mutex_) = 0;

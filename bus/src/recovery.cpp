@@ -19,6 +19,8 @@ constexpr std::size_t kChunk = 256;
 constexpr std::chrono::seconds kReportUnservedAfter{10};
 constexpr std::chrono::seconds kReportUnservedAgain{60};
 constexpr std::chrono::hours kForgetKeysEvery{1};
+constexpr std::chrono::milliseconds kLookForCommits{500};
+constexpr std::chrono::milliseconds kLookAgain{5};
 
 /// The type that a query asks for: a handler of all events has none.
 std::string_view queried_type(const Subscriber& subscriber) {
@@ -218,6 +220,12 @@ void BusCore::take_over(const std::shared_ptr<Subscriber>& subscriber, const Owe
     if (suspect) suspect_returned();
     return;
   }
+  // Only of events published in a transaction, which commits or forgets this with all else.
+  if (row.metadata.causation_depth > options_.max_causation_depth) {
+    bury_row(row, owed, Reason::CausationLoop);
+    if (suspect) suspect_returned();
+    return;
+  }
   Delivery delivery;
   delivery.event = EventPointer(new RecoveredEvent(row.data, row.event_type, row.schema_version, row.metadata,
                                                    subscriber->schema_version, upcasters_));
@@ -296,6 +304,18 @@ void BusCore::suspect_returned() {
 
 // --- duties ---
 
+std::optional<Instant> BusCore::look_for_commits(Instant now) {
+  if (!journal_->awaits_transactions()) return std::nullopt;
+  const std::int64_t next_id = journal_->next_id();
+  if (journal_port_->write_lock_is_free()) {
+    journal_->transactions_over(next_id);
+    return std::nullopt;
+  }
+  if (looks_wanted_.load() <= 0) return now + kLookForCommits;
+  looks_wanted_.fetch_sub(1);
+  return now + kLookAgain;
+}
+
 std::optional<Instant> BusCore::do_journal_duties(Instant now) {
   if (!journal_) return std::nullopt;
   try {
@@ -310,7 +330,9 @@ std::optional<Instant> BusCore::do_journal_duties(Instant now) {
 Instant BusCore::serve_journal(Instant now) {
   journal_->flush_if_due(now);
   serve_suspects(now);
+  std::optional<Instant> look = look_for_commits(now);
   if (refill_wanted_.exchange(false)) refill_backlogs();
+  if (!look && journal_->awaits_transactions()) look = now + kLookForCommits;
   if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
   if (now >= keys_due_) {
     const bool more = journal_port_->forget_keys(clock_.now() - options_.idempotency_window);
@@ -320,6 +342,7 @@ Instant BusCore::serve_journal(Instant now) {
   if (const auto flush = journal_->due()) next = std::min(next, *flush);
   if (unserved_due_) next = std::min(next, *unserved_due_);
   if (held_.load()) next = std::min(next, suspects_due_);
+  if (look) next = std::min(next, *look);
   return next;
 }
 

@@ -1,6 +1,8 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
+#include "handler_transaction.hpp"
 
+#include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>
 
 #include <string>
@@ -20,6 +22,7 @@ ServedHandler served(const Subscriber& subscriber) {
 }  // namespace
 
 RedriveRequest BusCore::redrive(const LetterFilter& filter, const RedriveOptions& options) {
+  HandlerTransaction::require_none_here("redrive()");
   if (!accepting_.load()) throw Error(ErrorCode::BusStopped, "the bus is stopped: redrive before stop()");
   if (!redriver_.supported()) {
     throw Error(ErrorCode::InvalidArgument,
@@ -71,6 +74,7 @@ void BusCore::run_redrive(const std::shared_ptr<Subscriber>& subscriber, Deliver
                           DispatchGuard& guard) {
   const bool parks = subscriber->options.after_death == AfterDeath::Park;
   RedriveResult result{.id = delivery.redrive()->id, .at = clock_.now(), .letter = {}, .parks = parks};
+  bool settled = false;
   if (!guard.enter(*subscriber)) {
     left_closed(*subscriber);
   } else {
@@ -79,13 +83,14 @@ void BusCore::run_redrive(const std::shared_ptr<Subscriber>& subscriber, Deliver
       if (const auto instead = redriver_.begin(*delivery.redrive())) {
         result.end = *instead;
       } else {
-        attempt_redrive(*subscriber, delivery, result);
+        settled = attempt_redrive(*subscriber, delivery, result);
       }
     }
     leave(guard, *subscriber);
   }
   const RedriveResult::End end = result.end;
-  redriver_.end(std::move(result));
+  kill_point("redrive.returned");
+  if (!settled) redriver_.end(std::move(result));
   if (const std::string* const key = delivery.ordering_key()) {
     const bool goes_on = end == RedriveResult::End::Reprocessed || !parks;
     const auto behind =
@@ -96,8 +101,9 @@ void BusCore::run_redrive(const std::shared_ptr<Subscriber>& subscriber, Deliver
   subscriber->queue.end_redrive();
 }
 
-/// One attempt, whatever the policy says. The letter's chain of events begins anew.
-void BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, RedriveResult& result) {
+/// One attempt, whatever the policy says. The letter's chain of events begins anew. True: the handler's
+/// transaction has settled it.
+bool BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, RedriveResult& result) {
   DeadLetter& letter = delivery.redrive()->letter;
   DeliveryState& state = *delivery.state;
   letter.metadata.causation_depth = 0;
@@ -111,20 +117,24 @@ void BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, Redriv
   frame.set_attempt(state.attempts_made + 1);
   const Instant began = clock_.monotonic_now();
   std::unique_ptr<Failure> failure;
+  bool settled = false;
   {
+    HandlerTransaction transaction(*this, frame, nullptr, delivery.redrive());
     const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
-    failure = run_handler(subscriber, forms, frame.context());
+    failure = run_handler(subscriber, forms, frame.context(), &transaction);
+    settled = transaction.committed();
   }
   result.at = clock_.now();
   if (!failure) {
     attempt_succeeded(subscriber, frame.context(), began);
     result.end = RedriveResult::End::Reprocessed;
-    return;
+    return settled;
   }
   const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
   add_failed_attempt(letter, std::move(state.attempts.back()), verdict.reason, result.at);
   result.end = RedriveResult::End::Failed;
   result.letter = std::move(letter);
+  return false;
 }
 
 // --- ordering keys ---
@@ -133,6 +143,7 @@ void BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, Redriv
 void BusCore::hold_keys(const std::shared_ptr<Subscriber>& subscriber) {
   const bool parks = subscriber->options.after_death == AfterDeath::Park;
   if (!options_.store || (!parks && !subscriber->keyed)) return;
+  HandlerTransaction::require_none_here("subscribing a handler with an ordering_key");
   flush_letters();  // The keys of letters that still wait for their commit count too.
   const HandlerIdentity& identity = subscriber->identity;
   Redrives* const redrives = options_.store->redrives();

@@ -1,5 +1,8 @@
 #include "redriver.hpp"
 
+#include <tidings/detail/kill_point.hpp>
+#include <tidings/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -198,6 +201,7 @@ bool Redriver::claim_once(Instant now) {
   hold(claim);
   unfinished_look_ = claim.more && claim.letters.empty();
   if (claim.letters.empty()) return false;
+  kill_point("redrive.claimed");
   log_.redrive_claimed(claim.letters.size());
   for (ClaimedLetter& letter : claim.letters) calls_.deliver(std::move(letter));
   return true;
@@ -274,7 +278,10 @@ std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
   if (settle) flush();
   if (look_again) look();
   try {
-    if (redrives_->begin(claimant_, letter.id, clock_->now())) return std::nullopt;
+    if (redrives_->begin(claimant_, letter.id, clock_->now())) {
+      kill_point("redrive.begun");
+      return std::nullopt;
+    }
   } catch (const std::exception& error) {
     log_.housekeeping_failed(error.what());
   }
@@ -315,6 +322,25 @@ void Redriver::end(RedriveResult result) {
   }
 }
 
+std::vector<RedriveEnd> Redriver::settle_in(JournalTransaction& transaction, const RedriveResult& result) {
+  if (auto ended = redrives_->settle_in(transaction, claimant_, result)) return std::move(*ended);
+  throw Error(ErrorCode::DatabaseBusy,
+              "the claim on the letter was lost while its handler ran (its lease had passed); nothing of the "
+              "handler's transaction was kept, and whoever has the letter now delivers it");
+}
+
+void Redriver::settled(std::int64_t id, const std::vector<RedriveEnd>& ended) {
+  for (const RedriveEnd& end : ended) log_.redrive_ended(end);
+  {
+    const MutexLock lock(mutex_);
+    held_.erase(id);
+    settled_ = true;
+    look_ = look_ || (held_.size() < kHungry && !stopping_);
+    changed_.notify_all();
+  }
+  calls_.wake();
+}
+
 void Redriver::flush() noexcept {
   std::vector<RedriveResult> batch;
   std::ptrdiff_t returned = 0;
@@ -330,8 +356,10 @@ void Redriver::flush() noexcept {
   }
   if (batch.empty()) return;
   bool kept = true;
+  kill_point("redrive.before_settle");
   try {
     for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) log_.redrive_ended(end);
+    kill_point("redrive.after_settle");
   } catch (const std::exception& error) {
     log_.housekeeping_failed(error.what());
     kept = false;

@@ -4,6 +4,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
+#include <tidings/journal.hpp>
 #include <tidings/redrive.hpp>
 
 #include <chrono>
@@ -55,6 +56,12 @@ class Redriver {
   [[nodiscard]] std::optional<RedriveResult::End> begin(const ClaimedLetter& letter);
   /// What became of a letter that was claimed.
   void end(RedriveResult result);
+  /// Writes down in that transaction, which the caller commits, that the letter's handler returned. Throws
+  /// Error, also when the claim was lost.
+  [[nodiscard]] std::vector<RedriveEnd> settle_in(JournalTransaction& transaction,
+                                                  const RedriveResult& result);
+  /// What settle_in has written is committed.
+  void settled(std::int64_t id, const std::vector<RedriveEnd>& ended);
   /// Tells the sink what has ended. Failures are tried again by tick().
   void flush() noexcept;
   /// Waits until nothing that tick() has been asked for is left to be done. False at the deadline.

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "connection.hpp"
+#include "journal_appender.hpp"
 #include "prepared.hpp"
 
 #include <tidings/journal.hpp>
 
+#include <atomic>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,14 +18,20 @@ namespace tidings::deadletter {
 /// goes before the database it was made for. Members throw SQLite::Exception.
 class JournalWriter {
  public:
-  explicit JournalWriter(SQLite::Database& database);
+  /// `may_have_deliveries` says whether there may be rows of deliveries: nearly always there are none, and
+  /// then nothing is looked for that is not there. Who does not commit what was written sets it.
+  JournalWriter(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
 
-  /// The id of the event published before under the same idempotency key; otherwise appends. Throws
-  /// Error(NotEncodable) for an event that no row can hold.
-  std::optional<EventId> append(const JournalAppend& event, std::string_view service);
+  /// As JournalAppender::append.
+  std::optional<EventId> append(const JournalAppend& event, std::string_view service) {
+    return appender_.append(event, service);
+  }
+  [[nodiscard]] std::vector<std::optional<EventId>> append_all(std::span<const JournalAppend> events,
+                                                               std::string_view service) {
+    return appender_.append_all(events, service);
+  }
+  /// Replaces what is known of the delivery of an event that is there, but that it is done.
   void change(const JournalDelivery& delivery);
-  /// Nearly always no delivery has a row, and nothing is looked for that is not there. So this object must go
-  /// when a transaction that it wrote in was not committed.
   void finish(std::span<const std::int64_t> journal_ids);
 
   /// True: there are more.
@@ -32,26 +39,14 @@ class JournalWriter {
   void report_unserved(std::span<const OwedTotal> handlers);
 
  private:
-  [[nodiscard]] std::optional<EventId> claim_key(const JournalAppend& event, std::string_view event_id);
-  void insert(const JournalAppend& event, std::string_view event_id, std::string_view service);
-  void bind_context(const Metadata& metadata, std::string_view event_id);
-  /// How many rows went.
-  int remove(Prepared& statement, std::int64_t first, std::int64_t last);
-  void bind_chain(const Metadata& metadata);
+  static void remove(Prepared& statement, std::int64_t first, std::int64_t last);
 
   SQLite::Database& database_;
-  Prepared insert_;
-  Prepared claim_key_;
-  Prepared find_key_;
+  std::atomic<bool>& may_have_deliveries_;
+  JournalAppender appender_;
   Prepared change_;
   Prepared finish_events_;
   Prepared finish_deliveries_;
-  bool has_deliveries_;
-  // What a row has in another form than the event; kept for its memory.
-  std::string attributes_;
-  std::string correlation_id_;
-  std::string causation_id_;
-  std::string traceparent_;
 };
 
 }  // namespace tidings::deadletter

@@ -1,4 +1,3 @@
-#include "connection.hpp"
 #include "letter_row.hpp"
 #include "stored_time.hpp"
 
@@ -7,13 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <limits>
 
 namespace tidings::deadletter {
 namespace {
 
 constexpr const char* kInsert =
-    "INSERT INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding, data_note, "
+    "INSERT INTO main.dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
+    "data_note, "
     "attributes,"
     " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
     "causation_id,"
@@ -21,7 +20,7 @@ constexpr const char* kInsert =
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
 constexpr const char* kFind =
-    "SELECT id FROM dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
+    "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
 
 /// JSON text of a string. Most need no escape, and then building a JSON value would be most of the cost.
 void append_json_string(std::string& json, std::string_view text) {
@@ -35,36 +34,6 @@ void append_json_string(std::string& json, std::string_view text) {
     json += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 }
-
-/// Binds the values of one row from left to right. What it is given must outlive the statement's use.
-class RowBinder {
- public:
-  explicit RowBinder(SQLite::Statement& statement) : statement_(statement) {}
-
-  void text(const std::string& value) {
-    require_length(value);
-    statement_.bindNoCopy(++index_, value);
-  }
-  void text_or_null(const std::string& value, bool present) { present ? text(value) : null(); }
-  void blob(const std::string& value) {
-    require_length(value);
-    statement_.bindNoCopy(++index_, value.data(), static_cast<int>(value.size()));
-  }
-  void integer(std::int64_t value) { statement_.bind(++index_, value); }
-  void time(Timestamp value) { integer(microseconds(value)); }
-  void null() { statement_.bind(++index_); }
-
- private:
-  /// SQLite takes lengths as int.
-  static void require_length(const std::string& value) {
-    if (value.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-      throw SQLite::Exception("string or blob too big", SQLITE_TOOBIG);
-    }
-  }
-
-  SQLite::Statement& statement_;
-  int index_ = 0;
-};
 
 /// Texts of a row that the letter has in another form.
 struct RowTexts {
@@ -93,7 +62,7 @@ struct RowTexts {
   std::string attempts;
 };
 
-void bind_data(RowBinder& row, const EncodedData& data) {
+void bind_data(Prepared& row, const EncodedData& data) {
   switch (data.encoding) {
     case DataEncoding::Json:
       return row.text(data.bytes);
@@ -104,15 +73,20 @@ void bind_data(RowBinder& row, const EncodedData& data) {
   }
 }
 
+void bind_text_or_null(Prepared& row, std::string_view value, bool present) {
+  present ? row.text(value) : row.null();
+}
+
+void bind_time(Prepared& row, Timestamp value) { row.integer(microseconds(value)); }
+
 /// In the order of kInsert's columns.
-void bind_letter(SQLite::Statement& statement, const DeadLetter& letter, const RowTexts& texts) {
-  RowBinder row(statement);
+void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts) {
   row.text(texts.event_id);
   row.text(letter.event_type);
   row.integer(letter.schema_version);
   bind_data(row, letter.data);
   row.text(texts.encoding);
-  row.text_or_null(letter.data.problem, !letter.data.problem.empty());
+  bind_text_or_null(row, letter.data.problem, !letter.data.problem.empty());
   row.text(texts.attributes);
   row.text(texts.source);
   row.text(letter.handler);
@@ -122,13 +96,13 @@ void bind_letter(SQLite::Statement& statement, const DeadLetter& letter, const R
   row.text(letter.error_message);
   row.text(letter.error_fingerprint);
   row.text(texts.correlation_id);
-  row.text_or_null(texts.causation_id, letter.metadata.causation_id.has_value());
+  bind_text_or_null(row, texts.causation_id, letter.metadata.causation_id.has_value());
   row.integer(letter.metadata.causation_depth);
-  row.text_or_null(texts.traceparent, letter.metadata.traceparent.has_value());
-  row.text_or_null(texts.tracestate, !texts.tracestate.empty());
+  bind_text_or_null(row, texts.traceparent, letter.metadata.traceparent.has_value());
+  bind_text_or_null(row, texts.tracestate, !texts.tracestate.empty());
   letter.ordering_key ? row.text(*letter.ordering_key) : row.null();
-  row.time(letter.metadata.published_at);
-  row.time(letter.failed_at);
+  bind_time(row, letter.metadata.published_at);
+  bind_time(row, letter.failed_at);
   row.integer(letter.retry_count);
   row.text(texts.attempts);
 }
@@ -161,24 +135,24 @@ std::string attributes_to_json(const Attributes& attributes) {
   return json += '}';
 }
 
-LetterInsert::LetterInsert(SQLite::Database& database)
-    : database_(database), insert_(database, kInsert), find_(database, kFind) {}
+LetterInsert::LetterInsert(sqlite3* connection)
+    : connection_(connection), insert_(connection, kInsert), find_(connection, kFind) {}
 
 LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
   const RowTexts texts(letter);
-  const StatementUse use(insert_);
+  const PreparedUse use(insert_);
   bind_letter(insert_, letter, texts);
-  insert_.exec();
-  if (database_.getChanges() == 0) return {find(texts.event_id, letter), false};
-  return {database_.getLastInsertRowid(), true};
+  insert_.step();
+  if (sqlite3_changes(connection_) == 0) return {find(texts.event_id, letter), false};
+  return {sqlite3_last_insert_rowid(connection_), true};
 }
 
 std::int64_t LetterInsert::find(const std::string& event_id, const DeadLetter& letter) {
-  const StatementUse use(find_);
-  find_.bind(1, event_id);
-  find_.bind(2, letter.service);
-  find_.bind(3, letter.handler);
-  return find_.executeStep() ? find_.getColumn(0).getInt64() : 0;
+  const PreparedUse use(find_);
+  find_.text(event_id);
+  find_.text(letter.service);
+  find_.text(letter.handler);
+  return find_.step() ? find_.column_integer(0) : 0;
 }
 
 }  // namespace tidings::deadletter

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "prepared.hpp"
+
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>
 
@@ -14,10 +16,12 @@
 
 namespace tidings::deadletter {
 
-/// Writes letters into the table. Keeps its statements prepared; goes before the database it was made for.
+/// Writes letters into the table of a connection's main database. Keeps its statements prepared; goes before
+/// the database it was made for.
 class LetterInsert {
  public:
-  explicit LetterInsert(SQLite::Database& database);
+  explicit LetterInsert(sqlite3* connection);
+  explicit LetterInsert(SQLite::Database& database) : LetterInsert(database.getHandle()) {}
 
   struct Result {
     std::int64_t id = 0;
@@ -30,9 +34,9 @@ class LetterInsert {
  private:
   [[nodiscard]] std::int64_t find(const std::string& event_id, const DeadLetter& letter);
 
-  SQLite::Database& database_;
-  SQLite::Statement insert_;
-  SQLite::Statement find_;
+  sqlite3* connection_;
+  Prepared insert_;
+  Prepared find_;
 };
 
 /// The columns that `read_letter` reads, in its order, for a SELECT.

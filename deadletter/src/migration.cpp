@@ -2,6 +2,8 @@
 
 #include "schema.hpp"
 
+#include <tidings/detail/kill_point.hpp>
+
 #include <algorithm>
 
 namespace tidings::deadletter {
@@ -24,7 +26,10 @@ void migrate(Connection& connection, int from, int to, std::span<const Migration
   for (int version = from; version < to; ++version) {
     const auto step =
         std::find_if(steps.begin(), steps.end(), [&](const auto& each) { return each.from == version; });
-    for (const std::string& statement : step->statements) connection.execute(statement);
+    for (const std::string& statement : step->statements) {
+      connection.execute(statement);
+      tidings::detail::kill_point("migrate.step");
+    }
   }
   write_meta(connection, meta::kSchemaVersion, std::to_string(to));
   if (owned_by_tidings) connection.execute("PRAGMA user_version = " + std::to_string(to));

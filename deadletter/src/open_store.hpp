@@ -6,6 +6,7 @@
 #include "migration.hpp"
 #include "schema.hpp"
 #include "spill_file.hpp"
+#include "write_turn.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -29,6 +30,8 @@ struct StoreInternals {
   /// by.
   std::string boot_id = deadletter::boot_id();
   std::function<std::int64_t()> boot_time = boot_time_now;
+  /// Of all connections through which the store writes.
+  std::shared_ptr<WriteTurn> turn = std::make_shared<WriteTurn>();
 };
 
 /// Store::open, with everything that tests replace.

@@ -8,6 +8,8 @@
 #include "schema.hpp"
 #include "sqlite_error.hpp"
 
+#include <tidings/detail/kill_point.hpp>
+
 #include <SQLiteCpp/Exception.h>
 #include <sys/stat.h>
 
@@ -105,6 +107,7 @@ void bring_up_to_version(Connection& connection, const Opening& opening, int ver
   if (ours && copy == Copy::BeforeMigration)
     back_up(opening.path, backup_path(opening.path, wanted), internals.vfs, opening.deadline,
             "nothing was migrated");
+  tidings::detail::kill_point("migrate.copied");
   migrate(connection, version, wanted, internals.migrations, ours);
 }
 
@@ -133,7 +136,9 @@ void write_schema(const Opening& opening, const DatabaseIdentity& identity) {
   connection.execute("BEGIN IMMEDIATE");
   try {
     bring_up_to_date(connection, opening);
+    tidings::detail::kill_point("migrate.before_commit");
     connection.execute("COMMIT");
+    tidings::detail::kill_point("migrate.committed");
   } catch (...) {
     connection.rollback();
     throw;
@@ -213,7 +218,7 @@ std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreO
   require_current(path, options, internals);
   try {
     return std::make_unique<Session>(
-        path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit});
+        path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit, internals.turn});
   } catch (const SQLite::Exception& error) {
     throw unusable(kCannotOpen, path, error);
   }

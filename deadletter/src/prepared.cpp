@@ -4,7 +4,7 @@
 
 namespace tidings::deadletter {
 
-Prepared::Prepared(SQLite::Database& database, std::string_view sql) : database_(database.getHandle()) {
+Prepared::Prepared(sqlite3* connection, std::string_view sql) : database_(connection) {
   require(sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                              &statement_, nullptr));
 }

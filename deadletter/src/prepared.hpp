@@ -13,7 +13,8 @@ namespace tidings::deadletter {
 /// database. Members that are not noexcept throw SQLite::Exception.
 class Prepared {
  public:
-  Prepared(SQLite::Database& database, std::string_view sql);
+  Prepared(sqlite3* connection, std::string_view sql);
+  Prepared(SQLite::Database& database, std::string_view sql) : Prepared(database.getHandle(), sql) {}
   Prepared(const Prepared&) = delete;
   Prepared& operator=(const Prepared&) = delete;
   ~Prepared();

@@ -1,17 +1,22 @@
 #include "redrive_connection.hpp"
 
+#include <sqlite3.h>
+
 namespace tidings::deadletter {
 
 RedriveConnection::RedriveConnection(const std::filesystem::path& path, const std::string& vfs,
-                                     std::chrono::milliseconds busy_timeout)
+                                     std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn)
     : busy_timeout_(busy_timeout),
+      turn_(std::move(turn)),
       connection_(path, Access::ReadWrite, vfs, std::chrono::steady_clock::now() + busy_timeout),
       begin_(connection_.database(), "BEGIN IMMEDIATE"),
       commit_(connection_.database(), "COMMIT"),
       data_version_(connection_.database(), "PRAGMA data_version") {}
 
-void RedriveConnection::wait_from_now() {
-  connection_.wait_until(std::chrono::steady_clock::now() + busy_timeout_);
+WriteTurn::Deadline RedriveConnection::wait_from_now() {
+  const auto deadline = std::chrono::steady_clock::now() + busy_timeout_;
+  connection_.wait_until(deadline);
+  return deadline;
 }
 
 bool RedriveConnection::changed() {
@@ -25,9 +30,19 @@ void RedriveConnection::begin(Sync sync) {
     connection_.execute(sync == Sync::Always ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     sync_ = sync;
   }
-  wait_from_now();
   const StatementUse use(begin_);
   begin_.executeStep();
+}
+
+bool RedriveConnection::has_foreign_statements() noexcept {
+  constexpr int kOwn = 3;
+  int count = 0;
+  sqlite3* const handle = database().getHandle();
+  for (auto* each = sqlite3_next_stmt(handle, nullptr); each != nullptr;
+       each = sqlite3_next_stmt(handle, each)) {
+    ++count;
+  }
+  return count > kOwn;
 }
 
 void RedriveConnection::end() {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "connection.hpp"
+#include "write_turn.hpp"
 
 #include <SQLiteCpp/Statement.h>
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -21,18 +23,19 @@ enum class Sync : std::uint8_t { Never, Always };
 class RedriveConnection {
  public:
   RedriveConnection(const std::filesystem::path& path, const std::string& vfs,
-                    std::chrono::milliseconds busy_timeout);
+                    std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn);
 
   [[nodiscard]] SQLite::Database& database() noexcept { return connection_.database(); }
   [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
-  /// Waits for locks anew from now.
-  void wait_from_now();
+  /// Waits for locks anew from now, until the time that it returns.
+  WriteTurn::Deadline wait_from_now();
   /// Whether others have committed anything since it was last asked; true at first.
   [[nodiscard]] bool changed();
 
   /// Runs `work` in one transaction, which holds the write lock from its beginning.
   template <class Work>
   void transact(Sync sync, Work work) {
+    const WriteTurn::Hold turn(*turn_, wait_from_now());
     begin(sync);
     try {
       work();
@@ -43,11 +46,18 @@ class RedriveConnection {
     }
   }
 
- private:
+  // For a transaction that somebody else ends, who has the turn.
   void begin(Sync sync);
   void end();
+  void rollback() noexcept { connection_.rollback(); }
+  void wait_until(WriteTurn::Deadline deadline) noexcept { connection_.wait_until(deadline); }
+  /// Whether there are statements besides those of this object.
+  [[nodiscard]] bool has_foreign_statements() noexcept;
+  [[nodiscard]] bool in_transaction() const noexcept { return connection_.in_transaction(); }
 
+ private:
   const std::chrono::milliseconds busy_timeout_;
+  const std::shared_ptr<WriteTurn> turn_;
   Connection connection_;
   SQLite::Statement begin_;
   SQLite::Statement commit_;

@@ -76,14 +76,23 @@ std::vector<RedriveEnd> RedriveSettlement::settle(const std::string& claimed_by,
   return ended;
 }
 
-void RedriveSettlement::settle_one(const std::string& claimed_by, const RedriveResult& result,
+std::optional<std::vector<RedriveEnd>> RedriveSettlement::settle_within(const std::string& claimed_by,
+                                                                        const RedriveResult& result) {
+  Counts counts;
+  if (!settle_one(claimed_by, result, counts)) return std::nullopt;
+  std::vector<RedriveEnd> ended;
+  count_all(counts, result.at, ended);
+  return ended;
+}
+
+bool RedriveSettlement::settle_one(const std::string& claimed_by, const RedriveResult& result,
                                    Counts& counts) {
   using End = RedriveResult::End;
   std::optional<std::int64_t> request;
   {
     const StatementUse use(request_of_);
     bind_all(request_of_, result.id, claimed_by);
-    if (!request_of_.executeStep()) return;  // the claim was lost
+    if (!request_of_.executeStep()) return false;
     if (!request_of_.getColumn(0).isNull()) request = request_of_.getColumn(0).getInt64();
   }
   switch (result.end) {
@@ -102,6 +111,7 @@ void RedriveSettlement::settle_one(const std::string& claimed_by, const RedriveR
       run(withdraw_, result.id);
       break;
   }
+  return true;
 }
 
 void RedriveSettlement::fail(const RedriveResult& result) {

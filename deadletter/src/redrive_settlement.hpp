@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -26,6 +27,10 @@ class RedriveSettlement {
   /// As Redrives::settle.
   [[nodiscard]] std::vector<RedriveEnd> settle(const std::string& claimed_by,
                                                std::span<const RedriveResult> results);
+
+  /// The same for one letter, inside the caller's transaction. Nothing: the claim was lost.
+  [[nodiscard]] std::optional<std::vector<RedriveEnd>> settle_within(const std::string& claimed_by,
+                                                                     const RedriveResult& result);
 
   /// What time it is for claims.
   struct LeaseTime {
@@ -49,7 +54,8 @@ class RedriveSettlement {
   /// Successes and failures by request.
   using Counts = std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>>;
 
-  void settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
+  /// False: the claim was lost.
+  bool settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
   void fail(const RedriveResult& result);
   void count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended);
   [[nodiscard]] std::vector<HeldLetter> stale(const LeaseTime& time);

@@ -6,21 +6,21 @@
 namespace tidings::deadletter {
 namespace {
 
-constexpr std::array kNames = {std::pair{Resolution::Reprocessed, std::string_view("reprocessed")},
-                               std::pair{Resolution::Discarded, std::string_view("discarded")},
-                               std::pair{Resolution::Superseded, std::string_view("superseded")}};
+constexpr std::array kResolutionNames = {std::pair{Resolution::Reprocessed, std::string_view("reprocessed")},
+                                         std::pair{Resolution::Discarded, std::string_view("discarded")},
+                                         std::pair{Resolution::Superseded, std::string_view("superseded")}};
 
 }  // namespace
 
 std::string_view to_string(Resolution resolution) noexcept {
-  for (const auto& [value, name] : kNames) {
+  for (const auto& [value, name] : kResolutionNames) {
     if (value == resolution) return name;
   }
   return "unknown";
 }
 
 std::optional<Resolution> parse_resolution(std::string_view text) noexcept {
-  for (const auto& [value, name] : kNames) {
+  for (const auto& [value, name] : kResolutionNames) {
     if (name == text) return value;
   }
   return std::nullopt;

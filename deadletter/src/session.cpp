@@ -24,6 +24,7 @@ void run(SQLite::Statement& statement) {
 
 Session::Session(const std::filesystem::path& path, const Options& options)
     : busy_timeout_(options.busy_timeout),
+      turn_(options.turn),
       connection_(path, Access::ReadWrite, options.vfs,
                   std::chrono::steady_clock::now() + options.busy_timeout),
       begin_(connection_.database(), "BEGIN IMMEDIATE"),
@@ -35,10 +36,13 @@ Session::Session(const std::filesystem::path& path, const Options& options)
   }
 }
 
-void Session::wait_from_now() { connection_.wait_until(std::chrono::steady_clock::now() + busy_timeout_); }
+WriteTurn::Deadline Session::wait_from_now() {
+  const auto deadline = std::chrono::steady_clock::now() + busy_timeout_;
+  connection_.wait_until(deadline);
+  return deadline;
+}
 
 void Session::begin(Sync sync) {
-  wait_from_now();
   set_sync(sync);
   run(begin_);
 }
@@ -62,6 +66,7 @@ std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
 }
 
 bool Session::commit(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
+  const WriteTurn::Hold turn(*turn_, wait_from_now());
   begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
   bool committing = false;
   try {
@@ -82,14 +87,26 @@ bool Session::commit(const JournalBatch& batch, std::string_view service, Journa
   return true;
 }
 
-/// The journal's writer goes too: it knows things by now that are not so.
 void Session::undo_journal() noexcept {
-  journal_.reset();
+  turn_->may_have_deliveries = true;
   connection_.rollback();
 }
 
+bool Session::write_lock_is_free() noexcept {
+  try {
+    connection_.wait_until(std::chrono::steady_clock::now());
+    const WriteTurn::Hold turn(*turn_, std::chrono::steady_clock::now());
+    run(begin_);
+    connection_.rollback();
+    return true;
+  } catch (const std::exception&) {
+    connection_.rollback();
+    return false;
+  }
+}
+
 JournalWriter& Session::journal() {
-  if (!journal_) journal_.emplace(connection_.database());
+  if (!journal_) journal_.emplace(connection_.database(), turn_->may_have_deliveries);
   return *journal_;
 }
 
@@ -132,7 +149,7 @@ LetterOutcome Session::take(const DeadLetter& letter) {
 
 std::vector<std::string> Session::dead_keys(std::string_view service, std::string_view event_type,
                                             std::string_view handler) {
-  wait_from_now();
+  static_cast<void>(wait_from_now());
   const StatementUse use(dead_keys_);
   dead_keys_.bind(1, std::string(service));
   dead_keys_.bind(2, std::string(event_type));

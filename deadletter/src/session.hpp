@@ -6,12 +6,14 @@
 #include "connection.hpp"
 #include "journal_writer.hpp"
 #include "letter_row.hpp"
+#include "write_turn.hpp"
 
 #include <SQLiteCpp/Exception.h>
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +36,7 @@ class Session {
     std::string vfs;
     std::chrono::milliseconds busy_timeout{};
     int row_limit = 0;
+    std::shared_ptr<WriteTurn> turn;
   };
 
   /// Connects to a database of the current schema. Throws SQLite::Exception.
@@ -53,6 +56,7 @@ class Session {
   /// Runs `work`, which throws SQLite::Exception, in one synced transaction.
   template <class Work>
   void transact(Work work) {
+    const WriteTurn::Hold turn(*turn_, wait_from_now());
     begin(Sync::Always);
     try {
       work();
@@ -62,6 +66,8 @@ class Session {
       throw;
     }
   }
+  /// See Journal::write_lock_is_free.
+  [[nodiscard]] bool write_lock_is_free() noexcept;
   /// Made at first use: most stores keep letters alone.
   [[nodiscard]] JournalWriter& journal();
   [[nodiscard]] Connection& connection() noexcept { return connection_; }
@@ -81,9 +87,10 @@ class Session {
   [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, JournalCommit& result);
   [[nodiscard]] bool take_all(std::span<const DeadLetter* const> letters,
                               std::vector<LetterOutcome>& outcomes);
-  void wait_from_now();
+  WriteTurn::Deadline wait_from_now();
 
   const std::chrono::milliseconds busy_timeout_;
+  const std::shared_ptr<WriteTurn> turn_;
   Connection connection_;
   SQLite::Statement begin_;
   SQLite::Statement commit_;

@@ -2,6 +2,7 @@
 
 #include "sqlite_error.hpp"
 
+#include <tidings/detail/kill_point.hpp>
 #include <tidings/ids.hpp>
 
 #include <fcntl.h>
@@ -197,6 +198,7 @@ void SpillFile::append_locked(std::span<const std::string> lines, std::vector<st
   std::string prefix = ends_inside_a_line(file_, before) ? "\n" : "";
   if (before == 0) prefix = SpillHeader::make().line();
   bool gave_space_back = false;
+  tidings::detail::kill_point("spill.before_write");
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string bytes = prefix + lines[i] + "\n";
     try {
@@ -209,11 +211,13 @@ void SpillFile::append_locked(std::span<const std::string> lines, std::vector<st
       gave_space_back = true;
     }
   }
+  tidings::detail::kill_point("spill.written");
   if (options_.calls.sync(file_.get()) != 0) {
     const std::system_error error(errno, std::generic_category());
     static_cast<void>(options_.calls.truncate(file_.get(), before));
     throw std::system_error(error);
   }
+  tidings::detail::kill_point("spill.synced");
   if (gave_space_back) set_space_aside(offset);
 }
 
@@ -293,6 +297,7 @@ void SpillFile::append_rejects(std::span<const std::string_view> lines) const {
 
 void SpillFile::clear() {
   if (options_.calls.truncate(file_.get(), 0) != 0) throw_errno();
+  tidings::detail::kill_point("import.emptied");
   sync(file_);
   set_space_aside(0);
 }

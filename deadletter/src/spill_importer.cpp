@@ -3,6 +3,7 @@
 #include "sqlite_error.hpp"
 
 #include <tidings/clock.hpp>
+#include <tidings/detail/kill_point.hpp>
 
 #include <SQLiteCpp/Statement.h>
 #include <sys/stat.h>
@@ -82,7 +83,9 @@ void SpillImporter::step(Session& session, SpillImport& report) {
     piece = read_piece(imported > size ? SpillHeader::kSize : std::max(imported, SpillHeader::kSize));
     import(session, piece);
     remember(database, token, piece.end, piece.imported);
+    tidings::detail::kill_point("import.before_commit");
   });
+  tidings::detail::kill_point("import.committed");
   report.imported += piece.imported;
   report.set_aside += piece.rejected.size();
   if (!piece.rejected.empty()) report.set_aside_in = file_.rejects_path().native();

@@ -8,6 +8,7 @@
 #include "sqlite_error.hpp"
 #include "store_journal.hpp"
 #include "store_redrives.hpp"
+#include "store_transaction.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
@@ -87,6 +88,7 @@ class Store::Implementation : private StoreWriter {
         path_(resolve_path(path, "dead-letter database")),
         spill_(resolve_spill_path(path_, options.spill_path),
                {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls}),
+        transactions_(path_, options_, internals_),
         journal_(*this,
                  {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id}) {
     make_current(path_, options_, internals_, spill_.path());
@@ -103,6 +105,7 @@ class Store::Implementation : private StoreWriter {
   ~Implementation() override {
     if (::getpid() == process_) return;
     static_cast<void>(session_.release());
+    transactions_.abandon();
     journal_.abandon();
   }
 
@@ -163,6 +166,13 @@ class Store::Implementation : private StoreWriter {
     const std::lock_guard lock(mutex_);
     in_database(work);
   }
+
+  bool write_lock_is_free() noexcept override {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    return lock && session_ != nullptr && !suspect_ && session_->write_lock_is_free();
+  }
+
+  std::unique_ptr<DeliveryTransaction> begin_transaction() override { return transactions_.begin(); }
 
   void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) override {
     const std::lock_guard lock(mutex_);
@@ -292,6 +302,7 @@ class Store::Implementation : private StoreWriter {
   SpillFile spill_;                   // guarded by mutex_, but for its path
   std::unique_ptr<Session> session_;  // guarded by mutex_; empty when the next call is to connect anew
   bool suspect_ = false;              // guarded by mutex_; the last call failed for more than a lock
+  StoreTransactions transactions_;    // its own thread safety
   StoreJournal journal_;              // writes through session_; its own thread safety
 };
 

@@ -26,10 +26,17 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
   validate_name(service, "service");
   const auto last = owner_.lock(owner_wait);
   try {
-    JournalStart start = read([&](JournalReader& reader) {
-      JournalStart found = reader.extent();
-      found.suspects = reader.suspects(last.slots);
-      return found;
+    // While nobody else can commit: a transaction in which the last owner's process published, and that is
+    // still open, has taken numbers too.
+    JournalStart start;
+    writer_.write([&](Session& session) {
+      session.transact([&] {
+        start = read([&](JournalReader& reader) {
+          JournalStart found = reader.extent();
+          found.suspects = reader.suspects(last.slots);
+          return found;
+        });
+      });
     });
     start.crashed = last.crashed;
     owner_.sign();
@@ -57,6 +64,16 @@ void StoreJournal::require_owned() const {
   require_same_process();
   if (!service_.empty()) return;
   throw Error(ErrorCode::NoJournal, "the journal is used before acquire or after release; acquire it first");
+}
+
+const std::string& StoreJournal::service() const {
+  require_owned();
+  return service_;
+}
+
+std::unique_ptr<DeliveryTransaction> StoreJournal::begin_transaction() {
+  require_same_process();
+  return writer_.begin_transaction();
 }
 
 JournalCommit StoreJournal::commit(const JournalBatch& batch) {

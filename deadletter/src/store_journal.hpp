@@ -31,6 +31,10 @@ class StoreWriter {
 
   /// Runs `work` while nobody else writes, on a sound session. Throws Error.
   virtual void write(const std::function<void(Session&)>& work) = 0;
+  /// Whether nobody holds the database's write lock, found out without waiting.
+  [[nodiscard]] virtual bool write_lock_is_free() noexcept = 0;
+  /// See Journal::begin_transaction. Throws Error.
+  [[nodiscard]] virtual std::unique_ptr<DeliveryTransaction> begin_transaction() = 0;
   /// Spills those letters whose outcome is Unsaved, as the store does with its own.
   virtual void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) = 0;
 };
@@ -52,11 +56,17 @@ class StoreJournal final : public Journal {
   [[nodiscard]] JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override;
   void release(bool clean) noexcept override;
   JournalCommit commit(const JournalBatch& batch) override;
+  [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin_transaction() override;
+  [[nodiscard]] bool write_lock_is_free() noexcept override { return writer_.write_lock_is_free(); }
   [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query) override;
   [[nodiscard]] std::vector<OwedTotal> owed_totals() override;
   void report_unserved(std::span<const OwedTotal> handlers) override;
   [[nodiscard]] bool forget_keys(Timestamp published_before) override;
   [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }
+
+  [[nodiscard]] const std::filesystem::path& database() const noexcept { return options_.database; }
+  /// The owner's. Throws Error(NoJournal) without one.
+  [[nodiscard]] const std::string& service() const;
 
   /// In a forked child: gives up what SQLite forbids it even to close.
   void abandon() noexcept;

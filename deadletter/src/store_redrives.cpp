@@ -7,6 +7,7 @@
 #include "redrive_settlement.hpp"
 #include "retention.hpp"
 #include "sqlite_error.hpp"
+#include "store_transaction.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
@@ -38,7 +39,7 @@ constexpr const char* kResumingKeys =
 
 struct StoreRedrives::Parts {
   Parts(const std::filesystem::path& path, const StoreOptions& options, const StoreInternals& internals)
-      : connection(path, internals.vfs, options.busy_timeout),
+      : connection(path, internals.vfs, options.busy_timeout, internals.turn),
         requests(connection),
         claims(connection, requests),
         settlement(connection, requests),
@@ -115,7 +116,7 @@ RedriveRequest StoreRedrives::mark(std::string_view service, const LetterFilter&
 bool StoreRedrives::changed() {
   return in_database([&](Parts& parts) {
     const bool changed = parts.connection.changed();
-    untidy_ = untidy_ || changed;
+    if (changed) untidy_ = true;
     return changed;
   });
 }
@@ -125,6 +126,7 @@ LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
     const std::chrono::microseconds lease = request.lease;
     auto claim =
         parts.claims.claim(request, claimed_by(request.claimant), internals_.boot_time() + lease.count());
+    const std::lock_guard lock(held_mutex_);
     auto& held = held_[std::string(request.claimant)];
     for (const ClaimedLetter& letter : claim.letters) held.insert(letter.id);
     return claim;
@@ -140,11 +142,28 @@ std::vector<RedriveEnd> StoreRedrives::settle(std::string_view claimant,
   return in_database([&](Parts& parts) {
     untidy_ = true;
     auto ended = parts.settlement.settle(claimed_by(claimant), results);
-    auto& held = held_[std::string(claimant)];
-    for (const RedriveResult& result : results) held.erase(result.id);
-    if (held.empty()) held_.erase(std::string(claimant));
+    forget_held(claimant, results);
     return ended;
   });
+}
+
+void StoreRedrives::forget_held(std::string_view claimant, std::span<const RedriveResult> results) {
+  const std::lock_guard lock(held_mutex_);
+  const auto held = held_.find(claimant);
+  if (held == held_.end()) return;
+  for (const RedriveResult& result : results) held->second.erase(result.id);
+  if (held->second.empty()) held_.erase(held);
+}
+
+std::optional<std::vector<RedriveEnd>> StoreRedrives::settle_in(JournalTransaction& transaction,
+                                                                std::string_view claimant,
+                                                                const RedriveResult& result) {
+  auto* const own = dynamic_cast<StoreTransaction*>(&transaction);
+  if (own == nullptr) return std::nullopt;
+  auto ended = own->settle(claimed_by(claimant), result);
+  untidy_ = true;
+  forget_held(claimant, {&result, 1});
+  return ended;
 }
 
 RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::milliseconds lease,
@@ -152,8 +171,13 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
   return in_database([&](Parts& parts) {
     RedriveUpkeep upkeep;
     const std::int64_t now = internals_.boot_time();
-    const auto held = held_.find(claimant);
-    parts.settlement.tend(claimed_by(claimant), held == held_.end() ? std::set<std::int64_t>() : held->second,
+    std::set<std::int64_t> mine;
+    {
+      const std::lock_guard lock(held_mutex_);
+      const auto held = held_.find(claimant);
+      if (held != held_.end()) mine = held->second;
+    }
+    parts.settlement.tend(claimed_by(claimant), mine,
                           {internals_.boot_id + "/", now, now + std::chrono::microseconds(lease).count()},
                           wall, upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);

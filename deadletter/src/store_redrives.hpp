@@ -6,14 +6,18 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tidings::deadletter {
 
@@ -30,6 +34,9 @@ class StoreRedrives final : public Redrives {
   [[nodiscard]] LetterClaim claim(const ClaimRequest& request) override;
   [[nodiscard]] bool begin(std::string_view claimant, std::int64_t id, Timestamp wall) override;
   std::vector<RedriveEnd> settle(std::string_view claimant, std::span<const RedriveResult> results) override;
+  [[nodiscard]] std::optional<std::vector<RedriveEnd>> settle_in(JournalTransaction& transaction,
+                                                                 std::string_view claimant,
+                                                                 const RedriveResult& result) override;
   [[nodiscard]] RedriveUpkeep tend(std::string_view claimant, std::chrono::milliseconds lease,
                                    Timestamp wall) override;
   [[nodiscard]] std::vector<LetterKey> keys(std::string_view service, const ServedHandler& handler) override;
@@ -42,6 +49,7 @@ class StoreRedrives final : public Redrives {
   [[nodiscard]] Parts& sound_parts();
   [[noreturn]] void drop_moved();
   [[nodiscard]] std::string claimed_by(std::string_view claimant) const;
+  void forget_held(std::string_view claimant, std::span<const RedriveResult> results);
   void tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep);
   void forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep);
 
@@ -53,12 +61,15 @@ class StoreRedrives final : public Redrives {
 
   std::mutex mutex_;
   std::unique_ptr<Parts> parts_;  // this and what follows: guarded by mutex_
-  /// What each claimant has claimed here and not settled.
-  std::map<std::string, std::set<std::int64_t>, std::less<>> held_;
   bool suspect_ = false;
-  bool untidy_ = true;
+  std::atomic<bool> untidy_{true};
   std::int64_t next_tidy_ = 0;
   std::int64_t next_retention_ = 0;
+
+  // Handlers' transactions settle while whoever has the other mutex may be waiting for them.
+  std::mutex held_mutex_;
+  /// What each claimant has claimed here and not settled. Guarded by held_mutex_.
+  std::map<std::string, std::set<std::int64_t>, std::less<>> held_;
 };
 
 }  // namespace tidings::deadletter

@@ -160,6 +160,28 @@ TEST_P(JournalContract, OwesNothingToAHandlerThatIsDone) {
   EXPECT_EQ(owed("send_receipt").at(0).done, (std::vector<std::string>{"ship"}));
 }
 
+// A batch may have been made before a handler's transaction ended the delivery, and be committed after it.
+
+TEST_P(JournalContract, DoesNotTakeBackThatADeliveryIsDone) {
+  static_cast<void>(acquire());
+  append(1, 1);
+  change(done(1, "ship"));
+  JournalDelivery older = done(1, "ship");
+  older.done = false;
+  change(older);
+  EXPECT_TRUE(owed_ids("ship").empty());
+  EXPECT_EQ(owed("send_receipt").at(0).done, std::vector<std::string>{"ship"});
+}
+
+TEST_P(JournalContract, KnowsNothingOfADeliveryWhoseEventIsGone) {
+  static_cast<void>(acquire());
+  append(1, 1);
+  finish({1});
+  change(done(1, "ship"));
+  journal().release(true);
+  EXPECT_EQ(acquire().next_id, 1);
+}
+
 TEST_P(JournalContract, ForgetsAFinishedEventWithItsDeliveries) {
   static_cast<void>(acquire());
   append(1, 6);

@@ -186,7 +186,11 @@ class MemoryJournal final : public LetterSink, public Journal {
   }
   void change(const JournalDelivery& delivery) {
     const auto row = rows_.find(delivery.journal_id);
-    if (row != rows_.end()) row->second.deliveries[delivery.handler] = delivery;
+    if (row == rows_.end()) return;
+    JournalDelivery& known = row->second.deliveries[delivery.handler];
+    const bool done = known.done || delivery.done;
+    known = delivery;
+    known.done = done;
   }
   [[nodiscard]] std::optional<OwedDelivery> owed_by(const Row& row, const OwedQuery& query) const {
     if (row.service != service_) return std::nullopt;

@@ -1,20 +1,21 @@
 #include "crash/shop.hpp"
 
+#include "open_store.hpp"
+
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>
+#include <tidings/deadletter/transaction.hpp>
 #include <tidings/detail/kill_point.hpp>
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
-#include <sys/wait.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <exception>
 #include <fstream>
-#include <iostream>
 #include <stdexcept>
 
 namespace tidings::crash {
@@ -34,30 +35,32 @@ std::vector<std::string> whole_lines(const std::filesystem::path& path) {
   return lines;
 }
 
+void execute(sqlite3* connection, const std::string& sql) {
+  if (sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return;
+  throw std::runtime_error(sqlite3_errmsg(connection));
+}
+
+void write_effect(const EventContext& context, std::int64_t order) {
+  execute(
+      deadletter::transaction(context).connection(),
+      "INSERT INTO effects VALUES ('" + std::string(context.handler()) + "', " + std::to_string(order) + ")");
+}
+
+/// Whether the handler of an order is to fail.
+bool fails(const Order& order, const EventContext& context) {
+  if (order.fate == Fate::FailsOnce) return context.attempt() == 1;
+  if (order.fate == Fate::WorksLater) return context.attempt() <= context.max_attempts();
+  return order.fate == Fate::NeverWorks;
+}
+
 }  // namespace
 
 Shop::Shop(std::filesystem::path folder)
     : folder_(std::move(folder)), database_(folder_ / "shop.db"), log_(folder_ / "seen.log") {}
 
 bool Shop::live(const Life& life) const {
-  std::cout.flush();
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      run(life);
-      ::_exit(0);
-    } catch (const std::exception& error) {
-      std::cerr << "the shop failed: " << error.what() << std::endl;
-      ::_exit(1);
-    }
-  }
-  int status = 0;
-  if (child < 0 || ::waitpid(child, &status, 0) != child) throw std::runtime_error("fork failed");
-  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-  if (!killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-    throw std::runtime_error("the shop's process ended with status " + std::to_string(status));
-  }
-  return killed;
+  ++lives_;
+  return is_killed(life.kill, [&] { run(life); });
 }
 
 std::size_t Shop::recover(std::size_t most) const {
@@ -76,17 +79,25 @@ void Shop::note(std::string_view what, std::string_view handler, std::int64_t or
 }
 
 void Shop::run(const Life& life) const {
-  if (!life.kill.point.empty()) detail::arm_kill_point(life.kill.point, life.kill.nth);
-  const auto store = deadletter::Store::open(database_, {.spill_reserve = 0});
+  deadletter::StoreInternals internals;
+  internals.boot_time = [this] { return deadletter::boot_time_now() + lives_ * std::int64_t{31'000'000}; };
+  const auto store = deadletter::open_store(database_, {.spill_reserve = 0}, std::move(internals));
+  {
+    SQLite::Database database(database_.native(), SQLite::OPEN_READWRITE);
+    database.setBusyTimeout(5000);
+    database.exec(
+        "CREATE TABLE IF NOT EXISTS effects (handler TEXT, number INTEGER);"
+        "CREATE TABLE IF NOT EXISTS placed (number INTEGER)");
+  }
   Bus bus({.service = "shop",
            .store = store,
            .durability = Durability::ProcessCrash,
+           .max_crashes = life.max_crashes,
            .logger = logging::Logger({.level = logging::Level::Critical})});
   const auto handler = [&](std::string name) {
     return [this, name = std::move(name)](const Order& order, const EventContext& context) {
       if (order.fate == Fate::Poison && name == "ship") static_cast<void>(::kill(::getpid(), SIGKILL));
-      if (order.fate == Fate::FailsOnce && context.attempt() == 1) throw std::runtime_error("not yet");
-      if (order.fate == Fate::NeverWorks) throw std::runtime_error("never");
+      if (fails(order, context)) throw std::runtime_error("not now");
       note("done", name, order.number);
     };
   };
@@ -99,17 +110,44 @@ void Shop::run(const Life& life) const {
                                     .ordering_key = key});
   auto mail =
       bus.subscribe<Order>("mail", handler("mail"), {.dispatch = Dispatch::Queued, .queue_capacity = 2});
-  const PublishOptions how{.durability = life.durability};
-  if (life.in_one_batch) {
-    bus.publish_batch(life.orders, how);
-    for (const Order& order : life.orders) note("acknowledged", "-", order.number);
-  } else {
-    for (const Order& order : life.orders) {
-      bus.publish(order, how);
-      note("acknowledged", "-", order.number);
-    }
-  }
+  auto bank = bus.subscribe<Order>("bank",
+                                   [&bus](const Order& order, const EventContext& context) {
+                                     write_effect(context, order.number);
+                                     bus.publish(Receipt{order.number});
+                                     if (fails(order, context)) throw std::runtime_error("not now");
+                                   },
+                                   {.dispatch = Dispatch::Queued});
+  auto file = bus.subscribe<Receipt>("file", [](const Receipt& receipt, const EventContext& context) {
+    write_effect(context, receipt.number);
+  });
+  if (life.redrives) bus.redrive({});
+  publish(bus, life);
   if (!bus.wait_idle(kLong)) throw std::runtime_error("the bus did not become idle");
+}
+
+void Shop::publish(Bus& bus, const Life& life) const {
+  const PublishOptions how{.durability = life.durability};
+  if (life.publishing == Publishing::InTransactions) return publish_in_transactions(bus, life);
+  if (life.publishing == Publishing::InOneBatch) bus.publish_batch(life.orders, how);
+  for (const Order& order : life.orders) {
+    if (life.publishing == Publishing::OneByOne) bus.publish(order, how);
+    note("acknowledged", "-", order.number);
+  }
+}
+
+void Shop::publish_in_transactions(Bus& bus, const Life& life) const {
+  SQLite::Database database(database_.native(), SQLite::OPEN_READWRITE);
+  database.setBusyTimeout(30'000);
+  database.exec("PRAGMA synchronous = FULL");
+  for (const Order& order : life.orders) {
+    database.exec("BEGIN IMMEDIATE; INSERT INTO placed VALUES (" + std::to_string(order.number) + ")");
+    deadletter::publish_in(database.getHandle(), bus, order, {.durability = life.durability});
+    detail::kill_point("shop.published");
+    database.exec(is_rolled_back(order.number) ? "ROLLBACK" : "COMMIT");
+    detail::kill_point("shop.committed");
+    bus.notify();
+    if (!is_rolled_back(order.number)) note("acknowledged", "-", order.number);
+  }
 }
 
 Shop::Seen Shop::seen() const {
@@ -131,10 +169,30 @@ Shop::Seen Shop::seen() const {
 std::map<std::pair<std::string, std::int64_t>, std::string> Shop::letters() const {
   std::map<std::pair<std::string, std::int64_t>, std::string> letters;
   auto reader = deadletter::Reader::open(database_);
-  for (const auto& stored : reader.list({}, 10'000).letters) {
+  deadletter::Filter unresolved;
+  unresolved.resolved = false;
+  for (const auto& stored : reader.list(unresolved, 10'000).letters) {
     letters[{stored.letter.handler, number_of(stored.letter.data.bytes)}] = to_string(stored.letter.reason);
   }
   return letters;
+}
+
+std::map<std::pair<std::string, std::int64_t>, int> Shop::effects() const {
+  SQLite::Database database(database_.native(), SQLite::OPEN_READONLY);
+  SQLite::Statement row(database, "SELECT handler, number, count(*) FROM effects GROUP BY handler, number");
+  std::map<std::pair<std::string, std::int64_t>, int> effects;
+  while (row.executeStep()) {
+    effects[{row.getColumn(0).getString(), row.getColumn(1).getInt64()}] = row.getColumn(2).getInt();
+  }
+  return effects;
+}
+
+std::set<std::int64_t> Shop::placed() const {
+  SQLite::Database database(database_.native(), SQLite::OPEN_READONLY);
+  SQLite::Statement row(database, "SELECT number FROM placed");
+  std::set<std::int64_t> orders;
+  while (row.executeStep()) orders.insert(row.getColumn(0).getInt64());
+  return orders;
 }
 
 std::int64_t Shop::journalled() const {

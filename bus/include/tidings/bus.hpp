@@ -164,8 +164,14 @@ struct StopReport {
   std::vector<std::string> still_running;
 };
 
+class Bus;
+
 namespace detail {
 class BusCore;
+
+/// Publishes in a transaction that the caller has open, as tidings::deadletter::publish_in says.
+PublishResult publish_in(Bus& bus, JournalTransaction& transaction, const Payload& payload,
+                         const PublishOptions& options);
 
 /// The subscription of one handler, types erased.
 struct SubscriberSpec {
@@ -329,6 +335,12 @@ class Bus {
   /// ForkedChild, DatabaseBusy, DatabaseUnusable.
   RedriveRequest redrive(const LetterFilter& filter, const RedriveOptions& options = {});
 
+  /// Looks at once whether transactions in which events were published have been committed, and begins to
+  /// deliver those events; without it they are found within half a second. Call it after the commit. Costs
+  /// the caller no more than waking a thread. Does nothing on a bus without durability or one that has
+  /// stopped.
+  void notify();
+
   /// Stops accepting, wakes blocked publishers (they throw BusStopped), drains queues, and turns what is left
   /// at the deadline into letters with reason `shutdown`. Returns at the deadline at the latest, but for the
   /// time that storing takes. A second call waits for what the first left running. Throws
@@ -337,8 +349,8 @@ class Bus {
   StopReport stop();
 
   /// Waits until nothing is queued, waiting for a retry, running on a worker, waiting to be stored, or being
-  /// redriven. False
-  /// at the timeout. Inline handlers of other threads are not waited for. Throws Error(CalledInHandler)
+  /// redriven, and no transaction is open in which events were published. False at the timeout. Inline
+  /// handlers of other threads are not waited for. Throws Error(CalledInHandler)
   /// inside a handler.
   [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
 
@@ -352,6 +364,8 @@ class Bus {
   Subscription subscribe_spec(detail::SubscriberSpec spec);
   void add_upcaster(std::string_view event_type, int from_version, int latest,
                     std::function<Json(Json)> step);
+  friend PublishResult detail::publish_in(Bus& bus, JournalTransaction& transaction,
+                                          const detail::Payload& payload, const PublishOptions& options);
 
   std::shared_ptr<detail::BusCore> core_;
 };

@@ -8,8 +8,16 @@
 
 namespace tidings {
 
+class DeliveryTransaction;
+class EventContext;
+
 namespace detail {
 class DeliveryFrame;
+class HandlerTransaction;
+
+/// The transaction in which the delivery that the context is about will end; begins it if need be. For
+/// journals: users call tidings::deadletter::transaction(). Throws Error.
+[[nodiscard]] DeliveryTransaction& open_transaction(const EventContext& context);
 
 /// The part of a delivery that is the same for every event: who handles it.
 struct HandlerIdentity {
@@ -49,12 +57,15 @@ class EventContext {
 
  private:
   friend class detail::DeliveryFrame;
+  friend DeliveryTransaction& detail::open_transaction(const EventContext& context);
 
   const Metadata& metadata_;
   std::string_view event_type_;
   const detail::HandlerIdentity* identity_;
   int schema_version_;
   std::uint32_t attempt_;
+  /// Null: the delivery is in no journal, and no letter.
+  detail::HandlerTransaction* transaction_ = nullptr;
 };
 
 }  // namespace tidings

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,7 +57,8 @@ struct JournalDelivery {
 /// What one commit changes, all of it or nothing.
 struct JournalBatch {
   std::vector<JournalAppend> appended;
-  /// Replace what was known of these deliveries.
+  /// Replace what was known of these deliveries, but that they are done. What is said of events that are not
+  /// there is forgotten.
   std::vector<JournalDelivery> changed;
   /// Letters of deliveries that gave up; their ends are among `changed` or `finished`.
   std::vector<const DeadLetter*> letters;
@@ -156,6 +158,37 @@ struct alignas(64) CrashSlot {
   return hash;
 }
 
+class Journal;
+
+/// A transaction of a journal's database that is not Journal::commit's: what is written through it happens
+/// if and when that transaction is committed. Used by one thread.
+class JournalTransaction {
+ public:
+  JournalTransaction() = default;
+  JournalTransaction(const JournalTransaction&) = delete;
+  JournalTransaction& operator=(const JournalTransaction&) = delete;
+  virtual ~JournalTransaction() = default;
+
+  /// Makes sure that it writes to the database of `journal`, that its commit survives what `durability` says,
+  /// and that it holds the write lock, so that nobody else commits before it has ended. Throws Error, and
+  /// then nothing was written: InvalidArgument, NoJournal, DatabaseBusy, DatabaseUnusable.
+  virtual void lock(Journal& journal, Durability durability) = 0;
+  /// Appends all events, or none when it throws Error; see JournalCommit::repeats. Those that nobody owes
+  /// leave no more than their idempotency key.
+  [[nodiscard]] virtual std::vector<std::optional<EventId>> append(std::span<const JournalAppend> events) = 0;
+  /// Stores a letter. Throws Error.
+  virtual void store(const DeadLetter& letter) = 0;
+};
+
+/// A transaction that the journal has begun for the handler of one delivery, and in which that delivery is to
+/// end. Its destructor rolls it back, unless it was committed.
+class DeliveryTransaction : public JournalTransaction {
+ public:
+  /// Writes down the delivery's end, and commits, synced. Throws Error, and then nothing of the transaction
+  /// was taken; or InDoubt, when it may have been.
+  virtual void commit(const JournalBatch& end) = 0;
+};
+
 /// The port through which a bus keeps durable events until they are handled or dead. One bus owns a journal
 /// at a time, from `acquire` to `release`; the other members may be called between these two only. `commit`
 /// is called by one thread at a time, but from different threads; the other members may run at the same time.
@@ -180,6 +213,14 @@ class Journal {
   /// DatabaseUnusable, NotEncodable (an appended event is larger than the journal takes: commit the others
   /// without it); or InDoubt, when it may have been (an I/O error during the commit itself).
   virtual JournalCommit commit(const JournalBatch& batch) = 0;
+
+  /// Begins a transaction of this database for the calling thread, waiting its turn among writers. May be
+  /// called by any thread at any time, also without the ownership. Null: this journal has none. Throws Error:
+  /// DatabaseBusy (also at once, on a thread that has one), DatabaseUnusable.
+  [[nodiscard]] virtual std::unique_ptr<DeliveryTransaction> begin_transaction() { return nullptr; }
+  /// Whether nobody holds the write lock at one moment during the call, which does not wait: every
+  /// transaction that had it before is over.
+  [[nodiscard]] virtual bool write_lock_is_free() noexcept { return true; }
 
   /// What one handler still owes. Throws Error.
   [[nodiscard]] virtual std::vector<OwedDelivery> owed(const OwedQuery& query) = 0;

@@ -139,6 +139,8 @@ struct RedriveUpkeep {
   bool more = false;
 };
 
+class JournalTransaction;
+
 /// An ordering key under which a handler has unresolved letters.
 struct LetterKey {
   std::string key;
@@ -178,6 +180,13 @@ class Redrives {
   /// lost meanwhile are left alone.
   virtual std::vector<RedriveEnd> settle(std::string_view claimant,
                                          std::span<const RedriveResult> results) = 0;
+  /// The same for one letter, in a transaction of the sink's journal, which the caller commits; when it does
+  /// not, `settle` follows. Nothing: the claim was lost, and nothing was written.
+  [[nodiscard]] virtual std::optional<std::vector<RedriveEnd>> settle_in(JournalTransaction& /*transaction*/,
+                                                                         std::string_view /*claimant*/,
+                                                                         const RedriveResult& /*result*/) {
+    return std::nullopt;
+  }
   /// Renews the claimant's claims, ends those whose lease has passed, takes back the marks of stopped
   /// requests, ends requests of which nothing is left, and deletes what is old enough; each a bounded number
   /// at a time.

@@ -1,0 +1,438 @@
+#include "deadletter/transaction_fixture.hpp"
+
+#include <thread>
+
+namespace tidings::deadletter {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using namespace std::chrono_literals;
+
+/// Handlers that write to the ledger in the transaction of their delivery.
+class HandlerTransactionTest : public TransactionTest {
+ protected:
+  static SubscribeOptions<Placed> queued(std::uint32_t attempts = 1) {
+    return {.dispatch = Dispatch::Queued, .retry = {.max_attempts = attempts}};
+  }
+  template <class Handler>
+  [[nodiscard]] std::string letter_after(Handler handler, const StoreOptions& store = {}) {
+    Bus bus(options(store));
+    const auto subscription = bus.subscribe<Placed>("pay", handler, queued());
+    bus.publish(Placed{1});
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    return query("SELECT ifnull(group_concat(error_message), '') FROM dead_letters");
+  }
+};
+
+// --- what the handler writes and its completion are one ---
+
+TEST_F(HandlerTransactionTest, CommitsWhatTheHandlerWroteWithItsCompletion) {
+  Bus bus(options());
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    EXPECT_EQ(ledger(), "");
+    EXPECT_EQ(journalled(), "1");
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  // Nothing waits for a later commit.
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(HandlerTransactionTest, RollsBackWhatAnAttemptWroteThatThrew) {
+  Bus bus(options());
+  const auto paying = bus.subscribe<Placed>(
+      "pay",
+      [&](const Placed& placed, const EventContext& context) {
+        write_ledger(context, placed.number);
+        if (context.attempt() < 3) throw std::runtime_error("not yet");
+      },
+      queued(3));
+  bus.publish(Placed{1});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
+}
+
+TEST_F(HandlerTransactionTest, LeavesTheEventToHandlersThatAreNotDone) {
+  Bus bus(options());
+  const auto write = [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+  };
+  const auto one = bus.subscribe<Placed>("one", write, queued());
+  const auto two = bus.subscribe<Placed>("two", write);
+  const auto three = bus.subscribe<Placed>(
+      "three", [](const Placed&) {}, queued());
+  for (std::int64_t number = 1; number <= 20; ++number) bus.publish(Placed{number});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(query("SELECT count(*) || ' ' || count(DISTINCT handler || number) FROM ledger"), "40 40");
+  EXPECT_EQ(journalled(), "0");
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_journal_deliveries"), "0");
+}
+
+TEST_F(HandlerTransactionTest, IsThereForADeliveryThatWasRecovered) {
+  {
+    Bus bus(options());
+    const auto paying = bus.subscribe<Placed>("pay",
+                                              [](const Placed& placed, const EventContext& context) {
+                                                write_ledger(context, placed.number);
+                                                throw std::runtime_error("closed");
+                                              },
+                                              {.retry = {.backoff = constant(std::chrono::hours(1))}});
+    bus.publish(Placed{1});
+    EXPECT_EQ(bus.stop(0ms).left_in_journal, 1U);
+  }
+  execute("UPDATE tidings_journal_deliveries SET next_attempt_at = failed_at");
+  Bus bus(options());
+  std::uint32_t attempt = 0;
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    attempt = context.attempt();
+  });
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(attempt, 2U);
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(HandlerTransactionTest, SerialisesHandlersThatReadAndWrite) {
+  run("INSERT INTO ledger VALUES ('sum', 0)");
+  Bus bus(options());
+  const auto paying =
+      bus.subscribe<Placed>("pay",
+                            [&](const Placed&, const EventContext& context) {
+                              execute_on(transaction(context).connection(),
+                                         "UPDATE ledger SET number = number + 1 WHERE handler = 'sum'");
+                            },
+                            {.dispatch = Dispatch::Queued, .concurrency = 2});
+  std::thread other([&] {
+    for (int number = 0; number < 50; ++number) bus.publish(Placed{number});
+  });
+  for (int number = 0; number < 50; ++number) bus.publish(Placed{number});
+  other.join();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "sum 100");
+  EXPECT_EQ(journalled(), "0");
+}
+
+// --- what is published in it ---
+
+TEST_F(HandlerTransactionTest, TakesADurablePublishInAndDeliversItAfterTheCommit) {
+  Bus bus(options());
+  std::string ledger_then = "not run";
+  std::optional<EventId> cause;
+  const auto paid = bus.subscribe<Paid>("thank", [&](const Paid&, const EventContext& context) {
+    ledger_then = ledger();
+    cause = context.metadata().causation_id;
+  });
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    EXPECT_EQ(bus.publish(Paid{placed.number}).scheduled, 1U);
+    EXPECT_THAT(bus.publish_batch(std::vector<Paid>{}), IsEmpty());
+    EXPECT_EQ(ledger_then, "not run");
+  });
+  const auto result = bus.publish(Placed{1});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger_then, "pay 1");
+  EXPECT_EQ(cause, result.event_id);
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(HandlerTransactionTest, TakesBackWhatWasPublishedInAnAttemptThatThrew) {
+  Bus bus(options());
+  SeenNumbers seen;
+  const auto paid = bus.subscribe<Paid>("thank", [&](const Paid& each) { seen.add(each.number); },
+                                        {.dispatch = Dispatch::Queued});
+  const auto paying = bus.subscribe<Placed>(
+      "pay",
+      [&](const Placed&, const EventContext& context) {
+        static_cast<void>(transaction(context));
+        bus.publish_batch(std::vector<Paid>{{10 + context.attempt()}, {20 + context.attempt()}});
+        if (context.attempt() == 1) throw std::runtime_error("not yet");
+      },
+      queued(2));
+  bus.publish(Placed{1});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen.all(), ElementsAre(12, 22));
+}
+
+TEST_F(HandlerTransactionTest, DoesNotTakeInWhatWasPublishedBeforeItBegan) {
+  Bus bus(options());
+  SeenNumbers seen;
+  const auto paid = bus.subscribe<Paid>("thank", [&](const Paid& each) { seen.add(each.number); });
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed&, const EventContext& context) {
+    EXPECT_EQ(bus.publish(Paid{1}).handled, 1U);
+    static_cast<void>(transaction(context));
+    throw Permanent("after all not");
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).dead, 1U);
+  EXPECT_THAT(seen.all(), ElementsAre(1));
+}
+
+TEST_F(HandlerTransactionTest, LetsLettersOfOtherDeliveriesWaitForIt) {
+  Bus bus(options());
+  const auto failing = bus.subscribe<Paid>("fail", [](const Paid&) { throw Permanent("never"); });
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    const auto result = bus.publish(Paid{1}, {.durability = Durability::None});
+    EXPECT_EQ(result.scheduled, 1U);
+    EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
+  });
+  bus.publish(Placed{1});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(query("SELECT handler FROM dead_letters"), "fail");
+}
+
+// --- redrives ---
+
+TEST_F(HandlerTransactionTest, CommitsWithTheResolutionOfItsLetter) {
+  static_cast<void>(letter_after([](const Placed&) { throw Permanent("closed"); }));
+  Bus bus(options());
+  bool works = false;
+  const auto paying = bus.subscribe<Placed>(
+      "pay",
+      [&](const Placed& placed, const EventContext& context) {
+        write_ledger(context, placed.number);
+        bus.publish(Paid{placed.number});
+        if (!works) throw std::runtime_error("still closed");
+        EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE resolution IS NULL"), "1");
+      },
+      queued());
+  SeenNumbers seen;
+  const auto paid = bus.subscribe<Paid>("thank", [&](const Paid& each) { seen.add(each.number); });
+  EXPECT_EQ(bus.redrive({}).letters, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "");
+  EXPECT_THAT(seen.all(), IsEmpty());
+  works = true;
+  EXPECT_EQ(bus.redrive({}).letters, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_THAT(seen.all(), ElementsAre(1));
+  EXPECT_EQ(query("SELECT resolution || ' ' || json_array_length(attempts) FROM dead_letters"),
+            "reprocessed 2");
+  EXPECT_EQ(query("SELECT group_concat(state || succeeded || failed) FROM tidings_redrives"),
+            "finished01,finished10");
+}
+
+TEST_F(HandlerTransactionTest, OfARedriveNeedsNoDurability) {
+  static_cast<void>(letter_after([](const Placed&) { throw Permanent("closed"); }));
+  auto how = options();
+  how.durability = Durability::None;
+  Bus bus(how);
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+  });
+  EXPECT_EQ(bus.redrive({}).letters, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(query("SELECT resolution FROM dead_letters"), "reprocessed");
+}
+
+TEST_F(HandlerTransactionTest, KeepsNothingWhenItsClaimWasLost) {
+  static_cast<void>(letter_after([](const Placed&) { throw Permanent("closed"); }));
+  Bus bus(options());
+  const auto paying = bus.subscribe<Placed>(
+      "pay",
+      [&](const Placed& placed, const EventContext& context) {
+        // As another process does once the lease has passed.
+        execute("UPDATE dead_letters SET claimed_by = 'another', claimed_until = 9e18");
+        write_ledger(context, placed.number);
+      },
+      queued());
+  EXPECT_EQ(bus.redrive({}).letters, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "");
+  EXPECT_EQ(query("SELECT claimed_by || ' ' || (resolution IS NULL) FROM dead_letters"), "another 1");
+  EXPECT_THAT(last_problem(), HasSubstr("the claim on the letter was lost"));
+}
+
+// --- what is refused ---
+
+TEST_F(HandlerTransactionTest, IsNotThereForADeliveryThatIsNotDurable) {
+  Bus bus(options());
+  const auto paying = bus.subscribe<Placed>(
+      "pay", [&](const Placed&, const EventContext& context) { static_cast<void>(transaction(context)); });
+  EXPECT_EQ(bus.publish(Placed{1}, {.durability = Durability::None}).dead, 1U);
+  EXPECT_THAT(last_problem(), AllOf(HasSubstr("in memory only"), HasSubstr("BusOptions::durability")));
+}
+
+TEST_F(HandlerTransactionTest, BelongsToTheThreadOfItsHandler) {
+  const auto problem = letter_after([](const Placed&, const EventContext& context) {
+    std::exception_ptr thrown;
+    std::thread([&] {
+      try {
+        static_cast<void>(transaction(context));
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+    }).join();
+    if (thrown) std::rethrow_exception(thrown);
+  });
+  EXPECT_THAT(problem, HasSubstr("belongs to the thread that its handler runs on"));
+}
+
+TEST_F(HandlerTransactionTest, IsOfNoUseOnceItsHandlerHasReturned) {
+  Bus bus(options());
+  std::optional<Transaction> kept;
+  const auto paying = bus.subscribe<Placed>(
+      "pay", [&](const Placed&, const EventContext& context) { kept = transaction(context); });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { static_cast<void>(kept->connection()); }),
+              HasSubstr("ended when its handler returned"));
+}
+
+TEST_F(HandlerTransactionTest, CannotBeCommittedByItsHandler) {
+  const auto problem = letter_after([](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    sqlite3* const connection = transaction(context).connection();
+    EXPECT_THROW(execute_on(connection, "COMMIT"), std::runtime_error);
+    // Nor can anything be outside of it.
+    EXPECT_THROW(execute_on(connection, "INSERT INTO ledger VALUES ('alone', 1)"), std::runtime_error);
+    EXPECT_THROW(execute_on(connection, "BEGIN; INSERT INTO ledger VALUES ('alone', 2); COMMIT"),
+                 std::runtime_error);
+  });
+  EXPECT_THAT(problem, AllOf(HasSubstr("ended before its handler returned"), HasSubstr("leave COMMIT")));
+  EXPECT_EQ(ledger(), "");
+}
+
+TEST_F(HandlerTransactionTest, HasFailedWhenItsHandlerRolledBack) {
+  const auto problem = letter_after([](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    execute_on(transaction(context).connection(),
+               "ROLLBACK; BEGIN IMMEDIATE; INSERT INTO ledger VALUES ('after', 1)");
+  });
+  EXPECT_THAT(problem, HasSubstr("ended before its handler returned"));
+  EXPECT_EQ(ledger(), "");
+}
+
+TEST_F(HandlerTransactionTest, MayHaveSavepoints) {
+  EXPECT_EQ(letter_after([](const Placed& placed, const EventContext& context) {
+              sqlite3* const connection = transaction(context).connection();
+              execute_on(connection, "SAVEPOINT mine");
+              write_ledger(context, placed.number);
+              execute_on(connection, "ROLLBACK TO mine; INSERT INTO ledger VALUES ('kept', 1)");
+            }),
+            "");
+  EXPECT_EQ(ledger(), "kept 1");
+}
+
+TEST_F(HandlerTransactionTest, EndsStatementsThatStillRun) {
+  execute("INSERT INTO ledger VALUES ('a', 1), ('b', 2)");
+  Bus bus(options());
+  sqlite3_stmt* kept = nullptr;
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    if (kept != nullptr) return;
+    sqlite3* const connection = transaction(context).connection();
+    ASSERT_EQ(sqlite3_prepare_v2(connection, "UPDATE ledger SET number = number + 1 RETURNING number", -1,
+                                 &kept, nullptr),
+              SQLITE_OK);
+    ASSERT_EQ(sqlite3_step(kept), SQLITE_ROW);
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  EXPECT_EQ(ledger(), "a 2, b 3, pay 2");
+  EXPECT_EQ(sqlite3_stmt_busy(kept), 0);
+  EXPECT_EQ(bus.publish(Placed{5}).handled, 1U);
+  // Outside of a handler nothing is committed through it.
+  EXPECT_EQ(sqlite3_step(kept), SQLITE_ROW);
+  EXPECT_NE(sqlite3_reset(kept), SQLITE_OK);
+  EXPECT_EQ(ledger(), "a 2, b 3, pay 2, pay 5");
+  sqlite3_finalize(kept);
+}
+
+TEST_F(HandlerTransactionTest, SurvivesAStatementThatOutlivesTheStore) {
+  sqlite3_stmt* kept = nullptr;
+  EXPECT_EQ(letter_after([&](const Placed&, const EventContext& context) {
+              sqlite3_prepare_v2(transaction(context).connection(), "SELECT 1", -1, &kept, nullptr);
+            }),
+            "");
+  EXPECT_EQ(sqlite3_finalize(kept), SQLITE_OK);
+}
+
+TEST_F(HandlerTransactionTest, FailsTheAttemptWhenItsCommitIsRefused) {
+  execute(
+      "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+      "CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)");
+  const auto problem = letter_after([](const Placed&, const EventContext& context) {
+    sqlite3* const connection = transaction(context).connection();
+    sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_FKEY, 1, nullptr);
+    execute_on(connection, "INSERT INTO child VALUES (7)");
+  });
+  EXPECT_THAT(problem, AllOf(HasSubstr("cannot commit a handler's transaction"), HasSubstr("FOREIGN KEY")));
+  EXPECT_EQ(query("SELECT count(*) FROM child"), "0");
+}
+
+TEST_F(HandlerTransactionTest, SaysWhenAnotherProcessHasTheDatabase) {
+  Bus bus(options(impatient()));
+  SQLite::Database other(database().native(), SQLite::OPEN_READWRITE);
+  int busy = 0;
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    other.exec("BEGIN IMMEDIATE");
+    EXPECT_THAT(error_of(ErrorCode::DatabaseBusy, [&] { static_cast<void>(transaction(context)); }),
+                HasSubstr("another process holds the database"));
+    ++busy;
+    other.exec("ROLLBACK");
+    write_ledger(context, placed.number);  // It may be asked for again.
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  EXPECT_EQ(busy, 1);
+  EXPECT_EQ(ledger(), "pay 1");
+}
+
+TEST_F(HandlerTransactionTest, IsNotWaitedForByItsOwnThread) {
+  const auto store = open();
+  auto how = options();
+  how.store = store;
+  Bus bus(how);
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    EXPECT_THAT(error_of(ErrorCode::CalledInHandler, [&] { static_cast<void>(bus.redrive({})); }),
+                HasSubstr("redrive() inside a handler's transaction(context)"));
+    EXPECT_THAT(
+        error_of(ErrorCode::DatabaseBusy, [&] { static_cast<void>(StoreTest::store(*store, {letter(1)})); }),
+        HasSubstr("this thread has a transaction(context) open"));
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  EXPECT_EQ(ledger(), "pay 1");
+}
+
+TEST_F(HandlerTransactionTest, MakesPublishersOfOtherThreadsWaitNoLongerThanTheBusyTimeout) {
+  Bus bus(options(impatient()));
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    if (placed.number != 1) return;
+    std::thread([&] {
+      EXPECT_THAT(error_of(ErrorCode::DatabaseBusy, [&] { bus.publish(Placed{2}); }),
+                  HasSubstr("another thread of this process"));
+    }).join();
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  EXPECT_EQ(bus.publish(Placed{3}).handled, 1U);
+  EXPECT_EQ(ledger(), "pay 1, pay 3");
+}
+
+TEST_F(HandlerTransactionTest, IsNamedWhenItKeepsOthersWaiting) {
+  auto clock = std::make_shared<ManualClock>();
+  auto how = options();
+  how.clock = clock;
+  Bus bus(how);
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    clock->advance(placed.number == 1 ? 100ms : 101ms);
+  });
+  bus.publish(Placed{1});
+  EXPECT_EQ(capture_.count("transaction_held"), 0U);
+  bus.publish(Placed{2});
+  const auto record = capture_.only("transaction_held");
+  EXPECT_EQ(record.at("level"), "warning");
+  EXPECT_EQ(record.at("handler"), "pay");
+  EXPECT_EQ(record.at("held_ms"), 101.0);
+}
+
+}  // namespace
+}  // namespace tidings::deadletter
