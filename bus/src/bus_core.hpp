@@ -216,7 +216,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void refill_backlogs();
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
   bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
-  void take_over(const std::shared_ptr<Subscriber>& subscriber, const OwedDelivery& row, bool suspect);
+  std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row);
+  bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
+  void run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);
+  void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, std::span<OwedDelivery> rows);
   [[nodiscard]] std::chrono::microseconds time_to_retry(const JournalDelivery& known) const;
   void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                           const JournalDelivery& known);

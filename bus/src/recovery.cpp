@@ -3,6 +3,7 @@
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>
+#include <tidings/logging/error_description.hpp>
 
 #include <algorithm>
 #include <string>
@@ -172,7 +173,7 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
     rows = journal_port_->owed(
         {queried_type(*subscriber), subscriber->identity.handler, next - 1, up_to, limit});
     kill_point("recover.read");
-    for (const OwedDelivery& row : rows) take_over(subscriber, row, false);
+    schedule_recovered(subscriber, rows);
     kill_point("recover.queued");
   } catch (...) {
     journal_->end_reading();
@@ -205,45 +206,50 @@ bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up)
   return false;
 }
 
-void BusCore::take_over(const std::shared_ptr<Subscriber>& subscriber, const OwedDelivery& row,
-                        bool suspect) {
+/// Makes the delivery of a row. Nothing: memory has it already, or it became a letter.
+std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery& row) {
   OwedDeliveryHandle owed = journal_->adopt(row);
-  if (!owed) {
-    if (suspect) suspect_returned();
-    return;
-  }
+  if (!owed) return std::nullopt;
   if (!row.problem.empty()) {
-    OwedDelivery unreadable = row;
-    unreadable.delivery.attempts.push_back(
+    row.delivery.attempts.push_back(
         {clock_.now(), std::chrono::microseconds(0), "tidings::Error", row.problem});
-    bury_row(unreadable, owed, Reason::Undecodable);
-    if (suspect) suspect_returned();
-    return;
+    bury_row(row, owed, Reason::Undecodable);
+    return std::nullopt;
   }
   // Only of events published in a transaction, which commits or forgets this with all else.
   if (row.metadata.causation_depth > options_.max_causation_depth) {
     bury_row(row, owed, Reason::CausationLoop);
-    if (suspect) suspect_returned();
-    return;
+    return std::nullopt;
   }
   Delivery delivery;
   delivery.event = EventPointer(new RecoveredEvent(row.data, row.event_type, row.schema_version, row.metadata,
-                                                   subscriber->schema_version, upcasters_));
+                                                   subscriber.schema_version, upcasters_));
   DeliveryState& state = delivery.remember();
   state.owed = std::move(owed);
-  state.suspect = suspect;
   state.attempts_made = row.delivery.attempts_made;
   state.attempts = row.delivery.attempts;
   if (!state.attempts.empty()) {
     const auto since = std::max(clock_.now() - state.attempts.front().at, std::chrono::microseconds(0));
     state.first_attempt = clock_.monotonic_now() - since;
   }
-  if (subscriber->keyed) {
+  if (subscriber.keyed && !find_key_again(subscriber, delivery, row)) return std::nullopt;
+  return delivery;
+}
+
+/// False: the subscription's ordering_key, perhaps a newer one than at the publish, threw; that is a letter.
+bool BusCore::find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row) {
+  try {
     DispatchGuard guard(*this);
     PayloadForms forms(delivery.event->payload);
-    state.ordering_key = ordering_key_of(*subscriber, forms, guard);
+    delivery.state->ordering_key = ordering_key_of(subscriber, forms, guard);
+    return true;
+  } catch (...) {
+    const auto error = logging::describe_error(std::current_exception());
+    row.delivery.attempts.push_back({clock_.now(), std::chrono::microseconds(0), error.type,
+                                     error.message + " (thrown by the ordering_key of the subscription)"});
+    bury_row(row, delivery.state->owed, Reason::Undecodable);
+    return false;
   }
-  schedule_recovered(subscriber, delivery, row.delivery);
 }
 
 /// How long a retry still has to wait. No longer than it had to when it failed, whatever the wall clock says.
@@ -251,6 +257,17 @@ std::chrono::microseconds BusCore::time_to_retry(const JournalDelivery& known) c
   if (!known.next_attempt_at || !known.failed_at) return std::chrono::microseconds(0);
   const auto whole = std::max(*known.next_attempt_at - *known.failed_at, std::chrono::microseconds(0));
   return std::clamp(*known.next_attempt_at - clock_.now(), std::chrono::microseconds(0), whole);
+}
+
+/// All at once: a worker that finds one at a time falls asleep in between.
+void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber,
+                                 std::span<OwedDelivery> rows) {
+  std::vector<std::optional<Delivery>> deliveries;
+  deliveries.reserve(rows.size());
+  for (OwedDelivery& row : rows) deliveries.push_back(take_over(*subscriber, row));
+  for (std::size_t index = 0; index < rows.size(); ++index) {
+    if (deliveries[index]) schedule_recovered(subscriber, *deliveries[index], rows[index].delivery);
+  }
 }
 
 void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
@@ -273,8 +290,7 @@ void BusCore::serve_suspects(Instant now) {
   if (!held_.load() || suspect_runs_.load()) return;
   const auto subscribers = topics_.all();
   for (auto suspect = suspects_.begin(); suspect != suspects_.end();) {
-    const auto rows =
-        journal_port_->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
+    auto rows = journal_port_->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
     if (rows.empty()) {
       suspect = suspects_.erase(suspect);
       continue;
@@ -288,13 +304,20 @@ void BusCore::serve_suspects(Instant now) {
     }
     suspects_.erase(suspect);
     suspect_runs_.store(true);
-    return take_over(*subscriber, rows.front(), true);
+    return run_suspect(*subscriber, rows.front());
   }
   // Nobody waits longer than this for a handler that does not come back.
   if (!suspects_.empty() && now < suspects_due_) return;
   suspects_.clear();
   held_.store(false);
   refill_wanted_.store(true);
+}
+
+void BusCore::run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row) {
+  auto delivery = take_over(*subscriber, row);
+  if (!delivery) return suspect_returned();
+  delivery->state->suspect = true;
+  schedule_recovered(subscriber, *delivery, row.delivery);
 }
 
 void BusCore::suspect_returned() {

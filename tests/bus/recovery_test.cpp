@@ -274,5 +274,23 @@ TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatH
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(RecoveryTest, WhatHasNoOrderingKeyAnyMoreIsALetterAndTheOthersGoOn) {
+  leave_owed(3);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler", sees(), {.dispatch = Dispatch::Queued, .ordering_key = [](const auto& event) {
+                            if (event.order_id == 2) throw std::runtime_error("no such customer");
+                            return event.customer;
+                          }});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 3));
+  ASSERT_THAT(journal_->letters(), SizeIs(1));
+  const DeadLetter letter = journal_->letters()[0];
+  EXPECT_EQ(letter.reason, Reason::Undecodable);
+  EXPECT_EQ(letter.error_type, "std::runtime_error");
+  EXPECT_EQ(letter.error_message, "no such customer (thrown by the ordering_key of the subscription)");
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
 }  // namespace
 }  // namespace tidings::test
