@@ -329,7 +329,11 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
       for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
     });
   }
-  request_refill();
+  if (HandlerTransaction::of_this_thread(*this) != nullptr) {
+    refill_wanted_.store(true);  // its end wakes the reader
+  } else {
+    request_refill();
+  }
   const auto repeats = transaction.append(rows);
   std::vector<PublishResult> results;
   for (std::size_t index = 0; index < events.size(); ++index) {

@@ -180,7 +180,7 @@ std::int64_t JournalWriter::settled_up_to() const {
   std::int64_t first_open = next_id_;
   if (!requests_.empty()) first_open = requests_.front()->append.id;
   if (appending_) first_open = *appending_;
-  if (!reserved_.empty()) first_open = std::min(first_open, *reserved_.begin());
+  if (first_reserved_ != 0) first_open = std::min(first_open, first_reserved_);
   return first_open - 1;
 }
 
@@ -240,7 +240,7 @@ void JournalWriter::wake_after_commit() {
       wake_after_commit_ = true;
       return;
     }
-    if (requests_.empty() && !reserved_.empty()) return;
+    if (requests_.empty() && first_reserved_ != 0) return;
   }
   wake_();
 }

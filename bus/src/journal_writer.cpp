@@ -79,7 +79,8 @@ void JournalWriter::gather() {
 std::int64_t JournalWriter::reserve(const std::function<void(std::int64_t)>& admit) {
   const MutexLock lock(mutex_);
   const std::int64_t id = next_id_++;
-  reserved_.insert(id);
+  if (first_reserved_ == 0) first_reserved_ = id;
+  last_reserved_ = id;
   admit(id);
   return id;
 }
@@ -90,8 +91,8 @@ std::int64_t JournalWriter::next_id() const {
 }
 
 bool JournalWriter::forget_reserved(std::int64_t before) {
-  if (reserved_.empty() || *reserved_.begin() >= before) return false;
-  reserved_.erase(reserved_.begin(), reserved_.lower_bound(before));
+  if (first_reserved_ == 0 || first_reserved_ >= before) return false;
+  first_reserved_ = last_reserved_ < before ? 0 : before;
   return true;
 }
 
@@ -106,7 +107,7 @@ void JournalWriter::transactions_over(std::int64_t next_id) {
 
 bool JournalWriter::awaits_transactions() const {
   const MutexLock lock(mutex_);
-  return !reserved_.empty();
+  return first_reserved_ != 0;
 }
 
 // --- what is in memory ---

@@ -15,7 +15,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -173,8 +172,9 @@ class JournalWriter {
   Condition changed_;
   Condition arrived_;
   std::int64_t next_id_ TIDINGS_GUARDED_BY(mutex_);
-  /// Ids in transactions that may not be over.
-  std::set<std::int64_t> reserved_ TIDINGS_GUARDED_BY(mutex_);
+  /// The first and the last id in transactions that may not be over; 0: there are none.
+  std::int64_t first_reserved_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::int64_t last_reserved_ TIDINGS_GUARDED_BY(mutex_) = 0;
   /// The first id that the commit appends that is running.
   std::optional<std::int64_t> appending_ TIDINGS_GUARDED_BY(mutex_);
   std::unordered_map<std::int64_t, std::shared_ptr<OwedEvent>> events_ TIDINGS_GUARDED_BY(mutex_);

@@ -101,6 +101,9 @@ std::unique_ptr<DeliveryTransaction> StoreTransactions::begin() {
     }
     connection->begin(deadline);
   } catch (const SQLite::Exception& error) {
+    if (connection && failure_kind(error.getErrorCode()) == FailureKind::Busy) {
+      give_back(std::move(connection));
+    }
     throw unusable(kCannotTransact, path_, error);
   }
   return std::make_unique<StoreTransaction>(*this, std::move(turn), std::move(connection));

@@ -76,7 +76,7 @@ void UserTransaction::require_database(const std::filesystem::path& journal) con
   const auto file = main_file(connection_);
   int moved = 0;
   sqlite3_file_control(connection_, kMain, SQLITE_FCNTL_HAS_MOVED, &moved);
-  if (same_spelling(file) != same_spelling(journal)) {
+  if (file != journal && same_spelling(file) != same_spelling(journal)) {
     refuse("the connection's main database is " +
            (file.empty() ? std::string("not a file") : printable(file.native())) +
            ", but the journal is in " + printable(journal.native()) +

@@ -110,6 +110,10 @@ void Shop::run(const Life& life) const {
                                     .ordering_key = key});
   auto mail =
       bus.subscribe<Order>("mail", handler("mail"), {.dispatch = Dispatch::Queued, .queue_capacity = 2});
+  // Before those who publish for it: what they are owed comes as soon as they subscribe.
+  auto file = bus.subscribe<Receipt>("file", [](const Receipt& receipt, const EventContext& context) {
+    write_effect(context, receipt.number);
+  });
   auto bank = bus.subscribe<Order>("bank",
                                    [&bus](const Order& order, const EventContext& context) {
                                      write_effect(context, order.number);
@@ -117,9 +121,6 @@ void Shop::run(const Life& life) const {
                                      if (fails(order, context)) throw std::runtime_error("not now");
                                    },
                                    {.dispatch = Dispatch::Queued});
-  auto file = bus.subscribe<Receipt>("file", [](const Receipt& receipt, const EventContext& context) {
-    write_effect(context, receipt.number);
-  });
   if (life.redrives) bus.redrive({});
   publish(bus, life);
   if (!bus.wait_idle(kLong)) throw std::runtime_error("the bus did not become idle");

@@ -63,14 +63,14 @@ class TransactionTest : public StoreTest {
   static constexpr auto kLong = std::chrono::seconds(30);
 
   TransactionTest() {
-    static_cast<void>(open());
+    static_cast<void>(open_faulty());
     application_.emplace(database().native(), SQLite::OPEN_READWRITE);
-    application_->exec("CREATE TABLE ledger (handler TEXT, number INTEGER)");
+    application_->exec("PRAGMA synchronous = NORMAL; CREATE TABLE ledger (handler TEXT, number INTEGER)");
   }
 
   [[nodiscard]] BusOptions options(const StoreOptions& store = {}) const {
     return {.service = "shop",
-            .store = open(store),
+            .store = open_faulty(store),  // whose syncs do not wait for the disk
             .durability = Durability::ProcessCrash,
             .logger = capture_.logger()};
   }

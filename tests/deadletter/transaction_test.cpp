@@ -385,9 +385,8 @@ TEST_F(HandlerTransactionTest, SaysWhenAnotherProcessHasTheDatabase) {
 }
 
 TEST_F(HandlerTransactionTest, IsNotWaitedForByItsOwnThread) {
-  const auto store = open();
-  auto how = options();
-  how.store = store;
+  const auto how = options();
+  const auto store = std::dynamic_pointer_cast<Store>(how.store);
   Bus bus(how);
   const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
     write_ledger(context, placed.number);
