@@ -102,20 +102,27 @@ bool asks_for_every_unresolved(const Filter& filter) {
   return filter.resolved == false && !restricted;
 }
 
-/// Causes that match, with their counts alone. Nothing when they are too many to look up each: walking
-/// through the letters takes less then.
-std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& filter) {
-  constexpr std::size_t kMostCauses = 5'000;
-  SQLite::Statement row(
-      database,
-      "SELECT error_fingerprint, handler, service, event_type, unresolved FROM tidings_causes"
-      " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR handler = ?2)"
-      " AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR event_type = ?4)");
+/// Rows of tidings_causes for a filter that asks for every unresolved letter.
+SQLite::Statement matching_causes(SQLite::Database& database, const Filter& filter,
+                                  const std::string& columns) {
+  SQLite::Statement row(database,
+                        "SELECT " + columns +
+                            " FROM tidings_causes"
+                            " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR handler = ?2)"
+                            " AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR event_type = ?4)");
   int parameter = 0;
   for (const auto* value : {&filter.fingerprint, &filter.handler, &filter.service, &filter.event_type}) {
     ++parameter;
     if (*value) row.bind(parameter, **value);
   }
+  return row;
+}
+
+/// Causes that match, with their counts alone. Nothing when they are too many to look up each: walking
+/// through the letters takes less then.
+std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& filter) {
+  constexpr std::size_t kMostCauses = 5'000;
+  auto row = matching_causes(database, filter, "error_fingerprint, handler, service, event_type, unresolved");
   Tallies tallies;
   while (row.executeStep()) {
     if (tallies.size() == kMostCauses) return std::nullopt;
@@ -196,6 +203,12 @@ void add_sample(Group& group, Filter filter, SQLite::Database& database) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> count_kept(SQLite::Database& database, const Filter& filter) {
+  if (!asks_for_every_unresolved(filter)) return std::nullopt;
+  auto row = matching_causes(database, filter, "coalesce(sum(unresolved), 0)");
+  return row.executeStep() ? row.getColumn(0).getInt64() : 0;
+}
 
 std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter, std::size_t limit,
                                GroupOrder order) {

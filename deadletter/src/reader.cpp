@@ -226,7 +226,8 @@ Reader Reader::open(const std::filesystem::path& path, Options options) {
 Reader Reader::open(const std::filesystem::path& path) { return open(path, Options{}); }
 
 std::int64_t Reader::count(const Filter& filter) {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) -> std::int64_t {
+    if (const auto kept = count_kept(connection.database(), filter)) return *kept;
     auto row = Query(filter).prepare(connection.database(), "count(*)", "");
     return row.executeStep() ? row.getColumn(0).getInt64() : 0;
   });
