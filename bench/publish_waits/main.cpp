@@ -1,8 +1,8 @@
 // publish_waits DATABASE SECONDS
 //
-// A service that publishes a durable event every five milliseconds for so long, and says how long publishing took: what
-// other programs that write to the same database, such as dead-letters, cost it. It is the service of the letters that
-// bench/many_letters makes, and handles them when they are delivered again.
+// A service that publishes a durable event every five milliseconds for so long, and says how long publishing
+// took: what other programs that write to the same database, such as dead-letters, cost it. It is the service
+// of the letters that bench/many_letters makes, and handles them when they are delivered again.
 #include <tidings/bus.hpp>
 #include <tidings/deadletter/store.hpp>
 
@@ -53,8 +53,9 @@ void print(std::vector<Milliseconds> waits) {
     return waits.at(static_cast<std::size_t>(static_cast<double>(waits.size() - 1) * part)).count();
   };
   const auto slow = waits.end() - std::lower_bound(waits.begin(), waits.end(), Milliseconds(100));
-  std::printf("%zu publishes: median %.2f ms, 99th percentile %.2f ms, worst %.2f ms, %td of 100 ms or more\n",
-              waits.size(), at(0.5), at(0.99), at(1), slow);
+  std::printf(
+      "%zu publishes: median %.2f ms, 99th percentile %.2f ms, worst %.2f ms, %td of 100 ms or more\n",
+      waits.size(), at(0.5), at(0.99), at(1), slow);
 }
 
 }  // namespace

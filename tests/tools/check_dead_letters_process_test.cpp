@@ -36,8 +36,10 @@ TEST_F(CheckDeadLetters, LettersInTheWindowAreAWarning) {
       make_database("a.db", {letter_that_failed(kOld), letter_that_failed(minutes(5))});
   const ToolRun run = run_tool({"--db", database, "-c", "10"});
   EXPECT_EQ(run.exit_status, 1);
-  EXPECT_THAT(run.out, MatchesRegex("DEADLETTERS WARNING: 2 unresolved in the last 1h \\(oldest 42m\\)"
-                                    "; next: dead-letters --db [^ ]+ groups \\| unresolved=2;0;10;0 oldest=25[2-7][0-9]s;;\n"));
+  EXPECT_THAT(run.out,
+              MatchesRegex(
+                  "DEADLETTERS WARNING: 2 unresolved in the last 1h \\(oldest 42m\\)"
+                  "; next: dead-letters --db [^ ]+ groups \\| unresolved=2;0;10;0 oldest=25[2-7][0-9]s;;\n"));
 }
 
 TEST_F(CheckDeadLetters, MoreThanTheCriticalRangeIsCritical) {
