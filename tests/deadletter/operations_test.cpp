@@ -337,6 +337,11 @@ TEST_F(OperationsTest, CountsOfCausesFollowEveryChange) {
     const auto fast = reader().groups({.resolved = false}, 100);
     const auto slow = reader().groups(counted, 100);
     ASSERT_EQ(fast.size(), slow.size());
+    EXPECT_EQ(reader().count({.resolved = false}), reader().count(counted));
+    for (const char* service : {"orders", "billing"}) {
+      EXPECT_EQ(reader().count({.service = service, .resolved = false}),
+                reader().count({.service = service, .resolved = false, .since = Timestamp()}));
+    }
     for (std::size_t i = 0; i < fast.size(); ++i) {
       EXPECT_EQ(fast[i].fingerprint, slow[i].fingerprint);
       EXPECT_EQ(fast[i].count, slow[i].count);

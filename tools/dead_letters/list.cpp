@@ -24,7 +24,7 @@ Table table_of(const Command& command, const deadletter::Page& page) {
                                           [](const auto& each) { return state_of(each) != "unresolved"; });
   std::vector<Table::Column> columns = {{"LETTER", true}, {"FAILED", true}};
   if (various_states) columns.push_back({"STATE"});
-  columns.insert(columns.end(), {{"EVENT", false, 10}, {"HANDLER", false, 10}, {"ERROR", false, 12}});
+  columns.insert(columns.end(), {{"EVENT", false, 10}, {"HANDLER", false, 10}, {"ERROR", false, 20}});
   Table table(columns);
   for (const auto& stored : page.letters) {
     const DeadLetter& letter = stored.letter;
