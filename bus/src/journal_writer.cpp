@@ -24,8 +24,10 @@ std::string json_of(const std::vector<std::string>& names) {
   return json += ']';
 }
 
-std::shared_ptr<OwedEvent> rebuild(const OwedDelivery& row) {
-  auto event = std::make_shared<OwedEvent>(std::make_shared<const HandlerNames>(row.handlers));
+/// `names` are those of the last one: they rarely change.
+std::shared_ptr<OwedEvent> rebuild(const OwedDelivery& row, std::shared_ptr<const HandlerNames>& names) {
+  if (!names || names->names != row.handlers) names = std::make_shared<const HandlerNames>(row.handlers);
+  auto event = std::make_shared<OwedEvent>(names);
   event->id = row.journal_id;
   for (std::size_t index = 0; index < row.handlers.size(); ++index) {
     if (std::find(row.done.begin(), row.done.end(), row.handlers[index]) == row.done.end()) continue;
@@ -123,7 +125,7 @@ bool JournalWriter::take_in(OwedEvent& event, std::size_t index) {
 OwedDeliveryHandle JournalWriter::adopt(const OwedDelivery& row) {
   const MutexLock lock(mutex_);
   auto& event = events_[row.journal_id];
-  if (!event) event = rebuild(row);
+  if (!event) event = rebuild(row, adopted_names_);
   const auto& names = event->handlers->names;
   const auto name = std::find(names.begin(), names.end(), row.delivery.handler);
   const auto index = static_cast<std::size_t>(name - names.begin());

@@ -178,6 +178,7 @@ class JournalWriter {
   /// The first id that the commit appends that is running.
   std::optional<std::int64_t> appending_ TIDINGS_GUARDED_BY(mutex_);
   std::unordered_map<std::int64_t, std::shared_ptr<OwedEvent>> events_ TIDINGS_GUARDED_BY(mutex_);
+  std::shared_ptr<const HandlerNames> adopted_names_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<std::int64_t> left_while_reading_ TIDINGS_GUARDED_BY(mutex_);
   std::size_t readers_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::vector<Request*> requests_ TIDINGS_GUARDED_BY(mutex_);

@@ -7,26 +7,21 @@ namespace {
 
 constexpr std::size_t kTextLength = 36;
 
-constexpr bool is_dash_position(std::size_t index) noexcept {
-  return index == 8 || index == 13 || index == 18 || index == 23;
-}
-
 }  // namespace
 
 std::optional<EventId> EventId::parse(std::string_view text) noexcept {
   if (text.size() != kTextLength) return std::nullopt;
   Bytes bytes{};
-  std::size_t digits = 0;
-  for (std::size_t i = 0; i < kTextLength; ++i) {
-    if (is_dash_position(i)) {
-      if (text[i] != '-') return std::nullopt;
-      continue;
-    }
-    const int value = detail::hex_value(text[i]);
-    if (value < 0) return std::nullopt;
-    std::uint8_t& byte = bytes[digits++ / 2];
-    byte = static_cast<std::uint8_t>(byte << 4 | value);
+  const char* digit = text.data();
+  int wrong = 0;  // negative once anything was
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) wrong |= *digit++ == '-' ? 0 : -1;
+    const int high = detail::hex_value(*digit++);
+    const int low = detail::hex_value(*digit++);
+    wrong |= high | low;
+    bytes[i] = static_cast<std::uint8_t>((high & 15) << 4 | (low & 15));
   }
+  if (wrong < 0) return std::nullopt;
   return EventId(bytes);
 }
 

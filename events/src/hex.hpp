@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -14,10 +15,18 @@ inline constexpr std::string_view kHexDigits = "0123456789abcdef";
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+inline constexpr std::array<std::int8_t, 256> kHexValues = [] {
+  std::array<std::int8_t, 256> values{};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const char c = static_cast<char>(i);
+    values[i] = static_cast<std::int8_t>(
+        lowercase_hex_value(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c));
+  }
+  return values;
+}();
+
 /// The value of a hexadecimal digit in either case, or -1.
-[[nodiscard]] constexpr int hex_value(char c) noexcept {
-  return lowercase_hex_value(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
-}
+[[nodiscard]] constexpr int hex_value(char c) noexcept { return kHexValues[static_cast<unsigned char>(c)]; }
 
 /// Writes two lowercase digits a byte.
 inline void write_hex(const std::uint8_t* bytes, std::size_t count, char* out) noexcept {
