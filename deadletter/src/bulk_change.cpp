@@ -8,6 +8,7 @@
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -21,11 +22,24 @@ using std::chrono::steady_clock;
 constexpr std::size_t kFoundAtOnce = 5'000;
 /// So few letters are changed in a moment.
 constexpr std::size_t kSyncedAtOnce = 200;
-/// How long a transaction goes on taking letters; its commit comes on top.
-constexpr std::chrono::milliseconds kBatchTime(20);
 /// Longer than services wait between two tries for the lock, so that one that waits gets it.
 constexpr std::chrono::milliseconds kPause(12);
 constexpr int kInstructionsBetweenQuestions = 100'000;
+
+/// How long a transaction goes on taking letters. Its commit comes on top, which takes long on a busy machine
+/// or a slow disk: then the next transactions are shorter, since services wait for the whole.
+class BatchTime {
+ public:
+  [[nodiscard]] steady_clock::duration next() const noexcept { return next_; }
+  void took(steady_clock::duration whole) noexcept {
+    next_ = whole > 2 * kLongest ? std::max(next_ / 2, kShortest) : std::min(next_ * 2, kLongest);
+  }
+
+ private:
+  static constexpr steady_clock::duration kLongest = std::chrono::milliseconds(20);
+  static constexpr steady_clock::duration kShortest = std::chrono::milliseconds(2);
+  steady_clock::duration next_ = kLongest;
+};
 
 /// Batches that are not synced one by one, since a disk that is slow to sync would keep services from the
 /// write lock; all of them are synced at the end, without it. Until then a power cut undoes the last batches
@@ -104,29 +118,30 @@ std::optional<Found> search(Connection& connection, const Filter& filter,
 
 /// Letters from `next` on, until the time of a transaction is up. False when the change ends here.
 bool change_batch(Connection& connection, const std::vector<std::int64_t>& ids, std::size_t& next,
-                  const LetterChange& change, Progress& progress) {
+                  const LetterChange& change, BatchTime& time, Progress& progress) {
   WriteTransaction transaction(connection);
-  const auto end = steady_clock::now() + kBatchTime;
+  const auto begin = steady_clock::now();
   Progress after = progress;
   do {
     const auto outcome = change.apply(ids[next++]);
     if (outcome == LetterChange::Outcome::Changed) ++after.changed;
     if (outcome == LetterChange::Outcome::Running) ++after.running;
-  } while (next < ids.size() && steady_clock::now() < end);
+  } while (next < ids.size() && steady_clock::now() - begin < time.next());
   const auto changed = after.changed - progress.changed;
   if (changed > 0 && !change.finish_batch(changed)) return false;
   transaction.commit();
+  time.took(steady_clock::now() - begin);
   progress = after;
   return true;
 }
 
 /// In as many transactions as it takes. False when the change ends here.
 bool change_found(Connection& connection, const Found& found, std::chrono::milliseconds busy_timeout,
-                  const LetterChange& change, const Watch& watch, Progress& progress) {
+                  const LetterChange& change, const Watch& watch, BatchTime& time, Progress& progress) {
   for (std::size_t next = 0; next < found.ids.size();) {
     if (watch.stop && watch.stop()) return false;
     connection.wait_until(steady_clock::now() + busy_timeout);
-    if (!change_batch(connection, found.ids, next, change, progress)) return false;
+    if (!change_batch(connection, found.ids, next, change, time, progress)) return false;
     if (watch.progress) watch.progress(progress);
     if (next < found.ids.size()) std::this_thread::sleep_for(kPause);
   }
@@ -140,6 +155,7 @@ Progress change_letters(Connection& connection, Filter filter, std::chrono::mill
   connection.wait_until(steady_clock::now() + busy_timeout);
   if (!filter.up_to_id) filter.up_to_id = connection.integer("SELECT max(id) FROM dead_letters");
   Progress progress;
+  BatchTime time;
   std::optional<SyncAtTheEnd> synced_at_the_end;
   std::optional<Page::Cursor> after;
   for (;;) {
@@ -147,7 +163,7 @@ Progress change_letters(Connection& connection, Filter filter, std::chrono::mill
     const auto found = search(connection, filter, after, watch);
     if (!found) break;
     if (found->ids.size() > kSyncedAtOnce && !synced_at_the_end) synced_at_the_end.emplace(connection);
-    if (!change_found(connection, *found, busy_timeout, change, watch, progress)) break;
+    if (!change_found(connection, *found, busy_timeout, change, watch, time, progress)) break;
     progress.complete = found->ids.size() < kFoundAtOnce;
     if (progress.complete) break;
     after = found->last;
