@@ -173,7 +173,6 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason,
                  RedriveResult::End redrive_end);
   std::optional<Instant> do_duties(Instant now);
-  void import_spilled(Instant now);
 
   // durable_publish.cpp
   struct DurableEvent;
@@ -227,6 +226,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void suspect_returned();
   std::optional<Instant> do_journal_duties(Instant now);
   Instant serve_journal(Instant now);
+  void import_spilled(Instant now);
   void report_unserved(Instant now);
 
   // redrive_run.cpp

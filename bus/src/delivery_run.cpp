@@ -18,7 +18,6 @@ namespace {
 
 /// How long an attempt waits for a journal that does not take note of the last one.
 constexpr std::chrono::milliseconds kRecordAgain{100};
-constexpr std::chrono::seconds kImportSpilledEvery{5};
 
 std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> times) {
   std::optional<Instant> first;
@@ -349,18 +348,6 @@ void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const 
   }
   subscriber->queue.release();
   refill_if_low(*subscriber);
-}
-
-/// Looked after whenever the thread is awake anyway: it wakes for nothing else often enough.
-void BusCore::import_spilled(Instant now) {
-  if (!options_.store || now < spill_due_) return;
-  const SpillImport done = options_.store->import_spilled();
-  spill_due_ = done.more ? now : now + kImportSpilledEvery;
-  if (done.more) housekeeper_.wake();
-  if (done.imported > 0 || done.set_aside > 0) log_.spill_imported(done);
-  const bool news = done.problem != spill_problem_;
-  spill_problem_ = done.problem;
-  if (news && !done.problem.empty()) log_.spill_waits(done.problem);
 }
 
 void BusCore::end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key,

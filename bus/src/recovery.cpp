@@ -20,6 +20,7 @@ constexpr std::size_t kChunk = 256;
 constexpr std::chrono::seconds kReportUnservedAfter{10};
 constexpr std::chrono::seconds kReportUnservedAgain{60};
 constexpr std::chrono::hours kForgetKeysEvery{1};
+constexpr std::chrono::seconds kImportSpilledEvery{5};
 constexpr std::chrono::milliseconds kLookForCommits{500};
 constexpr std::chrono::milliseconds kLookAgain{5};
 
@@ -370,6 +371,18 @@ Instant BusCore::serve_journal(Instant now) {
   if (held_.load()) next = std::min(next, suspects_due_);
   if (look) next = std::min(next, *look);
   return next;
+}
+
+/// Looked after whenever the thread is awake anyway: it wakes for nothing else often enough.
+void BusCore::import_spilled(Instant now) {
+  if (!options_.store || now < spill_due_) return;
+  const SpillImport done = options_.store->import_spilled();
+  spill_due_ = done.more ? now : now + kImportSpilledEvery;
+  if (done.more) housekeeper_.wake();
+  if (done.imported > 0 || done.set_aside > 0) log_.spill_imported(done);
+  const bool news = done.problem != spill_problem_;
+  spill_problem_ = done.problem;
+  if (news && !done.problem.empty()) log_.spill_waits(done.problem);
 }
 
 void BusCore::report_unserved(Instant now) {

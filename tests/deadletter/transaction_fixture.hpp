@@ -13,7 +13,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -104,6 +106,38 @@ class TransactionTest : public StoreTest {
 
   logging::Capture capture_;
   std::optional<SQLite::Database> application_;
+};
+
+/// A handler that listens to what is published in the application's transactions.
+class PublishInTest : public TransactionTest {
+ protected:
+  /// A queued handler that writes down what it sees.
+  [[nodiscard]] Subscription listen(Bus& bus, SubscribeOptions<Placed> how = {.dispatch = Dispatch::Queued}) {
+    return bus.subscribe<Placed>(
+        "listen", [this](const Placed& placed) { seen_.add(placed.number); }, std::move(how));
+  }
+  [[nodiscard]] std::string refusal(Bus& bus, const PublishOptions& how = {}) {
+    return error_of(ErrorCode::InvalidArgument,
+                    [&] { static_cast<void>(publish_in(connection(), bus, Placed{1}, how)); });
+  }
+
+  SeenNumbers seen_;
+};
+
+/// Handlers that write to the ledger in the transaction of their delivery.
+class HandlerTransactionTest : public TransactionTest {
+ protected:
+  static SubscribeOptions<Placed> queued(std::uint32_t attempts = 1) {
+    return {.dispatch = Dispatch::Queued, .retry = {.max_attempts = attempts}};
+  }
+  template <class Handler>
+  [[nodiscard]] std::string letter_after(Handler handler, const StoreOptions& store = {}) {
+    Bus bus(options(store));
+    const auto subscription = bus.subscribe<Placed>("pay", handler, queued());
+    bus.publish(Placed{1});
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    return query("SELECT ifnull(group_concat(error_message), '') FROM dead_letters");
+  }
 };
 
 }  // namespace tidings::deadletter
