@@ -29,16 +29,6 @@ std::string_view queried_type(const Subscriber& subscriber) {
   return subscriber.wildcard ? std::string_view() : std::string_view(subscriber.identity.event_type);
 }
 
-bool serves(const Subscriber& subscriber, std::string_view event_type, std::string_view handler) {
-  return subscriber.identity.handler == handler &&
-         (subscriber.wildcard || subscriber.identity.event_type == event_type);
-}
-
-Attempt crash_attempt(Timestamp now) {
-  return {now, std::chrono::microseconds(0), "tidings::crashed",
-          "the process died while this delivery alone was running"};
-}
-
 }  // namespace
 
 /// Before any thread of the bus runs.
@@ -58,25 +48,6 @@ void BusCore::open_journal() {
   for (const CrashSuspect& suspect : start.suspects) suspect_of_crash(suspect);
   held_.store(!suspects_.empty());
   suspects_due_ = now + kReportUnservedAfter;
-}
-
-/// A crash counts only against a delivery that ran alone, and only so often.
-void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
-  const auto rows = journal_port_->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
-  if (rows.empty()) return;
-  OwedDelivery row = rows.front();
-  if (suspect.alone) {
-    ++row.delivery.crashes;
-    row.delivery.attempts.push_back(crash_attempt(clock_.now()));
-    row.delivery.failed_at = clock_.now();
-    journal_->change(row.delivery);
-    journal_->flush();
-  }
-  if (row.delivery.crashes >= options_.max_crashes) {
-    if (const OwedDeliveryHandle owed = journal_->adopt(row)) bury_row(row, owed, Reason::Crashed);
-    return;
-  }
-  suspects_.push_back(suspect);
 }
 
 /// A letter from what the journal has, without anything being decoded.
@@ -288,47 +259,6 @@ void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, 
   enqueue_delivery(subscriber, delivery, ignored);
 }
 
-// --- deliveries that may have killed the process: one at a time, before all others ---
-
-void BusCore::serve_suspects(Instant now) {
-  if (!held_.load() || suspect_runs_.load()) return;
-  const auto subscribers = topics_.all();
-  for (auto suspect = suspects_.begin(); suspect != suspects_.end();) {
-    auto rows = journal_port_->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
-    if (rows.empty()) {
-      suspect = suspects_.erase(suspect);
-      continue;
-    }
-    const auto subscriber = std::find_if(subscribers.begin(), subscribers.end(), [&](const auto& candidate) {
-      return serves(*candidate, rows.front().event_type, suspect->handler);
-    });
-    if (subscriber == subscribers.end()) {
-      ++suspect;
-      continue;
-    }
-    suspects_.erase(suspect);
-    suspect_runs_.store(true);
-    return run_suspect(*subscriber, rows.front());
-  }
-  // Nobody waits longer than this for a handler that does not come back.
-  if (!suspects_.empty() && now < suspects_due_) return;
-  suspects_.clear();
-  held_.store(false);
-  refill_wanted_.store(true);
-}
-
-void BusCore::run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row) {
-  auto delivery = take_over(*subscriber, row);
-  if (!delivery) return suspect_returned();
-  delivery->state->suspect = true;
-  schedule_recovered(subscriber, *delivery, row.delivery);
-}
-
-void BusCore::suspect_returned() {
-  suspect_runs_.store(false);
-  housekeeper_.wake();
-}
-
 // --- duties ---
 
 std::optional<Instant> BusCore::look_for_commits(Instant now) {
@@ -390,7 +320,7 @@ void BusCore::report_unserved(Instant now) {
   const auto subscribers = topics_.all();
   std::erase_if(unserved, [&](const OwedTotal& total) {
     return std::any_of(subscribers.begin(), subscribers.end(), [&](const auto& subscriber) {
-      return total.service == options_.service && serves(*subscriber, total.event_type, total.handler);
+      return total.service == options_.service && subscriber->serves(total.event_type, total.handler);
     });
   });
   const bool changed = unserved.size() != unserved_reported_;

@@ -61,6 +61,11 @@ class Subscriber {
     return {std::move(function), std::exchange(ordering_key, {}), std::exchange(options.retry.retry_if, {})};
   }
 
+  /// Whether events of that type that are owed to that handler are its.
+  [[nodiscard]] bool serves(std::string_view event_type, std::string_view handler) const noexcept {
+    return identity.handler == handler && (wildcard || identity.event_type == event_type);
+  }
+
   // What an inline delivery touches comes first.
   std::atomic<SubscriberState> state{SubscriberState::Open};
   const PayloadType* const payload_type;

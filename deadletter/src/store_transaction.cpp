@@ -10,12 +10,22 @@
 #include <sqlite3.h>
 
 #include <chrono>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 namespace tidings::deadletter {
 namespace {
 
 constexpr const char* kCannotTransact = "cannot write in a handler's transaction of";
+
+/// SQLite does not close a connection whose statements somebody keeps: it goes on being there, for them.
+void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<std::unique_ptr<RedriveConnection>>;  // never destroyed
+  const std::lock_guard lock(mutex);
+  kept.push_back(std::move(connection));
+}
 
 }  // namespace
 
@@ -31,7 +41,6 @@ HandlerConnection::HandlerConnection(const std::filesystem::path& path, const St
   sqlite3_rollback_hook(handle(), &HandlerConnection::on_rollback, this);
 }
 
-/// SQLite does not close a connection whose statements somebody keeps: it goes on being there, for them.
 HandlerConnection::~HandlerConnection() {
   settlement_.reset();
   requests_.reset();
@@ -40,7 +49,7 @@ HandlerConnection::~HandlerConnection() {
   sqlite3_commit_hook(
       handle(), [](void*) { return 1; }, nullptr);
   sqlite3_rollback_hook(handle(), nullptr, nullptr);
-  if (connection_->has_foreign_statements()) static_cast<void>(connection_.release());
+  if (connection_->has_foreign_statements()) keep_for_ever(std::move(connection_));
 }
 
 int HandlerConnection::on_commit(void* self) noexcept {
