@@ -298,6 +298,8 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
     for (const auto& subscriber : subscribers) {
       if (!subscriber->queue.wait_empty(deadline)) return false;
     }
+    // A subscription that was reset in its own handler has left the topics, and still runs.
+    if (!pool_.wait_idle(deadline)) return false;
     if (journal_ && !journal_->wait_until_recorded(deadline)) return false;
     if (!letters_.wait_until_kept(deadline)) return false;
     if (!redriver_.wait_idle(deadline)) return false;

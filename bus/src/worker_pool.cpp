@@ -32,19 +32,30 @@ void WorkerPool::submit(std::shared_ptr<Subscriber> subscriber) {
   changed_.notify_one();
 }
 
+bool WorkerPool::wait_idle(std::chrono::steady_clock::time_point deadline) {
+  const MutexLock lock(mutex_);
+  bool in_time = true;
+  while ((busy_ > 0 || !ready_.empty()) && in_time) in_time = idle_.wait_until(mutex_, deadline);
+  return busy_ == 0 && ready_.empty();
+}
+
 void WorkerPool::run() {
   is_worker = true;
+  bool served = false;
   for (;;) {
     std::shared_ptr<Subscriber> subscriber;
     {
       const MutexLock lock(mutex_);
+      if (served && --busy_ == 0 && ready_.empty()) idle_.notify_all();
       while (ready_.empty() && !stopping_) changed_.wait(mutex_);
       if (ready_.empty()) return;
       subscriber = std::move(ready_.front());
       ready_.pop_front();
       ready_count_.store(ready_.size(), std::memory_order_relaxed);
+      ++busy_;
     }
     serve_(subscriber);
+    served = true;
   }
 }
 

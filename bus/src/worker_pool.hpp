@@ -65,6 +65,8 @@ class WorkerPool {
       for (int pause = 0; pause < kPausesBetweenLooks; ++pause) relax();
     }
   }
+  /// Waits until nothing is submitted and no worker serves. False: that took until `deadline`.
+  [[nodiscard]] bool wait_idle(std::chrono::steady_clock::time_point deadline);
   /// Tells the threads to end when nothing is submitted any more.
   void stop();
   void join();
@@ -97,6 +99,8 @@ class WorkerPool {
 
   Mutex mutex_;
   Condition changed_;
+  Condition idle_;
+  std::size_t busy_ TIDINGS_GUARDED_BY(mutex_) = 0;  // workers that serve
   std::deque<std::shared_ptr<Subscriber>> ready_ TIDINGS_GUARDED_BY(mutex_);
   bool stopping_ TIDINGS_GUARDED_BY(mutex_) = false;
 };
