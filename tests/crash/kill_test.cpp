@@ -127,6 +127,7 @@ Life any_life(const std::vector<std::string>& points, std::int64_t first_order) 
   life.publishing =
       *rc::gen::element(Publishing::OneByOne, Publishing::InOneBatch, Publishing::InTransactions);
   life.redrives = *rc::gen::arbitrary<bool>().as("redrives");
+  life.clock_jump = std::chrono::hours(*rc::gen::element(0, -48, 48).as("hours that the clock jumps"));
   life.durability = *rc::gen::element(Durability::ProcessCrash, Durability::PowerLoss);
   life.kill = {*rc::gen::elementOf(points), *rc::gen::inRange<std::size_t>(1, 12)};
   life.max_crashes = 100;  // What dies alone again and again is what the test kills, and healthy.

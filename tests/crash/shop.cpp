@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 
 namespace tidings::crash {
@@ -52,6 +53,19 @@ bool fails(const Order& order, const EventContext& context) {
   if (order.fate == Fate::WorksLater) return context.attempt() <= context.max_attempts();
   return order.fate == Fate::NeverWorks;
 }
+
+/// The machine's, but for a wall clock that somebody has set.
+class JumpedClock final : public Clock {
+ public:
+  explicit JumpedClock(std::chrono::hours jump) : jump_(jump) {}
+  [[nodiscard]] Timestamp now() const noexcept override { return clock_->now() + jump_; }
+  [[nodiscard]] Instant monotonic_now() const noexcept override { return clock_->monotonic_now(); }
+  void wait_until(Signal& signal, Instant deadline) override { clock_->wait_until(signal, deadline); }
+
+ private:
+  const std::shared_ptr<Clock> clock_ = system_clock();
+  const std::chrono::hours jump_;
+};
 
 }  // namespace
 
@@ -93,7 +107,8 @@ void Shop::run(const Life& life) const {
            .store = store,
            .durability = Durability::ProcessCrash,
            .max_crashes = life.max_crashes,
-           .logger = logging::Logger({.level = logging::Level::Critical})});
+           .logger = logging::Logger({.level = logging::Level::Critical}),
+           .clock = std::make_shared<JumpedClock>(life.clock_jump)});
   const auto handler = [&](std::string name) {
     return [this, name = std::move(name)](const Order& order, const EventContext& context) {
       if (order.fate == Fate::Poison && name == "ship") static_cast<void>(::kill(::getpid(), SIGKILL));

@@ -4,6 +4,7 @@
 
 #include <tidings/bus.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -54,6 +55,8 @@ struct Life {
   bool redrives = false;
   Durability durability = Durability::ProcessCrash;
   std::uint32_t max_crashes = 3;
+  /// How far its wall clock is ahead of the machine's; negative: behind.
+  std::chrono::hours clock_jump{};
   Kill kill = {};
 };
 
