@@ -95,10 +95,12 @@ void Shop::note(std::string_view what, std::string_view handler, std::int64_t or
 void Shop::run(const Life& life) const {
   deadletter::StoreInternals internals;
   internals.boot_time = [this] { return deadletter::boot_time_now() + lives_ * std::int64_t{31'000'000}; };
-  const auto store = deadletter::open_store(database_, {.spill_reserve = 0}, std::move(internals));
+  // Where this process hardly gets to run, its own threads keep each other waiting for long.
+  const auto store =
+      deadletter::open_store(database_, {.busy_timeout = kLong, .spill_reserve = 0}, std::move(internals));
   {
     SQLite::Database database(database_.native(), SQLite::OPEN_READWRITE);
-    database.setBusyTimeout(5000);
+    database.setBusyTimeout(60'000);
     database.exec(
         "CREATE TABLE IF NOT EXISTS effects (handler TEXT, number INTEGER);"
         "CREATE TABLE IF NOT EXISTS placed (number INTEGER)");
@@ -153,7 +155,7 @@ void Shop::publish(Bus& bus, const Life& life) const {
 
 void Shop::publish_in_transactions(Bus& bus, const Life& life) const {
   SQLite::Database database(database_.native(), SQLite::OPEN_READWRITE);
-  database.setBusyTimeout(30'000);
+  database.setBusyTimeout(60'000);
   database.exec("PRAGMA synchronous = FULL");
   for (const Order& order : life.orders) {
     database.exec("BEGIN IMMEDIATE; INSERT INTO placed VALUES (" + std::to_string(order.number) + ")");
