@@ -145,8 +145,7 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
   if (list.subscribers.empty()) [[unlikely]] {
     nobody_subscribes(payload, metadata, result);
   } else if (metadata.causation_depth > options_.max_causation_depth) [[unlikely]] {
-    PayloadForms forms(payload);
-    cut_loop(list, forms, metadata, guard, result);
+    cut_loop(list, payload, metadata, guard, result);
   } else if (list.last_queued != nullptr || waiting_retries_.load(std::memory_order_relaxed) > 0) {
     deliver_with_queues(list, payload, metadata, guard, result);
   } else {
@@ -190,11 +189,11 @@ bool BusCore::first_warning(std::string_view event_type) {
   return warned_types_.size() < kMaxWarnedTypes && warned_types_.insert(std::string(event_type)).second;
 }
 
-void BusCore::cut_loop(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
+void BusCore::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                        DispatchGuard& guard, PublishResult& result) {
+  PayloadForms forms(payload);
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
-    DeadLetter letter =
-        make_letter(subscriber->identity, forms.payload(), metadata, Reason::CausationLoop, nullptr);
+    DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::CausationLoop, nullptr);
     if (subscriber->keyed) letter.ordering_key = ordering_key_of(*subscriber, forms, guard);
     ++(bury(std::move(letter)) ? result.dead : result.scheduled);
   }

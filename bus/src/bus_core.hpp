@@ -94,7 +94,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] Metadata stamp(const PublishOptions& options) const;
   void nobody_subscribes(const Payload& payload, const Metadata& metadata, PublishResult& result);
   bool first_warning(std::string_view event_type);
-  void cut_loop(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
+  void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                 DispatchGuard& guard, PublishResult& result);
   void deliver_all_inline(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                           DispatchGuard& guard, PublishResult& result);

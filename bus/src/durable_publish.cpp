@@ -123,7 +123,7 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
   if (too_deep && !list.subscribers.empty()) {
     for (const auto& event : events) {
-      cut_loop(list, event->forms, event->metadata, guard, results.emplace_back(event->result()));
+      cut_loop(list, event->payload, event->metadata, guard, results.emplace_back(event->result()));
     }
     return results;
   }
