@@ -127,6 +127,11 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
     }
     return results;
   }
+  // Before the journal has them: a copy constructor may throw.
+  if (list.last_queued != nullptr) {
+    for (const auto& event : events)
+      event->stored = EventPointer(event->payload.type->copy(event->payload, event->metadata));
+  }
   std::vector<JournalWriter::Request> requests = append_to_journal(list, events, options, durability);
   kill_point("publish.appended");
   for (std::size_t index = 0; index < events.size(); ++index) {
@@ -143,7 +148,6 @@ std::unique_ptr<BusCore::DurableEvent> BusCore::prepare_durable(const Subscriber
   event->metadata = stamp(options);
   if (log_.debug()) log_.published(payload, event->metadata);
   event->data = encode_durably(payload);
-  if (list.last_queued != nullptr) event->stored = EventPointer(payload.type->copy(payload, event->metadata));
   event->direct.resize(list.subscribers.size());
   event->ordering_keys.resize(list.subscribers.size());
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
