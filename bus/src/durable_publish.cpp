@@ -204,7 +204,8 @@ void BusCore::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
     backlog.active.store(true);
     subscriber.queue.set_backlog(true);
   }
-  backlog.until = subscriber.queued ? INT64_MAX : id + 1;
+  backlog.next = std::min(backlog.next, id);
+  backlog.until = subscriber.queued ? INT64_MAX : std::max(backlog.until, id + 1);
 }
 
 void BusCore::release_places(const SubscriberList& list, const DurableEvent& event) {

@@ -97,14 +97,7 @@ void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryH
         successor->identity.event_type != subscriber.identity.event_type) {
       continue;
     }
-    journal_->exclusively([&](std::int64_t) {
-      Backlog& backlog = successor->backlog;
-      const std::int64_t id = owed.event->id;
-      backlog.next = backlog.active.load() ? std::min(backlog.next, id) : id;
-      backlog.until = successor->queued ? INT64_MAX : std::max(backlog.until, id + 1);
-      backlog.active.store(true);
-    });
-    successor->queue.set_backlog(true);
+    journal_->exclusively([&](std::int64_t) { leave_to_journal(*successor, owed.event->id); });
     request_refill();
   }
 }
