@@ -146,23 +146,28 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   }
   journal_->end_reading();
   const bool caught_up = rows.size() < limit;
-  return advance(*subscriber, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1, caught_up);
+  return advance(*subscriber, next, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1,
+                 caught_up);
 }
 
 /// Notes how far the backlog was read, and ends it when there can be no more of it.
-bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
+bool BusCore::advance(Subscriber& subscriber, std::int64_t from, std::int64_t next, bool caught_up) {
   bool ended = false;
   bool all_committed = false;
   journal_->exclusively([&](std::int64_t next_id) {
+    // Gone back meanwhile, for a delivery that was left to the journal: that is read first.
+    if (subscriber.backlog.next < from) {
+      caught_up = false;
+      return;
+    }
     subscriber.backlog.next = next;
     all_committed = next >= next_id;
     ended = caught_up && next >= std::min(next_id, subscriber.backlog.until);
-    if (ended) subscriber.backlog.active.store(false);
-  });
-  if (ended) {
+    if (!ended) return;
+    subscriber.backlog.active.store(false);
     subscriber.queue.set_backlog(false);
-    return false;
-  }
+  });
+  if (ended) return false;
   if (!caught_up) return true;
   if (!all_committed) {
     refill_wanted_.store(true);
