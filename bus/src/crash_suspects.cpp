@@ -26,6 +26,7 @@ void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
     ++row.delivery.crashes;
     row.delivery.attempts.push_back(crash_attempt(clock_.now()));
     row.delivery.failed_at = clock_.now();
+    row.delivery.next_attempt_at.reset();  // that attempt was under way when the process died
     journal_->change(row.delivery);
     journal_->flush();
   }

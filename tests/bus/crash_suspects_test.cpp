@@ -81,6 +81,30 @@ TEST_F(CrashSuspectsTest, ACrashAloneCountsAndTheLastOneMakesALetter) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(CrashSuspectsTest, WhatHasCrashedWaitsForNoEarlierRetry) {
+  leave_owed(1);
+  const Timestamp failed_at = clock_->now();
+  JournalBatch failure;
+  failure.changed.push_back({.journal_id = 1,
+                             .handler = "handler",
+                             .attempts_made = 1,
+                             .failed_at = failed_at,
+                             .next_attempt_at = failed_at + 1min});
+  journal_->commit(failure);
+  clock_->set_wall(failed_at - 48h);
+  {
+    journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
+    Bus bus(durable());
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
+}
+
 TEST_F(CrashSuspectsTest, BystandersOfACrashAreNeverCounted) {
   leave_owed(2);
   for (int crash = 0; crash < 10; ++crash) {
