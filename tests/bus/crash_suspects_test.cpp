@@ -85,11 +85,12 @@ TEST_F(CrashSuspectsTest, WhatHasCrashedWaitsForNoEarlierRetry) {
   leave_owed(1);
   const Timestamp failed_at = clock_->now();
   JournalBatch failure;
-  failure.changed.push_back({.journal_id = 1,
-                             .handler = "handler",
-                             .attempts_made = 1,
-                             .failed_at = failed_at,
-                             .next_attempt_at = failed_at + 1min});
+  JournalDelivery& delivery = failure.changed.emplace_back();
+  delivery.journal_id = 1;
+  delivery.handler = "handler";
+  delivery.attempts_made = 1;
+  delivery.failed_at = failed_at;
+  delivery.next_attempt_at = failed_at + 1min;
   journal_->commit(failure);
   clock_->set_wall(failed_at - 48h);
   {
