@@ -76,6 +76,7 @@ PublishResult BusCore::publish_named(const Payload& payload, const PublishOption
 /// One clock read, one id, no text and no allocation, unless the options ask for more.
 Metadata BusCore::stamp(const PublishOptions& options) const {
   Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first
+  metadata.source = Text::borrow(source_);  // before any call: the compiler still knows that there is none yet
   metadata.published_at = clock_.now();
   metadata.event_id = ids_.next(metadata.published_at);
   if (ambient_frame != nullptr) {
@@ -83,48 +84,67 @@ Metadata BusCore::stamp(const PublishOptions& options) const {
   } else {
     metadata.correlation_id = CorrelationId(metadata.event_id);
   }
-  metadata.source = Text::borrow(source_);
   if (&options != &kNoPublishOptions) apply(options, metadata);
   return metadata;
 }
 
 /// Runs an inline handler. Inlined by force: as a call of its own it would cost more than all it does for a
 /// handler that returns. What happens rarely is therefore kept out of it.
+template <BusCore::Loop kLoop>
 [[gnu::always_inline]] inline void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& entry,
                                                            PayloadForms& forms, DeliveryFrame& frame,
-                                                           DispatchGuard& guard, bool debug,
-                                                           PublishResult& result) {
+                                                           DispatchGuard& guard, PublishResult& result) {
   Subscriber& subscriber = *entry;
   frame.turn_to(subscriber);
-  if (!guard.enter(subscriber)) [[unlikely]]
+  if (!guard.enter<kLoop == Loop::Plain>(subscriber)) [[unlikely]]
     return inline_refused(entry, forms, frame, result);
   Instant began{};
-  if (subscriber.timed.load(std::memory_order_relaxed) || debug) [[unlikely]]
-    began = clock_.monotonic_now();
-  const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
-  if (auto failure = run_handler(subscriber, forms, frame.context())) [[unlikely]] {
+  if (auto failure = attempt_inline<kLoop>(subscriber, forms, frame, began)) [[unlikely]] {
     Delivery delivery;
     inline_failed(entry, forms, frame, delivery, std::move(failure), began, result);
     frame.set_attempt(1);
   } else {
     ++result.handled;
-    if (began != Instant{}) [[unlikely]]
-      attempt_succeeded(subscriber, frame.context(), began);
+    if (kLoop == Loop::Watched && began != Instant{}) attempt_succeeded(subscriber, frame.context(), began);
   }
-  if (guard.leave(subscriber)) [[unlikely]]
+  if (guard.leave<kLoop == Loop::Plain>(subscriber)) [[unlikely]]
     left_closed(subscriber);
 }
 
-/// The way of most publishes, and the library's hottest loop: what only queues need is kept out of it.
+/// Sets `began` if the attempt is timed.
+template <BusCore::Loop kLoop>
+[[gnu::always_inline]] inline std::unique_ptr<Failure> BusCore::attempt_inline(const Subscriber& subscriber,
+                                                                               PayloadForms& forms,
+                                                                               const DeliveryFrame& frame,
+                                                                               Instant& began) {
+  if constexpr (kLoop == Loop::Plain) return run_handler(subscriber, forms, frame.context());
+  if (subscriber.timed.load(std::memory_order_relaxed) || log_.debug()) began = clock_.monotonic_now();
+  const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
+  return run_handler(subscriber, forms, frame.context());
+}
+
+[[gnu::noinline]] void BusCore::deliver_watched(const std::shared_ptr<Subscriber>& subscriber,
+                                                PayloadForms& forms, DeliveryFrame& frame,
+                                                DispatchGuard& guard, PublishResult& result) {
+  deliver_inline<Loop::Watched>(subscriber, forms, frame, guard, result);
+}
+
+/// The way of most publishes, and the library's hottest loop: what only queues need is kept out of it, and so
+/// is what only some buses need.
 [[gnu::always_inline]] inline void BusCore::deliver_all_inline(const SubscriberList& list,
                                                                const Payload& payload,
                                                                const Metadata& metadata, DispatchGuard& guard,
                                                                PublishResult& result) {
   PayloadForms forms(payload);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
-  const bool debug = log_.debug();
-  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers)
-    deliver_inline(subscriber, forms, frame, guard, debug, result);
+  const bool plain = guard.others_fence() && crash_slots_.empty() && !log_.debug();
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
+    if (!plain || subscriber->timed.load(std::memory_order_relaxed)) [[unlikely]] {
+      deliver_watched(subscriber, forms, frame, guard, result);
+    } else {
+      deliver_inline<Loop::Plain>(subscriber, forms, frame, guard, result);
+    }
+  }
 }
 
 PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options) {
@@ -132,6 +152,13 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
   const Durability durability = options.durability.value_or(options_.durability);
   if (durability != Durability::None || !options.idempotency_key.empty()) [[unlikely]]
     return publish_durably({&payload, 1}, topic, options, durability).front();
+  return dispatch_in_memory(payload, topic, options);
+}
+
+/// Apart from what is durable, so that its one result is made where the publisher wants it.
+[[gnu::always_inline]] inline PublishResult BusCore::dispatch_in_memory(const Payload& payload,
+                                                                        const Topic& topic,
+                                                                        const PublishOptions& options) {
   DispatchGuard guard(*this);
   const SubscriberList& list = guard.protect(topic.list);
   if (!accepting_.load()) [[unlikely]]
@@ -159,11 +186,10 @@ void BusCore::deliver_with_queues(const SubscriberList& list, const Payload& pay
   PayloadForms forms(payload);
   QueuedPart queued = prepare_queued(list, forms, metadata, guard);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
-  const bool debug = log_.debug();
   std::size_t queued_index = 0;
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     if (!subscriber->queued) {
-      deliver_inline(subscriber, forms, frame, guard, debug, result);
+      deliver_watched(subscriber, forms, frame, guard, result);
       continue;
     }
     std::optional<std::string> key;

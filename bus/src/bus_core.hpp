@@ -91,6 +91,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   // bus_core.cpp
   [[noreturn]] static void throw_forked();
   PublishResult dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options);
+  PublishResult dispatch_in_memory(const Payload& payload, const Topic& topic, const PublishOptions& options);
   [[nodiscard]] Metadata stamp(const PublishOptions& options) const;
   void nobody_subscribes(const Payload& payload, const Metadata& metadata, PublishResult& result);
   bool first_warning(std::string_view event_type);
@@ -109,8 +110,17 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void wait_or_refuse(Subscriber& full);
   void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
                std::optional<std::string> key, PublishResult& result);
+  /// How handlers are run one after the other. Plain: nobody wants to know when an attempt begins, no journal
+  /// keeps what runs, and others fence.
+  enum class Loop { Plain, Watched };
+  template <Loop kLoop>
   void deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms, DeliveryFrame& frame,
-                      DispatchGuard& guard, bool debug, PublishResult& result);
+                      DispatchGuard& guard, PublishResult& result);
+  template <Loop kLoop>
+  std::unique_ptr<Failure> attempt_inline(const Subscriber& subscriber, PayloadForms& forms,
+                                          const DeliveryFrame& frame, Instant& began);
+  void deliver_watched(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                       DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
   void inline_refused(const std::shared_ptr<Subscriber>& subscriber, const PayloadForms& forms,
                       const DeliveryFrame& frame, PublishResult& result);
   void inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,

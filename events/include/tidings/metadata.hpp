@@ -49,7 +49,7 @@ class Text {
   /// Leaves `other` empty. Taking what is borrowed touches neither string but for clearing it.
   void take(Text& other) noexcept {
     if (other.owned_.empty()) {
-      owned_.clear();
+      if (!owned_.empty()) owned_.clear();
       view_ = other.view_;
     } else {
       owned_ = std::move(other.owned_);
