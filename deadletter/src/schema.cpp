@@ -194,14 +194,15 @@ constexpr const char* kFillCauses =
     "dead_letters"
     " WHERE reprocessed_at IS NULL GROUP BY error_fingerprint, event_type, handler, service";
 
-/// SQL of a trigger's step for the row `row` (`new` or `old`).
+/// SQL of a trigger's step for the row `row` (`new` or `old`). Not one upsert with DO UPDATE: for the sake of
+/// that SQLite keeps a copy of every page that the statement changes.
 std::string count_up(const std::string& row) {
   const std::string values =
       row + ".error_fingerprint, " + row + ".event_type, " + row + ".handler, " + row + ".service";
-  const std::string key = " (error_fingerprint, event_type, handler, service) = (" + values + ")";
-  return "INSERT INTO tidings_causes SELECT " + values +
-         ", 0 WHERE NOT EXISTS (SELECT 1 FROM tidings_causes WHERE" + key +
-         "); UPDATE tidings_causes SET unresolved = unresolved + 1 WHERE" + key + ";";
+  return "INSERT INTO tidings_causes VALUES (" + values +
+         ", 0) ON CONFLICT DO NOTHING; UPDATE tidings_causes SET unresolved = unresolved + 1 WHERE "
+         "(error_fingerprint, event_type, handler, service) = (" +
+         values + ");";
 }
 
 std::string count_down(const std::string& row) {
