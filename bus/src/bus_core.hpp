@@ -214,7 +214,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void refill_if_low(const Subscriber& subscriber);
   void refill_backlogs();
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
-  bool advance(Subscriber& subscriber, std::int64_t from, std::int64_t next, bool caught_up);
+  bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
   std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row);
   bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
   void run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);

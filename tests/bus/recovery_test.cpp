@@ -274,6 +274,54 @@ TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatH
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+/// A delivery goes back to the journal just while that is read.
+class BacklogRaceTest : public RecoveryTest {
+ protected:
+  /// Order 1 fails in a handler whose subscription is gone, while the successor, with a queue for so many, is
+  /// reading order 2 back and may not get on.
+  void fail_at_one_while_two_is_read(std::size_t capacity) {
+    Gate reading;
+    std::binary_semaphore both_queued(0);
+    BusOptions how = durable();
+    how.workers = 1;
+    Bus bus(how);
+    // Comes after the failure, on the only worker.
+    auto last = bus.subscribe<OrderShipped>("last", [&](const OrderShipped&) { reading.open(); },
+                                            {.dispatch = Dispatch::Queued});
+    const SubscribeOptions<OrderPlaced> keyed{
+        .dispatch = Dispatch::Queued, .queue_capacity = capacity, .ordering_key = [&](const auto& event) {
+          if (event.order_id == 2) reading.pass();
+          return std::to_string(event.order_id);
+        }};
+    Subscription next;
+    Subscription leaving;
+    const auto fails = [&](const OrderPlaced&) {
+      both_queued.acquire();
+      leaving.reset();
+      next = bus.subscribe<OrderPlaced>("handler", sees(), keyed);
+      reading.await_arrival();
+      throw std::runtime_error("failed after its successor came");
+    };
+    leaving = bus.subscribe<OrderPlaced>("handler", fails, queued());
+    for (int order = 1; order <= 2; ++order) bus.publish(OrderPlaced{order});
+    bus.publish(OrderShipped{3}, {.durability = Durability::None});
+    both_queued.release();
+    EXPECT_TRUE(bus.wait_idle(kLong));
+  }
+};
+
+TEST_F(BacklogRaceTest, WhatIsLeftBehindThePlaceThatIsReadIsDelivered) {
+  fail_at_one_while_two_is_read(1);  // order 1 has been read, and passed over as it ran
+  EXPECT_THAT(seen_.orders(), ::testing::UnorderedElementsAre(1, 2));
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(BacklogRaceTest, WhatIsLeftAmongThatWhichIsReadIsDelivered) {
+  fail_at_one_while_two_is_read(2);  // both are read at once
+  EXPECT_THAT(seen_.orders(), ::testing::UnorderedElementsAre(1, 2));
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
 TEST_F(RecoveryTest, WhatHasNoOrderingKeyAnyMoreIsALetterAndTheOthersGoOn) {
   leave_owed(3);
   Bus bus(durable());
