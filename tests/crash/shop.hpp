@@ -97,6 +97,8 @@ class Shop {
 
  private:
   void run(const Life& life) const;
+  /// What keeps the bus from being idle, for whoever reads that it was not.
+  [[nodiscard]] std::string still_owed(const Bus& bus) const;
   void publish(Bus& bus, const Life& life) const;
   void publish_in_transactions(Bus& bus, const Life& life) const;
   void note(std::string_view what, std::string_view handler, std::int64_t order) const;
