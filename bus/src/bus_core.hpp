@@ -141,7 +141,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                  std::unique_ptr<Failure> failure, Instant began);
   void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
   /// Makes the failed attempt known to the journal, before the next one may begin.
-  void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at);
+  void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt);
   /// Whether the journal knows of the attempts so far.
   [[nodiscard]] bool recorded(const Delivery& delivery);
   /// Fills in what a letter says of its error, from its last attempt or its reason.
