@@ -23,11 +23,11 @@ class DurablePublishTest : public DurableTest {
   Seen seen_;
 };
 
-struct Secret {
-  static constexpr std::string_view event_type = "shop.secret";
+struct Unkept {
+  static constexpr std::string_view event_type = "shop.unkept";
   static constexpr bool store_payload = false;
   std::string word{};
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Secret, word)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Unkept, word)
 };
 
 struct Broken {
@@ -65,6 +65,21 @@ TEST_F(DurablePublishTest, SyncsOnlyForPowerLoss) {
   EXPECT_EQ(journal_->synced(), 1U);
 }
 
+TEST_F(DurablePublishTest, ForPowerLossIsSyncedWhateverItSharesACommitWith) {
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
+  std::vector<std::jthread> publishers;
+  for (int publisher = 0; publisher < 8; ++publisher) {
+    publishers.emplace_back([&, publisher] {
+      const auto level = publisher % 2 == 0 ? Durability::PowerLoss : Durability::ProcessCrash;
+      for (int i = 0; i < 100; ++i) {
+        const auto result = bus.publish(OrderPlaced{i}, {.durability = level});
+        if (level == Durability::PowerLoss) EXPECT_TRUE(journal_->is_synced(result.event_id));
+      }
+    });
+  }
+}
+
 TEST_F(DurablePublishTest, OfNoDurabilityStaysOutOfTheJournal) {
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
@@ -97,11 +112,22 @@ TEST_F(DurablePublishTest, ASecondBusIsRefusedTheJournal) {
   EXPECT_NO_THROW(Bus third(without));
 }
 
+TEST_F(DurablePublishTest, NeedsTheJournalFromStartToEndAndWaitsForItAsLongAsIsSaid) {
+  BusOptions patient = durable();
+  patient.owner_wait = std::chrono::seconds(3);
+  {
+    Bus bus(patient);
+    EXPECT_EQ(journal_->owner_wait(), std::chrono::seconds(3));
+    EXPECT_FALSE(journal_->released_cleanly());
+  }
+  EXPECT_TRUE(journal_->released_cleanly());
+}
+
 TEST_F(DurablePublishTest, ThatCannotBeEncodedIsRefusedAndDeliversNothing) {
   Bus bus(durable());
-  auto secrets = bus.subscribe<Secret>("handler", [&](const Secret&) { seen_.add(1); });
+  auto secrets = bus.subscribe<Unkept>("handler", [&](const Unkept&) { seen_.add(1); });
   auto broken = bus.subscribe<Broken>("handler", [&](const Broken&) { seen_.add(2); });
-  EXPECT_EQ(error_code_of([&] { bus.publish(Secret{"x"}); }), ErrorCode::NotEncodable);
+  EXPECT_EQ(error_code_of([&] { bus.publish(Unkept{"x"}); }), ErrorCode::NotEncodable);
   EXPECT_EQ(error_code_of([&] { bus.publish(Broken{}); }), ErrorCode::NotEncodable);
   EXPECT_THAT(seen_.orders(), IsEmpty());
   EXPECT_EQ(journal_->commits(), 0U);

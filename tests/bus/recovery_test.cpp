@@ -107,10 +107,31 @@ TEST_F(RecoveryTest, GoesOnCountingAttemptsAndHonoursTheBackoff) {
       retried);
   advance(5h);
   clock_->await_waiter();
-  EXPECT_THAT(attempts, IsEmpty());
+  EXPECT_EQ(bus.snapshot().handlers.at(0).waiting, 1U);
   advance(10h);
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(attempts, ElementsAre(2));
+}
+
+TEST_F(RecoveryTest, WaitsForARetryNoLongerThanItHadToWhateverTheWallClockSays) {
+  leave_owed(1);
+  const Timestamp failed_at = clock_->now();
+  JournalBatch failure;
+  failure.changed.push_back({.journal_id = 1,
+                             .handler = "handler",
+                             .attempts_made = 1,
+                             .failed_at = failed_at,
+                             .next_attempt_at = failed_at + 1min});
+  journal_->commit(failure);
+  clock_->set_wall(failed_at - 48h);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  advance(59s);
+  clock_->await_waiter();
+  EXPECT_EQ(bus.snapshot().handlers.at(0).waiting, 1U);
+  advance(1s);
+  EXPECT_TRUE(bus.wait_idle(100ms));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
 }
 
 TEST_F(RecoveryTest, OneHandlerAlreadyDoneDoesNotRunAgain) {
@@ -245,6 +266,20 @@ TEST_F(RecoveryTest, ResettingASubscriptionLeavesItsDeliveriesForTheNextOfThatNa
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(RecoveryTest, WhatAnInlineHandlerFailsAtWhoseSubscriptionIsGoneStaysOwed) {
+  Bus bus(durable());
+  Subscription leaving;
+  leaving = bus.subscribe<OrderPlaced>("handler", [&](const OrderPlaced&) {
+    leaving.reset();
+    throw std::runtime_error("failed after it had left");
+  });
+  EXPECT_EQ(bus.publish(OrderPlaced{1}).scheduled, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(journal_->events(), 1U);
+  EXPECT_EQ(journal_->known(1, "handler").attempts_made, 1U);
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+}
+
 TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatHadReadPastIt) {
   Gate successor_saw_two;
   std::binary_semaphore successor_saw_one(0);
@@ -271,54 +306,6 @@ TEST_F(RecoveryTest, WhatAClosedSubscriptionFailedAtGoesToTheNextOfThatNameThatH
   EXPECT_TRUE(successor_saw_one.try_acquire_for(kLong));
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(seen_.orders(), ElementsAre(2, 1));
-  EXPECT_EQ(journal_->events(), 0U);
-}
-
-/// A delivery goes back to the journal just while that is read.
-class BacklogRaceTest : public RecoveryTest {
- protected:
-  /// Order 1 fails in a handler whose subscription is gone, while the successor, with a queue for so many, is
-  /// reading order 2 back and may not get on.
-  void fail_at_one_while_two_is_read(std::size_t capacity) {
-    Gate reading;
-    std::binary_semaphore both_queued(0);
-    BusOptions how = durable();
-    how.workers = 1;
-    Bus bus(how);
-    // Comes after the failure, on the only worker.
-    auto last = bus.subscribe<OrderShipped>("last", [&](const OrderShipped&) { reading.open(); },
-                                            {.dispatch = Dispatch::Queued});
-    const SubscribeOptions<OrderPlaced> keyed{
-        .dispatch = Dispatch::Queued, .queue_capacity = capacity, .ordering_key = [&](const auto& event) {
-          if (event.order_id == 2) reading.pass();
-          return std::to_string(event.order_id);
-        }};
-    Subscription next;
-    Subscription leaving;
-    const auto fails = [&](const OrderPlaced&) {
-      both_queued.acquire();
-      leaving.reset();
-      next = bus.subscribe<OrderPlaced>("handler", sees(), keyed);
-      reading.await_arrival();
-      throw std::runtime_error("failed after its successor came");
-    };
-    leaving = bus.subscribe<OrderPlaced>("handler", fails, queued());
-    for (int order = 1; order <= 2; ++order) bus.publish(OrderPlaced{order});
-    bus.publish(OrderShipped{3}, {.durability = Durability::None});
-    both_queued.release();
-    EXPECT_TRUE(bus.wait_idle(kLong));
-  }
-};
-
-TEST_F(BacklogRaceTest, WhatIsLeftBehindThePlaceThatIsReadIsDelivered) {
-  fail_at_one_while_two_is_read(1);  // order 1 has been read, and passed over as it ran
-  EXPECT_THAT(seen_.orders(), ::testing::UnorderedElementsAre(1, 2));
-  EXPECT_EQ(journal_->events(), 0U);
-}
-
-TEST_F(BacklogRaceTest, WhatIsLeftAmongThatWhichIsReadIsDelivered) {
-  fail_at_one_while_two_is_read(2);  // both are read at once
-  EXPECT_THAT(seen_.orders(), ::testing::UnorderedElementsAre(1, 2));
   EXPECT_EQ(journal_->events(), 0U);
 }
 

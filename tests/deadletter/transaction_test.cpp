@@ -231,6 +231,8 @@ TEST_F(HandlerTransactionTest, InDoubtAtTheLastAttemptBecomesALetterWithoutEffec
                                               },
                                               {.retry = {.max_attempts = 1}});
     EXPECT_EQ(bus.publish(Placed{1}).dead, 1U);
+    // Of the commit that failed, of what is known of the attempt, and of the letter.
+    EXPECT_EQ(faults::FaultyVfs::instance().calls(), 3);
     ::_exit(HasFailure() ? 1 : 0);
     return false;
   })));
