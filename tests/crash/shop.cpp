@@ -147,6 +147,7 @@ void Shop::run(const Life& life) const {
                                    {.dispatch = Dispatch::Queued});
   if (life.redrives) bus.redrive({});
   publish(bus, life);
+  if (life.stops) return static_cast<void>(bus.stop(0ms));
   if (!bus.wait_idle(kLong)) throw std::runtime_error("the bus did not become idle; " + still_owed(bus));
 }
 

@@ -51,6 +51,8 @@ enum class Publishing : std::uint8_t {
 struct Life {
   std::vector<Order> orders = {};
   Publishing publishing = Publishing::OneByOne;
+  /// Stops at once after publishing, whatever is left.
+  bool stops = false;
   /// Asks for all letters to be delivered again.
   bool redrives = false;
   Durability durability = Durability::ProcessCrash;
