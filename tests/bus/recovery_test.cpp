@@ -220,6 +220,7 @@ TEST_F(RecoveryTest, AStopLeavesWhatIsOwedInTheJournal) {
       queued());
   for (int order = 1; order <= 3; ++order) bus.publish(OrderPlaced{order});
   gate.await_arrival();
+  while (bus.snapshot().handlers.at(0).queued < 2) std::this_thread::yield();  // read back, if they had to be
   const auto report = bus.stop(0ms);
   EXPECT_EQ(report.left_in_journal, 2U);
   EXPECT_EQ(report.settled_as_letters, 0U);
