@@ -107,7 +107,7 @@ class BacklogRaceTest : public BacklogTest {
   /// reading order 2 back and may not get on.
   void fail_at_one_while_two_is_read(std::size_t capacity) {
     Gate reading;
-    std::binary_semaphore both_queued(0);
+    Gate first;
     Bus bus(with_workers(1));
     // Comes after the failure, on the only worker.
     auto last = bus.subscribe<OrderShipped>("last", [&](const OrderShipped&) { reading.open(); },
@@ -120,7 +120,7 @@ class BacklogRaceTest : public BacklogTest {
     Subscription next;
     Subscription leaving;
     const auto fails = [&](const OrderPlaced&) {
-      both_queued.acquire();
+      first.pass();
       leaving.reset();
       next = bus.subscribe<OrderPlaced>("handler", sees(), keyed);
       reading.await_arrival();
@@ -128,8 +128,9 @@ class BacklogRaceTest : public BacklogTest {
     };
     leaving = bus.subscribe<OrderPlaced>("handler", fails, queued());
     for (int order = 1; order <= 2; ++order) bus.publish(OrderPlaced{order});
+    first.await_arrival();
     bus.publish(OrderShipped{3}, {.durability = Durability::None});
-    both_queued.release();
+    first.open();
     EXPECT_TRUE(bus.wait_idle(kLong));
   }
 };
