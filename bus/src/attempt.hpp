@@ -23,6 +23,8 @@ struct Failure {
   std::optional<Reason> final_reason;
   /// The handler's own wish, in the place of the policy's backoff.
   std::optional<std::chrono::milliseconds> retry_after;
+  /// The handler returned, and its transaction may have been committed all the same.
+  bool in_doubt = false;
 };
 
 /// An event in the forms that its handlers want: each is made when first asked for. Lives as long as the
@@ -67,6 +69,10 @@ class PayloadForms {
   std::unique_ptr<Conversions> conversions_;
 };
 
+[[nodiscard]] inline std::chrono::microseconds microseconds(Instant::duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration);
+}
+
 /// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
 [[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
 
@@ -82,7 +88,9 @@ class PayloadForms {
     return nullptr;
   } catch (...) {
     if (transaction != nullptr) transaction->roll_back();
-    return describe_current_exception(subscriber.options.retry);
+    auto failure = describe_current_exception(subscriber.options.retry);
+    failure->in_doubt = transaction != nullptr && transaction->in_doubt();
+    return failure;
   }
 }
 

@@ -151,7 +151,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                  std::unique_ptr<Failure> failure, Instant began);
   void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
   /// Makes the failed attempt known to the journal, before the next one may begin.
-  void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at);
+  void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt);
   /// Whether the journal knows of the attempts so far.
   [[nodiscard]] bool recorded(const Delivery& delivery);
   /// Fills in what a letter says of its error, from its last attempt or its reason.
@@ -224,7 +224,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void refill_if_low(const Subscriber& subscriber);
   void refill_backlogs();
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
-  bool advance(Subscriber& subscriber, std::int64_t from, std::int64_t next, bool caught_up);
+  bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
   std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row);
   bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
   void run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);

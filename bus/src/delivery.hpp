@@ -27,6 +27,8 @@ struct DeliveryState {
   OwedDeliveryHandle owed;
   /// Until then the journal does not know of the last failed attempt.
   std::uint64_t recorded_at = 0;
+  /// What it is to be a letter of as soon as the journal knows.
+  std::optional<Reason> dead_of = {};
   /// It was running when the process died: no other durable delivery runs until it has returned.
   bool suspect = false;
   /// Set for the redrive of a letter, which takes the place of the event.
@@ -43,6 +45,8 @@ struct Delivery {
     return *state;
   }
   [[nodiscard]] ClaimedLetter* redrive() const noexcept { return state ? state->redrive.get() : nullptr; }
+  /// Whether it only waits for the journal to know of its last attempt.
+  [[nodiscard]] bool gave_up() const noexcept { return state && state->dead_of; }
   [[nodiscard]] const std::string* ordering_key() const noexcept {
     return state && state->ordering_key ? &*state->ordering_key : nullptr;
   }

@@ -27,10 +27,6 @@ std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> ti
   return first;
 }
 
-std::chrono::microseconds microseconds(Instant::duration duration) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(duration);
-}
-
 EncodedData encode_payload(const Payload& payload) {
   if (!payload.type->store_payload) {
     return {"", DataEncoding::None,
@@ -99,7 +95,7 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
   const Attempt attempt{wall - duration, duration, failure.error_type, failure.error_message};
   append_attempt(state.attempts, attempt);
   Verdict verdict = decide(subscriber, state, failure, now);
-  if (state.owed) record_failure(state, verdict, wall);
+  if (state.owed) record_failure(state, verdict, wall, failure.in_doubt);
   const bool retried = verdict.end != End::Dead;
   log_.failed(context, attempt,
               error_fingerprint(context.handler(), attempt.error_type, attempt.error_message),
@@ -109,12 +105,17 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
   return verdict;
 }
 
-void BusCore::record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at) {
-  if (verdict.end == End::Dead && verdict.reason != Reason::Shutdown) return;  // the letter says it all
+/// A commit in doubt is known not to have happened once another one is on the disk in its place. Until then
+/// its delivery is no letter: that could be kept elsewhere, and the commit be found after a restart.
+void BusCore::record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt) {
+  const bool dead = verdict.end == End::Dead && verdict.reason != Reason::Shutdown;
+  if (dead && !in_doubt) return;  // the letter says it all
   const auto next = verdict.end == End::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
   kill_point("attempt.failed");
-  state.recorded_at = journal_->failed(state.owed, state.attempts_made, state.attempts, failed_at, next);
-  if (verdict.end != End::RetryNow || journal_->wait_recorded(state.recorded_at)) return;
+  state.recorded_at =
+      journal_->failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
+  if ((verdict.end != End::RetryNow && !dead) || journal_->wait_recorded(state.recorded_at)) return;
+  if (dead) state.dead_of = verdict.reason;
   verdict = {End::RetryLater, kRecordAgain};
 }
 
@@ -286,8 +287,9 @@ void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
 void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                            DispatchGuard& guard) {
   if (delivery.redrive() != nullptr) return run_redrive(subscriber, delivery, guard);
-  const Verdict verdict = recorded(delivery) ? run_attempts(*subscriber, delivery, guard)
-                                             : Verdict{End::RetryLater, kRecordAgain};
+  const Verdict verdict = !recorded(delivery)  ? Verdict{End::RetryLater, kRecordAgain}
+                          : delivery.gave_up() ? Verdict{End::Dead, {}, *delivery.state->dead_of}
+                                               : run_attempts(*subscriber, delivery, guard);
   std::optional<Reason> dead_of;
   if (verdict.end == End::RetryLater) {
     if (retry_later(subscriber, delivery, verdict.delay)) return;

@@ -205,6 +205,7 @@ void BusCore::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
     subscriber.queue.set_backlog(true);
   }
   backlog.next = std::min(backlog.next, id);
+  backlog.left_meanwhile = std::min(backlog.left_meanwhile, id);
   backlog.until = subscriber.queued ? INT64_MAX : std::max(backlog.until, id + 1);
 }
 

@@ -21,10 +21,6 @@ constexpr std::chrono::milliseconds kLong{100};
 /// The innermost that the thread has open.
 thread_local constinit HandlerTransaction* innermost = nullptr;
 
-std::chrono::microseconds microseconds(Instant::duration duration) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(duration);
-}
-
 }  // namespace
 
 DeliveryTransaction& open_transaction(const EventContext& context) {
@@ -92,15 +88,21 @@ DeliveryTransaction& HandlerTransaction::open(const EventContext& context) {
 void HandlerTransaction::commit() {
   if (!transaction_) return;
   kill_point("transaction.handled");
-  if (letter_ != nullptr) {
-    settle_letter();
-  } else {
-    core_.journal_->handled_in(*owed_, *transaction_);
-    *owed_ = {};
+  try {
+    end_delivery();
+  } catch (const Error& error) {
+    in_doubt_ = error.code() == ErrorCode::InDoubt;
+    throw;
   }
   committed_ = true;
   kill_point("transaction.committed");
   end();
+}
+
+void HandlerTransaction::end_delivery() {
+  if (letter_ != nullptr) return settle_letter();
+  core_.journal_->handled_in(*owed_, *transaction_);
+  *owed_ = {};
 }
 
 void HandlerTransaction::settle_letter() {

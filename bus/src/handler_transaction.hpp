@@ -44,8 +44,11 @@ class HandlerTransaction {
   void commit();
   void roll_back() noexcept;
   [[nodiscard]] bool committed() const noexcept { return committed_; }
+  /// Nobody knows whether it was.
+  [[nodiscard]] bool in_doubt() const noexcept { return in_doubt_; }
 
  private:
+  void end_delivery();
   void settle_letter();
   void end() noexcept;
 
@@ -59,6 +62,7 @@ class HandlerTransaction {
   Instant asked_at_{};
   Instant began_at_{};
   bool committed_ = false;
+  bool in_doubt_ = false;
 };
 
 }  // namespace tidings::detail

@@ -50,6 +50,7 @@ JournalWriter::Group JournalWriter::take_group() {
   group.requests.assign(requests_.begin(), requests_.begin() + count);
   requests_.erase(requests_.begin(), requests_.begin() + count);
   group.events = std::exchange(dirty_, {});
+  group.synced = std::exchange(dirty_synced_, false);
   group.letters = std::exchange(waiting_letters_, {});
   group.facts = std::exchange(facts_, {});
   group.ticket = tickets_;
@@ -57,6 +58,7 @@ JournalWriter::Group JournalWriter::take_group() {
   if (!group.requests.empty()) appending_ = group.requests.front()->append.id;
 
   JournalBatch& batch = group.batch;
+  batch.synced = group.synced;
   batch.appended.reserve(group.requests.size());
   for (const Request* request : group.requests) {
     batch.appended.push_back(request->append);
@@ -164,6 +166,7 @@ void JournalWriter::split(Group& group) {
 }
 
 void JournalWriter::put_back(Group& group) {
+  dirty_synced_ = dirty_synced_ || group.synced;
   for (const auto& event : group.events) {
     event->in_commit = false;
     for (OwedEvent::Part& part : event->parts) part.changed = part.done || part.attempts_made > 0;

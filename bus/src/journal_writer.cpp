@@ -227,7 +227,7 @@ void JournalWriter::handled_in(const OwedDeliveryHandle& delivery, DeliveryTrans
 
 std::uint64_t JournalWriter::failed(const OwedDeliveryHandle& delivery, std::uint32_t attempts_made,
                                     const std::vector<Attempt>& attempts, Timestamp failed_at,
-                                    std::optional<Timestamp> next_attempt_at) {
+                                    std::optional<Timestamp> next_attempt_at, bool synced) {
   bool wake = false;
   std::uint64_t ticket = 0;
   {
@@ -239,6 +239,7 @@ std::uint64_t JournalWriter::failed(const OwedDeliveryHandle& delivery, std::uin
     part.next_attempt_at = next_attempt_at;
     part.changed = true;
     mark_dirty(delivery.event);
+    dirty_synced_ = dirty_synced_ || synced;
     ticket = tickets_;
     wake = arm();
   }

@@ -84,10 +84,10 @@ class JournalWriter {
   /// The delivery was handled, and its end is committed in that transaction. Throws what its commit throws,
   /// and then nothing has changed.
   void handled_in(const OwedDeliveryHandle& delivery, DeliveryTransaction& transaction);
-  /// An attempt failed. Returns a ticket for wait_recorded.
+  /// An attempt failed; `synced` if that is to survive a power cut. Returns a ticket for wait_recorded.
   std::uint64_t failed(const OwedDeliveryHandle& delivery, std::uint32_t attempts_made,
                        const std::vector<Attempt>& attempts, Timestamp failed_at,
-                       std::optional<Timestamp> next_attempt_at);
+                       std::optional<Timestamp> next_attempt_at, bool synced = false);
   /// Returns when what the ticket stands for is committed (true), or the database does not take it now.
   [[nodiscard]] bool wait_recorded(std::uint64_t ticket);
   /// How long bury() waits.
@@ -135,6 +135,7 @@ class JournalWriter {
     std::vector<std::shared_ptr<OwedEvent>> events;
     std::vector<DeadLetter> letters;
     std::vector<JournalDelivery> facts;
+    bool synced = false;  // for the sake of `events`
     JournalBatch batch;
     std::uint64_t ticket = 0;
     std::int64_t next_id = 0;
@@ -183,6 +184,8 @@ class JournalWriter {
   std::size_t readers_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::vector<Request*> requests_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<OwedEvent>> dirty_ TIDINGS_GUARDED_BY(mutex_);
+  /// Something in dirty_ is to be synced.
+  bool dirty_synced_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::vector<DeadLetter> waiting_letters_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<JournalDelivery> facts_ TIDINGS_GUARDED_BY(mutex_);
   /// So many of the next requests are committed each by itself: one of them was too large.

@@ -303,10 +303,11 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
     if (journal_ && !journal_->wait_until_recorded(deadline)) return false;
     if (!letters_.wait_until_kept(deadline)) return false;
     if (!redriver_.wait_idle(deadline)) return false;
-    // Nothing came while we looked at one queue after the other: they were all empty at once.
+    // Nothing came while we looked at one queue after the other, nor did a handler subscribe another: they
+    // were all empty at once.
     const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
                                        [](const auto& subscriber) { return subscriber->queue.empty(); });
-    if (all_empty && reservations() == before) return true;
+    if (all_empty && reservations() == before && topics_.all() == subscribers) return true;
   } while (steady_now() < deadline);
   return false;
 }

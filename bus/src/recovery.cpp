@@ -129,6 +129,7 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   journal_->exclusively([&](std::int64_t) {
     next = backlog.next;
     until = backlog.until;
+    backlog.left_meanwhile = Backlog::kNothing;
   });
   const std::int64_t up_to = std::min(journal_->settled_up_to(), until - 1);
   const std::size_t limit = std::min(room, kChunk);
@@ -146,25 +147,23 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   }
   journal_->end_reading();
   const bool caught_up = rows.size() < limit;
-  return advance(*subscriber, next, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1,
-                 caught_up);
+  return advance(*subscriber, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1, caught_up);
 }
 
 /// Notes how far the backlog was read, and ends it when there can be no more of it.
-bool BusCore::advance(Subscriber& subscriber, std::int64_t from, std::int64_t next, bool caught_up) {
+bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
   bool ended = false;
   bool all_committed = false;
   journal_->exclusively([&](std::int64_t next_id) {
-    // Gone back meanwhile, for a delivery that was left to the journal: that is read first.
-    if (subscriber.backlog.next < from) {
-      caught_up = false;
-      return;
-    }
-    subscriber.backlog.next = next;
+    Backlog& backlog = subscriber.backlog;
+    // What was left to the journal meanwhile may have been passed over, being in memory still: it is read
+    // again.
+    caught_up = caught_up && next <= backlog.left_meanwhile;
+    backlog.next = std::min(next, backlog.left_meanwhile);
     all_committed = next >= next_id;
-    ended = caught_up && next >= std::min(next_id, subscriber.backlog.until);
+    ended = caught_up && next >= std::min(next_id, backlog.until);
     if (!ended) return;
-    subscriber.backlog.active.store(false);
+    backlog.active.store(false);
     subscriber.queue.set_backlog(false);
   });
   if (ended) return false;

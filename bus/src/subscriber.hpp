@@ -26,11 +26,15 @@ enum class SubscriberState : std::uint8_t {
 
 /// What a subscriber is owed that the journal alone holds: what a restart left, and what found the queue
 /// full. While it is active, everything from `next` to before `until` comes from the journal, and everything
-/// else straight from publish. `next` and `until` are guarded by the mutex of the JournalWriter.
+/// else straight from publish. All but `active` is guarded by the mutex of the JournalWriter.
 struct Backlog {
+  static constexpr std::int64_t kNothing = INT64_MAX;
+
   std::atomic<bool> active{false};
   std::int64_t next = 1;
   std::int64_t until = 0;
+  /// The first that was left to the journal since its reader last looked at `next`.
+  std::int64_t left_meanwhile = kNothing;
 };
 
 /// One handler's place on a bus: what publish needs to call it, and its queue.

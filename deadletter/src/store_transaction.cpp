@@ -19,6 +19,15 @@ namespace {
 
 constexpr const char* kCannotTransact = "cannot write in a handler's transaction of";
 
+Error handler_in_doubt(const std::filesystem::path& database, const SQLite::Exception& cause) {
+  const int code = cause.getExtendedErrorCode();
+  return unusable("in doubt: an error during the commit of a handler's transaction in", database,
+                  "this process goes on as if it had not happened, but it may be found after a restart, what "
+                  "the handler wrote and its completion together: " +
+                      explain(code, cause.what()),
+                  ErrorCode::InDoubt, code);
+}
+
 /// SQLite does not close a connection whose statements somebody keeps: it goes on being there, for them.
 void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
   static std::mutex mutex;
@@ -198,7 +207,8 @@ void StoreTransaction::commit(const JournalBatch& end) {
     connection_->commit();
   } catch (const SQLite::Exception& error) {
     reusable_ = failure_kind(error.getErrorCode()) != FailureKind::Database;
-    throw unusable("cannot commit a handler's transaction in", owner_.path(), error);
+    if (reusable_) throw unusable("cannot commit a handler's transaction in", owner_.path(), error);
+    throw handler_in_doubt(owner_.path(), error);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <stdexcept>
 
 namespace tidings::test {
 namespace {
@@ -153,6 +154,24 @@ TEST_F(CrashSuspectsTest, AttemptsOccupyACrashSlotWhileTheyRun) {
   EXPECT_TRUE(bus.wait_idle(kLong));
   look();
   EXPECT_THAT(during, IsEmpty());
+}
+
+TEST_F(CrashSuspectsTest, AttemptsOfWorkersAndRetriesOccupyACrashSlot) {
+  Bus bus(durable());
+  std::vector<std::int64_t> during;
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced&, const EventContext& context) {
+        for (const CrashSlot& slot : journal_->crash_slots()) {
+          const auto id = slot.journal_id.load();
+          if (id != 0) during.push_back(id * 10 + context.attempt());
+        }
+        if (context.attempt() == 1) throw std::runtime_error("no");
+      },
+      queued());
+  bus.publish(OrderPlaced{});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(during, ElementsAre(11, 12));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <atomic>
 #include <stdexcept>
 #include <thread>
 
@@ -23,11 +24,11 @@ class DurablePublishTest : public DurableTest {
   Seen seen_;
 };
 
-struct Secret {
-  static constexpr std::string_view event_type = "shop.secret";
+struct Unkept {
+  static constexpr std::string_view event_type = "shop.unkept";
   static constexpr bool store_payload = false;
   std::string word{};
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Secret, word)
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Unkept, word)
 };
 
 struct Broken {
@@ -43,6 +44,22 @@ TEST_F(DurablePublishTest, IsInTheJournalBeforeTheFirstHandlerRuns) {
       bus.subscribe<OrderPlaced>("handler", [&](const OrderPlaced&) { while_running = journal_->events(); });
   EXPECT_EQ(bus.publish(OrderPlaced{}).handled, 1U);
   EXPECT_EQ(while_running, 1U);
+}
+
+TEST_F(DurablePublishTest, IsOwedUntilItsHandlerHasReturned) {
+  Bus bus(durable());
+  std::atomic<int> owed{0};
+  const auto look = [&](const OrderPlaced&, const EventContext& context) {
+    const std::string name(context.handler());
+    bus.publish(OrderShipped{});  // its commit takes what was noted before
+    if (journal_->has(1) && !journal_->known(1, name).done) ++owed;
+  };
+  auto here = bus.subscribe<OrderPlaced>("here", look);
+  auto there = bus.subscribe<OrderPlaced>("there", look, queued());
+  bus.publish(OrderPlaced{});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(owed, 2);
+  EXPECT_EQ(journal_->events(), 0U);
 }
 
 TEST_F(DurablePublishTest, LeavesTheJournalWhenEveryHandlerIsDone) {
@@ -63,6 +80,21 @@ TEST_F(DurablePublishTest, SyncsOnlyForPowerLoss) {
   EXPECT_EQ(journal_->synced(), 0U);
   bus.publish(OrderPlaced{}, {.durability = Durability::PowerLoss});
   EXPECT_EQ(journal_->synced(), 1U);
+}
+
+TEST_F(DurablePublishTest, ForPowerLossIsSyncedWhateverItSharesACommitWith) {
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
+  std::vector<std::jthread> publishers;
+  for (int publisher = 0; publisher < 8; ++publisher) {
+    publishers.emplace_back([&, publisher] {
+      const auto level = publisher % 2 == 0 ? Durability::PowerLoss : Durability::ProcessCrash;
+      for (int i = 0; i < 100; ++i) {
+        const auto result = bus.publish(OrderPlaced{i}, {.durability = level});
+        if (level == Durability::PowerLoss) EXPECT_TRUE(journal_->is_synced(result.event_id));
+      }
+    });
+  }
 }
 
 TEST_F(DurablePublishTest, OfNoDurabilityStaysOutOfTheJournal) {
@@ -97,11 +129,22 @@ TEST_F(DurablePublishTest, ASecondBusIsRefusedTheJournal) {
   EXPECT_NO_THROW(Bus third(without));
 }
 
+TEST_F(DurablePublishTest, NeedsTheJournalFromStartToEndAndWaitsForItAsLongAsIsSaid) {
+  BusOptions patient = durable();
+  patient.owner_wait = std::chrono::seconds(3);
+  {
+    Bus bus(patient);
+    EXPECT_EQ(journal_->owner_wait(), std::chrono::seconds(3));
+    EXPECT_FALSE(journal_->released_cleanly());
+  }
+  EXPECT_TRUE(journal_->released_cleanly());
+}
+
 TEST_F(DurablePublishTest, ThatCannotBeEncodedIsRefusedAndDeliversNothing) {
   Bus bus(durable());
-  auto secrets = bus.subscribe<Secret>("handler", [&](const Secret&) { seen_.add(1); });
+  auto secrets = bus.subscribe<Unkept>("handler", [&](const Unkept&) { seen_.add(1); });
   auto broken = bus.subscribe<Broken>("handler", [&](const Broken&) { seen_.add(2); });
-  EXPECT_EQ(error_code_of([&] { bus.publish(Secret{"x"}); }), ErrorCode::NotEncodable);
+  EXPECT_EQ(error_code_of([&] { bus.publish(Unkept{"x"}); }), ErrorCode::NotEncodable);
   EXPECT_EQ(error_code_of([&] { bus.publish(Broken{}); }), ErrorCode::NotEncodable);
   EXPECT_THAT(seen_.orders(), IsEmpty());
   EXPECT_EQ(journal_->commits(), 0U);
@@ -256,14 +299,19 @@ TEST_F(DurablePublishTest, AttemptsAreCommittedBeforeTheNextBegins) {
 
 TEST_F(DurablePublishTest, AnAttemptWaitsWhileTheJournalDoesNotTakeNoteOfTheLast) {
   Bus bus(durable());
+  std::vector<std::uint32_t> known;
   auto handler = bus.subscribe<OrderPlaced>("handler", [&](const OrderPlaced&, const EventContext& context) {
+    known.push_back(journal_->known(1, "handler").attempts_made);
     if (context.attempt() > 1) return;
-    journal_->fail_commits(2, ErrorCode::DatabaseBusy);
+    journal_->fail_commits(1000, ErrorCode::DatabaseBusy);
     throw std::runtime_error("not yet");
   });
   EXPECT_EQ(bus.publish(OrderPlaced{}).scheduled, 1U);
-  for (int i = 0; i < 20 && journal_->events() > 0; ++i) advance(200ms);
+  for (int i = 0; i < 10; ++i) advance(200ms);
+  journal_->fail_commits(0, ErrorCode::DatabaseBusy);
+  for (int i = 0; i < 20 && journal_->events() > 0; ++i) advance(5s);
   EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(known, ElementsAre(0, 1));
   EXPECT_EQ(journal_->events(), 0U);
 }
 

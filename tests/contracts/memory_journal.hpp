@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -33,8 +34,9 @@ class MemoryJournal final : public LetterSink, public Journal {
   Journal* journal() noexcept override { return this; }
 
   // --- Journal ---
-  JournalStart acquire(std::string_view service, std::chrono::milliseconds) override {
+  JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override {
     const std::lock_guard lock(mutex_);
+    owner_wait_ = owner_wait;
     if (owned_) throw Error(ErrorCode::JournalOwned, "another bus of this process owns the journal");
     owned_ = true;
     service_ = service;
@@ -45,12 +47,14 @@ class MemoryJournal final : public LetterSink, public Journal {
     for (CrashSlot& slot : slots_) slot.journal_id.store(0);
     return start;
   }
-  void release(bool) noexcept override {
+  void release(bool clean) noexcept override {
     const std::lock_guard lock(mutex_);
     owned_ = false;
+    released_cleanly_ = clean;
   }
 
   JournalCommit commit(const JournalBatch& batch) override {
+    if (before_commit) before_commit(batch);
     const std::lock_guard lock(mutex_);
     if (failures_ > 0) {
       --failures_;
@@ -59,7 +63,10 @@ class MemoryJournal final : public LetterSink, public Journal {
     ++commits_;
     synced_ += batch.synced || !batch.letters.empty() ? 1U : 0U;
     JournalCommit result;
-    for (const JournalAppend& append : batch.appended) result.repeats.push_back(append_row(append));
+    for (const JournalAppend& append : batch.appended) {
+      result.repeats.push_back(append_row(append));
+      if (batch.synced) synced_events_.insert(append.metadata->event_id);
+    }
     for (const JournalDelivery& delivery : batch.changed) change(delivery);
     for (const DeadLetter* letter : batch.letters) {
       result.letters.push_back(letters_.store({letter, 1}, WhenBusy::Throw).front());
@@ -69,13 +76,8 @@ class MemoryJournal final : public LetterSink, public Journal {
   }
 
   std::vector<OwedDelivery> owed(const OwedQuery& query) override {
-    const std::lock_guard lock(mutex_);
-    ++reads_;
-    std::vector<OwedDelivery> found;
-    for (auto row = rows_.upper_bound(query.after); row != rows_.end() && row->first <= query.up_to; ++row) {
-      if (found.size() == query.limit) break;
-      if (auto delivery = owed_by(row->second, query)) found.push_back(std::move(*delivery));
-    }
+    std::vector<OwedDelivery> found = find_owed(query);
+    if (after_read) after_read(query);
     return found;
   }
 
@@ -113,6 +115,11 @@ class MemoryJournal final : public LetterSink, public Journal {
 
   // --- what tests do to it and ask of it ---
 
+  /// Called before each commit and after each reading of what is owed, while others may use it. To be set
+  /// before a bus has it.
+  std::function<void(const JournalBatch&)> before_commit;
+  std::function<void(const OwedQuery&)> after_read;
+
   /// The next `count` commits fail.
   void fail_commits(std::size_t count, ErrorCode code) {
     const std::lock_guard lock(mutex_);
@@ -138,6 +145,18 @@ class MemoryJournal final : public LetterSink, public Journal {
     const std::lock_guard lock(mutex_);
     return rows_.size();
   }
+  [[nodiscard]] bool has(std::int64_t id) const {
+    const std::lock_guard lock(mutex_);
+    return rows_.contains(id);
+  }
+  [[nodiscard]] std::chrono::milliseconds owner_wait() const {
+    const std::lock_guard lock(mutex_);
+    return owner_wait_;
+  }
+  [[nodiscard]] bool released_cleanly() const {
+    const std::lock_guard lock(mutex_);
+    return released_cleanly_;
+  }
   [[nodiscard]] std::size_t commits() const {
     const std::lock_guard lock(mutex_);
     return commits_;
@@ -145,6 +164,11 @@ class MemoryJournal final : public LetterSink, public Journal {
   [[nodiscard]] std::size_t synced() const {
     const std::lock_guard lock(mutex_);
     return synced_;
+  }
+  /// Whether the commit of that event was synced.
+  [[nodiscard]] bool is_synced(const EventId& event) const {
+    const std::lock_guard lock(mutex_);
+    return synced_events_.contains(event);
   }
   /// What the journal knows of one delivery.
   [[nodiscard]] JournalDelivery known(std::int64_t id, const std::string& handler) const {
@@ -192,6 +216,15 @@ class MemoryJournal final : public LetterSink, public Journal {
     known = delivery;
     known.done = done;
   }
+  [[nodiscard]] std::vector<OwedDelivery> find_owed(const OwedQuery& query) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<OwedDelivery> found;
+    for (auto row = rows_.upper_bound(query.after); row != rows_.end() && row->first <= query.up_to; ++row) {
+      if (found.size() == query.limit) break;
+      if (auto delivery = owed_by(row->second, query)) found.push_back(std::move(*delivery));
+    }
+    return found;
+  }
   [[nodiscard]] std::optional<OwedDelivery> owed_by(const Row& row, const OwedQuery& query) const {
     if (row.service != service_) return std::nullopt;
     const auto& handlers = row.event.handlers;
@@ -219,12 +252,14 @@ class MemoryJournal final : public LetterSink, public Journal {
   ErrorCode failure_ = ErrorCode::DatabaseUnusable;
   std::size_t commits_ = 0;
   std::size_t synced_ = 0;
-  std::size_t reads_ = 0;
+  std::set<EventId> synced_events_;
+  std::chrono::milliseconds owner_wait_{0};
   bool owned_ = false;
+  bool released_cleanly_ = false;
   std::string service_;
 
   MemoryLetterSink letters_;
-  std::array<CrashSlot, 64> slots_{};
+  std::array<CrashSlot, 1024> slots_{};
 };
 
 }  // namespace tidings::test

@@ -126,6 +126,7 @@ Life any_life(const std::vector<std::string>& points, std::int64_t first_order) 
   Life life{.orders = orders(first_order, count)};
   life.publishing =
       *rc::gen::element(Publishing::OneByOne, Publishing::InOneBatch, Publishing::InTransactions);
+  life.stops = *rc::gen::arbitrary<bool>().as("stops");
   life.redrives = *rc::gen::arbitrary<bool>().as("redrives");
   life.clock_jump = std::chrono::hours(*rc::gen::element(0, -48, 48).as("hours that the clock jumps"));
   life.durability = *rc::gen::element(Durability::ProcessCrash, Durability::PowerLoss);

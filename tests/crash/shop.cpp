@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 
 namespace tidings::crash {
@@ -25,6 +26,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLong = 60s;
+
+/// The events that the journal has held longest, and what it knows of their deliveries.
+constexpr const char* kFirstOwed =
+    "SELECT id || ' owed to ' || handlers || ifnull((SELECT group_concat(' but ' || handler ||"
+    " iif(done, ' done', ' failed ' || attempts_made || ' and crashed ' || crashes || ' times'), '')"
+    " FROM tidings_journal_deliveries WHERE journal_id = id), '') FROM tidings_journal ORDER BY id LIMIT 5";
 
 std::int64_t number_of(const std::string& data) { return Json::parse(data).at("number").get<std::int64_t>(); }
 
@@ -140,7 +147,23 @@ void Shop::run(const Life& life) const {
                                    {.dispatch = Dispatch::Queued});
   if (life.redrives) bus.redrive({});
   publish(bus, life);
-  if (!bus.wait_idle(kLong)) throw std::runtime_error("the bus did not become idle");
+  if (life.stops) return static_cast<void>(bus.stop(0ms));
+  if (!bus.wait_idle(kLong)) throw std::runtime_error("the bus did not become idle; " + still_owed(bus));
+}
+
+std::string Shop::still_owed(const Bus& bus) const {
+  std::ostringstream text;
+  text << "events in the journal: " << journalled();
+  SQLite::Database database(database_.native(), SQLite::OPEN_READONLY);
+  SQLite::Statement row(database, kFirstOwed);
+  while (row.executeStep()) text << ", " << row.getColumn(0).getString();
+  const Snapshot now = bus.snapshot();
+  text << "; letters and completions not committed: " << now.letters_pending;
+  for (const HandlerSnapshot& each : now.handlers) {
+    text << "; " << each.handler << ": " << each.queued << " queued, " << each.waiting << " waiting, "
+         << each.running << " running";
+  }
+  return text.str();
 }
 
 void Shop::publish(Bus& bus, const Life& life) const {

@@ -51,6 +51,8 @@ enum class Publishing : std::uint8_t {
 struct Life {
   std::vector<Order> orders = {};
   Publishing publishing = Publishing::OneByOne;
+  /// Stops at once after publishing, whatever is left.
+  bool stops = false;
   /// Asks for all letters to be delivered again.
   bool redrives = false;
   Durability durability = Durability::ProcessCrash;
@@ -97,6 +99,8 @@ class Shop {
 
  private:
   void run(const Life& life) const;
+  /// What keeps the bus from being idle, for whoever reads that it was not.
+  [[nodiscard]] std::string still_owed(const Bus& bus) const;
   void publish(Bus& bus, const Life& life) const;
   void publish_in_transactions(Bus& bus, const Life& life) const;
   void note(std::string_view what, std::string_view handler, std::int64_t order) const;

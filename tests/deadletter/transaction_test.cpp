@@ -1,10 +1,13 @@
 #include "deadletter/transaction_fixture.hpp"
 
+#include <unistd.h>
+
 #include <thread>
 
 namespace tidings::deadletter {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -168,6 +171,91 @@ TEST_F(HandlerTransactionTest, LetsLettersOfOtherDeliveriesWaitForIt) {
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_EQ(ledger(), "pay 1");
   EXPECT_EQ(query("SELECT handler FROM dead_letters"), "fail");
+}
+
+// --- a commit of which nobody knows whether it happened ---
+
+using faults::Operation;
+using faults::ScopedFault;
+
+faults::Fault no_sync(bool lasting) {
+  return {.operations = {Operation::Sync}, .sqlite_code = SQLITE_IOERR_FSYNC, .lasting = lasting};
+}
+
+TEST_F(HandlerTransactionTest, IsInDoubtAfterAnErrorDuringItsCommitAndIsTriedAgain) {
+  Bus bus(options());
+  std::optional<ScopedFault> fault;
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    if (context.attempt() == 1) fault.emplace(no_sync(false));
+  });
+  EXPECT_EQ(bus.publish(Placed{1}).handled, 1U);
+  EXPECT_THAT(last_problem(), AllOf(HasSubstr("in doubt"), HasSubstr("handler's transaction")));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(HandlerTransactionTest, InDoubtIsNoLetterBeforeItIsKnownNotToHaveHappened) {
+  EXPECT_TRUE(succeeded(run_in_child([&] {
+    Bus bus(options());
+    std::optional<ScopedFault> fault;
+    const auto paying = bus.subscribe<Placed>("pay",
+                                              [&](const Placed& placed, const EventContext& context) {
+                                                write_ledger(context, placed.number);
+                                                fault.emplace(no_sync(true));
+                                              },
+                                              {.retry = {.max_attempts = 1}});
+    EXPECT_EQ(bus.publish(Placed{1}).scheduled, 1U);
+    EXPECT_THAT(last_problem(), HasSubstr("in doubt"));
+    ::_exit(HasFailure() ? 1 : 0);
+    return false;
+  })));
+  EXPECT_THAT(spilled_events(), IsEmpty());
+  Bus bus(options());
+  const auto paying = bus.subscribe<Placed>(
+      "pay", [](const Placed& placed, const EventContext& context) { write_ledger(context, placed.number); });
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
+}
+
+TEST_F(HandlerTransactionTest, InDoubtAtTheLastAttemptBecomesALetterWithoutEffect) {
+  EXPECT_TRUE(succeeded(run_in_child([&] {
+    Bus bus(options());
+    std::optional<ScopedFault> fault;
+    const auto paying = bus.subscribe<Placed>("pay",
+                                              [&](const Placed& placed, const EventContext& context) {
+                                                write_ledger(context, placed.number);
+                                                fault.emplace(no_sync(false));
+                                              },
+                                              {.retry = {.max_attempts = 1}});
+    EXPECT_EQ(bus.publish(Placed{1}).dead, 1U);
+    // Of the commit that failed, of what is known of the attempt, and of the letter.
+    EXPECT_EQ(faults::FaultyVfs::instance().calls(), 3);
+    ::_exit(HasFailure() ? 1 : 0);
+    return false;
+  })));
+  EXPECT_EQ(query("SELECT reason || ' ' || json_array_length(attempts) FROM dead_letters"), "exhausted 1");
+  EXPECT_EQ(ledger(), "");
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(HandlerTransactionTest, InDoubtAtTheLastAttemptBecomesALetterOnceTheDatabaseTakesNoteOfIt) {
+  Bus bus(options());
+  std::optional<ScopedFault> fault;
+  const auto paying = bus.subscribe<Placed>("pay",
+                                            [&](const Placed& placed, const EventContext& context) {
+                                              EXPECT_EQ(context.attempt(), 1U);
+                                              write_ledger(context, placed.number);
+                                              fault.emplace(no_sync(true));
+                                            },
+                                            {.retry = {.max_attempts = 1}});
+  EXPECT_EQ(bus.publish(Placed{1}).scheduled, 1U);
+  fault.reset();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(query("SELECT reason || ' ' || json_array_length(attempts) FROM dead_letters"), "exhausted 1");
+  EXPECT_EQ(ledger(), "");
 }
 
 // --- redrives ---

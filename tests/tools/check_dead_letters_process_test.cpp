@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <nlohmann/json.hpp>
 
 #include <atomic>
@@ -221,6 +223,32 @@ TEST_F(CheckDeadLetters, ReadsWhileAServiceStoresLettersAndLosesItNone) {
   service.join();
   EXPECT_THAT(run_tool({"--db", path("a.db")}).out,
               HasSubstr(": " + std::to_string(stored) + " unresolved in"));
+}
+
+TEST_F(CheckDeadLetters, ChecksWhileEightProcessesStoreLettersAndOneReadsAndNoneIsLost) {
+  const std::string database = make_database("a.db");
+  std::vector<pid_t> writers;
+  for (int writer = 0; writer < 8; ++writer) {
+    const pid_t child = ::fork();
+    if (child != 0) {
+      writers.push_back(child);
+      continue;
+    }
+    const std::string handler = "writer_" + std::to_string(writer);
+    const auto store = deadletter::Store::open(database, {.busy_timeout = minutes(1), .spill_reserve = 0});
+    for (int i = 0; i < 10; ++i) store_letters(*store, {letter_that_failed(minutes(5), handler)});
+    ::_exit(HasFailure() ? 1 : 0);
+  }
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_LE(run_tool({"--db", database, "--timeout", "1m"}).exit_status, 1);
+    EXPECT_EQ(run_tool({"--db", database, "list"}, {.program = TIDINGS_DEAD_LETTERS}).exit_status, 0);
+  }
+  for (const pid_t writer : writers) {
+    int status = -1;
+    EXPECT_EQ(::waitpid(writer, &status, 0), writer);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_THAT(run_tool({"--db", database}).out, HasSubstr(": 80 unresolved in"));
 }
 
 TEST_F(CheckDeadLetters, ChecksWithoutWritingToTheDatabase) {
