@@ -90,8 +90,7 @@ ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& fil
   }
   command.print(counted(letters, "letter") + " would be " + std::string(done) + "; nothing was changed.\n");
   if (groups.empty()) return ExitStatus::Ok;
-  Table table(
-      {{"LETTERS", true}, {"CAUSE"}, {"EVENT", false, 8}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
+  Table table({{"LETTERS", true}, {"CAUSE"}, {"EVENT"}, {"HANDLER"}, {"ERROR", false, 40}});
   for (const auto& group : groups) {
     table.add({grouped(group.count), group.fingerprint, types_of(group), group.handler,
                cause_text(command, group.error_type, group.sample_error)});

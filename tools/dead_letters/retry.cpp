@@ -122,7 +122,7 @@ std::vector<deadletter::Group> failed_again(Command& command, deadletter::Filter
 }
 
 void print_causes(Command& command, const std::vector<deadletter::Group>& groups) {
-  Table table({{"LETTERS", true}, {"CAUSE"}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
+  Table table({{"LETTERS", true}, {"CAUSE"}, {"HANDLER"}, {"ERROR", false, 40}});
   for (const auto& group : groups) {
     table.add({grouped(group.count), group.fingerprint, group.handler,
                cause_text(command, group.error_type, group.sample_error)});
