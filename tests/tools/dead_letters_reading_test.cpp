@@ -174,6 +174,13 @@ TEST_F(ReadingVerbsTest, LettersAreFoundByTheBeginningOfTheirEventId) {
   EXPECT_EQ(call({"show", "no"}).status, 64);
 }
 
+TEST_F(ReadingVerbsTest, WhatBeginsWithZeroIsNoNumber) {
+  execute("UPDATE dead_letters SET event_id = '00000002-0000-7000-8000-000000000001' WHERE id = 3");
+  EXPECT_EQ(call({"show", "00000002", "--json"}).json().at("letter").at("id"), 3);
+  EXPECT_EQ(call({"show", "2", "--json"}).json().at("letter").at("id"), 2);
+  EXPECT_EQ(call({"show", "0001"}).status, 66);
+}
+
 TEST_F(ReadingVerbsTest, GroupsShowOneLineForACause) {
   const auto answer = call({"groups"});
   EXPECT_EQ(std::count(answer.out.begin(), answer.out.end(), '\n'), 3);
@@ -232,6 +239,20 @@ TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {
   EXPECT_EQ(call({"trace", "r-10"}).status, 66);
 }
 
+TEST_F(ReadingVerbsTest, TraceOfALongChainFitsTheTerminal) {
+  std::vector<DeadLetter> chain;
+  for (int depth = 0; depth < 40; ++depth) {
+    chain.push_back(letter_that_failed(std::chrono::minutes(50 - depth), "step_" + std::to_string(depth)));
+    chain.back().metadata.correlation_id = CorrelationId::parse("r-9").value();
+    if (depth > 0) chain.back().metadata.causation_id = chain[chain.size() - 2].metadata.event_id;
+  }
+  store_letters(*deadletter::Store::open(database_), chain);
+  out_terminal_ = {true, 80, false};
+  const auto answer = call({"trace", "r-9"});
+  EXPECT_LE(widest_line(answer.out), 80U);
+  EXPECT_THAT(answer.out, AllOf(HasSubstr("`- orders.order_placed"), HasSubstr("* letter 43, step_39:")));
+}
+
 TEST_F(ReadingVerbsTest, TraceOfACircleEnds) {
   auto snake = letter_that_failed(std::chrono::minutes(9));
   snake.metadata.correlation_id = CorrelationId::parse("r-9").value();
@@ -254,6 +275,25 @@ TEST_F(ReadingVerbsTest, MarkedLettersThatNobodyTakesAreNoticed) {
   EXPECT_THAT(
       call({"doctor"}).out,
       HasSubstr("problem  1 letter for send_receipt (orders.order_placed) of service orders marked since"));
+}
+
+TEST_F(ReadingVerbsTest, DoctorNoticesAServiceThatTakesNothingThoughAnotherIsAtWork) {
+  std::string boot;
+  std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+  execute(
+      "UPDATE dead_letters SET redrive_requested_at = 1;"
+      "UPDATE dead_letters SET service = 'billing', claimed_until = 9e15, claimed_by = '" +
+      boot + "/1/a' WHERE id = 3");
+  EXPECT_THAT(call({"doctor"}).out,
+              HasSubstr("problem  2 letters for send_receipt (orders.order_placed) of service orders"));
+  execute("UPDATE dead_letters SET service = 'orders'");
+  EXPECT_THAT(call({"doctor"}).out, HasSubstr("ok       2 letters for send_receipt"));
+}
+
+TEST_F(ReadingVerbsTest, DoctorKeepsWhatIsToBeTypedWhole) {
+  out_terminal_ = {true, 60, false};
+  EXPECT_THAT(call({"doctor", "--db", database_}).out,
+              HasSubstr("advice   see what fails:\n         dead-letters --db " + database_ + " groups\n"));
 }
 
 TEST_F(ReadingVerbsTest, DoctorSaysWhatIsWrongAndWhoChangedWhat) {

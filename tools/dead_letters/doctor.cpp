@@ -105,7 +105,7 @@ class Diagnosis {
           counted(waiting.letters, "letter") + " for " + tools::printable(waiting.handler) + " (" +
           tools::printable(waiting.event_type) + ") of service " + tools::printable(waiting.service) +
           " marked since " + readable_time(waiting.since);
-      const bool stuck = found_.live_claims == 0 && command_.now() - waiting.since > kUsualWait;
+      const bool stuck = !waiting.service_is_at_work && command_.now() - waiting.since > kUsualWait;
       if (stuck) {
         problem(text + " and nobody takes them: start that service, with that handler subscribed");
       } else {
