@@ -4,6 +4,7 @@
 #include "bulk_change.hpp"
 #include "file_system.hpp"
 #include "payload_value.hpp"
+#include "query.hpp"
 #include "schema.hpp"
 #include "sqlite_error.hpp"
 
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,16 +25,40 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// Deletes a letter, what it was edited from, and what it was edited into.
-class VersionEraser {
+/// What a letter was edited from, and what it was edited into.
+class Versions {
  public:
-  explicit VersionEraser(Connection& connection)
+  explicit Versions(Connection& connection)
       : read_(connection.database(),
               "SELECT event_id, coalesce(edited_from, ''), correlation_id FROM dead_letters WHERE id = ?"),
         // Corrected copies have the correlation id of their original: that has an index.
         versions_(connection.database(),
                   "SELECT id FROM dead_letters WHERE event_id = ?1 UNION SELECT id FROM dead_letters"
-                  " INDEXED BY dead_letters_by_correlation WHERE correlation_id = ?2 AND edited_from = ?3"),
+                  " INDEXED BY dead_letters_by_correlation WHERE correlation_id = ?2 AND edited_from = ?3") {}
+
+  std::vector<std::int64_t> of(std::int64_t id) {
+    const StatementUse use(read_);
+    read_.bind(1, id);
+    std::vector<std::int64_t> ids;
+    if (!read_.executeStep()) return ids;
+    const StatementUse search(versions_);
+    versions_.bind(1, read_.getColumn(1).getString());
+    versions_.bind(2, read_.getColumn(2).getString());
+    versions_.bind(3, read_.getColumn(0).getString());
+    while (versions_.executeStep()) ids.push_back(versions_.getColumn(0).getInt64());
+    return ids;
+  }
+
+ private:
+  SQLite::Statement read_;
+  SQLite::Statement versions_;
+};
+
+/// Deletes a letter with its other versions.
+class VersionEraser {
+ public:
+  explicit VersionEraser(Connection& connection)
+      : versions_(connection),
         delete_(connection, std::string("DELETE FROM dead_letters WHERE id = :id AND NOT ") + kIsRunning) {}
 
   /// How many letters went; `running` when one that should have is being delivered.
@@ -46,7 +72,7 @@ class VersionEraser {
     while (!open.empty()) {
       const auto current = open.back();
       open.pop_back();
-      const auto related = versions_of(current);
+      const auto related = versions_.of(current);
       const auto outcome = delete_.apply(current);
       if (outcome == LetterChange::Outcome::Running) result.running = true;
       if (outcome != LetterChange::Outcome::Changed) continue;
@@ -57,22 +83,44 @@ class VersionEraser {
   }
 
  private:
-  std::vector<std::int64_t> versions_of(std::int64_t id) {
-    const StatementUse use(read_);
-    read_.bind(1, id);
-    std::vector<std::int64_t> ids;
-    if (!read_.executeStep()) return ids;
-    const StatementUse search(versions_);
-    versions_.bind(1, read_.getColumn(1).getString());
-    versions_.bind(2, read_.getColumn(2).getString());
-    versions_.bind(3, read_.getColumn(0).getString());
-    while (versions_.executeStep()) ids.push_back(versions_.getColumn(0).getInt64());
-    return ids;
+  Versions versions_;
+  GuardedStatement delete_;
+};
+
+/// Counts what a VersionEraser would delete.
+class VersionCounter {
+ public:
+  explicit VersionCounter(Connection& connection)
+      : versions_(connection),
+        is_running_(connection.database(),
+                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {}
+
+  void add(std::int64_t id, Progress& progress) {
+    std::vector<std::int64_t> open = {id};
+    while (!open.empty()) {
+      const auto current = open.back();
+      open.pop_back();
+      if (seen_.contains(current)) continue;
+      const bool running = is_running(current);
+      ++(running ? progress.running : progress.changed);
+      const auto related = running ? std::vector<std::int64_t>{} : versions_.of(current);
+      // Nothing leads to a letter without versions a second time.
+      if (running || !related.empty()) seen_.insert(current);
+      open.insert(open.end(), related.begin(), related.end());
+    }
   }
 
-  SQLite::Statement read_;
-  SQLite::Statement versions_;
-  GuardedStatement delete_;
+ private:
+  bool is_running(std::int64_t id) {
+    const StatementUse use(is_running_);
+    is_running_.bind(":id", id);
+    bind_boot(is_running_);
+    return is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
+  }
+
+  Versions versions_;
+  SQLite::Statement is_running_;
+  std::set<std::int64_t> seen_;
 };
 
 bool matches(const DeadLetter& letter, const Filter& filter) {
@@ -99,23 +147,32 @@ class LockedSpill {
   }
 
   std::int64_t erase(const Filter& filter) {
-    if (!file_) return 0;
-    std::int64_t erased = 0;
-    for (off_t offset = 0;;) {
-      const auto line = read_line(offset);
-      if (line.empty()) break;
-      const auto text = std::string_view(line).substr(0, line.size() - (line.back() == '\n' ? 1 : 0));
-      if (is_meant(text, filter)) {
-        blank(offset, text.size());
-        ++erased;
-      }
-      offset += static_cast<off_t>(line.size());
-    }
+    const auto erased = visit(filter, [this](off_t offset, std::size_t size) { blank(offset, size); });
     if (erased > 0 && ::fsync(file_.get()) != 0) fail();
     return erased;
   }
+  [[nodiscard]] std::int64_t count(const Filter& filter) const {
+    return visit(filter, [](off_t, std::size_t) {});
+  }
 
  private:
+  /// How many letters are meant; of each, where its line is.
+  template <class Visitor>
+  std::int64_t visit(const Filter& filter, Visitor visitor) const {
+    if (!file_) return 0;
+    std::int64_t meant = 0;
+    for (off_t offset = 0;;) {
+      const auto line = read_line(offset);
+      if (line.empty()) return meant;
+      const auto text = std::string_view(line).substr(0, line.size() - (line.back() == '\n' ? 1 : 0));
+      if (is_meant(text, filter)) {
+        visitor(offset, text.size());
+        ++meant;
+      }
+      offset += static_cast<off_t>(line.size());
+    }
+  }
+
   [[noreturn]] void fail() const {
     throw unusable("cannot erase from the spill file", path_,
                    errno_text(errno) + "; run as the service's user");
@@ -224,6 +281,20 @@ EraseResult erase_letters(Connection& connection, const Actor& actor, const Filt
   connection.wait_until(steady_clock::now() + busy_timeout);
   // The first column says whether somebody was in the way.
   result.wal_cleared = connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
+  return result;
+}
+
+EraseResult count_erasable(Connection& connection, const Filter& filter,
+                           std::chrono::milliseconds busy_timeout) {
+  EraseResult result;
+  VersionCounter counter(connection);
+  auto row = Query(filter).prepare(connection.database(), "id", "");
+  while (row.executeStep()) counter.add(row.getColumn(0).getInt64(), result.progress);
+  for (const auto& spill : known_spills(connection)) {
+    result.spilled += LockedSpill(spill, steady_clock::now() + busy_timeout).count(filter);
+  }
+  result.journal_events = count_in_journal(connection, filter);
+  result.progress.complete = true;
   return result;
 }
 

@@ -56,18 +56,22 @@ void add_counts(Examination& examination, Connection& connection) {
                                                       connection.integer("PRAGMA page_size"));
 }
 
-/// Only marked letters are claimed, so that the index of marks is all there is to look at.
-void add_claims(Examination& examination, SQLite::Database& database) {
+/// Only marked letters are claimed, so that the index of marks is all there is to look at. Gives the services
+/// that are at work.
+std::set<std::string> add_claims(Examination& examination, SQLite::Database& database) {
   SQLite::Statement row(database,
-                        "SELECT claimed_by, claimed_until FROM dead_letters"
+                        "SELECT claimed_by, claimed_until, service FROM dead_letters"
                         " WHERE redrive_requested_at IS NOT NULL AND claimed_by IS NOT NULL");
+  std::set<std::string> at_work;
   while (row.executeStep()) {
     const bool alive = is_claim_alive(row.getColumn(0).getString(), row.getColumn(1).getInt64());
     ++(alive ? examination.live_claims : examination.stale_claims);
+    if (alive) at_work.insert(row.getColumn(2).getString());
   }
+  return at_work;
 }
 
-void add_waiting(Examination& examination, SQLite::Database& database) {
+void add_waiting(Examination& examination, const std::set<std::string>& at_work, SQLite::Database& database) {
   SQLite::Statement row(database,
                         "SELECT service, event_type, handler, count(*), min(redrive_requested_at)"
                         " FROM dead_letters WHERE redrive_requested_at IS NOT NULL AND claimed_by IS NULL"
@@ -75,7 +79,8 @@ void add_waiting(Examination& examination, SQLite::Database& database) {
   while (row.executeStep()) {
     examination.waiting.push_back({row.getColumn(0).getString(), row.getColumn(1).getString(),
                                    row.getColumn(2).getString(), row.getColumn(3).getInt64(),
-                                   time_of(row.getColumn(4).getInt64())});
+                                   time_of(row.getColumn(4).getInt64()),
+                                   at_work.contains(row.getColumn(0).getString())});
   }
 }
 
@@ -101,8 +106,8 @@ Examination examine_database(Connection& connection, bool thorough) {
   examination.adopted = read_meta(connection, meta::kOwner) == "application";
   add_damage(examination, connection.database(), thorough);
   add_counts(examination, connection);
-  add_claims(examination, connection.database());
-  add_waiting(examination, connection.database());
+  const auto at_work = add_claims(examination, connection.database());
+  add_waiting(examination, at_work, connection.database());
   examination.unserved = read_unserved(connection.database(), kMostUnserved);
   add_requests_and_changes(examination, connection.database());
   return examination;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -23,12 +24,6 @@ constexpr const char* kResumable =
     "SELECT NULL, id, NULL, event_type, handler, ordering_key FROM dead_letters"
     " INDEXED BY dead_letters_shutdown WHERE service = ? AND reason = 'shutdown' AND reprocessed_at IS NULL"
     " AND id > ? AND claimed_by IS NULL AND redrive_requested_at IS NULL ORDER BY id LIMIT ?";
-constexpr const char* kMarked =
-    "SELECT redrive_requested_at, id, redrive_id, event_type, handler, ordering_key FROM dead_letters"
-    " INDEXED BY dead_letters_marked WHERE service = ? AND redrive_requested_at IS NOT NULL"
-    " AND (redrive_requested_at, id) > (?, ?)"
-    " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?)))"
-    " AND claimed_by IS NULL AND reprocessed_at IS NULL ORDER BY redrive_requested_at, id LIMIT ?";
 /// An earlier letter of the same handler and key goes first, unless this claimant holds it: it keeps the
 /// order.
 constexpr const char* kClaim =
@@ -73,7 +68,8 @@ LetterClaims::LetterClaims(RedriveConnection& connection, RedriveRequests& reque
     : connection_(connection),
       requests_(requests),
       resumable_(connection.database(), kResumable),
-      marked_(connection.database(), kMarked),
+      marked_then_(connection.database(), kMarkedThen),
+      marked_later_(connection.database(), kMarkedLater),
       claim_(connection.database(), kClaim + std::string(letter_columns()) + ", redrive_id"),
       begin_(connection.database(), kBegin),
       set_aside_(connection.database(), kSetAside) {}
@@ -105,10 +101,22 @@ std::vector<LetterClaims::Candidate> LetterClaims::resumable(const Round& round,
 }
 
 std::vector<LetterClaims::Candidate> LetterClaims::marked(const Round& round) {
-  const StatementUse use(marked_);
-  bind_all(marked_, std::string(round.wanted.service), position_.requested_at, position_.id,
-           Json(round.spent).dump(), static_cast<std::int64_t>(kPage));
-  return read_candidates<Candidate>(marked_);
+  const std::string service(round.wanted.service);
+  const std::string spent = Json(round.spent).dump();
+  std::vector<Candidate> page;
+  {
+    const StatementUse use(marked_then_);
+    bind_all(marked_then_, service, position_.requested_at, position_.id, spent,
+             static_cast<std::int64_t>(kPage));
+    page = read_candidates<Candidate>(marked_then_);
+  }
+  if (page.size() == kPage) return page;
+  const StatementUse use(marked_later_);
+  bind_all(marked_later_, service, position_.requested_at, spent,
+           static_cast<std::int64_t>(kPage - page.size()));
+  auto later = read_candidates<Candidate>(marked_later_);
+  page.insert(page.end(), std::make_move_iterator(later.begin()), std::make_move_iterator(later.end()));
+  return page;
 }
 
 /// Candidates are looked for without the write lock, and looked at again with it. A call goes on where the
@@ -127,10 +135,12 @@ LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& c
     }
     const auto page = marked(round);
     claim_all(round, page);
-    if (page.size() < kPage && !full(round)) {
+    if (full(round)) break;
+    if (page.size() < kPage) {
       position_ = {};
       break;
     }
+    pass_spent(round, page.back());
   }
   for (const auto& [id, row] : round.requests) {
     const Instant next = row.rate ? pace_.next(id) : Instant{};
@@ -144,6 +154,12 @@ bool LetterClaims::full(Round& round) const {
                        round.bytes >= round.wanted.most_bytes;
   round.claim.more = round.claim.more || is_full;
   return is_full;
+}
+
+/// The other letters of a request of which no more is to be had: they may be hundreds of thousands.
+void LetterClaims::pass_spent(const Round& round, const Candidate& last) {
+  if (!last.redrive_id || !round.spent.contains(*last.redrive_id)) return;
+  if (requests_.is_only_one_of(*last.requested_at)) position_.id = std::numeric_limits<std::int64_t>::max();
 }
 
 void LetterClaims::claim_all(Round& round, const std::vector<Candidate>& candidates) {

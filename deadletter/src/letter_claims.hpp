@@ -17,6 +17,23 @@
 
 namespace tidings::deadletter {
 
+/// SQL of a page of marked letters from a position on: of the same moment, which all letters of a request
+/// have, and of later ones. Not one statement with `(redrive_requested_at, id) > (?, ?)`: SQLite seeks by the
+/// first of the two only, as the index names the primary key, and so would read all letters of a request up
+/// to the position for each page of it.
+inline constexpr const char* kMarkedThen =
+    "SELECT redrive_requested_at, id, redrive_id, event_type, handler, ordering_key FROM dead_letters"
+    " INDEXED BY dead_letters_marked WHERE service = ? AND redrive_requested_at IS NOT NULL"
+    " AND redrive_requested_at = ? AND id > ?"
+    " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?)))"
+    " AND claimed_by IS NULL AND reprocessed_at IS NULL ORDER BY id LIMIT ?";
+inline constexpr const char* kMarkedLater =
+    "SELECT redrive_requested_at, id, redrive_id, event_type, handler, ordering_key FROM dead_letters"
+    " INDEXED BY dead_letters_marked WHERE service = ? AND redrive_requested_at IS NOT NULL"
+    " AND redrive_requested_at > ?"
+    " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?)))"
+    " AND claimed_by IS NULL AND reprocessed_at IS NULL ORDER BY redrive_requested_at, id LIMIT ?";
+
 /// Claims marked letters, and those with the reason `shutdown`, for a bus. Goes before the connection and the
 /// requests. Throws SQLite::Exception.
 class LetterClaims {
@@ -57,6 +74,7 @@ class LetterClaims {
   [[nodiscard]] std::vector<Candidate> resumable(const Round& round, std::int64_t after);
   [[nodiscard]] std::vector<Candidate> marked(const Round& round);
   using ServedCandidates = std::vector<std::pair<const Candidate*, const ServedHandler*>>;
+  void pass_spent(const Round& round, const Candidate& last);
   void claim_all(Round& round, const std::vector<Candidate>& candidates);
   void claim_served(Round& round, const ServedCandidates& served);
   [[nodiscard]] bool full(Round& round) const;
@@ -76,7 +94,8 @@ class LetterClaims {
   };
   Position position_;
   SQLite::Statement resumable_;
-  SQLite::Statement marked_;
+  SQLite::Statement marked_then_;
+  SQLite::Statement marked_later_;
   SQLite::Statement claim_;
   SQLite::Statement begin_;
   SQLite::Statement set_aside_;

@@ -290,6 +290,13 @@ EraseResult Operations::erase(Filter filter, const Watch& watch) {
   });
 }
 
+EraseResult Operations::count_erasable(const Filter& filter) {
+  for (const PayloadValue& each : filter.where) require_pointer(each.pointer);
+  return implementation_->call([&] {
+    return deadletter::count_erasable(implementation_->connection(), filter, implementation_->busy_timeout());
+  });
+}
+
 void Operations::backup(const std::filesystem::path& target) {
   const auto folder = resolve_path(target.has_parent_path() ? target.parent_path() : ".", "backup's folder");
   const auto whole = folder / target.filename();

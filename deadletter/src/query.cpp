@@ -1,5 +1,6 @@
 #include "query.hpp"
 
+#include "boot_clock.hpp"
 #include "payload_value.hpp"
 #include "stored_time.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 /// schema.cpp.
 std::string_view choose_index(const Filter& filter) noexcept {
   if (filter.ids) return "";
+  if (filter.running == true) return "dead_letters_claimed";
   if (filter.event_id) return "dead_letters_once";
   if (filter.correlation_id) return "dead_letters_by_correlation";
   if (filter.resolved != false) return "dead_letters_by_time";
@@ -50,9 +52,20 @@ void Query::add_state(const Filter& filter) {
   if (filter.resolved) add_flag(*filter.resolved, "reprocessed_at IS NOT NULL", "reprocessed_at IS NULL");
   if (filter.marked)
     add_flag(*filter.marked, "redrive_requested_at IS NOT NULL", "redrive_requested_at IS NULL");
+  if (filter.running) add_running(*filter.running);
   if (filter.has_payload) add_flag(*filter.has_payload, "data_encoding <> 'none'", "data_encoding = 'none'");
   if (filter.resolution) add("resolution = ?", std::string(to_string(*filter.resolution)));
   if (filter.resolved_before) add("reprocessed_at < ?", microseconds(*filter.resolved_before));
+}
+
+/// Few letters are claimed, and those have an index.
+void Query::add_running(bool running) {
+  const std::string boot = boot_id() + "/";
+  if (running) add_flag(true, "claimed_by IS NOT NULL", "");
+  add("coalesce(redrive_started_at IS NOT NULL AND claimed_until > ?"
+      " AND substr(claimed_by, 1, length(?)) = ?, 0) = ?",
+      boot_time_now());
+  values_.insert(values_.end(), {boot, boot, std::int64_t{running}});
 }
 
 void Query::add_times(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order) {

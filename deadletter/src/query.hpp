@@ -34,6 +34,7 @@ class Query {
   void add_text(std::string_view condition, const std::optional<std::string>& value);
   void add_flag(bool condition, std::string_view if_true, std::string_view if_false);
   void add_state(const Filter& filter);
+  void add_running(bool running);
   void add_times(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order);
   void add_payload(const std::vector<PayloadValue>& where);
   void begin_condition();

@@ -17,6 +17,8 @@ constexpr const char* kFind =
     " (SELECT count(*) FROM dead_letters INDEXED BY dead_letters_claimed"
     "  WHERE claimed_by IS NOT NULL AND redrive_id = tidings_redrives.id)"
     " FROM tidings_redrives WHERE id = ?";
+constexpr const char* kOfMoment =
+    "SELECT count(*) FROM (SELECT 1 FROM tidings_redrives WHERE requested_at = ? LIMIT 2)";
 constexpr const char* kReopen =
     "UPDATE tidings_redrives SET state = 'open', finished_at = NULL WHERE id = ? AND state = 'finished'";
 constexpr const char* kCount =
@@ -129,6 +131,7 @@ bool RequestRow::must_stop() const noexcept {
 RedriveRequests::RedriveRequests(RedriveConnection& connection)
     : connection_(connection),
       find_(connection.database(), kFind),
+      of_moment_(connection.database(), kOfMoment),
       reopen_(connection.database(), kReopen),
       count_(connection.database(), kCount),
       end_(connection.database(), kEnd),
@@ -154,6 +157,12 @@ std::optional<RequestRow> RedriveRequests::find(std::int64_t id) {
   row.state = find_.getColumn(6).getString();
   row.claimed = find_.getColumn(7).getInt64();
   return row;
+}
+
+bool RedriveRequests::is_only_one_of(std::int64_t requested_at) {
+  const StatementUse use(of_moment_);
+  of_moment_.bind(1, requested_at);
+  return of_moment_.executeStep() && of_moment_.getColumn(0).getInt() == 1;
 }
 
 void RedriveRequests::reopen(std::int64_t id) { run(reopen_, id); }

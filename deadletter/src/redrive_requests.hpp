@@ -34,6 +34,8 @@ class RedriveRequests {
   explicit RedriveRequests(RedriveConnection& connection);
 
   [[nodiscard]] std::optional<RequestRow> find(std::int64_t id);
+  /// Whether exactly one request was made at that moment, so that all its marks are of that one.
+  [[nodiscard]] bool is_only_one_of(std::int64_t requested_at);
   /// A request whose letters are being claimed is open, though all that were marked earlier are done: its
   /// maker may still be marking.
   void reopen(std::int64_t id);
@@ -62,6 +64,7 @@ class RedriveRequests {
 
   RedriveConnection& connection_;
   SQLite::Statement find_;
+  SQLite::Statement of_moment_;
   SQLite::Statement reopen_;
   SQLite::Statement count_;
   SQLite::Statement end_;

@@ -168,6 +168,17 @@ INSTANTIATE_TEST_SUITE_P(
         Plan{"ByEvent", {.event_id = event_id(1), .resolved = false}, "dead_letters_once (event_id=?"}),
     [](const auto& plan) { return plan.param.name; });
 
+class ClaimPlanTest : public QueryPlanTest {};
+
+TEST_P(ClaimPlanTest, LooksOnlyAtWhatIsClaimed) {
+  EXPECT_THAT(plan("count(*)", ""), HasSubstr(GetParam().index));
+}
+
+INSTANTIATE_TEST_SUITE_P(Claims, ClaimPlanTest,
+                         testing::Values(Plan{
+                             "Running", {.resolved = false, .running = true}, "INDEX dead_letters_claimed"}),
+                         [](const auto& plan) { return plan.param.name; });
+
 class GroupPlanTest : public QueryPlanTest {};
 
 TEST_P(GroupPlanTest, IsAnsweredFromTheIndexAlone) {

@@ -193,6 +193,18 @@ TEST_F(OperationsTest, LeavesALetterAloneWhileItsHandlerRuns) {
   EXPECT_EQ(audit(), "");
 }
 
+TEST_F(OperationsTest, CountsWithoutWhatAHandlerIsAtWorkOn) {
+  run(1);
+  auto desk = operations();
+  const auto erasable = desk.count_erasable({});
+  EXPECT_EQ(erasable.progress.running, 1);
+  EXPECT_EQ(erasable.progress.changed, 2);
+  EXPECT_EQ(desk.count_purgeable({.resolved = false, .running = false}), 1);
+  EXPECT_EQ(reader().count({.resolved = false, .running = true}), 1);
+  EXPECT_EQ(reader().count({.resolved = false, .running = false}), 2);
+  EXPECT_EQ(reader().groups({.resolved = false, .running = false}, 5).front().count, 2);
+}
+
 TEST_F(OperationsTest, TakesALetterFromADeadClaim) {
   run(1, boot_id(), boot_time_now() - 1);
   run(2, "5b6a7f1e-0000-4000-8000-000000000000", boot_time_now() + 60'000'000);
@@ -249,7 +261,9 @@ TEST_F(OperationsTest, ErasesAPersonFromEveryFile) {
   static_cast<void>(store(*open(), {of_person}));
   static_cast<void>(operations().edit(4, {{"email", "corrected"}}));
   ASSERT_THAT(all_bytes(), HasSubstr("eve@example.com"));
-  const auto result = operations().erase({.where = {{"/email", "eve@example.com"}}}, {});
+  const Filter of_eve{.where = {{"/email", "eve@example.com"}}};
+  EXPECT_EQ(operations().count_erasable(of_eve).progress.changed, 2);
+  const auto result = operations().erase(of_eve, {});
   EXPECT_EQ(result.progress.changed, 2);
   EXPECT_TRUE(result.wal_cleared);
   EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "1,2,3");

@@ -1,6 +1,7 @@
 #include "deadletter/store_fixture.hpp"
 
 #include "boot_clock.hpp"
+#include "letter_claims.hpp"
 
 #include <tidings/redrive.hpp>
 
@@ -250,6 +251,37 @@ TEST_F(RedriveStoreTest, LooksThroughMarksThatNobodyServesAPartAtATime) {
   EXPECT_TRUE(last_.more);
   EXPECT_THAT(claim(), ElementsAre(25'001));
   EXPECT_FALSE(last_.more);
+}
+
+TEST_F(RedriveStoreTest, PagesOfMarksBeginWhereTheLastOneEnded) {
+  const SQLite::Database opened(database().native());
+  const auto plan = [&](const char* sql) {
+    SQLite::Statement row(opened, std::string("EXPLAIN QUERY PLAN ") + sql);
+    return row.executeStep() ? row.getColumn(3).getString() : std::string();
+  };
+  EXPECT_THAT(plan(kMarkedThen),
+              HasSubstr("dead_letters_marked (service=? AND redrive_requested_at=? AND id>?)"));
+  EXPECT_THAT(plan(kMarkedLater), HasSubstr("dead_letters_marked (service=? AND redrive_requested_at>?)"));
+}
+
+TEST_F(RedriveStoreTest, ARequestThatMayHaveNoMoreNowHoldsUpNoOtherOfTheSameMoment) {
+  static_cast<void>(store(*store_, letters(1, 1'102)));
+  for (const std::uint64_t first : {1U, 1'101U}) {
+    const auto until = failed_at(first == 1 ? 1'101 : 1'102);
+    static_cast<void>(
+        redrives().mark("orders", {.since = failed_at(first), .until = until}, {.rate = 1}, wall_));
+  }
+  static_cast<void>(redrives().mark("orders", {.since = failed_at(1'102)}, {}, wall_ + seconds(1)));
+  EXPECT_THAT(claim(), ElementsAre(1, 1'101, 1'102));
+  EXPECT_FALSE(last_.more);
+}
+
+TEST_F(RedriveStoreTest, ARequestThatMayHaveNoMoreNowHoldsUpNoLaterOne) {
+  static_cast<void>(store(*store_, letters(1, 1'101)));
+  static_cast<void>(redrives().mark("orders", {.until = failed_at(1'101)}, {.rate = 1}, wall_));
+  static_cast<void>(redrives().mark("orders", {.since = failed_at(1'101)}, {}, wall_ + seconds(1)));
+  EXPECT_THAT(claim(), ElementsAre(1, 1'101));
+  EXPECT_THAT(claim(), IsEmpty());
 }
 
 TEST_F(RedriveStoreTest, TakesBackThousandsOfMarksAFewAtATime) {

@@ -63,7 +63,7 @@ await_letters() {
 type_in() {
   local status=0
   script -qec "stty cols $columns rows 40; $3" /dev/null </dev/null >"raw.$1" || status=$?
-  sed -E $'s/\r(marking|delivering) [^\r\x1b]*\x1b\\[K//g; s/\r\x1b\\[K//g; s/\r//g; s/\\^D\b\b//' "raw.$1" >"screen.$1"
+  sed -E $'s/\r(marked|delivering) [^\r\x1b]*\x1b\\[K//g; s/\r\x1b\\[K//g; s/\r//g; s/\\^D\b\b//' "raw.$1" >"screen.$1"
   [ "$status" -eq "$2" ] || fail "'$3' ended with $status instead of $2"
 }
 

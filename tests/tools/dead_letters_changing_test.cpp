@@ -1,3 +1,4 @@
+#include "dead_letters/long_change.hpp"
 #include "tools/dead_letters_fixture.hpp"
 
 #include <cstdlib>
@@ -53,6 +54,33 @@ TEST_F(ChangingVerbsTest, ADryRunChangesNothingAndSaysWhatWould) {
   EXPECT_FALSE(std::filesystem::exists(path("copy.db")));
   EXPECT_EQ(unresolved(), 3);
   EXPECT_EQ(audits(), 0);
+}
+
+TEST_F(ChangingVerbsTest, ADryRunSaysWhatIsInNoStateToBeChanged) {
+  EXPECT_EQ(call({"discard", "1"}).status, 0);
+  for (const char* verb : {"retry", "discard"}) {
+    const auto answer = call({verb, "1", "2", "-n"});
+    EXPECT_EQ(answer.status, 65) << verb;
+    EXPECT_THAT(answer.err, HasSubstr("letter 1 is discarded; it was left as it is")) << verb;
+    EXPECT_THAT(answer.out, HasSubstr("1 letter would be")) << verb;
+  }
+  EXPECT_EQ(call({"undo", "2", "-n"}).status, 65);
+}
+
+TEST_F(ChangingVerbsTest, ADryRunOfEraseCountsAllThatHoldsThePerson) {
+  EXPECT_EQ(call({"edit", "3", "--set", "/customer/email=corrected@example.com"}).status, 0);
+  EXPECT_EQ(call({"backup", path("copy.db")}).status, 0);
+  std::ofstream(database_ + ".spill.jsonl") << to_json_line(reader().find(3)->letter) << "\n";
+  const std::vector<std::string> of_eve = {"erase", "--where", "/customer/email=eve@example.com"};
+  auto arguments = of_eve;
+  arguments.emplace_back("-n");
+  const auto plan = call(arguments);
+  EXPECT_THAT(plan.out,
+              HasSubstr("2 letters would be erased, edited versions included, and 1 in spill files"));
+  EXPECT_THAT(plan.err, HasSubstr("a backup may still hold it, and is out of reach: " + path("copy.db")));
+  arguments = of_eve;
+  arguments.emplace_back("--yes");
+  EXPECT_THAT(call(arguments).out, HasSubstr("2 letters erased, and 1 in spill files."));
 }
 
 TEST_F(ChangingVerbsTest, RetryMarksByNumberAndByFilter) {
@@ -179,6 +207,14 @@ TEST_F(ChangingVerbsTest, LeaveALetterThatIsBeingDelivered) {
     EXPECT_THAT(answer.err, HasSubstr("being delivered right now; try again")) << arguments[0];
   }
   EXPECT_THAT(call({"show", "1"}).out, HasSubstr("its handler is at work on it now"));
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"discard", "--all", "-n"}, {"purge", "--unresolved", "-n"}, {"erase", "1", "-n"}}) {
+    const auto plan = call(arguments);
+    EXPECT_THAT(plan.err, HasSubstr("1 letter is being delivered right now, and would be left as it is"));
+    EXPECT_THAT(plan.out, HasSubstr(arguments[0] == "discard" ? "2 letters"
+                                    : arguments[0] == "purge" ? "1 letter"
+                                                              : "0 letters"));
+  }
   EXPECT_EQ(unresolved(), 3);
 }
 
@@ -209,6 +245,21 @@ TEST_F(ChangingVerbsTest, EraseAsksFirstAndNamesBackups) {
   EXPECT_THAT(answer.out, HasSubstr("1 letter erased"));
   EXPECT_THAT(answer.err, HasSubstr("a backup may still hold it, and is out of reach: " + path("copy.db")));
   EXPECT_EQ(unresolved(), 2);
+}
+
+TEST_F(ChangingVerbsTest, AChangeThatFailsOnItsWaySaysHowFarItGot) {
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  Command command({}, {in, out, err}, wall_now());
+  ProgressLine line(command);
+  const auto fail = [](const deadletter::Watch& watch) -> deadletter::Progress {
+    watch.progress({.changed = 1'500});
+    throw Error(ErrorCode::DatabaseBusy, "locked");
+  };
+  EXPECT_THROW(static_cast<void>(run_watched(command, line, "discarded", 0, fail)), Error);
+  EXPECT_THAT(err.str(),
+              HasSubstr("1,500 letters were discarded, the rest is as it was; the same command goes on"));
 }
 
 TEST_F(ChangingVerbsTest, BackupRefusesToOverwrite) {

@@ -129,7 +129,11 @@ TEST_F(JsonDocumentTest, HoldsForVerbsThatRead) {
 TEST_F(JsonDocumentTest, HoldsForDryRuns) {
   expect_as_documented("a dry run", {"retry", "--all", "-n"});
   expect_as_documented("a dry run", {"discard", "--all", "-n"});
-  expect_as_documented("a dry run", {"erase", "1", "-n"});
+  EXPECT_EQ(call({"discard", "2"}).status, 0);
+  expect_as_documented("a dry run", {"undo", "--all", "-n"});
+  expect_as_documented("a dry run of erase", {"erase", "1", "-n"});
+  expect_as_documented("edit", {"edit", "1", "--set", "/order_id=5", "-n"});
+  expect_as_documented("backup", {"backup", path("copy.db"), "-n"});
 }
 
 TEST_F(JsonDocumentTest, HoldsForVerbsThatChange) {

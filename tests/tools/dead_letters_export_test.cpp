@@ -122,11 +122,27 @@ TEST_F(ExchangeTest, ImportRefusesDuplicatesAndBadLinesOneByOne) {
   EXPECT_EQ(unresolved(), 4);
 }
 
+TEST_F(ExchangeTest, ADryRunOfImportSeesWhatIsInTheFileTwice) {
+  const auto exported = call({"export"});
+  database_ = make_database("other.db");
+  input_ = exported.out + exported.out;
+  for (const char* done : {" would be imported", " imported"}) {
+    std::vector<std::string> arguments = {"import", "-"};
+    if (done != std::string(" imported")) arguments.emplace_back("-n");
+    const auto answer = call(arguments);
+    EXPECT_EQ(answer.status, 65);
+    EXPECT_THAT(answer.out,
+                HasSubstr("3 letters" + std::string(done) + "; 3 there already; 0 lines refused."));
+  }
+}
+
 TEST_F(ExchangeTest, ExportWritesToANewFileOnly) {
   EXPECT_EQ(call({"export", "-o", path("letters")}).status, 0);
   EXPECT_EQ(call({"export", "-o", path("letters")}).status, 73);
   EXPECT_EQ(std::filesystem::status(path("letters")).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(call({"export", "--db", path("none.db"), "-o", path("nothing")}).status, 66);
+  EXPECT_FALSE(std::filesystem::exists(path("nothing")));
   EXPECT_EQ(call({"import", path("none")}).status, 66);
   EXPECT_EQ(call({"import", path(".")}).status, 66);
 }

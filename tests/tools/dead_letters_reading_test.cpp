@@ -65,15 +65,62 @@ TEST_F(ReadingVerbsTest, TablesFitTheTerminal) {
   auto wide = letter_that_failed(std::chrono::seconds(5), std::string(60, 'h'), std::string(300, 'e'));
   wide.event_type = std::string(80, 't');
   store_letters(*deadletter::Store::open(database_), {wide});
-  for (const std::size_t width : {80U, 200U}) {
+  EXPECT_EQ(call({"discard", "--handler", wide.handler}).status, 0);
+  EXPECT_EQ(call({"undo", "--handler", wide.handler}).status, 0);
+  for (const std::size_t width : {60U, 80U, 200U}) {
     out_terminal_ = {true, width, false};
-    for (const char* verb : {"list", "groups", "stats"})
-      EXPECT_LE(widest_line(call({verb}).out), width) << verb;
-    EXPECT_LE(widest_line(call({"show", "4"}).out), width);
-    EXPECT_LE(widest_line(call({"trace", "request-7"}).out), width);
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"list"},
+                                                                       {"groups"},
+                                                                       {"stats"},
+                                                                       {"doctor"},
+                                                                       {"retry", "--all", "-n"},
+                                                                       {"show", "4"},
+                                                                       {"trace", "request-7"}}) {
+      const auto answer = call(arguments);
+      EXPECT_LE(widest_line(answer.out), width) << arguments[0] << answer.out;
+    }
   }
   out_terminal_ = {};
   EXPECT_THAT(call({"list"}).out, HasSubstr(std::string(300, 'e')));
+}
+
+TEST_F(ReadingVerbsTest, NamesAreNeverCut) {
+  auto wide = letter_that_failed(std::chrono::seconds(5), "tell_everybody_who_reviewed_the_pull_request");
+  wide.event_type = "github.pull_request_review_comment.created";
+  store_letters(*deadletter::Store::open(database_), {wide});
+  out_terminal_ = {true, 80, false};
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"list"}, {"groups"}, {"stats"}, {"trace", "request-7"}, {"discard", "4", "-n"}}) {
+    const auto answer = call(arguments);
+    EXPECT_THAT(answer.out, AllOf(HasSubstr(wide.event_type), HasSubstr(wide.handler))) << arguments[0];
+    EXPECT_LE(widest_line(answer.out), 80U) << answer.out;
+  }
+}
+
+TEST_F(ReadingVerbsTest, ColumnsThatDoNotFitStandBelowTheOthers) {
+  execute(
+      "UPDATE dead_letters SET event_type = 'orders.order_placed_by_a_customer', "
+      "error_type = '', error_message = 'no route to the host mail.example.com' WHERE id < 3");
+  execute("DELETE FROM dead_letters WHERE id > 1");
+  out_terminal_ = {true, 80, false};
+  EXPECT_EQ(call({"list"}).out,
+            "LETTER  FAILED  EVENT                              HANDLER\n"
+            "        ERROR\n"
+            "     1  2h ago  orders.order_placed_by_a_customer  send_receipt\n"
+            "        no route to the host mail.example.com\n");
+  out_terminal_.width = 60;
+  EXPECT_THAT(call({"list"}).out, HasSubstr("\n        HANDLER       ERROR\n"));
+  EXPECT_THAT(call({"list"}).out,
+              HasSubstr("_customer\n        send_receipt  no route to the host mail.example.com\n"));
+}
+
+TEST_F(ReadingVerbsTest, ANameWiderThanTheTerminalTakesSeveralLines) {
+  execute("UPDATE dead_letters SET event_type = '" + std::string(70, 'a') + std::string(70, 'b') +
+          "' WHERE id = 3");
+  out_terminal_ = {true, 80, false};
+  const std::string indent(8, ' ');
+  EXPECT_THAT(call({"list"}).out, HasSubstr("\n" + indent + std::string(70, 'a') + "bb\n" + indent +
+                                            std::string(68, 'b') + "\n"));
 }
 
 TEST_F(ReadingVerbsTest, UntrustedTextNeverReachesTheTerminalRaw) {
@@ -125,6 +172,13 @@ TEST_F(ReadingVerbsTest, LettersAreFoundByTheBeginningOfTheirEventId) {
   EXPECT_EQ(call({"show", "99"}).status, 66);
   EXPECT_EQ(call({"show", "ffffffff-0000"}).status, 66);
   EXPECT_EQ(call({"show", "no"}).status, 64);
+}
+
+TEST_F(ReadingVerbsTest, WhatBeginsWithZeroIsNoNumber) {
+  execute("UPDATE dead_letters SET event_id = '00000002-0000-7000-8000-000000000001' WHERE id = 3");
+  EXPECT_EQ(call({"show", "00000002", "--json"}).json().at("letter").at("id"), 3);
+  EXPECT_EQ(call({"show", "2", "--json"}).json().at("letter").at("id"), 2);
+  EXPECT_EQ(call({"show", "0001"}).status, 66);
 }
 
 TEST_F(ReadingVerbsTest, GroupsShowOneLineForACause) {
@@ -185,6 +239,20 @@ TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {
   EXPECT_EQ(call({"trace", "r-10"}).status, 66);
 }
 
+TEST_F(ReadingVerbsTest, TraceOfALongChainFitsTheTerminal) {
+  std::vector<DeadLetter> chain;
+  for (int depth = 0; depth < 40; ++depth) {
+    chain.push_back(letter_that_failed(std::chrono::minutes(50 - depth), "step_" + std::to_string(depth)));
+    chain.back().metadata.correlation_id = CorrelationId::parse("r-9").value();
+    if (depth > 0) chain.back().metadata.causation_id = chain[chain.size() - 2].metadata.event_id;
+  }
+  store_letters(*deadletter::Store::open(database_), chain);
+  out_terminal_ = {true, 80, false};
+  const auto answer = call({"trace", "r-9"});
+  EXPECT_LE(widest_line(answer.out), 80U);
+  EXPECT_THAT(answer.out, AllOf(HasSubstr("`- orders.order_placed"), HasSubstr("* letter 43, step_39:")));
+}
+
 TEST_F(ReadingVerbsTest, TraceOfACircleEnds) {
   auto snake = letter_that_failed(std::chrono::minutes(9));
   snake.metadata.correlation_id = CorrelationId::parse("r-9").value();
@@ -207,6 +275,25 @@ TEST_F(ReadingVerbsTest, MarkedLettersThatNobodyTakesAreNoticed) {
   EXPECT_THAT(
       call({"doctor"}).out,
       HasSubstr("problem  1 letter for send_receipt (orders.order_placed) of service orders marked since"));
+}
+
+TEST_F(ReadingVerbsTest, DoctorNoticesAServiceThatTakesNothingThoughAnotherIsAtWork) {
+  std::string boot;
+  std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+  execute(
+      "UPDATE dead_letters SET redrive_requested_at = 1;"
+      "UPDATE dead_letters SET service = 'billing', claimed_until = 9e15, claimed_by = '" +
+      boot + "/1/a' WHERE id = 3");
+  EXPECT_THAT(call({"doctor"}).out,
+              HasSubstr("problem  2 letters for send_receipt (orders.order_placed) of service orders"));
+  execute("UPDATE dead_letters SET service = 'orders'");
+  EXPECT_THAT(call({"doctor"}).out, HasSubstr("ok       2 letters for send_receipt"));
+}
+
+TEST_F(ReadingVerbsTest, DoctorKeepsWhatIsToBeTypedWhole) {
+  out_terminal_ = {true, 60, false};
+  EXPECT_THAT(call({"doctor", "--db", database_}).out,
+              HasSubstr("advice   see what fails:\n         dead-letters --db " + database_ + " groups\n"));
 }
 
 TEST_F(ReadingVerbsTest, DoctorSaysWhatIsWrongAndWhoChangedWhat) {

@@ -67,10 +67,11 @@ deadletter::Operations& Command::operations() {
 std::int64_t Command::unique_letter(const std::string& name) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error == std::errc() && end == name.data() + name.size() && reader().find(number)) return number;
+  // Numbers do not begin with 0; the ids of events do, and some go on with digits only for a while.
+  const bool is_number = error == std::errc() && end == name.data() + name.size() && !name.starts_with('0');
+  if (is_number && reader().find(number)) return number;
   const std::string beginning = lower(name);
   if (!is_beginning_of_event_id(beginning)) {
-    const bool is_number = error == std::errc() && end == name.data() + name.size();
     if (is_number)
       throw Refusal(ExitStatus::NoInput,
                     "there is no letter " + in_quotes(name) + "; see " + self() + " list --all");

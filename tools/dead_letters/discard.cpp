@@ -13,6 +13,25 @@ std::string same_letters(const Command& command) {
   return text.empty() ? " --all" : text;
 }
 
+std::int64_t count_purgeable(Command& command, deadletter::Filter filter) {
+  filter.running = false;
+  return command.operations().count_purgeable(filter);
+}
+
+ExitStatus plan_purge(Command& command, const deadletter::Filter& filter, std::int64_t letters) {
+  const CommandLine& line = command.line();
+  Plan plan{.letters = letters, .running = 0};
+  if (line.purge_unresolved) plan.running = plan_of(command, filter).running;
+  if (line.json) {
+    command.print_json(to_json(command, plan));
+    return ExitStatus::Ok;
+  }
+  print_plan(command, plan, "deleted");
+  if (line.purge_unresolved && letters > 0)
+    command.advise("To do it: the same with --confirm=" + std::to_string(letters));
+  return ExitStatus::Ok;
+}
+
 }  // namespace
 
 ExitStatus run_discard(Command& command) {
@@ -47,21 +66,9 @@ ExitStatus run_undo(Command& command) {
 ExitStatus run_purge(Command& command) {
   const CommandLine& line = command.line();
   const auto filter = command.filter();
-  const std::string which = line.purge_unresolved ? "unresolved" : "resolved";
   const bool counts = line.dry_run || line.purge_unresolved;
-  const auto letters = counts ? command.operations().count_purgeable(filter) : 0;
-  if (line.dry_run) {
-    if (line.json) {
-      command.print_json({{"dry_run", true},
-                          {"letters", letters},
-                          {"without_payload", 0},
-                          {"groups", OrderedJson::array()}});
-      return ExitStatus::Ok;
-    }
-    command.print(counted(letters, which + " letter") + " would be deleted; nothing was changed.\n");
-    if (line.purge_unresolved) command.advise("To do it: the same with --confirm=" + std::to_string(letters));
-    return ExitStatus::Ok;
-  }
+  const auto letters = counts ? count_purgeable(command, filter) : 0;
+  if (line.dry_run) return plan_purge(command, filter, letters);
   if (line.purge_unresolved && line.confirm != letters) {
     throw Refusal(ExitStatus::Usage, "purge --unresolved deletes " + counted(letters, "letter") +
                                          " that nobody has resolved; if that is right, say --confirm=" +

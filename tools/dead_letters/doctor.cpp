@@ -1,6 +1,8 @@
 #include "dead_letters/command.hpp"
 #include "dead_letters/table.hpp"
+#include "text/columns.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <unistd.h>
 
@@ -24,6 +26,9 @@ struct Finding {
   enum class Kind : std::uint8_t { Fine, Advice, Problem };
   Kind kind;
   std::string text;
+  /// What to type.
+  std::string command = {};
+  [[nodiscard]] std::string whole() const { return command.empty() ? text : text + ": " + command; }
 };
 
 class Diagnosis {
@@ -41,7 +46,9 @@ class Diagnosis {
 
  private:
   void fine(std::string text) { findings_.push_back({Finding::Kind::Fine, std::move(text)}); }
-  void advise(std::string text) { findings_.push_back({Finding::Kind::Advice, std::move(text)}); }
+  void advise(std::string text, std::string what_to_type = {}) {
+    findings_.push_back({Finding::Kind::Advice, std::move(text), std::move(what_to_type)});
+  }
   void problem(std::string text) { findings_.push_back({Finding::Kind::Problem, std::move(text)}); }
 
   void judge_file() {
@@ -62,12 +69,12 @@ class Diagnosis {
     fine("size " + readable_size(found_.file_bytes) + ", " + readable_size(found_.free_bytes) +
          " of it free, -wal " + readable_size(found_.wal_bytes));
     if (found_.wal_bytes > kLargeWal) {
-      advise("the -wal file is large: some program holds a read open for long; find it with: fuser -v " +
-             tools::printable(command_.line().database));
+      advise("the -wal file is large: some program holds a read open for long; find it with",
+             "fuser -v " + file());
     }
     if (!found_.adopted && found_.file_bytes > 0 && found_.free_bytes * 2 > found_.file_bytes) {
-      advise("more than half of the file is free; to give it back, stop the service and run: sqlite3 " +
-             tools::printable(command_.line().database) + " VACUUM");
+      advise("more than half of the file is free; to give it back, stop the service and run",
+             "sqlite3 " + file() + " VACUUM");
     }
   }
 
@@ -75,7 +82,7 @@ class Diagnosis {
     std::string text = counted(found_.letters, "letter") + ", " + grouped(found_.unresolved) + " unresolved";
     if (found_.oldest_unresolved) text += ", the oldest for " + command_.age(*found_.oldest_unresolved);
     fine(text + "; " + counted(found_.journal_events, "event") + " owed in the journal");
-    if (found_.unresolved > 0) advise("see what fails: " + command_.self() + " groups");
+    if (found_.unresolved > 0) advise("see what fails", command_.self() + " groups");
   }
 
   void judge_redrives() {
@@ -98,7 +105,7 @@ class Diagnosis {
           counted(waiting.letters, "letter") + " for " + tools::printable(waiting.handler) + " (" +
           tools::printable(waiting.event_type) + ") of service " + tools::printable(waiting.service) +
           " marked since " + readable_time(waiting.since);
-      const bool stuck = found_.live_claims == 0 && command_.now() - waiting.since > kUsualWait;
+      const bool stuck = !waiting.service_is_at_work && command_.now() - waiting.since > kUsualWait;
       if (stuck) {
         problem(text + " and nobody takes them: start that service, with that handler subscribed");
       } else {
@@ -124,6 +131,10 @@ class Diagnosis {
     if (found_.spills.empty()) fine("no letters wait in spill files");
   }
 
+  [[nodiscard]] std::string file() const {
+    return tools::printable(tools::shell_word(command_.line().database));
+  }
+
   const Command& command_;
   const Examination& found_;
   std::vector<Finding> findings_;
@@ -139,6 +150,28 @@ const char* name_of(Finding::Kind kind) {
       return "problem";
   }
   return "";
+}
+
+Style style_of(Finding::Kind kind) {
+  if (kind == Finding::Kind::Problem) return Style::Bad;
+  return kind == Finding::Kind::Advice ? Style::Bold : Style::Good;
+}
+
+/// What is to be typed stays whole, for the mouse to copy.
+void print_finding(Command& command, const Finding& finding) {
+  constexpr std::size_t kLabel = 9;
+  const Terminal& terminal = command.streams().out_terminal;
+  const std::size_t width = terminal.width - kLabel;
+  const bool fits = finding.command.empty() || tools::display_width(finding.whole()) <= width;
+  auto lines = tools::wrap(fits ? finding.whole() : finding.text + ":", width);
+  if (!fits) lines.push_back(finding.command);
+  std::string label = name_of(finding.kind);
+  label.resize(kLabel, ' ');
+  label = styled(terminal, style_of(finding.kind), label);
+  for (const auto& line : lines) {
+    command.print(label + line + "\n");
+    label.assign(kLabel, ' ');
+  }
 }
 
 OrderedJson redrives_to_json(const Examination& found) {
@@ -200,7 +233,7 @@ OrderedJson unserved_to_json(const Examination& found) {
 void print_as_json(Command& command, const Examination& found, const Diagnosis& diagnosis) {
   OrderedJson findings = OrderedJson::array();
   for (const auto& each : diagnosis.findings())
-    findings.push_back({{"kind", name_of(each.kind)}, {"text", each.text}});
+    findings.push_back({{"kind", name_of(each.kind)}, {"text", each.whole()}});
   command.print_json(
       {{"schema_version", found.schema_version},
        {"adopted", found.adopted},
@@ -227,7 +260,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
 void print_changes(Command& command, const Examination& found) {
   if (found.recent_changes.empty()) return;
   command.print("\n");
-  Table table({{"WHEN", true}, {"WHO", false, 10}, {"VERB"}, {"LETTERS", true}, {"WHICH", false, 10}});
+  Table table({{"WHEN", true}, {"WHO"}, {"VERB"}, {"LETTERS", true}, {"WHICH"}});
   for (const auto& each : found.recent_changes) {
     table.add(
         {command.ago(each.at), each.user + "@" + each.host, each.verb, grouped(each.letters), each.filter});
@@ -243,15 +276,7 @@ ExitStatus run_doctor(Command& command) {
   if (command.line().json) {
     print_as_json(command, found, diagnosis);
   } else {
-    const Terminal& terminal = command.streams().out_terminal;
-    for (const auto& each : diagnosis.findings()) {
-      const Style style = each.kind == Finding::Kind::Problem  ? Style::Bad
-                          : each.kind == Finding::Kind::Advice ? Style::Bold
-                                                               : Style::Good;
-      std::string label = name_of(each.kind);
-      label.resize(9, ' ');
-      command.print(styled(terminal, style, label) + each.text + "\n");
-    }
+    for (const auto& each : diagnosis.findings()) print_finding(command, each);
     print_changes(command, found);
   }
   return found.damage.empty() ? ExitStatus::Ok : ExitStatus::Data;
@@ -277,10 +302,9 @@ ExitStatus run_backup(Command& command) {
   }
   command.print((line.dry_run ? "Would copy " : "Copied ") + readable_size(bytes) + " to " +
                 tools::printable(line.file) + ".\n");
-  command.advise(
-      "It holds payloads: keep it where only the service's users read. It is a database like this one: "
-      "dead-letters --db " +
-      tools::printable(line.file) + " groups");
+  command.advise("It holds payloads: keep it where only the service's users read.");
+  command.advise("It is a database like this one: dead-letters --db " +
+                 tools::printable(tools::shell_word(line.file)) + " groups");
   return ExitStatus::Ok;
 }
 

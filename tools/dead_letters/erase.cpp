@@ -18,8 +18,8 @@ void require_consent(Command& command, const deadletter::Filter& filter) {
                   "erase cannot be undone, and there is no terminal to ask on; say --yes, or look"
                   " first with --dry-run");
   }
-  streams.err << counted(count_of(command, filter), "letter")
-              << " and every edited version will be deleted for good, from all files. Do it? [y/N] "
+  streams.err << counted(command.operations().count_erasable(filter).progress.changed, "letter")
+              << ", edited versions included, will be deleted for good, from all files. Do it? [y/N] "
               << std::flush;
   std::string answer;
   if (!std::getline(streams.in, answer)) streams.err << "\n";
@@ -27,38 +27,61 @@ void require_consent(Command& command, const deadletter::Filter& filter) {
     throw Refusal(ExitStatus::Usage, "nothing was erased");
 }
 
-/// Everything that still holds what was to go, and what to do about it.
-void say_what_is_left(Command& command, const deadletter::EraseResult& result,
-                      const std::vector<std::string>& backups) {
-  explain_rest(command, result.progress, "erased");
+/// What is out of reach.
+void say_what_is_elsewhere(Command& command, const deadletter::EraseResult& result,
+                           const std::vector<std::string>& backups) {
   if (result.journal_events > 0) {
     command.warn(counted(result.journal_events, "event") +
                  " in the journal still to be handled hold it too; erase again when they are done");
-  }
-  if (!result.wal_cleared) {
-    command.warn(
-        "another program reads the database, so that old pages stay in its -wal file; erase again when it"
-        " has ended, with the same command");
   }
   for (const auto& backup : backups) {
     command.warn("a backup may still hold it, and is out of reach: " + tools::printable(backup));
   }
 }
 
+/// Everything that still holds what was to go, and what to do about it.
+void say_what_is_left(Command& command, const deadletter::EraseResult& result,
+                      const std::vector<std::string>& backups) {
+  explain_rest(command, result.progress, "erased");
+  if (!result.wal_cleared) {
+    command.warn(
+        "another program reads the database, so that old pages stay in its -wal file; erase again when it"
+        " has ended, with the same command");
+  }
+  say_what_is_elsewhere(command, result, backups);
+}
+
+ExitStatus plan_erase(Command& command, const deadletter::Filter& filter) {
+  const auto erasable = command.operations().count_erasable(filter);
+  const auto backups = command.reader().known_backups();
+  Plan plan = plan_of(command, filter);
+  plan.letters = erasable.progress.changed;
+  plan.running = erasable.progress.running;
+  if (command.line().json) {
+    OrderedJson json = to_json(command, plan);
+    json["spilled"] = erasable.spilled;
+    json["journal_events"] = erasable.journal_events;
+    json["backups"] = backups;
+    command.print_json(std::move(json));
+    return ExitStatus::Ok;
+  }
+  print_plan(command, plan,
+             "erased, edited versions included, and " + grouped(erasable.spilled) + " in spill files");
+  say_what_is_elsewhere(command, erasable, backups);
+  return ExitStatus::Ok;
+}
+
 }  // namespace
 
 ExitStatus run_erase(Command& command) {
   const auto filter = command.filter();
-  if (command.line().dry_run)
-    return say_what_would_happen(command, filter, "erased, with every edited version,");
+  if (command.line().dry_run) return plan_erase(command, filter);
   require_consent(command, filter);
   const Interruption interruption;
   ProgressLine line(command);
-  const deadletter::Watch watch{
-      .progress = [&](const deadletter::Progress& progress) { line.show("erased", progress.changed, 0); },
-      .stop = [] { return Interruption::requested(); }};
-  const auto result = command.operations().erase(filter, watch);
-  line.clear();
+  const auto result = run_watched(command, line, "erased", 0, [&](const deadletter::Watch& watch) {
+    return command.operations().erase(filter, watch);
+  });
   const auto backups = command.reader().known_backups();
   if (command.line().json) {
     command.print_json({{"dry_run", false},

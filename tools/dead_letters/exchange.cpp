@@ -2,6 +2,7 @@
 #include "dead_letters/letters_file.hpp"
 #include "dead_letters/long_change.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,10 +12,13 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
+#include <functional>
 #include <istream>
 #include <ostream>
+#include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace tidings::dead_letters {
 namespace {
@@ -136,8 +140,8 @@ struct ImportCounts {
 };
 
 std::string already_there(std::int64_t line, std::int64_t id) {
-  return "line " + std::to_string(line) + ": its delivery has a letter already, " + std::to_string(id) +
-         "; not imported";
+  const std::string which = id == 0 ? "in an earlier line" : std::to_string(id);
+  return "line " + std::to_string(line) + ": its delivery has a letter already, " + which + "; not imported";
 }
 
 void count(const deadletter::ImportOutcome& outcome, std::int64_t line, ImportCounts& counts,
@@ -156,21 +160,36 @@ void count(const deadletter::ImportOutcome& outcome, std::int64_t line, ImportCo
   }
 }
 
-/// Reads and compares, and writes nothing.
+/// What import would make of letters; writes nothing.
+class Rehearsal {
+ public:
+  explicit Rehearsal(deadletter::Reader& reader) : reader_(reader) {}
+
+  deadletter::ImportOutcome take(const DeadLetter& letter) {
+    using enum deadletter::ImportOutcome::Place;
+    const auto page =
+        reader_.list({.service = letter.service, .event_id = letter.metadata.event_id}, kLettersAtOnce);
+    for (const auto& each : page.letters) {
+      if (each.letter.handler == letter.handler) return {Duplicate, each.id};
+    }
+    const auto handler = std::hash<std::string>{}(letter.service + '\n' + letter.handler);
+    // The letter it would become has no number yet.
+    if (!seen_.emplace(letter.metadata.event_id, handler).second) return {Duplicate};
+    return {Imported};
+  }
+
+ private:
+  deadletter::Reader& reader_;
+  /// Deliveries that came earlier in the file.
+  std::set<std::pair<EventId, std::size_t>> seen_;
+};
+
 ImportCounts look_only(Command& command, ImportSource& source, Problems& problems) {
   ImportCounts counts;
+  Rehearsal rehearsal(command.reader());
   while (const auto stored = source.next()) {
-    const DeadLetter& letter = stored->letter;
-    const auto page = command.reader().list({.service = letter.service, .event_id = letter.metadata.event_id},
-                                            kLettersAtOnce);
     const auto line = source.take_line();
-    std::int64_t there = 0;
-    for (const auto& each : page.letters) {
-      if (each.letter.handler == letter.handler) there = each.id;
-    }
-    count(there == 0 ? deadletter::ImportOutcome{deadletter::ImportOutcome::Place::Imported}
-                     : deadletter::ImportOutcome{deadletter::ImportOutcome::Place::Duplicate, there},
-          line, counts, problems);
+    count(rehearsal.take(stored->letter), line, counts, problems);
   }
   return counts;
 }
@@ -179,14 +198,14 @@ ImportCounts import_all(Command& command, ImportSource& source, Problems& proble
   ImportCounts counts;
   const Interruption interruption;
   ProgressLine line(command);
-  const deadletter::Watch watch{
-      .progress = [&](const deadletter::Progress& progress) { line.show("imported", progress.changed, 0); },
-      .stop = [] { return Interruption::requested(); }};
   const auto tell = [&](const deadletter::ImportOutcome& outcome) {
     if (outcome.place != deadletter::ImportOutcome::Place::Imported) line.clear();
     count(outcome, source.take_line(), counts, problems);
   };
-  complete = command.operations().import([&] { return source.next(); }, tell, watch).complete;
+  const auto progress = run_watched(command, line, "imported", 0, [&](const deadletter::Watch& watch) {
+    return command.operations().import([&] { return source.next(); }, tell, watch);
+  });
+  complete = progress.complete;
   return counts;
 }
 
@@ -194,7 +213,8 @@ ImportCounts import_all(Command& command, ImportSource& source, Problems& proble
 
 ExitStatus run_export(Command& command) {
   const CommandLine& line = command.line();
-  auto filter = command.filter();
+  const auto filter = command.filter();
+  static_cast<void>(command.reader());  // What is wrong with the database leaves no file behind.
   ExportTarget target(command, line.file);
   const Interruption interruption;
   ProgressLine progress(command);
@@ -224,7 +244,7 @@ ExitStatus run_export(Command& command) {
   } else if (!line.json) {
     command.advise(counted(exported, "letter") +
                    " exported. To take them in elsewhere: dead-letters --db FILE import " +
-                   (data_on_output ? std::string("-") : tools::printable(line.file)));
+                   (data_on_output ? std::string("-") : tools::printable(tools::shell_word(line.file))));
   }
   if (after) {
     command.warn("stopped: the export is not complete, and nothing was changed");

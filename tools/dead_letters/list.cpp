@@ -24,7 +24,7 @@ Table table_of(const Command& command, const deadletter::Page& page) {
                                           [](const auto& each) { return state_of(each) != "unresolved"; });
   std::vector<Table::Column> columns = {{"LETTER", true}, {"FAILED", true}};
   if (various_states) columns.push_back({"STATE"});
-  columns.insert(columns.end(), {{"EVENT", false, 10}, {"HANDLER", false, 10}, {"ERROR", false, 20}});
+  columns.insert(columns.end(), {{"EVENT"}, {"HANDLER"}, {"ERROR", false, 30}});
   Table table(columns);
   for (const auto& stored : page.letters) {
     const DeadLetter& letter = stored.letter;
@@ -136,9 +136,9 @@ ExitStatus run_groups(Command& command) {
                {"CAUSE"},
                {"FIRST", true},
                {"LAST", true},
-               {"EVENT", false, 8},
-               {"HANDLER", false, 8},
-               {"ERROR", false, 40, true}});
+               {"EVENT"},
+               {"HANDLER"},
+               {"ERROR", false, 40}});
   for (const auto& group : groups) {
     table.add({grouped(group.count), group.fingerprint, command.age(group.first_failed_at),
                command.age(group.last_failed_at), types_of(group),

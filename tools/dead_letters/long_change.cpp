@@ -74,30 +74,54 @@ std::int64_t count_of(Command& command, const deadletter::Filter& filter) {
   return command.reader().count(filter);
 }
 
-ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter, std::string_view done,
-                                 std::int64_t without_payload) {
+Plan plan_of(Command& command, deadletter::Filter filter) {
   constexpr std::size_t kCauses = 10;
-  const auto letters = count_of(command, filter);
-  const auto groups = command.reader().groups(filter, kCauses);
+  Plan plan;
+  filter.running = true;
+  plan.running = count_of(command, filter);
+  // The usual question has a quick answer.
+  filter.running = plan.running > 0 ? std::optional<bool>(false) : std::nullopt;
+  plan.letters = count_of(command, filter);
+  plan.groups = command.reader().groups(filter, kCauses);
+  return plan;
+}
+
+OrderedJson to_json(const Command& command, const Plan& plan) {
+  OrderedJson causes = OrderedJson::array();
+  for (const auto& group : plan.groups) causes.push_back(group_to_json(command, group));
+  return {{"dry_run", true},
+          {"letters", plan.letters},
+          {"running", plan.running},
+          {"without_payload", plan.without_payload},
+          {"groups", std::move(causes)}};
+}
+
+void print_plan(Command& command, const Plan& plan, std::string_view done) {
+  command.print(counted(plan.letters, "letter") + " would be " + std::string(done) +
+                "; nothing was changed.\n");
+  if (!plan.groups.empty()) {
+    Table table({{"LETTERS", true}, {"CAUSE"}, {"EVENT"}, {"HANDLER"}, {"ERROR", false, 40}});
+    for (const auto& group : plan.groups) {
+      table.add({grouped(group.count), group.fingerprint, types_of(group), group.handler,
+                 cause_text(command, group.error_type, group.sample_error)});
+    }
+    command.print(table.render(command.streams().out_terminal));
+  }
+  if (plan.running == 0) return;
+  command.warn(counted(plan.running, "letter") +
+               (plan.running == 1 ? " is being delivered right now, and would be left as it is"
+                                  : " are being delivered right now, and would be left as they are"));
+}
+
+ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter, std::string_view done) {
+  const auto unfitting = explain_unfitting(command, filter);
+  const Plan plan = plan_of(command, filter);
   if (command.line().json) {
-    OrderedJson causes = OrderedJson::array();
-    for (const auto& group : groups) causes.push_back(group_to_json(command, group));
-    command.print_json({{"dry_run", true},
-                        {"letters", letters},
-                        {"without_payload", without_payload},
-                        {"groups", std::move(causes)}});
-    return ExitStatus::Ok;
+    command.print_json(to_json(command, plan));
+  } else {
+    print_plan(command, plan, done);
   }
-  command.print(counted(letters, "letter") + " would be " + std::string(done) + "; nothing was changed.\n");
-  if (groups.empty()) return ExitStatus::Ok;
-  Table table(
-      {{"LETTERS", true}, {"CAUSE"}, {"EVENT", false, 8}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
-  for (const auto& group : groups) {
-    table.add({grouped(group.count), group.fingerprint, types_of(group), group.handler,
-               cause_text(command, group.error_type, group.sample_error)});
-  }
-  command.print(table.render(command.streams().out_terminal));
-  return ExitStatus::Ok;
+  return unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok;
 }
 
 std::int64_t explain_unfitting(Command& command, const deadletter::Filter& filter) {
@@ -139,12 +163,9 @@ ExitStatus run_long_change(Command& command, const deadletter::Filter& filter, c
   ProgressLine line(command);
   const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
   const auto total = terminal ? count_of(command, filter) : 0;
-  const deadletter::Watch watch{
-      .progress =
-          [&](const deadletter::Progress& progress) { line.show(change.done, progress.changed, total); },
-      .stop = [] { return Interruption::requested(); }};
-  const auto progress = change.run(filter, watch);
-  line.clear();
+  const auto progress = run_watched(command, line, change.done, total, [&](const deadletter::Watch& watch) {
+    return change.run(filter, watch);
+  });
   if (command.line().json) {
     command.print_json({{"dry_run", false},
                         {"letters", progress.changed},

@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tidings::dead_letters {
 
@@ -47,6 +48,32 @@ class ProgressLine {
   std::chrono::steady_clock::time_point next_{};
 };
 
+/// Runs a change of many letters with a watch that shows how far it is and ends it on Ctrl-C. When it fails
+/// on its way, says how far it got, and throws on.
+template <class Run>
+auto run_watched(Command& command, ProgressLine& line, std::string_view done, std::int64_t total, Run run) {
+  deadletter::Progress latest;
+  const deadletter::Watch watch{.progress =
+                                    [&](const deadletter::Progress& progress) {
+                                      latest = progress;
+                                      line.show(done, progress.changed, total);
+                                    },
+                                .stop = [] { return Interruption::requested(); }};
+  try {
+    auto result = run(watch);
+    line.clear();
+    return result;
+  } catch (...) {
+    line.clear();
+    if (latest.changed > 0) {
+      command.warn("it failed on its way: " + counted(latest.changed, "letter") + " " +
+                   (latest.changed == 1 ? "was " : "were ") + std::string(done) +
+                   ", the rest is as it was; the same command goes on");
+    }
+    throw;
+  }
+}
+
 /// What a changing verb says before, while and after it changes letters chosen by a filter.
 struct LongChange {
   /// `discarded`.
@@ -59,10 +86,24 @@ struct LongChange {
 /// Counts what a filter would change.
 [[nodiscard]] std::int64_t count_of(Command& command, const deadletter::Filter& filter);
 
-/// For --dry-run: how many letters, of which causes, and nothing changed. `without_payload` more were chosen
-/// that cannot be delivered again, which was said already.
+/// What a dry run has found out.
+struct Plan {
+  std::int64_t letters = 0;
+  /// Left alone, as a handler is at work on them.
+  std::int64_t running = 0;
+  /// More that were chosen and cannot be delivered again, which was said already.
+  std::int64_t without_payload = 0;
+  /// The largest causes.
+  std::vector<deadletter::Group> groups = {};
+};
+[[nodiscard]] Plan plan_of(Command& command, deadletter::Filter filter);
+[[nodiscard]] OrderedJson to_json(const Command& command, const Plan& plan);
+/// For people: how many letters, of which causes, and that nothing was changed.
+void print_plan(Command& command, const Plan& plan, std::string_view done);
+
+/// The whole of --dry-run. Data when named letters are in no state to be changed, which is said, too.
 [[nodiscard]] ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter,
-                                               std::string_view done, std::int64_t without_payload = 0);
+                                               std::string_view done);
 
 /// Runs it with progress and says how far it got. `advice` is said when something was changed.
 [[nodiscard]] ExitStatus run_long_change(Command& command, const deadletter::Filter& filter,

@@ -43,11 +43,9 @@ deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filte
   ProgressLine line(command);
   const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
   const auto total = terminal ? count_of(command, filter) : 0;
-  const deadletter::Watch watch{
-      .progress =
-          [&](const deadletter::Progress& progress) { line.show("marking", progress.changed, total); },
-      .stop = [] { return Interruption::requested(); }};
-  return command.operations().redrive(filter, command.line().redrive, watch);
+  return run_watched(command, line, "marked", total, [&](const deadletter::Watch& watch) {
+    return command.operations().redrive(filter, command.line().redrive, watch);
+  });
 }
 
 /// Follows a request until the service has done with it, the time is up, or somebody stops waiting.
@@ -122,7 +120,7 @@ std::vector<deadletter::Group> failed_again(Command& command, deadletter::Filter
 }
 
 void print_causes(Command& command, const std::vector<deadletter::Group>& groups) {
-  Table table({{"LETTERS", true}, {"CAUSE"}, {"HANDLER", false, 8}, {"ERROR", false, 40, true}});
+  Table table({{"LETTERS", true}, {"CAUSE"}, {"HANDLER"}, {"ERROR", false, 40}});
   for (const auto& group : groups) {
     table.add({grouped(group.count), group.fingerprint, group.handler,
                cause_text(command, group.error_type, group.sample_error)});
@@ -201,16 +199,28 @@ void print_marked(Command& command, const deadletter::RedriveReport& result) {
   command.advise("What failed again: " + command.self() + " groups");
 }
 
+ExitStatus plan_retry(Command& command, const deadletter::Filter& filter, std::int64_t without_payload,
+                      std::int64_t unfitting) {
+  Plan plan = plan_of(command, filter);
+  plan.without_payload = without_payload;
+  if (command.line().json) {
+    command.print_json(to_json(command, plan));
+  } else {
+    print_plan(command, plan, "delivered again");
+  }
+  return unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok;
+}
+
 }  // namespace
 
 ExitStatus run_retry(Command& command) {
   auto filter = command.filter();
   filter.marked = false;
   const CommandLine& line = command.line();
-  auto unfitting = line.dry_run ? 0 : explain_unfitting(command, filter);
+  auto unfitting = explain_unfitting(command, filter);
   const auto without_payload = leave_out_without_payload(command, filter);
-  if (line.dry_run) return say_what_would_happen(command, filter, "delivered again", without_payload);
   if (filter.ids) unfitting += without_payload;
+  if (line.dry_run) return plan_retry(command, filter, without_payload, unfitting);
   const Interruption interruption;
   const auto result = mark(command, filter);
   RedriveState state;

@@ -80,6 +80,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (metadata.causation_id) sheet.line("caused by", metadata.causation_id->to_string());
   if (stored.edited_from) sheet.line("edited from", stored.edited_from->to_string());
   if (metadata.traceparent) sheet.line("trace", metadata.traceparent->to_string());
+  if (!metadata.tracestate.empty()) sheet.line("tracestate", command.masked(metadata.tracestate));
   if (letter.ordering_key) sheet.line("key", command.masked(*letter.ordering_key));
   sheet.line("published", readable_time(metadata.published_at) + " by " + metadata.source.str());
   for (const auto& [name, value] : metadata.attributes) {

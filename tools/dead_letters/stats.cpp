@@ -17,26 +17,27 @@ constexpr std::size_t kBar = 30;
 std::string day_name(Timestamp day) { return to_rfc3339(day).substr(0, 10); }
 
 void print_counts(Command& command, const char* title, const std::vector<Statistics::Count>& counts) {
-  Table table({{title, false, 20}, {"LETTERS", true}, {"UNRESOLVED", true}});
+  Table table({{"LETTERS", true}, {"UNRESOLVED", true}, {title}});
   for (std::size_t i = 0; i < std::min(counts.size(), kShownNames); ++i) {
-    table.add({counts[i].name.empty() ? "(none)" : counts[i].name, grouped(counts[i].letters),
-               grouped(counts[i].unresolved)});
+    table.add({grouped(counts[i].letters), grouped(counts[i].unresolved),
+               counts[i].name.empty() ? "(none)" : counts[i].name});
   }
-  command.print(table.render(command.streams().out_terminal) + "\n");
+  std::string text = table.render(command.streams().out_terminal);
   if (counts.size() > kShownNames) {
-    command.advise(counted(static_cast<std::int64_t>(counts.size() - kShownNames), "more name") +
-                   ": see --json");
+    text += "and " + counted(static_cast<std::int64_t>(counts.size() - kShownNames), "other") +
+            ", which --json has\n";
   }
+  command.print(text + "\n");
 }
 
 void print_days(Command& command, const std::vector<Statistics::Day>& days) {
   const std::size_t first = days.size() - std::min(days.size(), kShownDays);
   std::int64_t most = 1;
   for (std::size_t i = first; i < days.size(); ++i) most = std::max(most, days[i].letters);
-  Table table({{"DAY"}, {"LETTERS", true}, {"UNRESOLVED", true}, {""}});
+  Table table({{"LETTERS", true}, {"UNRESOLVED", true}, {"DAY"}, {""}});
   for (std::size_t i = first; i < days.size(); ++i) {
     const auto length = static_cast<std::size_t>(days[i].letters * static_cast<std::int64_t>(kBar) / most);
-    table.add({day_name(days[i].begin), grouped(days[i].letters), grouped(days[i].unresolved),
+    table.add({grouped(days[i].letters), grouped(days[i].unresolved), day_name(days[i].begin),
                std::string(std::max<std::size_t>(length, 1), '#')});
   }
   command.print(table.render(command.streams().out_terminal));

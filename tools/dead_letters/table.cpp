@@ -4,47 +4,15 @@
 #include "text/printable.hpp"
 
 #include <algorithm>
-#include <numeric>
-#include <utility>
 
 namespace tidings::dead_letters {
 namespace {
 
 constexpr std::size_t kGap = 2;
-const std::string kIndent = "         ";
 
-std::string padded(const std::string& cell, std::size_t width, bool right) {
-  std::string text = tools::cut_to_width(cell, width);
+std::string padded(const std::string& text, std::size_t width, bool right) {
   const std::string space(width - std::min(width, tools::display_width(text)), ' ');
   return right ? space + text : text + space;
-}
-
-std::string line_of(const std::vector<Table::Column>& columns, const std::vector<std::string>& cells,
-                    const std::vector<std::size_t>& widths) {
-  std::string line;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    if (i > 0) line.append(kGap, ' ');
-    line += padded(cells[i], widths[i], columns[i].right);
-  }
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line;
-}
-
-std::size_t total(const std::vector<std::size_t>& widths) {
-  return std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1));
-}
-
-/// The widest that may give way gives way.
-void shrink(std::vector<std::size_t>& widths, const std::vector<Table::Column>& columns, std::size_t width) {
-  while (total(widths) > width) {
-    std::size_t widest = columns.size();
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      const bool gives = columns[i].narrowest > 0 && widths[i] > columns[i].narrowest;
-      if (gives && (widest == columns.size() || widths[i] > widths[widest])) widest = i;
-    }
-    if (widest == columns.size()) return;
-    --widths[widest];
-  }
 }
 
 }  // namespace
@@ -63,27 +31,64 @@ std::vector<std::size_t> Table::natural_widths() const {
   return widths;
 }
 
-bool Table::needs_own_line(std::size_t width) const {
-  const Column& last = columns_.back();
-  auto widths = natural_widths();
-  widths.back() = std::min(widths.back(), last.narrowest);
-  return last.own_line_if_narrow && total(widths) > width;
+/// Each line takes as many columns as fit, and prose what they leave; below the first line, where it would
+/// have more room by itself, it is not cut for the sake of others. Those lines begin under the second column.
+std::vector<Table::Line> Table::layout(std::size_t width) const {
+  const auto natural = natural_widths();
+  std::vector<Line> lines(1);
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const std::size_t narrowest = columns_[i].narrowest;
+    const bool may_be_cut = narrowest > 0 && lines.size() == 1;
+    const std::size_t needed = may_be_cut ? std::min(natural[i], narrowest) : natural[i];
+    const bool first = lines.back().places.empty();
+    if (!first && used + kGap + needed > width) {
+      lines.push_back({.indent = natural.front() + kGap, .places = {}});
+      used = lines.back().indent;
+    } else if (!first) {
+      used += kGap;
+    }
+    const std::size_t room = width - std::min(width - 1, used);
+    lines.back().places.push_back({i, std::min(natural[i], room)});
+    used += lines.back().places.back().width;
+  }
+  return lines;
+}
+
+std::string Table::line_of(const Line& line, const std::vector<std::string>& cells) const {
+  std::string text(line.indent, ' ');
+  for (const Place& place : line.places) {
+    if (&place != &line.places.front()) text.append(kGap, ' ');
+    text += padded(tools::cut_to_width(cells[place.column], place.width), place.width,
+                   columns_[place.column].right);
+  }
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text.empty() ? text : text + "\n";
+}
+
+/// A name that is wider than the terminal, which has a line of its own, takes several.
+std::string Table::lines_of(const Line& line, const std::vector<std::string>& cells) const {
+  const Place& place = line.places.front();
+  const bool is_prose = columns_[place.column].narrowest > 0;
+  if (line.places.size() > 1 || is_prose) return line_of(line, cells);
+  std::string text;
+  for (const auto& piece : tools::wrap(cells[place.column], place.width))
+    text += std::string(line.indent, ' ') + piece + "\n";
+  return text;
 }
 
 std::string Table::render(const Terminal& terminal) const {
-  const bool own_line = needs_own_line(terminal.width);
-  const std::size_t shown = columns_.size() - (own_line ? 1 : 0);
-  const std::vector<Column> columns(columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(shown));
-  auto widths = natural_widths();
-  widths.resize(shown);
-  shrink(widths, columns, terminal.width);
+  const auto lines = layout(terminal.width);
   std::vector<std::string> titles;
-  titles.reserve(columns.size());
-  for (const Column& column : columns) titles.push_back(column.title);
-  std::string text = styled(terminal, Style::Bold, line_of(columns, titles, widths)) + "\n";
+  titles.reserve(columns_.size());
+  for (const Column& column : columns_) titles.push_back(column.title);
+  std::string text;
+  for (const Line& line : lines) {
+    const std::string title = line_of(line, titles);
+    text += styled(terminal, Style::Bold, title.substr(0, title.find('\n'))) + "\n";
+  }
   for (const auto& row : rows_) {
-    text += line_of(columns, row, widths) + "\n";
-    if (own_line) text += kIndent + tools::cut_to_width(row.back(), terminal.width - kIndent.size()) + "\n";
+    for (const Line& line : lines) text += lines_of(line, row);
   }
   return text;
 }

@@ -4,22 +4,22 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tidings::dead_letters {
 
-/// Rows under titles, two spaces apart, that fit a terminal: columns that may give way are cut, the widest
-/// first. Cells are untrusted text; they are made printable here.
+/// Rows under titles, two spaces apart, that fit a terminal. Columns that do not fit beside the others go on
+/// a line below them, titles and cells alike. Only prose is cut: names are there to be told apart and copied.
+/// Cells are untrusted text; they are made printable here.
 class Table {
  public:
   struct Column {
     std::string title;
     /// Numbers stand at the right.
     bool right = false;
-    /// May be cut down to this; 0: never.
+    /// Of prose, the last column: cut down to this to stay beside others. 0: never cut.
     std::size_t narrowest = 0;
-    /// Only of the last column: where it would be cut below its narrowest, it gets a line of its own.
-    bool own_line_if_narrow = false;
   };
 
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
@@ -30,8 +30,20 @@ class Table {
   [[nodiscard]] std::string render(const Terminal& terminal) const;
 
  private:
+  struct Place {
+    std::size_t column = 0;
+    std::size_t width = 0;
+  };
+  /// What stands beside each other.
+  struct Line {
+    std::size_t indent = 0;
+    std::vector<Place> places;
+  };
+
   [[nodiscard]] std::vector<std::size_t> natural_widths() const;
-  [[nodiscard]] bool needs_own_line(std::size_t width) const;
+  [[nodiscard]] std::vector<Line> layout(std::size_t width) const;
+  [[nodiscard]] std::string line_of(const Line& line, const std::vector<std::string>& cells) const;
+  [[nodiscard]] std::string lines_of(const Line& line, const std::vector<std::string>& cells) const;
 
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;

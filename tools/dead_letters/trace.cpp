@@ -13,6 +13,8 @@ namespace tidings::dead_letters {
 namespace {
 
 constexpr std::size_t kMostLetters = 10'000;
+/// What is drawn is no wider where the output is no terminal.
+constexpr std::size_t kWidest = 200;
 
 /// One event of the request: with its letters, or, known only as a cause, without.
 struct Event {
@@ -103,32 +105,48 @@ class Story {
     }
   }
 
-  void add(const std::string& line) { text_ += tools::cut_to_width(line, terminal_.width) + "\n"; }
+  /// What stands before a line, of which deep chains show the end.
+  [[nodiscard]] std::string shown(const std::string& before) const {
+    const std::size_t most = std::min(terminal_.width, kWidest) / 2;
+    return before.size() <= most ? before : ".." + before.substr(before.size() - most + 2);
+  }
 
-  /// On the same line where it fits, else below.
-  void add_error(const std::string& what, const std::string& indent, const std::string& error) {
+  /// In as many lines as it takes.
+  void add(const std::string& before, const std::string& below, const std::string& text) {
+    const std::size_t indent = std::max(shown(before).size(), shown(below).size());
+    std::string start = shown(before);
+    for (const auto& line : tools::wrap(text, terminal_.width - indent)) {
+      text_ += start + line + "\n";
+      start = shown(below);
+    }
+  }
+
+  /// The error on the same line where it fits, else below.
+  void add_letter(const std::string& below, const deadletter::StoredLetter& stored) {
+    const DeadLetter& letter = stored.letter;
+    const std::string what = "* letter " + std::to_string(stored.id) + ", " +
+                             tools::printable(letter.handler.empty() ? "(no handler)" : letter.handler) +
+                             ": " + std::string(state_of(stored));
+    const std::string error = tools::printable(cause_text(command_, letter.error_type, letter.error_message));
     const std::string both = what + ": " + error;
-    if (tools::display_width(both) <= terminal_.width) return add(both);
-    add(what);
-    const std::size_t width = terminal_.width - std::min(indent.size(), terminal_.width / 2);
-    for (const auto& line : tools::wrap(error, width)) add(indent + line);
+    const std::string indented = below + "    ";
+    if (shown(below).size() + tools::display_width(both) <= terminal_.width)
+      return add(below, indented, both);
+    add(below, indented, what);
+    add(indented, indented, error);
   }
 
   void draw_event(const Node& node) {
     const Event& event = events_.at(node.id);
+    const std::string indented = node.below + "  ";
     if (event.letters.empty()) {
-      return add(node.before + "event " + node.id.to_string() + "  (no dead letter: handled, or purged)");
+      return add(node.before, indented,
+                 "event " + node.id.to_string() + "  (no dead letter: handled, or purged)");
     }
     const DeadLetter& first = event.letters.front()->letter;
-    add(node.before + tools::printable(first.event_type) + "  " + readable_time(first.metadata.published_at));
-    for (const auto* stored : event.letters) {
-      const DeadLetter& letter = stored->letter;
-      const std::string what = node.below + "* letter " + std::to_string(stored->id) + ", " +
-                               tools::printable(letter.handler.empty() ? "(no handler)" : letter.handler) +
-                               ": " + std::string(state_of(*stored));
-      add_error(what, node.below + "    ",
-                tools::printable(cause_text(command_, letter.error_type, letter.error_message)));
-    }
+    add(node.before, indented,
+        tools::printable(first.event_type) + "  " + readable_time(first.metadata.published_at));
+    for (const auto* stored : event.letters) add_letter(node.below, *stored);
   }
 
   const Command& command_;

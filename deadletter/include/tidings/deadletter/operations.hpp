@@ -132,6 +132,8 @@ class Operations {
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
   /// its free pages and its spill files.
   [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
+  /// What erase would delete and leave; erases nothing, and leaves no row in the audit.
+  [[nodiscard]] EraseResult count_erasable(const Filter& filter);
   /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced).
   void backup(const std::filesystem::path& target);
 

@@ -50,6 +50,8 @@ struct Filter {
   std::optional<Timestamp> resolved_before = {};
   /// Whether somebody asked for them to be delivered again.
   std::optional<bool> marked = {};
+  /// Whether a handler is at work on them now, so that nothing may change them.
+  std::optional<bool> running = {};
   /// Whether the payload was kept, without which a letter cannot be delivered again.
   std::optional<bool> has_payload = {};
   /// Their last attempt began then or later.
@@ -196,6 +198,8 @@ struct Examination {
     std::string handler;
     std::int64_t letters = 0;
     Timestamp since;
+    /// A bus of that service holds other letters, and may come to these.
+    bool service_is_at_work = false;
   };
   struct Spill {
     std::filesystem::path path;
