@@ -42,6 +42,27 @@ TEST_F(CrashSuspectsTest, SuspectsRunOneAtATimeBeforeAllOthers) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(CrashSuspectsTest, ASecondWaitsUntilTheFirstHasReturned) {
+  leave_owed(2);
+  for (const int order : {1, 2}) journal_->suspect({.journal_id = order, .handler = "handler"});
+  Bus bus(durable());
+  Gate gate;
+  auto handler = bus.subscribe<OrderPlaced>("handler",
+                                            [&](const OrderPlaced& event) {
+                                              gate.pass();
+                                              seen_.add(event.order_id);
+                                            },
+                                            {.dispatch = Dispatch::Queued, .concurrency = 2});
+  gate.await_arrival();
+  bus.notify();
+  clock_->await_waiter();  // It has been looked at again.
+  const auto now = bus.snapshot().handlers.at(0);
+  EXPECT_EQ(now.queued + now.running, 1U);
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 2));
+}
+
 TEST_F(CrashSuspectsTest, NewEventsWaitInTheJournalWhileSuspectsRun) {
   leave_owed(1);
   journal_->suspect({.journal_id = 1, .handler = "handler"});
