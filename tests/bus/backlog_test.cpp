@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <semaphore>
 #include <stdexcept>
 #include <thread>
@@ -98,6 +99,28 @@ TEST_F(BacklogTest, DoesNotRepeatADeliveryThatEndedAfterItsRowWasRead) {
   reading.open();
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(seen_.orders(), ElementsAre(1));
+}
+
+TEST_F(BacklogTest, OfASubscriptionMadeMeanwhileIsWaitedForToo) {
+  std::atomic<bool> waiting{false};
+  Gate gate;
+  Subscription late;
+  std::optional<Bus> bus;
+  journal_->before_commit = [&](const JournalBatch&) {
+    if (!waiting.exchange(false)) return;
+    late = bus->subscribe<OrderShipped>("late", [&](const OrderShipped&) { gate.pass(); },
+                                        {.dispatch = Dispatch::Queued});
+    bus->publish(OrderShipped{}, {.durability = Durability::None});
+  };
+  bus.emplace(durable());
+  auto handler = bus->subscribe<OrderPlaced>("handler", sees());
+  EXPECT_TRUE(bus->wait_idle(kLong));
+  EXPECT_EQ(bus->publish(OrderPlaced{1}).handled, 1U);
+  waiting = true;  // The next commit is that of wait_idle: the clock stands still.
+  EXPECT_FALSE(bus->wait_idle(20ms));
+  gate.open();
+  EXPECT_TRUE(bus->wait_idle(kLong));
+  late.reset();
 }
 
 /// A delivery goes back to the journal just while that is read.

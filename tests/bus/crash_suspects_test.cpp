@@ -42,6 +42,27 @@ TEST_F(CrashSuspectsTest, SuspectsRunOneAtATimeBeforeAllOthers) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(CrashSuspectsTest, ASecondWaitsUntilTheFirstHasReturned) {
+  leave_owed(2);
+  for (const int order : {1, 2}) journal_->suspect({.journal_id = order, .handler = "handler"});
+  Bus bus(durable());
+  Gate gate;
+  auto handler = bus.subscribe<OrderPlaced>("handler",
+                                            [&](const OrderPlaced& event) {
+                                              gate.pass();
+                                              seen_.add(event.order_id);
+                                            },
+                                            {.dispatch = Dispatch::Queued, .concurrency = 2});
+  gate.await_arrival();
+  bus.notify();
+  clock_->await_waiter();  // It has been looked at again.
+  const auto now = bus.snapshot().handlers.at(0);
+  EXPECT_EQ(now.queued + now.running, 1U);
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 2));
+}
+
 TEST_F(CrashSuspectsTest, NewEventsWaitInTheJournalWhileSuspectsRun) {
   leave_owed(1);
   journal_->suspect({.journal_id = 1, .handler = "handler"});
@@ -84,16 +105,8 @@ TEST_F(CrashSuspectsTest, ACrashAloneCountsAndTheLastOneMakesALetter) {
 
 TEST_F(CrashSuspectsTest, WhatHasCrashedWaitsForNoEarlierRetry) {
   leave_owed(1);
-  const Timestamp failed_at = clock_->now();
-  JournalBatch failure;
-  JournalDelivery& delivery = failure.changed.emplace_back();
-  delivery.journal_id = 1;
-  delivery.handler = "handler";
-  delivery.attempts_made = 1;
-  delivery.failed_at = failed_at;
-  delivery.next_attempt_at = failed_at + 1min;
-  journal_->commit(failure);
-  clock_->set_wall(failed_at - 48h);
+  fail_first_to_be_retried_in(1min);
+  clock_->set_wall(clock_->now() - 48h);
   {
     journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
     Bus bus(durable());

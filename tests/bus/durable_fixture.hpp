@@ -4,6 +4,7 @@
 #include "contracts/memory_journal.hpp"
 #include "gate.hpp"
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -63,6 +64,18 @@ class RecoveryTest : public DurableTest {
     EXPECT_TRUE(bus.wait_idle(kLong));
     journal_ = std::move(left);
   }
+  /// What the journal then knows of order 1, whose first attempt failed.
+  void fail_first_to_be_retried_in(std::chrono::minutes wait) {
+    JournalBatch failure;
+    JournalDelivery& known = failure.changed.emplace_back();
+    known.journal_id = 1;
+    known.handler = "handler";
+    known.attempts_made = 1;
+    known.failed_at = clock_->now();
+    known.next_attempt_at = clock_->now() + wait;
+    static_cast<void>(journal_->commit(failure));
+  }
+
   Seen seen_;
 };
 

@@ -115,15 +115,8 @@ TEST_F(RecoveryTest, GoesOnCountingAttemptsAndHonoursTheBackoff) {
 
 TEST_F(RecoveryTest, WaitsForARetryNoLongerThanItHadToWhateverTheWallClockSays) {
   leave_owed(1);
-  const Timestamp failed_at = clock_->now();
-  JournalBatch failure;
-  failure.changed.push_back({.journal_id = 1,
-                             .handler = "handler",
-                             .attempts_made = 1,
-                             .failed_at = failed_at,
-                             .next_attempt_at = failed_at + 1min});
-  journal_->commit(failure);
-  clock_->set_wall(failed_at - 48h);
+  fail_first_to_be_retried_in(1min);
+  clock_->set_wall(clock_->now() - 48h);
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
   advance(59s);
