@@ -1,5 +1,7 @@
 #include "ledger.hpp"
 
+#include <optional>
+
 namespace webhooks {
 namespace {
 
@@ -10,14 +12,25 @@ std::uint64_t count(tidings::deadletter::Reader& letters, const Filter& filter) 
   return static_cast<std::uint64_t>(letters.count(filter));
 }
 
-std::uint64_t dead_since(tidings::deadletter::Reader& letters, Filter filter, tidings::Timestamp since) {
+/// Adds the letters that failed in this run: its own, and those of earlier ones that were delivered again.
+void add_failed_since(tidings::deadletter::Reader& letters, Filter filter, tidings::Timestamp since,
+                      Account& account) {
+  constexpr std::size_t kPage = 500;
   filter.since = since;
-  const auto all = count(letters, filter);
-  filter.resolution = Resolution::Reprocessed;
-  return all - count(letters, filter);
+  std::optional<tidings::deadletter::Page::Cursor> after;
+  do {
+    const auto page = letters.list(filter, kPage, after);
+    for (const auto& stored : page.letters) {
+      const bool own = stored.letter.metadata.published_at >= since && !stored.edited_from;
+      const bool handled = stored.resolution == Resolution::Reprocessed;
+      if (own && !handled) ++account.dead_letters;
+      if (!own && handled) ++account.redriven;
+    }
+    after = page.next;
+  } while (after);
 }
 
-/// Of the letters of earlier runs.
+/// Of the letters that failed before this run and not in it.
 std::uint64_t redriven_since(tidings::deadletter::Reader& letters, Filter filter, tidings::Timestamp since) {
   filter.until = since;
   filter.resolution = Resolution::Reprocessed;
@@ -52,8 +65,8 @@ std::vector<Account> Ledger::accounts(tidings::deadletter::Reader& letters, std:
                         .published = published_to(entry),
                         .handled = entry.handled,
                         .retries = entry.retries,
-                        .dead_letters = dead_since(letters, filter, since),
                         .redriven = redriven_since(letters, filter, since)});
+    add_failed_since(letters, filter, since, accounts.back());
   }
   return accounts;
 }

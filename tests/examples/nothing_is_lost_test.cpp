@@ -1,5 +1,6 @@
 #include "examples/service_run.hpp"
 
+#include <tidings/deadletter/operations.hpp>
 #include <tidings/deadletter/reader.hpp>
 
 #include <gmock/gmock.h>
@@ -94,6 +95,20 @@ TEST_P(NothingIsLost, EveryDeadLetterKeepsItsPayloadAndItsLine) {
 
 INSTANTIATE_TEST_SUITE_P(Inputs, NothingIsLost, ::testing::ValuesIn(inputs()),
                          [](const auto& input) { return input.index == 0 ? "Sample" : "RealEvents"; });
+
+TEST(Sample, NothingIsLostWhenLettersOfAnEarlierRunFailAgain) {
+  const WorkFolder folder;
+  ASSERT_EQ(run_service(folder, "'" TIDINGS_WEBHOOKS_SAMPLE "'").status, 65);
+  auto desk = tidings::deadletter::Operations::open(folder / "webhooks.db", {"ann", "desk"});
+  const auto marked = desk.redrive({}, {}, {});
+  ASSERT_GT(marked.progress.changed, 0);
+  const auto run = run_service(folder, "/dev/null");
+  EXPECT_EQ(run.status, 0) << run.messages;
+  auto letters = Reader::open(folder / "webhooks.db");
+  const auto request = letters.redrive(marked.id).value();
+  EXPECT_EQ(request.succeeded + request.failed, marked.progress.changed);
+  EXPECT_GT(request.failed, 0);
+}
 
 TEST(Sample, HasALetterForEachHandlerOfAStructThatAnEventDoesNotFit) {
   const WorkFolder folder;

@@ -56,6 +56,16 @@ class SqliteConnection {
     EXPECT_EQ(sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(database_);
   }
+  /// The first value of the first row.
+  [[nodiscard]] std::string text(const std::string& sql) {
+    std::string value;
+    const auto keep = [](void* kept, int, char** columns, char**) {
+      *static_cast<std::string*>(kept) = columns[0] == nullptr ? "" : columns[0];
+      return 1;
+    };
+    sqlite3_exec(database_, sql.c_str(), keep, &value, nullptr);
+    return value;
+  }
 
  private:
   sqlite3* database_ = nullptr;

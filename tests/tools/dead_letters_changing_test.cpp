@@ -83,6 +83,28 @@ TEST_F(ChangingVerbsTest, ADryRunOfEraseCountsAllThatHoldsThePerson) {
   EXPECT_THAT(call(arguments).out, HasSubstr("2 letters erased, and 1 in spill files."));
 }
 
+TEST_F(ChangingVerbsTest, EveryChangeIsAudited) {
+  input_ = call({"export", "--handler", "charge_card"}).out;
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"discard", "1", "2"},
+                                             {"undo", "2"},
+                                             {"retry", "2"},
+                                             {"edit", "3", "--set", "/order_id=9"},
+                                             {"purge", "--older-than", "0s"},
+                                             {"erase", "--correlation-id", "request-8", "-y"},
+                                             {"import", "-"},
+                                             {"backup", path("copy.db")}}) {
+    EXPECT_EQ(call(arguments).status, 0) << arguments[0];
+  }
+  SqliteConnection connection(database_);
+  EXPECT_EQ(connection.text("SELECT group_concat(verb || ' ' || letters, ', ') FROM tidings_audit"),
+            "discard 2, undo 1, retry 1, edit 1, purge 2, erase 1, import 1, backup 0");
+  EXPECT_EQ(
+      connection.text("SELECT count(*) FROM tidings_audit WHERE user <> '' AND host <> '' AND at > 0 AND"
+                      " json_valid(filter) AND filter NOT LIKE '%request-8%'"),
+      "8");
+}
+
 TEST_F(ChangingVerbsTest, RetryMarksByNumberAndByFilter) {
   const auto answer = call({"retry", "1"});
   EXPECT_EQ(answer.status, 0);

@@ -61,20 +61,36 @@ TEST_F(DeadLettersProcessTest, TwoOperatorsAndAServiceLoseNoUpdate) {
   EXPECT_EQ(audited, marked + discarded);
 }
 
+/// Presses Ctrl-C again and again while it lives.
+class Impatience {
+ public:
+  Impatience() : previous_(std::signal(SIGINT, SIG_IGN)) {
+    thread_ = std::thread([this] {
+      while (!ended_) {
+        ::kill(::getpid(), SIGINT);
+        std::this_thread::yield();
+      }
+    });
+  }
+  ~Impatience() {
+    ended_ = true;
+    thread_.join();
+    std::signal(SIGINT, previous_);
+  }
+
+ private:
+  void (*previous_)(int);
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
 TEST_F(DeadLettersProcessTest, CtrlCEndsAfterAWholeBatchAndSaysHowFarItGot) {
   add_letters(12'000);
-  std::signal(SIGINT, SIG_IGN);
-  std::atomic<bool> ended{false};
-  std::thread impatient([&] {
-    while (!ended) {
-      ::kill(::getpid(), SIGINT);
-      std::this_thread::yield();
-    }
-  });
-  const auto answer = call({"discard", "--all", "--json"});
-  ended = true;
-  impatient.join();
-  std::signal(SIGINT, SIG_DFL);
+  Answer answer;
+  {
+    const Impatience impatience;
+    answer = call({"discard", "--all", "--json"});
+  }
   EXPECT_EQ(answer.status, 75);
   EXPECT_THAT(answer.err, HasSubstr("the rest is as it was; the same command goes on"));
   const auto json = answer.json();
@@ -82,6 +98,26 @@ TEST_F(DeadLettersProcessTest, CtrlCEndsAfterAWholeBatchAndSaysHowFarItGot) {
   EXPECT_EQ(json.at("letters"), reader().count({.resolution = deadletter::Resolution::Discarded}));
   EXPECT_EQ(call({"discard", "--all"}).status, 0);
   EXPECT_EQ(unresolved(), 0);
+}
+
+TEST_F(DeadLettersProcessTest, CtrlCEndsEveryLongVerb) {
+  add_letters(6'000);
+  EXPECT_EQ(call({"discard", "--handler", "odd"}).status, 0);
+  EXPECT_EQ(call({"export", "-o", path("all.ndjson")}).status, 0);
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"retry", "--all"},
+           {"undo", "--all"},
+           {"purge", "--older-than", "0s"},
+           {"erase", "--handler", "even", "--yes"},
+           {"export", "-o", path("part.ndjson")},
+           {"import", path("all.ndjson"), "--db", make_database("other.db")}}) {
+    const Impatience impatience;
+    const auto answer = call(arguments);
+    EXPECT_EQ(answer.status, 75) << arguments[0] << answer.out;
+    EXPECT_THAT(answer.err, HasSubstr("stopped")) << arguments[0];
+  }
+  EXPECT_EQ(reader().examine(false).damage, std::vector<std::string>{});
+  EXPECT_TRUE(reader().examine(false).counts_agree);
 }
 
 TEST_F(DeadLettersProcessTest, SaysWhenItsOutputCannotBeWritten) {

@@ -228,6 +228,8 @@ ExitStatus run_retry(Command& command) {
   if (result.id == 0) {
     if (line.json) {
       command.print_json(to_json(command, result, state, {}, without_payload));
+    } else if (!result.progress.complete) {
+      command.warn("stopped before any letter was marked; the same command goes on");
     } else {
       command.print("No unresolved letters match that do not wait already; nothing was marked.\n");
     }
