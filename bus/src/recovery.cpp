@@ -179,6 +179,10 @@ bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up)
 std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery& row) {
   OwedDeliveryHandle owed = journal_->adopt(row);
   if (!owed) return std::nullopt;
+  if (row.has_letter) {
+    journal_->handled(owed);
+    return std::nullopt;
+  }
   if (!row.problem.empty()) {
     row.delivery.attempts.push_back(
         {clock_.now(), std::chrono::microseconds(0), "tidings::Error", row.problem});

@@ -21,6 +21,9 @@ std::string scan() {
 std::string deliveries() {
   return "SELECT " + std::string(kDeliveryColumns) + " FROM tidings_journal_deliveries WHERE journal_id = ?";
 }
+constexpr const char* kLetter =
+    "SELECT 1 FROM dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
+constexpr const char* kWasSpilled = "SELECT EXISTS (SELECT 1 FROM tidings_spill_imports)";
 constexpr const char* kTotals =
     "SELECT id, service, event_type, handlers, published_at, EXISTS (SELECT 1 FROM"
     " tidings_journal_deliveries WHERE journal_id = tidings_journal.id AND done = 1) FROM tidings_journal";
@@ -106,7 +109,8 @@ JournalReader::JournalReader(const std::filesystem::path& path, const std::strin
     : busy_timeout_(busy_timeout),
       connection_(path, Access::ReadOnly, vfs, std::chrono::steady_clock::now() + busy_timeout),
       scan_(connection_.database(), scan()),
-      deliveries_(connection_.database(), deliveries()) {}
+      deliveries_(connection_.database(), deliveries()),
+      letter_(connection_.database(), kLetter) {}
 
 void JournalReader::wait_from_now() {
   connection_.wait_until(std::chrono::steady_clock::now() + busy_timeout_);
@@ -125,12 +129,12 @@ std::vector<OwedDelivery> JournalReader::owed(const OwedQuery& query, std::strin
   result.reserve(std::min(query.limit, kReserved));
   while (result.size() < query.limit && scan_.step()) {
     OwedDelivery owed;
-    if (read_owed(query.handler, owed)) result.push_back(std::move(owed));
+    if (read_owed(service, query.handler, owed)) result.push_back(std::move(owed));
   }
   return result;
 }
 
-bool JournalReader::read_owed(std::string_view handler, OwedDelivery& owed) {
+bool JournalReader::read_owed(std::string_view service, std::string_view handler, OwedDelivery& owed) {
   if (!contains(handlers_of_scan(), handler)) return false;
   owed = read_event(scan_);
   owed.handlers = handlers_;
@@ -138,6 +142,7 @@ bool JournalReader::read_owed(std::string_view handler, OwedDelivery& owed) {
   owed.delivery.handler = handler;
   add_deliveries(owed);
   if (owed.delivery.done) return false;
+  owed.has_letter = has_letter(service, handler);
   if (!owed.problem.empty()) {
     owed.problem = "event " + std::to_string(owed.journal_id) + " of the journal " + owed.problem +
                    "; correct its row, or restore a backup";
@@ -153,6 +158,20 @@ const std::vector<std::string>& JournalReader::handlers_of_scan() {
     handlers_text_ = text;
   }
   return handlers_;
+}
+
+/// Letter and end of a delivery are one commit, so this can only be so for letters that were spilled.
+bool JournalReader::has_letter(std::string_view service, std::string_view handler) {
+  if (!was_spilled_) {
+    Prepared question(connection_.database(), kWasSpilled);
+    was_spilled_ = question.step() && question.column_integer(0) != 0;
+  }
+  if (!*was_spilled_) return false;
+  const PreparedUse use(letter_);
+  letter_.text(scan_.column_text(kEventIdColumn));
+  letter_.text(service);
+  letter_.text(handler);
+  return letter_.step();
 }
 
 void JournalReader::add_deliveries(OwedDelivery& owed) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,9 +42,11 @@ class JournalReader {
 
  private:
   /// Whether the event of the scan's row is owed to the handler; then it is in `owed`.
-  [[nodiscard]] bool read_owed(std::string_view handler, OwedDelivery& owed);
+  [[nodiscard]] bool read_owed(std::string_view service, std::string_view handler, OwedDelivery& owed);
   [[nodiscard]] const std::vector<std::string>& handlers_of_scan();
   void add_deliveries(OwedDelivery& owed);
+  /// Whether the delivery of the scan's row has a letter.
+  [[nodiscard]] bool has_letter(std::string_view service, std::string_view handler);
   [[nodiscard]] std::vector<std::string> handlers_of(std::int64_t journal_id);
   [[nodiscard]] bool is_done(std::int64_t journal_id, const std::string& handler);
   void wait_from_now();
@@ -52,7 +55,9 @@ class JournalReader {
   Connection connection_;
   Prepared scan_;
   Prepared deliveries_;
-  std::string handlers_text_;  // what was parsed last, and what it says
+  Prepared letter_;
+  std::optional<bool> was_spilled_;  // whether a letter ever came from a spill file; asked once
+  std::string handlers_text_;        // what was parsed last, and what it says
   std::vector<std::string> handlers_;
 };
 

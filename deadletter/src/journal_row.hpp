@@ -16,6 +16,7 @@ inline constexpr std::string_view kEventColumns =
     "id, handlers, event_id, event_type, schema_version, event_data, data_encoding, attributes, source,"
     " correlation_id, causation_id, causation_depth, traceparent, tracestate, published_at";
 inline constexpr int kHandlersColumn = 1;
+inline constexpr int kEventIdColumn = 2;
 
 /// The column `handlers`: nothing for what is not a JSON array of strings.
 [[nodiscard]] std::optional<std::vector<std::string>> handlers_from_json(std::string_view text);

@@ -11,6 +11,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
 // --- what the handler writes and its completion are one ---
@@ -218,6 +219,34 @@ TEST_F(HandlerTransactionTest, InDoubtIsNoLetterBeforeItIsKnownNotToHaveHappened
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_EQ(ledger(), "pay 1");
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
+}
+
+TEST_F(HandlerTransactionTest, DoesNotRunAgainForWhatADyingProcessCouldOnlySpill) {
+  EXPECT_TRUE(succeeded(run_in_child([&] {
+    Bus bus(options());
+    std::optional<ScopedFault> fault;
+    const auto paying = bus.subscribe<Placed>("pay",
+                                              [&](const Placed&) {
+                                                fault.emplace(no_sync(true));
+                                                throw std::runtime_error("closed");
+                                              },
+                                              {.retry = {.max_attempts = 1}});
+    bus.publish(Placed{1});
+    ::_exit(HasFailure() ? 1 : 0);
+    return false;
+  })));
+  EXPECT_THAT(spilled_events(), SizeIs(1));
+  EXPECT_EQ(journalled(), "1");
+  Bus bus(options());
+  const auto paying = bus.subscribe<Placed>(
+      "pay", [](const Placed& placed, const EventContext& context) { write_ledger(context, placed.number); });
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE reprocessed_at IS NULL"), "1");
+  EXPECT_EQ(journalled(), "0");
+  EXPECT_EQ(bus.redrive({}).letters, 1U);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
 }
 
 TEST_F(HandlerTransactionTest, InDoubtAtTheLastAttemptBecomesALetterWithoutEffect) {

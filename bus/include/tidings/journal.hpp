@@ -92,6 +92,9 @@ struct OwedDelivery {
   std::vector<std::string> done;
   /// What is known of this delivery; its handler is the one that was asked for.
   JournalDelivery delivery;
+  /// Its letter is kept already: a process put it into the spill file and died before the journal, which it
+  /// could not reach, knew of it. The delivery is done.
+  bool has_letter = false;
   /// Not empty: some of its values cannot be read (damaged, or changed by hand), and this says which and what
   /// to do. The others are as they are. A nil event_id is one of those that cannot be read.
   std::string problem;
