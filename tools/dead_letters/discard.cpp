@@ -18,10 +18,10 @@ std::int64_t count_purgeable(Command& command, deadletter::Filter filter) {
   return command.operations().count_purgeable(filter);
 }
 
-ExitStatus plan_purge(Command& command, const deadletter::Filter& filter, std::int64_t letters) {
+ExitStatus plan_purge(Command& command, deadletter::Filter filter, std::int64_t letters) {
   const CommandLine& line = command.line();
-  Plan plan{.letters = letters, .running = 0};
-  if (line.purge_unresolved) plan.running = plan_of(command, filter).running;
+  filter.running = true;
+  const Plan plan{.letters = letters, .running = count_of(command, filter)};
   if (line.json) {
     command.print_json(to_json(command, plan));
     return ExitStatus::Ok;
