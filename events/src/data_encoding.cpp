@@ -12,8 +12,7 @@ EncodedData encode_data(const Json& value) {
     return {.bytes = {}, .encoding = DataEncoding::None, .problem = "the event holds a discarded JSON value"};
   }
   if (traits.fits_json()) {
-    return {
-        .bytes = detail::write_json_text(value, traits.depth), .encoding = DataEncoding::Json, .problem = {}};
+    return {.bytes = detail::write_json_text(value), .encoding = DataEncoding::Json, .problem = {}};
   }
   return {.bytes = detail::write_cbor(value), .encoding = DataEncoding::Cbor, .problem = {}};
 }

@@ -2,14 +2,57 @@
 
 #include "json_walk.hpp"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 namespace tidings::detail {
 namespace {
 
-// nlohmann's dump() is faster but recurses; this deep it fits every stack, also under a sanitizer.
-constexpr std::size_t kRecursableDepth = 100;
+constexpr std::uint64_t in_each_byte(std::uint64_t byte) { return byte * 0x0101010101010101U; }
 
+/// Whether one of eight bytes is less than `bound`, which is at most 128 (S. E. Anderson, "Bit Twiddling
+/// Hacks", "Determine if a word has a byte less than n").
+constexpr bool any_less_than(std::uint64_t bytes, std::uint64_t bound) {
+  return ((bytes - in_each_byte(bound)) & ~bytes & in_each_byte(0x80)) != 0;
+}
+constexpr bool any_equals(std::uint64_t bytes, char wanted) {
+  return any_less_than(bytes ^ in_each_byte(static_cast<std::uint8_t>(wanted)), 1);
+}
+
+/// Whether JSON text has the characters as they are: no control character, quote or backslash.
+bool is_plain(std::string_view text) {
+  while (!text.empty()) {
+    std::uint64_t bytes = in_each_byte(' ');
+    const std::size_t taken = std::min(text.size(), sizeof bytes);
+    std::memcpy(&bytes, text.data(), taken);
+    if (any_less_than(bytes, ' ') || any_equals(bytes, '"') || any_equals(bytes, '\\')) return false;
+    text.remove_prefix(taken);
+  }
+  return true;
+}
+
+void append_string(std::string& text, const std::string& value) {
+  if (is_plain(value)) {
+    (text += '"').append(value) += '"';
+  } else {
+    text += Json(value).dump();
+  }
+}
+
+template <class Integer>
+void append_integer(std::string& text, Integer value) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  text.append(digits.data(), end);
+}
+
+/// Writes what nlohmann's dump() writes, but walks instead of recursing, copies plain strings whole, and
+/// makes no serializer for each scalar.
 struct TextWriter {
   std::string text;
 
@@ -23,11 +66,21 @@ struct TextWriter {
   }
   void key(const std::string& name, bool first) {
     element(first);
-    text += Json(name).dump();
+    append_string(text, name);
     text += ':';
   }
   bool scalar(const Json& value) {
-    text += value.dump();
+    if (value.is_string()) {
+      append_string(text, value.get_ref<const std::string&>());
+    } else if (value.is_number_unsigned()) {
+      append_integer(text, value.get<std::uint64_t>());
+    } else if (value.is_number_integer()) {
+      append_integer(text, value.get<std::int64_t>());
+    } else if (value.is_boolean()) {
+      text += value.get<bool>() ? "true" : "false";
+    } else {
+      text += value.dump();
+    }
     return true;
   }
 };
@@ -82,8 +135,7 @@ class TextReader final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-std::string write_json_text(const Json& value, std::size_t depth) {
-  if (depth <= kRecursableDepth) return value.dump();
+std::string write_json_text(const Json& value) {
   TextWriter writer;
   walk_json(value, writer);
   return std::move(writer.text);

@@ -10,7 +10,7 @@
 namespace tidings::detail {
 
 /// Compact JSON of a value that fits JSON, however deep it is.
-[[nodiscard]] std::string write_json_text(const Json& value, std::size_t depth);
+[[nodiscard]] std::string write_json_text(const Json& value);
 
 /// Throws Error(NotDecodable), without quoting the text, when it is not one JSON value or nests deeper than
 /// `max_depth`.

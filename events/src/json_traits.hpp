@@ -2,13 +2,10 @@
 
 #include <tidings/event.hpp>
 
-#include <cstddef>
-
 namespace tidings::detail {
 
 /// What decides how a value can be written.
 struct JsonTraits {
-  std::size_t depth = 0;
   /// Invalid UTF-8, in a string or key.
   bool has_invalid_text = false;
   /// NaN or an infinity.

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "deep_json.hpp"
@@ -154,7 +155,24 @@ TEST(EncodeData, DepthTenThousandSurvivesBothWays) {
   EXPECT_EQ(innermost(through_cbor, kMaxDecodableDepth), "\xFF");
 }
 
-TEST(EncodeData, TheDeepWriterWritesWhatDumpWrites) {
+TEST(EncodeData, WritesEachCharacterWhereverItStandsAsDumpDoes) {
+  for (std::size_t length = 1; length <= 17; ++length) {
+    for (char character = 0; character >= 0 && character < 0x7F; ++character) {
+      std::string text(length, '~');
+      text[static_cast<std::size_t>(character) % length] = character;
+      const Json value = {{text, text}, {text + "\xC3\xA9", "\xF0\x9F\x98\x80" + text}};
+      ASSERT_EQ(encode_data(value).bytes, value.dump()) << length << ' ' << static_cast<int>(character);
+    }
+  }
+}
+
+TEST(EncodeData, WritesNumbersAsDumpDoes) {
+  const Json value = {0,     -1,     INT64_MIN, INT64_MAX, UINT64_MAX, 0.0,  -0.0,
+                      1e300, 5e-324, 0.1,       1.0,       false,      true, nullptr};
+  EXPECT_EQ(encode_data(value).bytes, value.dump());
+}
+
+TEST(EncodeData, WritesAnyDepthAsDumpDoes) {
   const Json everyday = Json::parse(R"({"a":[1,-2,3.5,"x\u0001\"",{}],"b":{"c":[],"d\n":null},"e":true})");
   const std::string deep = encode_data(nested(500, everyday)).bytes;
   EXPECT_NE(deep.find("[" + everyday.dump() + "]"), std::string::npos);
