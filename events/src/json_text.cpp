@@ -2,7 +2,6 @@
 
 #include "json_walk.hpp"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -24,16 +23,20 @@ constexpr bool any_equals(std::uint64_t bytes, char wanted) {
   return any_less_than(bytes ^ in_each_byte(static_cast<std::uint8_t>(wanted)), 1);
 }
 
+constexpr bool any_escaped(std::uint64_t bytes) {
+  return any_less_than(bytes, ' ') || any_equals(bytes, '"') || any_equals(bytes, '\\');
+}
+
 /// Whether JSON text has the characters as they are: no control character, quote or backslash.
 bool is_plain(std::string_view text) {
-  while (!text.empty()) {
-    std::uint64_t bytes = in_each_byte(' ');
-    const std::size_t taken = std::min(text.size(), sizeof bytes);
-    std::memcpy(&bytes, text.data(), taken);
-    if (any_less_than(bytes, ' ') || any_equals(bytes, '"') || any_equals(bytes, '\\')) return false;
-    text.remove_prefix(taken);
+  std::uint64_t bytes = 0;
+  for (; text.size() >= sizeof bytes; text.remove_prefix(sizeof bytes)) {
+    std::memcpy(&bytes, text.data(), sizeof bytes);
+    if (any_escaped(bytes)) return false;
   }
-  return true;
+  bytes = in_each_byte(' ');
+  std::memcpy(&bytes, text.data(), text.size());
+  return !any_escaped(bytes);
 }
 
 void append_string(std::string& text, const std::string& value) {
