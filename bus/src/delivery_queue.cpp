@@ -17,7 +17,15 @@ constexpr std::size_t kRoomKept = 4096;
 void DeliveryQueue::release() noexcept {
   places_.give_back();
   // Whoever waits has counted itself before it looked at the places, so one of the two sees the other.
-  if (waiters_.load() > 0) notify_waiters();
+  if (waiting_for_room_.load() > 0) {
+    notify_waiters();
+  } else {
+    notify_if_empty();
+  }
+}
+
+void DeliveryQueue::notify_if_empty() noexcept {
+  if (waiting_for_empty_.load() > 0 && empty()) notify_waiters();
 }
 
 void DeliveryQueue::notify_waiters() {
@@ -26,12 +34,12 @@ void DeliveryQueue::notify_waiters() {
 }
 
 void DeliveryQueue::wait_for_room(std::uint64_t wakes) {
-  waiters_.fetch_add(1);
+  waiting_for_room_.fetch_add(1);
   {
     const MutexLock lock(mutex_);
     while (!has_room() && wakes_.load() == wakes) changed_.wait(mutex_);
   }
-  waiters_.fetch_sub(1);
+  waiting_for_room_.fetch_sub(1);
 }
 
 void DeliveryQueue::wake_publishers() {
@@ -40,7 +48,7 @@ void DeliveryQueue::wake_publishers() {
 }
 
 bool DeliveryQueue::wait_empty(std::chrono::steady_clock::time_point deadline) {
-  waiters_.fetch_add(1);
+  waiting_for_empty_.fetch_add(1);
   bool in_time = true;
   bool was_empty = false;
   {
@@ -48,7 +56,7 @@ bool DeliveryQueue::wait_empty(std::chrono::steady_clock::time_point deadline) {
     // Looked at once for each answer: what comes after it was empty is no reason to say that it never was.
     while (!(was_empty = empty()) && in_time) in_time = changed_.wait_until(mutex_, deadline);
   }
-  waiters_.fetch_sub(1);
+  waiting_for_empty_.fetch_sub(1);
   return was_empty;
 }
 
@@ -193,7 +201,7 @@ bool DeliveryQueue::hold_key(const std::string& key) {
 
 void DeliveryQueue::set_backlog(bool there_is_more) {
   backlog_.store(there_is_more);
-  if (!there_is_more && waiters_.load() > 0) notify_waiters();
+  notify_if_empty();
 }
 
 void DeliveryQueue::begin_draining() {

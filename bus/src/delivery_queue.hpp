@@ -148,6 +148,7 @@ class DeliveryQueue {
   [[nodiscard]] std::optional<Delivery> take_from_others(const Batch& own) TIDINGS_REQUIRES(mutex_);
   void give_back_memory(Batch& batch) TIDINGS_REQUIRES(mutex_);
   void notify_waiters();
+  void notify_if_empty() noexcept;
 
   Places places_;
   const std::size_t concurrency_;
@@ -158,7 +159,8 @@ class DeliveryQueue {
   std::atomic<std::uint64_t> redrives_{0};
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::uint64_t> wakes_{0};
-  std::atomic<std::size_t> waiters_{0};  // threads in wait_for_room or wait_empty
+  std::atomic<std::size_t> waiting_for_room_{0};   // threads in wait_for_room
+  std::atomic<std::size_t> waiting_for_empty_{0};  // threads in wait_empty
   /// Whether incoming_ holds anything. Changed under mutex_.
   std::atomic<bool> arrived_{false};
 

@@ -33,7 +33,7 @@ DeliveryQueue::Pushed DeliveryQueue::push_redrive(Delivery& delivery) {
 
 void DeliveryQueue::end_redrive() noexcept {
   redriving_.fetch_sub(1);
-  if (waiters_.load() > 0) notify_waiters();
+  notify_if_empty();
 }
 
 void DeliveryQueue::hold_keys(std::vector<std::string> dead, std::vector<std::string> resuming) {
