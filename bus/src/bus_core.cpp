@@ -311,8 +311,13 @@ void BusCore::enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, De
       ++result.scheduled;
       break;
     case DeliveryQueue::Pushed::Parked:
-      bury_soon(*subscriber, delivery, Reason::Parked);
-      ++result.scheduled;
+      if (subscriber->state.load() == SubscriberState::Open && accepting_.load()) {
+        bury_soon(*subscriber, delivery, Reason::Parked);
+        ++result.scheduled;
+      } else {  // no earlier one need be dead: an end of the bus refuses what comes behind it, too
+        not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(),
+                      result);
+      }
       subscriber->queue.parked();
       subscriber->queue.release();
       break;

@@ -86,11 +86,12 @@ void BusCore::end_recovery(Subscriber& subscriber) {
   subscriber.queue.set_backlog(false);
 }
 
-/// Leaves a delivery of a closed subscriber to the journal. Who bears its handler's name by now may have read
-/// past it, and so goes back.
+/// Leaves a delivery of a closed subscriber, or of a bus that stops, to the journal. Who bears its handler's
+/// name by now may have read past it, and so goes back.
 void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
   left_in_journal_.fetch_add(1);
   journal_->abandon(owed);
+  if (!accepting_.load()) return;
   for (const auto& successor : topics_.all()) {
     if (successor->state.load() != SubscriberState::Open ||
         successor->identity.handler != subscriber.identity.handler ||
@@ -112,7 +113,7 @@ void BusCore::refill_if_low(const Subscriber& subscriber) {
 }
 
 void BusCore::refill_backlogs() {
-  if (held_.load()) return;
+  if (held_.load() || !accepting_.load()) return;
   for (const auto& subscriber : topics_.all()) {
     while (subscriber->backlog.active.load() && refill(subscriber)) {
     }

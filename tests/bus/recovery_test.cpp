@@ -127,6 +127,40 @@ TEST_F(RecoveryTest, WaitsForARetryNoLongerThanItHadToWhateverTheWallClockSays) 
   EXPECT_THAT(seen_.orders(), ElementsAre(1));
 }
 
+TEST_F(RecoveryTest, WhatComesForAKeyWhoseDeliveryAStopHasEndedStaysOwedToo) {
+  Bus bus(durable());
+  Gate publishing;
+  Gate handling;
+  auto before = bus.subscribe<OrderPlaced>("before", [&](const OrderPlaced& event) {
+    if (event.order_id == 2) publishing.pass();
+  });
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler",
+      [&](const OrderPlaced&) {
+        handling.pass();
+        throw std::runtime_error("no");
+      },
+      {.dispatch = Dispatch::Queued, .ordering_key = [](const OrderPlaced&) { return "key"; }});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  bus.publish(OrderPlaced{1});
+  handling.await_arrival();
+  std::thread publisher([&] { bus.publish(OrderPlaced{2}); });
+  publishing.await_arrival();
+  std::thread stopper([&] { EXPECT_EQ(bus.stop(kLong).left_in_journal, 2U); });
+  while (bus.snapshot().accepting) std::this_thread::yield();
+  handling.open();
+  const auto left = [&] {
+    const HandlerSnapshot now = bus.snapshot().handlers[1];
+    return now.queued + now.waiting + now.running;
+  };
+  while (left() > 1) std::this_thread::yield();  // the other has its place, but is not there yet
+  publishing.open();
+  publisher.join();
+  stopper.join();
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+  EXPECT_EQ(journal_->events(), 2U);
+}
+
 TEST_F(RecoveryTest, OneHandlerAlreadyDoneDoesNotRunAgain) {
   {
     Gate gate;
