@@ -9,7 +9,8 @@ namespace tidings::bench {
 namespace {
 
 constexpr const char* kInsert =
-    "INSERT OR FAIL INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding, data_note, "
+    "INSERT OR FAIL INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
+    "data_note, "
     "attributes,"
     " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
     "causation_id,"

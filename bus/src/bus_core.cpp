@@ -76,7 +76,7 @@ PublishResult BusCore::publish_named(const Payload& payload, const PublishOption
 /// One clock read, one id, no text and no allocation, unless the options ask for more.
 Metadata BusCore::stamp(const PublishOptions& options) const {
   Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first
-  metadata.source = Text::borrow(source_);  // before any call: the compiler still knows that there is none yet
+  metadata.source = Text::borrow(source_);  // before any call: the compiler knows that there is none yet
   metadata.published_at = clock_.now();
   metadata.event_id = ids_.next(metadata.published_at);
   if (ambient_frame != nullptr) {
@@ -90,34 +90,34 @@ Metadata BusCore::stamp(const PublishOptions& options) const {
 
 /// Runs an inline handler. Inlined by force: as a call of its own it would cost more than all it does for a
 /// handler that returns. What happens rarely is therefore kept out of it.
-template <BusCore::Loop kLoop>
+template <BusCore::Loop How>
 [[gnu::always_inline]] inline void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& entry,
                                                            PayloadForms& forms, DeliveryFrame& frame,
                                                            DispatchGuard& guard, PublishResult& result) {
   Subscriber& subscriber = *entry;
   frame.turn_to(subscriber);
-  if (!guard.enter<kLoop == Loop::Plain>(subscriber)) [[unlikely]]
+  if (!guard.enter<How == Loop::Plain>(subscriber)) [[unlikely]]
     return inline_refused(entry, forms, frame, result);
   Instant began{};
-  if (auto failure = attempt_inline<kLoop>(subscriber, forms, frame, began)) [[unlikely]] {
+  if (auto failure = attempt_inline<How>(subscriber, forms, frame, began)) [[unlikely]] {
     Delivery delivery;
     inline_failed(entry, forms, frame, delivery, std::move(failure), began, result);
     frame.set_attempt(1);
   } else {
     ++result.handled;
-    if (kLoop == Loop::Watched && began != Instant{}) attempt_succeeded(subscriber, frame.context(), began);
+    if (How == Loop::Watched && began != Instant{}) attempt_succeeded(subscriber, frame.context(), began);
   }
-  if (guard.leave<kLoop == Loop::Plain>(subscriber)) [[unlikely]]
+  if (guard.leave<How == Loop::Plain>(subscriber)) [[unlikely]]
     left_closed(subscriber);
 }
 
 /// Sets `began` if the attempt is timed.
-template <BusCore::Loop kLoop>
+template <BusCore::Loop How>
 [[gnu::always_inline]] inline std::unique_ptr<Failure> BusCore::attempt_inline(const Subscriber& subscriber,
                                                                                PayloadForms& forms,
                                                                                const DeliveryFrame& frame,
                                                                                Instant& began) {
-  if constexpr (kLoop == Loop::Plain) return run_handler(subscriber, forms, frame.context());
+  if constexpr (How == Loop::Plain) return run_handler(subscriber, forms, frame.context());
   if (subscriber.timed.load(std::memory_order_relaxed) || log_.debug()) began = clock_.monotonic_now();
   const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
   return run_handler(subscriber, forms, frame.context());

@@ -113,10 +113,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// How handlers are run one after the other. Plain: nobody wants to know when an attempt begins, no journal
   /// keeps what runs, and others fence.
   enum class Loop { Plain, Watched };
-  template <Loop kLoop>
+  template <Loop How>
   void deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms, DeliveryFrame& frame,
                       DispatchGuard& guard, PublishResult& result);
-  template <Loop kLoop>
+  template <Loop How>
   std::unique_ptr<Failure> attempt_inline(const Subscriber& subscriber, PayloadForms& forms,
                                           const DeliveryFrame& frame, Instant& began);
   void deliver_watched(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,

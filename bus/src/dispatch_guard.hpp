@@ -43,18 +43,18 @@ class DispatchGuard {
   [[nodiscard]] bool others_fence() const noexcept { return others_fence_; }
 
   /// Whether the subscriber's handler may be run now; if so leave() must follow.
-  template <bool kOthersFence = false>
+  template <bool OthersFence = false>
   [[nodiscard]] bool enter(const Subscriber& subscriber) {
-    announce(slot_.running, &subscriber, kOthersFence || others_fence_);
+    announce(slot_.running, &subscriber, OthersFence || others_fence_);
     if (subscriber.state.load(std::memory_order_seq_cst) != SubscriberState::Closed) [[likely]]
       return true;
     slot_.running.store(nullptr, std::memory_order_release);
     return false;
   }
   /// True if the subscriber was closed meanwhile: whoever closes it may be waiting for this.
-  template <bool kOthersFence = false>
+  template <bool OthersFence = false>
   [[nodiscard]] bool leave(const Subscriber& subscriber) {
-    announce<Subscriber>(slot_.running, nullptr, kOthersFence || others_fence_);
+    announce<Subscriber>(slot_.running, nullptr, OthersFence || others_fence_);
     return subscriber.state.load(std::memory_order_seq_cst) == SubscriberState::Closed;
   }
 

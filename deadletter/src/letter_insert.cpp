@@ -10,8 +10,8 @@
 namespace tidings::deadletter {
 namespace {
 
-/// OR FAIL, since a statement with triggers that may have to be undone alone has SQLite copy every page before
-/// it changes it, and nobody goes on with a transaction in which this one failed.
+/// OR FAIL, since a statement with triggers that may have to be undone alone has SQLite copy every page
+/// before it changes it, and nobody goes on with a transaction in which this one failed.
 constexpr const char* kInsert =
     "INSERT OR FAIL INTO main.dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
     "data_note, "
