@@ -183,6 +183,11 @@ faults::Fault no_sync(bool lasting) {
   return {.operations = {Operation::Sync}, .sqlite_code = SQLITE_IOERR_FSYNC, .lasting = lasting};
 }
 
+faults::Fault nothing_is_written() {
+  return {
+      .operations = {Operation::Write, Operation::Sync}, .sqlite_code = SQLITE_IOERR_WRITE, .lasting = true};
+}
+
 TEST_F(HandlerTransactionTest, IsInDoubtAfterAnErrorDuringItsCommitAndIsTriedAgain) {
   Bus bus(options());
   std::optional<ScopedFault> fault;
@@ -227,7 +232,7 @@ TEST_F(HandlerTransactionTest, DoesNotRunAgainForWhatADyingProcessCouldOnlySpill
     std::optional<ScopedFault> fault;
     const auto paying = bus.subscribe<Placed>("pay",
                                               [&](const Placed&) {
-                                                fault.emplace(no_sync(true));
+                                                fault.emplace(nothing_is_written());
                                                 throw std::runtime_error("closed");
                                               },
                                               {.retry = {.max_attempts = 1}});
