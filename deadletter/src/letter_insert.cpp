@@ -3,12 +3,12 @@
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
+#include <tidings/detail/json_string.hpp>
 
 namespace tidings::deadletter {
 namespace {
+
+using tidings::detail::append_json_string;
 
 /// OR FAIL, since a statement with triggers that may have to be undone alone has SQLite copy every page
 /// before it changes it, and nobody goes on with a transaction in which this one failed.
@@ -23,19 +23,6 @@ constexpr const char* kInsert =
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
 constexpr const char* kFind =
     "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
-
-/// JSON text of a string. Most need no escape, and then building a JSON value would be most of the cost.
-void append_json_string(std::string& json, std::string_view text) {
-  const bool plain = std::all_of(text.begin(), text.end(),
-                                 [](char c) { return c >= ' ' && c != '"' && c != '\\' && c != '\x7f'; });
-  if (plain) {
-    json += '"';
-    json += text;
-    json += '"';
-  } else {
-    json += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-  }
-}
 
 /// Texts of a row that the letter has in another form.
 struct RowTexts {

@@ -2,50 +2,16 @@
 
 #include "json_walk.hpp"
 
+#include <tidings/detail/json_string.hpp>
+
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
 namespace tidings::detail {
 namespace {
-
-constexpr std::uint64_t in_each_byte(std::uint64_t byte) { return byte * 0x0101010101010101U; }
-
-/// Whether one of eight bytes is less than `bound`, which is at most 128 (S. E. Anderson, "Bit Twiddling
-/// Hacks", "Determine if a word has a byte less than n").
-constexpr bool any_less_than(std::uint64_t bytes, std::uint64_t bound) {
-  return ((bytes - in_each_byte(bound)) & ~bytes & in_each_byte(0x80)) != 0;
-}
-constexpr bool any_equals(std::uint64_t bytes, char wanted) {
-  return any_less_than(bytes ^ in_each_byte(static_cast<std::uint8_t>(wanted)), 1);
-}
-
-constexpr bool any_escaped(std::uint64_t bytes) {
-  return any_less_than(bytes, ' ') || any_equals(bytes, '"') || any_equals(bytes, '\\');
-}
-
-/// Whether JSON text has the characters as they are: no control character, quote or backslash.
-bool is_plain(std::string_view text) {
-  std::uint64_t bytes = 0;
-  for (; text.size() >= sizeof bytes; text.remove_prefix(sizeof bytes)) {
-    std::memcpy(&bytes, text.data(), sizeof bytes);
-    if (any_escaped(bytes)) return false;
-  }
-  bytes = in_each_byte(' ');
-  std::memcpy(&bytes, text.data(), text.size());
-  return !any_escaped(bytes);
-}
-
-void append_string(std::string& text, const std::string& value) {
-  if (is_plain(value)) {
-    (text += '"').append(value) += '"';
-  } else {
-    text += Json(value).dump();
-  }
-}
 
 template <class Integer>
 void append_integer(std::string& text, Integer value) {
@@ -69,12 +35,12 @@ struct TextWriter {
   }
   void key(const std::string& name, bool first) {
     element(first);
-    append_string(text, name);
+    append_json_string(text, name);
     text += ':';
   }
   bool scalar(const Json& value) {
     if (value.is_string()) {
-      append_string(text, value.get_ref<const std::string&>());
+      append_json_string(text, value.get_ref<const std::string&>());
     } else if (value.is_number_unsigned()) {
       append_integer(text, value.get<std::uint64_t>());
     } else if (value.is_number_integer()) {

@@ -1,3 +1,4 @@
+#include <tidings/detail/json_string.hpp>
 #include <tidings/event.hpp>
 
 #include <gtest/gtest.h>
@@ -164,6 +165,17 @@ TEST(EncodeData, WritesEachCharacterWhereverItStandsAsDumpDoes) {
       ASSERT_EQ(encode_data(value).bytes, value.dump()) << length << ' ' << static_cast<int>(character);
     }
   }
+}
+
+TEST(AppendJsonString, WritesAnyTextAndReplacesWhatIsNotUtf8) {
+  std::string json;
+  for (const std::string_view text : {std::string_view(), std::string_view("plain"),
+                                      std::string_view("a\xFF"
+                                                       "b")})
+    detail::append_json_string(json, text);
+  EXPECT_EQ(json,
+            "\"\"\"plain\"\"a\xEF\xBF\xBD"
+            "b\"");
 }
 
 TEST(EncodeData, WritesNumbersAsDumpDoes) {
