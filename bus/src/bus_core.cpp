@@ -15,77 +15,11 @@ namespace {
 /// Types for which "nobody subscribes" is remembered: type names may come from outside, so their number is
 /// bounded.
 constexpr std::size_t kMaxWarnedTypes = 1000;
-constexpr std::size_t kMaxSourceLength = 1024;
-
-void require_source(std::string_view source) {
-  if (is_valid_source(source)) return;
-  throw Error(ErrorCode::InvalidArgument,
-              "source must be a URI-reference of at most 1024 characters, such as 'orders' or '/shop/eu'");
-}
-
-CorrelationId require_correlation_id(std::string_view text) {
-  if (const auto id = CorrelationId::parse(text)) return *id;
-  throw Error(
-      ErrorCode::InvalidArgument,
-      "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit the ambient one");
-}
-
-void inherit(Metadata& metadata, const AmbientFrame& ambient) {
-  if (ambient.event != nullptr) {
-    metadata.correlation_id = ambient.event->correlation_id;
-    metadata.causation_id = ambient.event->event_id;
-    metadata.traceparent = ambient.event->traceparent;
-    metadata.tracestate = Text::borrow(ambient.event->tracestate);
-    metadata.causation_depth = ambient.event->causation_depth + 1;
-  } else {
-    metadata.correlation_id = ambient.scope->correlation_id;
-    metadata.causation_id = ambient.scope->causation_id;
-    metadata.traceparent = ambient.scope->traceparent;
-    metadata.tracestate = Text::borrow(ambient.scope->tracestate);
-    metadata.causation_depth = ambient.scope->causation_depth;
-  }
-}
-
-void apply(const PublishOptions& options, Metadata& metadata) {
-  if (!options.correlation_id.empty())
-    metadata.correlation_id = require_correlation_id(options.correlation_id);
-  if (options.traceparent) {
-    metadata.traceparent = options.traceparent;
-    metadata.tracestate = Text::borrow(is_valid_tracestate(options.tracestate) ? options.tracestate : "");
-  }
-  if (!options.attributes.empty()) {
-    validate_attributes(options.attributes);
-    metadata.attributes = options.attributes;
-  }
-  if (!options.source.empty()) {
-    require_source(options.source);
-    metadata.source = Text::borrow(options.source);
-  }
-}
 
 }  // namespace
 
-bool is_valid_source(std::string_view source) noexcept {
-  return source.size() <= kMaxSourceLength && is_uri_reference(source);
-}
-
 PublishResult BusCore::publish_named(const Payload& payload, const PublishOptions& options) {
   return dispatch(payload, topics_.find(payload.event_type), options);
-}
-
-/// One clock read, one id, no text and no allocation, unless the options ask for more.
-Metadata BusCore::stamp(const PublishOptions& options) const {
-  Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first
-  metadata.source = Text::borrow(source_);  // before any call: the compiler knows that there is none yet
-  metadata.published_at = clock_.now();
-  metadata.event_id = ids_.next(metadata.published_at);
-  if (ambient_frame != nullptr) {
-    inherit(metadata, *ambient_frame);
-  } else {
-    metadata.correlation_id = CorrelationId(metadata.event_id);
-  }
-  if (&options != &kNoPublishOptions) apply(options, metadata);
-  return metadata;
 }
 
 /// Runs an inline handler. Inlined by force: as a call of its own it would cost more than all it does for a
@@ -163,12 +97,10 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
   const SubscriberList& list = guard.protect(topic.list);
   if (!accepting_.load()) [[unlikely]]
     throw_stopped();
-  const Metadata metadata = stamp(options);
+  PublishResult result;  // as the metadata in stamp()
+  const Metadata metadata = stamp(options, result);
   if (log_.debug()) [[unlikely]]
     log_.published(payload, metadata);
-  PublishResult result;  // as in stamp()
-  result.event_id = metadata.event_id;
-  result.correlation_id = metadata.correlation_id;
   if (list.subscribers.empty()) [[unlikely]] {
     nobody_subscribes(payload, metadata, result);
   } else if (metadata.causation_depth > options_.max_causation_depth) [[unlikely]] {
@@ -238,7 +170,7 @@ BusCore::QueuedPart BusCore::prepare_queued(const SubscriberList& list, PayloadF
     }
   }
   if (list.last_queued != nullptr)
-    part.event = EventPointer(forms.payload().type->copy(forms.payload(), metadata));
+    part.event = EventPointer(forms.payload().type->copy(forms.payload(), KeptMetadata(metadata, source_)));
   reserve_places(list);
   return part;
 }
@@ -315,15 +247,13 @@ void BusCore::enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, De
         bury_soon(*subscriber, delivery, Reason::Parked);
         ++result.scheduled;
       } else {  // no earlier one need be dead: an end of the bus refuses what comes behind it, too
-        not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(),
-                      result);
+        not_delivered(subscriber, delivery, result);
       }
       subscriber->queue.parked();
       subscriber->queue.release();
       break;
     case DeliveryQueue::Pushed::Refused:
-      not_delivered(subscriber, delivery.event->payload, delivery.event->metadata, delivery.state.get(),
-                    result);
+      not_delivered(subscriber, delivery, result);
       subscriber->queue.release();
       break;
   }
@@ -342,6 +272,13 @@ void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const
   if (accepting_.load()) return;
   DeadLetter letter = make_letter(subscriber->identity, payload, metadata, Reason::Shutdown, state);
   ++(bury(std::move(letter)) ? result.dead : result.scheduled);
+}
+
+void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                            PublishResult& result) {
+  Metadata buffer;
+  not_delivered(subscriber, delivery.event->payload(), delivery.event->metadata(source_, buffer),
+                delivery.state.get(), result);
 }
 
 void BusCore::inline_refused(const std::shared_ptr<Subscriber>& subscriber, const PayloadForms& forms,
@@ -378,7 +315,7 @@ void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, Paylo
 /// Null when the event's copy constructor throws: then it cannot wait for a retry.
 EventPointer BusCore::copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state) {
   try {
-    return EventPointer(payload.type->copy(payload, metadata));
+    return EventPointer(payload.type->copy(payload, KeptMetadata(metadata, source_)));
   } catch (...) {
     state.attempts.back().error_message +=
         " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";

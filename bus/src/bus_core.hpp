@@ -37,10 +37,10 @@ namespace tidings::detail {
 
 /// What Bus hides: the state shared by publishers, workers, the timer and Subscriptions that outlive the bus.
 ///
-/// Six files: bus_core.cpp (publish, and what happens inline), delivery_run.cpp (attempts, retries, burial,
-/// on whatever thread), redrive_run.cpp (letters delivered again), lifecycle.cpp (subscribe, unsubscribe,
-/// stop, idle), and with a journal durable_publish.cpp and recovery.cpp (what is read back from it).
-/// HandlerTransaction is the part of it that a handler may ask for.
+/// Eight files: bus_core.cpp (publish, and what happens inline), stamping.cpp, delivery_run.cpp (attempts and
+/// retries, on whatever thread), burial.cpp (letters), redrive_run.cpp (letters delivered again),
+/// lifecycle.cpp (subscribe, unsubscribe, stop, idle), and with a journal durable_publish.cpp and
+/// recovery.cpp (what is read back from it). HandlerTransaction is the part of it that a handler may ask for.
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -92,7 +92,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[noreturn]] static void throw_forked();
   PublishResult dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options);
   PublishResult dispatch_in_memory(const Payload& payload, const Topic& topic, const PublishOptions& options);
-  [[nodiscard]] Metadata stamp(const PublishOptions& options) const;
+  // stamping.cpp; fills in the result's ids
+  [[nodiscard]] Metadata stamp(const PublishOptions& options, PublishResult& result) const;
   void nobody_subscribes(const Payload& payload, const Metadata& metadata, PublishResult& result);
   bool first_warning(std::string_view event_type);
   void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
@@ -129,11 +130,13 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                         PublishResult& result);
   [[noreturn]] static void throw_stopped();
-  static EventPointer copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state);
+  EventPointer copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state);
   [[nodiscard]] bool reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber,
                                              Delivery& delivery, std::chrono::microseconds delay);
   void not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
                      const Metadata& metadata, const DeliveryState* state, PublishResult& result);
+  void not_delivered(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                     PublishResult& result);
 
   // delivery_run.cpp
   enum class End : std::uint8_t { Handled, RetryNow, RetryLater, Dead };
@@ -154,18 +157,6 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt);
   /// Whether the journal knows of the attempts so far.
   [[nodiscard]] bool recorded(const Delivery& delivery);
-  /// Fills in what a letter says of its error, from its last attempt or its reason.
-  static void explain_letter(DeadLetter& letter);
-  DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
-                         Reason reason, const DeliveryState* state,
-                         const StoredEvent* stored = nullptr) const;
-  /// Commits the letters that still wait.
-  void flush_letters();
-  /// Logs it, and counts what a stop settles.
-  void gave_up(const DeadLetter& letter);
-  /// Hands the letter over, waiting for its commit. False: the database is busy, and the letter waits for it.
-  bool bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
-  void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
   /// False: the subscriber is closing.
   [[nodiscard]] bool retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                                  std::chrono::microseconds delay);
@@ -183,6 +174,20 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason,
                  RedriveResult::End redrive_end);
   std::optional<Instant> do_duties(Instant now);
+
+  // burial.cpp
+  /// Fills in what a letter says of its error, from its last attempt or its reason.
+  static void explain_letter(DeadLetter& letter);
+  DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
+                         Reason reason, const DeliveryState* state,
+                         const StoredEvent* stored = nullptr) const;
+  /// Commits the letters that still wait.
+  void flush_letters();
+  /// Logs it, and counts what a stop settles.
+  void gave_up(const DeadLetter& letter);
+  /// Hands the letter over, waiting for its commit. False: the database is busy, and the letter waits for it.
+  bool bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
+  void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
 
   // durable_publish.cpp
   struct DurableEvent;

@@ -7,10 +7,10 @@ namespace tidings::detail {
 
 namespace {
 
-/// Of several permits each takes at most this many deliveries at once.
-constexpr std::size_t kLargestShare = 32;
-/// Room for so many deliveries is kept while there are none.
-constexpr std::size_t kRoomKept = 4096;
+/// A worker takes at most this many deliveries at once.
+constexpr std::size_t kBatch = 128;
+/// So many empty batches are kept for those who bring more (2 KiB each).
+constexpr std::size_t kSparesKept = 32;
 
 }  // namespace
 
@@ -66,9 +66,19 @@ bool DeliveryQueue::take_permit() {
   return true;
 }
 
+void DeliveryQueue::add_batch() {
+  if (spares_.empty()) {
+    incoming_.emplace_back().reserve(kBatch);
+  } else {
+    incoming_.push_back(std::move(spares_.back()));
+    spares_.pop_back();
+  }
+}
+
 DeliveryQueue::Pushed DeliveryQueue::enqueue(Delivery& delivery) {
-  incoming_.push_back(std::move(delivery));
-  arrived_.store(true, std::memory_order_relaxed);
+  if (incoming_.empty() || incoming_.back().size() == kBatch) add_batch();
+  incoming_.back().push_back(std::move(delivery));
+  batches_waiting_.store(incoming_.size(), std::memory_order_relaxed);
   return take_permit() ? Pushed::NeedsWorker : Pushed::Queued;
 }
 
@@ -103,10 +113,7 @@ DeliveryQueue::Batch& DeliveryQueue::begin_serving() {
   const auto is_left = [](const auto& batch) { return !batch->held_ && batch->has_more(); };
   auto found = std::find_if(batches_.begin(), batches_.end(), is_left);
   if (found == batches_.end()) found = std::find_if(batches_.begin(), batches_.end(), is_free);
-  if (found == batches_.end()) {
-    found = batches_.insert(found, std::make_unique<Batch>());
-    if (concurrency_ > 1) (*found)->deliveries_.reserve(kLargestShare);
-  }
+  if (found == batches_.end()) found = batches_.insert(found, std::make_unique<Batch>());
   (*found)->held_ = true;
   return **found;
 }
@@ -122,7 +129,6 @@ std::optional<Delivery> DeliveryQueue::take_more(Batch& batch) {
   std::optional<Delivery> delivery = batch.take();
   if (!delivery) delivery = take_from_others(batch);
   if (delivery) return delivery;
-  give_back_memory(batch);
   batch.held_ = false;
   --permits_;
   return std::nullopt;
@@ -130,21 +136,13 @@ std::optional<Delivery> DeliveryQueue::take_more(Batch& batch) {
 
 void DeliveryQueue::fill(Batch& batch) {
   batch.deliveries_.clear();
-  if (concurrency_ == 1) {
-    batch.deliveries_.swap(incoming_);
-  } else {
-    const std::size_t present = incoming_.size() - incoming_first_;
-    const std::size_t share =
-        std::clamp(present / concurrency_ / 2, std::min<std::size_t>(present, 1), kLargestShare);
-    const auto first = incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_);
-    std::move(first, first + static_cast<std::ptrdiff_t>(share), std::back_inserter(batch.deliveries_));
-    incoming_first_ += share;
-    if (incoming_first_ > incoming_.size() / 2) {
-      incoming_.erase(incoming_.begin(), incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_));
-      incoming_first_ = 0;
-    }
+  if (!incoming_.empty()) {
+    batch.deliveries_.swap(incoming_.front());
+    if (spares_.size() < kSparesKept && incoming_.front().capacity() > 0)
+      spares_.push_back(std::move(incoming_.front()));
+    incoming_.pop_front();
   }
-  arrived_.store(incoming_first_ < incoming_.size(), std::memory_order_relaxed);
+  batches_waiting_.store(incoming_.size(), std::memory_order_relaxed);
   batch.next_.store(0, std::memory_order_release);
 }
 
@@ -154,11 +152,6 @@ std::optional<Delivery> DeliveryQueue::take_from_others(const Batch& own) {
     if (auto delivery = batch->take()) return delivery;
   }
   return std::nullopt;
-}
-
-void DeliveryQueue::give_back_memory(Batch& batch) {
-  if (batch.deliveries_.capacity() > kRoomKept) batch.deliveries_ = std::vector<Delivery>();
-  if (incoming_.capacity() > kRoomKept && incoming_.empty()) incoming_ = std::vector<Delivery>();
 }
 
 // --- keys, and the end ---
@@ -214,10 +207,8 @@ std::vector<Delivery> DeliveryQueue::close() {
   mode_ = Mode::Closed;
   std::vector<Delivery> rest;
   for (const auto& batch : batches_) batch->surrender(rest);
-  const auto first = incoming_.begin() + static_cast<std::ptrdiff_t>(incoming_first_);
-  std::move(first, incoming_.end(), std::back_inserter(rest));
+  for (auto& batch : incoming_) std::move(batch.begin(), batch.end(), std::back_inserter(rest));
   incoming_.clear();
-  incoming_first_ = 0;
   for (auto& [key, held] : lanes_) {
     std::move(held.begin(), held.end(), std::back_inserter(rest));
     held.clear();

@@ -32,9 +32,8 @@ enum class KeyOutcome : std::uint8_t {
 /// Thread-safe.
 ///
 /// Workers take deliveries while holding one of `concurrency` permits. A permit's holder takes a batch and
-/// works through it without a lock: with one permit the whole queue at once, else a share; and it takes from
-/// another's batch when there is nothing else, so that nothing waits behind a slow handler while a permit's
-/// holder is idle.
+/// works through it without a lock; and it takes from another's batch when there is nothing else, so that
+/// nothing waits behind a slow handler while a permit's holder is idle.
 class DeliveryQueue {
  public:
   DeliveryQueue(std::size_t capacity, std::size_t concurrency, bool keyed)
@@ -80,7 +79,13 @@ class DeliveryQueue {
   /// Leaves a batch to the next worker; the permit goes with the subscriber, to the pool.
   void pause_serving(Batch& batch);
   /// Whether take_more() would find something. A look only, without a lock.
-  [[nodiscard]] bool has_more() const noexcept { return arrived_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool has_more() const noexcept {
+    return batches_waiting_.load(std::memory_order_relaxed) > 0;
+  }
+  /// Whether it would find as much as it takes at once.
+  [[nodiscard]] bool has_plenty() const noexcept {
+    return batches_waiting_.load(std::memory_order_relaxed) > 1;
+  }
 
   /// Says that the delivery that held `key` has ended. Returns those that are refused with it; each keeps its
   /// place. To be called again after they were dealt with, until there are none: the key is held so long, and
@@ -140,13 +145,13 @@ class DeliveryQueue {
  private:
   enum class Mode : std::uint8_t { Open, Draining, Closed };
 
+  void add_batch() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Pushed enqueue(Delivery& delivery) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool take_permit() TIDINGS_REQUIRES(mutex_);
   void release_key(const std::string& key, KeyTurn& turn) TIDINGS_REQUIRES(mutex_);
   void lose_key(const std::string& key, KeyTurn& turn) TIDINGS_REQUIRES(mutex_);
   void fill(Batch& batch) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] std::optional<Delivery> take_from_others(const Batch& own) TIDINGS_REQUIRES(mutex_);
-  void give_back_memory(Batch& batch) TIDINGS_REQUIRES(mutex_);
   void notify_waiters();
   void notify_if_empty() noexcept;
 
@@ -161,16 +166,19 @@ class DeliveryQueue {
   std::atomic<std::uint64_t> wakes_{0};
   std::atomic<std::size_t> waiting_for_room_{0};   // threads in wait_for_room
   std::atomic<std::size_t> waiting_for_empty_{0};  // threads in wait_empty
-  /// Whether incoming_ holds anything. Changed under mutex_.
-  std::atomic<bool> arrived_{false};
 
+  // What publishers write for each event is apart from what workers read after each.
+  static constexpr std::size_t kCacheLine = 64;
+  /// How many batches incoming_ has. Changed under mutex_.
+  alignas(kCacheLine) std::atomic<std::size_t> batches_waiting_{0};
   mutable Mutex mutex_;
-  Condition changed_;
   Mode mode_ TIDINGS_GUARDED_BY(mutex_) = Mode::Open;
   std::size_t permits_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  /// Those before incoming_first_ have been taken.
-  std::vector<Delivery> incoming_ TIDINGS_GUARDED_BY(mutex_);
-  std::size_t incoming_first_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  /// In order, in what a worker takes at once; none is empty.
+  std::deque<std::vector<Delivery>> incoming_ TIDINGS_GUARDED_BY(mutex_);
+  Condition changed_;
+  /// Empty ones, whose memory is used again.
+  std::vector<std::vector<Delivery>> spares_ TIDINGS_GUARDED_BY(mutex_);
   /// As many as there ever were permits at once.
   std::vector<std::unique_ptr<Batch>> batches_ TIDINGS_GUARDED_BY(mutex_);
   /// A key is listed while one of its deliveries is queued, running or waiting for a retry; the others wait

@@ -64,12 +64,6 @@ void require_idempotency_key(const PublishOptions& options, std::size_t events) 
 struct BusCore::DurableEvent {
   explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
 
-  [[nodiscard]] PublishResult result() const {
-    PublishResult begun;
-    begun.event_id = metadata.event_id;
-    begun.correlation_id = metadata.correlation_id;
-    return begun;
-  }
   /// But for its id and its handlers.
   [[nodiscard]] JournalAppend append(const PublishOptions& options) const {
     JournalAppend row;
@@ -83,6 +77,7 @@ struct BusCore::DurableEvent {
 
   const Payload payload;
   PayloadForms forms;
+  PublishResult begun;
   Metadata metadata;
   EncodedData data;
   EventPointer stored;                                    // for queues
@@ -123,14 +118,15 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
   if (too_deep && !list.subscribers.empty()) {
     for (const auto& event : events) {
-      cut_loop(list, event->payload, event->metadata, guard, results.emplace_back(event->result()));
+      cut_loop(list, event->payload, event->metadata, guard, results.emplace_back(event->begun));
     }
     return results;
   }
   // Before the journal has them: a copy constructor may throw.
   if (list.last_queued != nullptr) {
     for (const auto& event : events)
-      event->stored = EventPointer(event->payload.type->copy(event->payload, event->metadata));
+      event->stored =
+          EventPointer(event->payload.type->copy(event->payload, KeptMetadata(event->metadata, source_)));
   }
   std::vector<JournalWriter::Request> requests = append_to_journal(list, events, options, durability);
   kill_point("publish.appended");
@@ -145,7 +141,7 @@ std::unique_ptr<BusCore::DurableEvent> BusCore::prepare_durable(const Subscriber
                                                                 const PublishOptions& options,
                                                                 DispatchGuard& guard) {
   auto event = std::make_unique<DurableEvent>(payload);
-  event->metadata = stamp(options);
+  event->metadata = stamp(options, event->begun);
   if (log_.debug()) log_.published(payload, event->metadata);
   event->data = encode_durably(payload);
   event->direct.resize(list.subscribers.size());
@@ -220,12 +216,12 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
                                        const JournalWriter::Request& request, DispatchGuard& guard) {
   if (request.repeat) {
     release_places(list, event);
-    PublishResult repeated = event.result();
+    PublishResult repeated = event.begun;
     repeated.event_id = *request.repeat;
     repeated.duplicate = true;
     return repeated;
   }
-  PublishResult result = event.result();
+  PublishResult result = event.begun;
   if (list.subscribers.empty()) {
     nobody_subscribes(event.payload, event.metadata, result);
     return result;
@@ -343,7 +339,7 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
   const auto repeats = transaction.append(rows);
   std::vector<PublishResult> results;
   for (std::size_t index = 0; index < events.size(); ++index) {
-    PublishResult& result = results.emplace_back(events[index]->result());
+    PublishResult& result = results.emplace_back(events[index]->begun);
     result.duplicate = repeats[index].has_value();
     if (result.duplicate) {
       result.event_id = *repeats[index];

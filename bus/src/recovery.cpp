@@ -196,9 +196,9 @@ std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery&
     return std::nullopt;
   }
   Delivery delivery;
-  delivery.event =
-      EventPointer(new RecoveredEvent(std::move(row.data), std::move(row.event_type), row.schema_version,
-                                      row.metadata, subscriber.schema_version, upcasters_));
+  delivery.event = EventPointer(
+      new RecoveredEvent(StoredForm{std::move(row.data), row.schema_version}, std::move(row.event_type),
+                         KeptMetadata(row.metadata, source_), subscriber.schema_version, upcasters_));
   DeliveryState& state = delivery.remember();
   state.owed = std::move(owed);
   state.attempts_made = row.delivery.attempts_made;
@@ -215,15 +215,16 @@ std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery&
 bool BusCore::find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row) {
   try {
     DispatchGuard guard(*this);
-    PayloadForms forms(delivery.event->payload);
+    const Payload payload = delivery.event->payload();
+    PayloadForms forms(payload);
     delivery.state->ordering_key = ordering_key_of(subscriber, forms, guard);
     return true;
   } catch (...) {
     const auto error = logging::describe_error(std::current_exception());
     row.delivery.attempts.push_back({clock_.now(), std::chrono::microseconds(0), error.type,
                                      error.message + " (thrown by the ordering_key of the subscription)"});
-    row.data = *delivery.event->encoded;
-    row.event_type = delivery.event->payload.event_type;
+    row.data = delivery.event->stored_form()->data;
+    row.event_type = delivery.event->payload().event_type;
     bury_row(row, delivery.state->owed, Reason::Undecodable);
     return false;
   }

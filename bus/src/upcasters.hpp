@@ -67,21 +67,22 @@ class StoredData {
 /// An event that was read back from the journal, kept as it was stored.
 class RecoveredEvent final : public StoredEvent {
  public:
-  RecoveredEvent(EncodedData data, std::string event_type, int schema_version, const Metadata& event_metadata,
-                 int known_version, const Upcasters& upcasters)
-      : StoredEvent(event_metadata),
-        data_(std::move(data)),
+  RecoveredEvent(StoredForm form, std::string event_type, KeptMetadata&& metadata, int known_version,
+                 const Upcasters& upcasters)
+      : StoredEvent(std::move(metadata)),
+        form_(std::move(form)),
         type_(std::move(event_type)),
-        stored_(data_, type_, schema_version, known_version, upcasters) {
-    payload = stored_.payload();
-    encoded = &data_;
-    encoded_version = schema_version;
-  }
+        stored_(form_.data, type_, form_.schema_version, known_version, upcasters),
+        payload_(stored_.payload()) {}
+
+  [[nodiscard]] Payload payload() const noexcept override { return payload_; }
+  [[nodiscard]] const StoredForm* stored_form() const noexcept override { return &form_; }
 
  private:
-  const EncodedData data_;
+  const StoredForm form_;
   const std::string type_;
   const StoredData stored_;
+  const Payload payload_;
 };
 
 }  // namespace tidings::detail

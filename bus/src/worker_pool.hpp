@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/detail/mutex.hpp>
+#include <tidings/detail/relax.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -56,14 +57,14 @@ class WorkerPool {
 
   /// Looks some 20 us long whether there is `more` for a worker that has nothing else to do. Going to sleep
   /// costs the worker some microseconds and whoever wakes it a system call, which is too much for each of
-  /// many events.
+  /// many events. Not at once: who looks after each event fetches each alone, while the next is being added.
   template <class More>
   void linger(More more) const {
-    if (!can_linger_) return;
+    if (!can_linger_ || others_wait()) return;
     const auto until = std::chrono::steady_clock::now() + kLingering;
-    while (!more() && !others_wait() && std::chrono::steady_clock::now() < until) {
+    do {
       for (int pause = 0; pause < kPausesBetweenLooks; ++pause) relax();
-    }
+    } while (!more() && !others_wait() && std::chrono::steady_clock::now() < until);
   }
   /// Waits until nothing is submitted and no worker serves. False: that took until `deadline`.
   [[nodiscard]] bool wait_idle(std::chrono::steady_clock::time_point deadline);
@@ -76,18 +77,9 @@ class WorkerPool {
 
  private:
   static constexpr std::chrono::microseconds kLingering{20};
-  /// Some 0.5 us: each look takes a cache line from those who bring more, and in between more than one event
-  /// comes.
-  static constexpr int kPausesBetweenLooks = 16;
+  /// Some 1 us: each look takes a cache line from those who bring more.
+  static constexpr int kPausesBetweenLooks = 32;
 
-  /// Tells the processor that this thread only waits.
-  static void relax() noexcept {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
   void run();
 
   const std::size_t workers_;

@@ -33,10 +33,7 @@ bool CorrelationId::empty() const noexcept {
 
 std::string CorrelationId::to_string() const {
   if (length_ != 0) return std::string(bytes_, length_);
-  if (empty()) return {};
-  EventId::Bytes bytes{};
-  std::memcpy(bytes.data(), bytes_, bytes.size());
-  return EventId(bytes).to_string();
+  return empty() ? std::string() : uuid()->to_string();
 }
 
 }  // namespace tidings

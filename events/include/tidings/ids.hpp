@@ -94,6 +94,13 @@ class CorrelationId {
   [[nodiscard]] std::string to_string() const;
   /// Whether it is not set.
   [[nodiscard]] bool empty() const noexcept;
+  /// The UUID that it is; the nil UUID when not set; nothing when it is any other text.
+  [[nodiscard]] std::optional<EventId> uuid() const noexcept {
+    if (length_ != 0) return std::nullopt;
+    EventId::Bytes bytes{};
+    std::memcpy(bytes.data(), bytes_, kBinaryLength);
+    return EventId(bytes);
+  }
 
   friend bool operator==(const CorrelationId& left, const CorrelationId& right) noexcept {
     return left.length_ == right.length_ && std::memcmp(left.bytes_, right.bytes_, left.used()) == 0;

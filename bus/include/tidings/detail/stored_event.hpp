@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tidings/detail/kept_metadata.hpp>
 #include <tidings/event.hpp>
 #include <tidings/event_context.hpp>
 #include <tidings/metadata.hpp>
@@ -22,7 +23,7 @@ struct Payload;
 /// What the bus must know of an event's C++ type. One constant per type.
 struct PayloadType {
   Json (*encode)(const void* object);
-  StoredEvent* (*copy)(const Payload& payload, const Metadata& metadata);
+  StoredEvent* (*copy)(const Payload& payload, KeptMetadata&& metadata);
   /// Makes an object of this type from JSON; throws what from_json throws.
   std::shared_ptr<const void> (*decode)(const Json& data);
   bool store_payload;
@@ -36,10 +37,16 @@ struct Payload {
   int schema_version = 1;
 };
 
+/// An event as it was written to storage, and the schema version of what was written.
+struct StoredForm {
+  EncodedData data;
+  int schema_version = 1;
+};
+
 /// An event that outlives its publish call, shared by the deliveries that still need it.
 class StoredEvent {
  public:
-  explicit StoredEvent(const Metadata& event_metadata) : metadata(event_metadata) {}
+  explicit StoredEvent(KeptMetadata&& metadata) noexcept : metadata_(std::move(metadata)) {}
   StoredEvent(const StoredEvent&) = delete;
   StoredEvent& operator=(const StoredEvent&) = delete;
   virtual ~StoredEvent() = default;
@@ -51,14 +58,18 @@ class StoredEvent {
   static void operator delete(void* memory, std::size_t size) noexcept;
   static void operator delete(void* memory, std::size_t size, std::align_val_t alignment) noexcept;
 
-  const Metadata metadata;
-  Payload payload;
-  /// Set when the event was read back from storage: what a letter of it keeps, as it was written.
-  const EncodedData* encoded = nullptr;
-  int encoded_version = 1;
+  /// Refers to this object.
+  [[nodiscard]] virtual Payload payload() const noexcept = 0;
+  /// Set when the event was read back from storage: what a letter of it keeps.
+  [[nodiscard]] virtual const StoredForm* stored_form() const noexcept { return nullptr; }
+  /// As KeptMetadata::read.
+  [[nodiscard]] const Metadata& metadata(std::string_view bus_source, Metadata& buffer) const {
+    return metadata_.read(bus_source, buffer);
+  }
 
  private:
   friend class EventPointer;
+  const KeptMetadata metadata_;
   std::atomic<std::uint32_t> references_{1};
 };
 
@@ -107,19 +118,6 @@ struct TypeName<E> {
 };
 
 template <class E>
-class StoredCopy final : public StoredEvent {
- public:
-  StoredCopy(const Payload& source, const Metadata& event_metadata)
-      : StoredEvent(event_metadata), event_(*static_cast<const E*>(source.object)), type_(source.event_type) {
-    payload = {&event_, source.type, type_.text, source.schema_version};
-  }
-
- private:
-  E event_;
-  [[no_unique_address]] TypeName<E> type_;
-};
-
-template <class E>
 [[nodiscard]] constexpr bool stores_payload() noexcept {
   if constexpr (requires { E::store_payload; }) {
     return E::store_payload;
@@ -129,13 +127,35 @@ template <class E>
 }
 
 template <class E>
+class StoredCopy;
+
+template <class E>
 inline constexpr PayloadType kPayloadType{
     [](const void* object) -> Json { return Json(*static_cast<const E*>(object)); },
-    [](const Payload& payload, const Metadata& metadata) -> StoredEvent* {
-      return new StoredCopy<E>(payload, metadata);
+    [](const Payload& payload, KeptMetadata&& metadata) -> StoredEvent* {
+      return new StoredCopy<E>(payload, std::move(metadata));
     },
     [](const Json& data) -> std::shared_ptr<const void> { return std::make_shared<const E>(data.get<E>()); },
     stores_payload<E>()};
+
+template <class E>
+class StoredCopy final : public StoredEvent {
+ public:
+  StoredCopy(const Payload& source, KeptMetadata&& metadata)
+      : StoredEvent(std::move(metadata)),
+        schema_version_(source.schema_version),
+        event_(*static_cast<const E*>(source.object)),
+        type_(source.event_type) {}
+
+  [[nodiscard]] Payload payload() const noexcept override {
+    return {&event_, &kPayloadType<E>, type_.text, schema_version_};
+  }
+
+ private:
+  const int schema_version_;
+  const E event_;
+  [[no_unique_address]] TypeName<E> type_;
+};
 
 /// A user's callable, owned, with its event type erased.
 class HandlerFunction {

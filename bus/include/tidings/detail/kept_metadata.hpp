@@ -1,0 +1,44 @@
+#pragma once
+
+#include <tidings/metadata.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace tidings::detail {
+
+/// What is known of an event that waits for its handlers. A queue is as fast as the memory it goes through,
+/// so that what most events have takes a fifth of whole Metadata; a trace, attributes, a source of the
+/// publish's own, and a correlation id that is no UUID are kept beside it.
+class KeptMetadata {
+ public:
+  /// `bus_source` is what the bus gives events as their source: no event keeps a copy of it.
+  KeptMetadata(const Metadata& metadata, std::string_view bus_source);
+
+  /// All of it, as it was given: kept whole here, or put together in `buffer`, which must be new. Refers to
+  /// this object and to `bus_source`, which is that of the constructor.
+  [[nodiscard]] const Metadata& read(std::string_view bus_source, Metadata& buffer) const {
+    if (whole_) return *whole_;
+    buffer.event_id = event_id_;
+    buffer.correlation_id = CorrelationId(correlation_id_);
+    if (has_cause_) buffer.causation_id = causation_id_;
+    buffer.published_at = published_at_;
+    buffer.source = Text::borrow(bus_source);
+    buffer.causation_depth = causation_depth_;
+    return buffer;
+  }
+
+ private:
+  EventId event_id_;
+  EventId correlation_id_;
+  EventId causation_id_;
+  Timestamp published_at_;
+  /// Null: everything is in the other members.
+  std::unique_ptr<const Metadata> whole_;
+  std::uint32_t causation_depth_;
+  bool has_cause_;
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,135 @@
+#include "bus_core.hpp"
+#include "handler_transaction.hpp"
+
+#include <tidings/detail/kill_point.hpp>
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// How deliveries become letters, and letters are handed over.
+
+namespace tidings::detail {
+
+namespace {
+
+EncodedData encode_payload(const Payload& payload) {
+  if (!payload.type->store_payload) {
+    return {"", DataEncoding::None,
+            "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
+  }
+  try {
+    return encode_data(payload.type->encode(payload.object));
+  } catch (const std::exception& error) {
+    return {"", DataEncoding::None, std::string("to_json failed: ") + error.what()};
+  } catch (...) {
+    return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
+  }
+}
+
+/// What is said of letters that no exception explains.
+std::string_view explain(Reason reason) {
+  switch (reason) {
+    case Reason::CausationLoop:
+      return "the chain of events causing events is longer than max_causation_depth";
+    case Reason::Unhandled:
+      return "no handler subscribes to this event type";
+    case Reason::Shutdown:
+      return "the bus or the subscription stopped before the delivery was done";
+    case Reason::Parked:
+      return "an earlier delivery with the same ordering key is dead";
+    case Reason::Crashed:
+      return "the process died, more than once, while this delivery alone was running";
+    case Reason::Exhausted:
+    case Reason::Permanent:
+    case Reason::Undecodable:
+      break;
+  }
+  return "gave up";
+}
+
+}  // namespace
+
+DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload,
+                                const Metadata& metadata, Reason reason, const DeliveryState* state,
+                                const StoredEvent* stored) const {
+  DeadLetter letter;
+  letter.event_type = payload.event_type;
+  const StoredForm* const form = stored != nullptr ? stored->stored_form() : nullptr;
+  letter.schema_version = form != nullptr ? form->schema_version : payload.schema_version;
+  letter.data = form != nullptr ? form->data : encode_payload(payload);
+  letter.metadata = metadata;
+  letter.service = identity.service;
+  letter.handler = identity.handler;
+  letter.reason = reason;
+  letter.failed_at = clock_.now();
+  if (state != nullptr) {
+    letter.attempts = state->attempts;
+    letter.ordering_key = state->ordering_key;
+    letter.retry_count = state->attempts_made == 0 ? 0 : state->attempts_made - 1;
+  }
+  explain_letter(letter);
+  return letter;
+}
+
+void BusCore::explain_letter(DeadLetter& letter) {
+  if (letter.attempts.empty()) {
+    letter.error_type = "tidings::" + std::string(to_string(letter.reason));
+    letter.error_message = explain(letter.reason);
+  } else {
+    letter.error_type = letter.attempts.back().error_type;
+    letter.error_message = letter.attempts.back().error_message;
+  }
+  letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
+}
+
+void BusCore::gave_up(const DeadLetter& letter) {
+  if (letter.reason == Reason::Shutdown && !accepting_.load()) settled_.fetch_add(1);
+  log_.gave_up(letter);
+}
+
+void BusCore::flush_letters() {
+  if (journal_) journal_->flush();
+  letters_.flush();
+}
+
+/// Inside a handler's transaction it is not waited for: the commit would wait for that transaction.
+bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
+  gave_up(letter);
+  if (HandlerTransaction::any_on_this_thread()) {
+    if (owed) {
+      journal_->bury(owed, std::move(letter), JournalWriter::Wait::Not);
+    } else {
+      letters_.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
+    }
+    return false;
+  }
+  if (owed) return journal_->bury(owed, std::move(letter), JournalWriter::Wait::ForCommit);
+  return letters_.store(std::move(letter));
+}
+
+/// A durable delivery that has no time left stays owed instead.
+void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
+  const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
+  if (owed && delivery.state->suspect) suspect_returned();
+  if (owed && reason == Reason::Shutdown) {
+    return leave_in_journal(subscriber, owed);
+  }
+  const StoredEvent& event = *delivery.event;
+  Metadata buffer;
+  DeadLetter letter = make_letter(subscriber.identity, event.payload(), event.metadata(source_, buffer),
+                                  reason, delivery.state.get(), &event);
+  gave_up(letter);
+  const bool may_wait = !housekeeper_.is_this_thread() && !HandlerTransaction::any_on_this_thread();
+  if (owed) {
+    kill_point("exhaust.letter_made");
+    journal_->bury(owed, std::move(letter),
+                   may_wait ? JournalWriter::Wait::ForRoom : JournalWriter::Wait::Not);
+    return;
+  }
+  letters_.store_soon(std::move(letter),
+                      may_wait ? LetterWriter::WhenTooMany::Wait : LetterWriter::WhenTooMany::Append);
+}
+
+}  // namespace tidings::detail
