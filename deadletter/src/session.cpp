@@ -112,13 +112,13 @@ JournalWriter& Session::journal() {
 
 bool Session::write(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
   JournalWriter& writer = journal();
+  writer.finish(
+      batch.finished);  // first: what is appended takes the pages that this frees, in the same commit
   result.repeats.clear();
   result.repeats.reserve(batch.appended.size());
   for (const JournalAppend& event : batch.appended) result.repeats.push_back(writer.append(event, service));
   for (const JournalDelivery& delivery : batch.changed) writer.change(delivery);
-  if (!take_all(batch.letters, result.letters)) return false;
-  writer.finish(batch.finished);
-  return true;
+  return take_all(batch.letters, result.letters);
 }
 
 /// False: a letter is Unsaved that was not before.
