@@ -3,6 +3,7 @@
 #include "audit.hpp"
 #include "bulk_change.hpp"
 #include "file_system.hpp"
+#include "key_set.hpp"
 #include "payload_value.hpp"
 #include "query.hpp"
 #include "schema.hpp"
@@ -15,7 +16,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -100,12 +100,13 @@ class VersionCounter {
     while (!open.empty()) {
       const auto current = open.back();
       open.pop_back();
-      if (seen_.contains(current)) continue;
+      const std::string key = std::to_string(current);
+      if (seen_.contains(key)) continue;
       const bool running = is_running(current);
       ++(running ? progress.running : progress.changed);
       const auto related = running ? std::vector<std::int64_t>{} : versions_.of(current);
       // Nothing leads to a letter without versions a second time.
-      if (running || !related.empty()) seen_.insert(current);
+      if (running || !related.empty()) seen_.insert(key);
       open.insert(open.end(), related.begin(), related.end());
     }
   }
@@ -120,7 +121,7 @@ class VersionCounter {
 
   Versions versions_;
   SQLite::Statement is_running_;
-  std::set<std::int64_t> seen_;
+  KeySet seen_;
 };
 
 bool matches(const DeadLetter& letter, const Filter& filter) {

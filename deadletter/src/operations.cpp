@@ -27,7 +27,7 @@ using std::chrono::steady_clock;
 
 constexpr const char* kCannotChange = "cannot change the dead-letter database";
 
-constexpr const char* kMark =
+constexpr const char* kMarkForRedrive =
     "UPDATE dead_letters SET redrive_requested_at = :now, redrive_id = :redrive, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL"
     " WHERE id = :id AND reprocessed_at IS NULL AND redrive_requested_at IS NULL";
@@ -63,9 +63,9 @@ bool is_markable(Connection& connection, std::int64_t id) {
 }
 
 /// The row of tidings_redrives, which is made with the first batch of its letters.
-class RedriveRequest {
+class RequestOfOperator {
  public:
-  RedriveRequest(Connection& connection, const Actor& actor, const RedriveOptions& options)
+  RequestOfOperator(Connection& connection, const Actor& actor, const RedriveOptions& options)
       : connection_(connection), actor_(actor), options_(options) {}
 
   [[nodiscard]] std::int64_t id() const noexcept { return id_; }
@@ -166,8 +166,8 @@ RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, 
   return implementation_->call([&] {
     Connection& connection = implementation_->connection();
     Audit audit(implementation_->actor(), "retry", describe_filter(filter));
-    RedriveRequest request(connection, implementation_->actor(), options);
-    SQLite::Statement mark(connection.database(), kMark);
+    RequestOfOperator request(connection, implementation_->actor(), options);
+    SQLite::Statement mark(connection.database(), kMarkForRedrive);
     RedriveReport result;
     const LetterChange change{.apply =
                                   [&](std::int64_t id) {
@@ -238,6 +238,15 @@ Progress Operations::import(const std::function<std::optional<StoredLetter>()>& 
   return implementation_->call([&] {
     return import_letters(implementation_->connection(), implementation_->actor(),
                           implementation_->busy_timeout(), next, tell, watch);
+  });
+}
+
+Progress Operations::rehearse_import(const std::function<std::optional<StoredLetter>()>& next,
+                                     const std::function<void(const ImportOutcome&)>& tell,
+                                     const Watch& watch) {
+  return implementation_->call([&] {
+    return rehearse_letters(implementation_->connection(), implementation_->busy_timeout(), next, tell,
+                            watch);
   });
 }
 

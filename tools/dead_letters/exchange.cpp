@@ -12,13 +12,10 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
-#include <functional>
 #include <istream>
 #include <ostream>
-#include <set>
 #include <string>
 #include <system_error>
-#include <utility>
 
 namespace tidings::dead_letters {
 namespace {
@@ -160,50 +157,25 @@ void count(const deadletter::ImportOutcome& outcome, std::int64_t line, ImportCo
   }
 }
 
-/// What import would make of letters; writes nothing.
-class Rehearsal {
- public:
-  explicit Rehearsal(deadletter::Reader& reader) : reader_(reader) {}
-
-  deadletter::ImportOutcome take(const DeadLetter& letter) {
-    using enum deadletter::ImportOutcome::Place;
-    const auto page =
-        reader_.list({.service = letter.service, .event_id = letter.metadata.event_id}, kLettersAtOnce);
-    for (const auto& each : page.letters) {
-      if (each.letter.handler == letter.handler) return {Duplicate, each.id};
-    }
-    const auto handler = std::hash<std::string>{}(letter.service + '\n' + letter.handler);
-    // The letter it would become has no number yet.
-    if (!seen_.emplace(letter.metadata.event_id, handler).second) return {Duplicate};
-    return {Imported};
-  }
-
- private:
-  deadletter::Reader& reader_;
-  /// Deliveries that came earlier in the file.
-  std::set<std::pair<EventId, std::size_t>> seen_;
-};
-
-ImportCounts look_only(Command& command, ImportSource& source, Problems& problems) {
-  ImportCounts counts;
-  Rehearsal rehearsal(command.reader());
-  while (const auto stored = source.next()) {
-    const auto line = source.take_line();
-    count(rehearsal.take(stored->letter), line, counts, problems);
-  }
-  return counts;
-}
-
+/// Imports them, or says of each what import would make of it.
 ImportCounts import_all(Command& command, ImportSource& source, Problems& problems, bool& complete) {
   ImportCounts counts;
   const Interruption interruption;
   ProgressLine line(command);
+  const auto next = [&] { return source.next(); };
   const auto tell = [&](const deadletter::ImportOutcome& outcome) {
     if (outcome.place != deadletter::ImportOutcome::Place::Imported) line.clear();
     count(outcome, source.take_line(), counts, problems);
   };
+  if (command.line().dry_run) {
+    const deadletter::Watch watch{
+        .progress = [&](const auto& progress) { line.show("looked at", progress.changed, 0); },
+        .stop = [] { return Interruption::requested(); }};
+    complete = command.operations().rehearse_import(next, tell, watch).complete;
+    return counts;
+  }
   const auto progress = run_watched(command, line, "imported", 0, [&](const deadletter::Watch& watch) {
-    return command.operations().import([&] { return source.next(); }, tell, watch);
+    return command.operations().import(next, tell, watch);
   });
   complete = progress.complete;
   return counts;
@@ -258,8 +230,7 @@ ExitStatus run_import(Command& command) {
   Problems problems(command);
   ImportSource source(command, line.file, problems);
   bool complete = true;
-  const auto counts =
-      line.dry_run ? look_only(command, source, problems) : import_all(command, source, problems, complete);
+  const auto counts = import_all(command, source, problems, complete);
   if (line.json) {
     command.print_json({{"dry_run", line.dry_run},
                         {"letters", counts.imported},
@@ -271,8 +242,9 @@ ExitStatus run_import(Command& command) {
                   "; " + grouped(counts.duplicates) + " there already; " +
                   counted(counts.refused + source.unreadable(), "line") + " refused.\n");
     if (!complete)
-      command.warn(
-          "stopped: the rest was not imported; the same command goes on, past what is there already");
+      command.warn(line.dry_run ? "stopped: the rest of the file was not looked at"
+                                : "stopped: the rest was not imported; the same command goes on, past what is"
+                                  " there already");
     if (counts.imported > 0 && !line.dry_run) command.advise("See them: " + command.self() + " groups");
   }
   if (!complete) return ExitStatus::TryAgain;

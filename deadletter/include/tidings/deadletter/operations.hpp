@@ -124,6 +124,13 @@ class Operations {
   /// Takes letters, with how they were resolved, until `next` gives none; `tell` hears of each in order.
   [[nodiscard]] Progress import(const std::function<std::optional<StoredLetter>()>& next,
                                 const std::function<void(const ImportOutcome&)>& tell, const Watch& watch);
+  /// Says of each letter what import would make of it now; changes nothing, and leaves no row in the audit. A
+  /// Duplicate of a letter that came before it has the `id` 0. Which deliveries came is kept in a temporary
+  /// file (about 80 bytes a letter, in SQLITE_TMPDIR, TMPDIR or /var/tmp), not in memory. Throws
+  /// DatabaseUnusable when that cannot be written.
+  [[nodiscard]] Progress rehearse_import(const std::function<std::optional<StoredLetter>()>& next,
+                                         const std::function<void(const ImportOutcome&)>& tell,
+                                         const Watch& watch);
   /// Deletes letters for good: resolved ones, or unresolved ones if the filter says so. Not the newest letter
   /// of the database, whose number would be given again.
   [[nodiscard]] Progress purge(Filter filter, const Watch& watch);
@@ -132,7 +139,8 @@ class Operations {
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
   /// its free pages and its spill files.
   [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
-  /// What erase would delete and leave; erases nothing, and leaves no row in the audit.
+  /// What erase would delete and leave; erases nothing, and leaves no row in the audit. Needs a temporary
+  /// file as rehearse_import does, for letters that were edited.
   [[nodiscard]] EraseResult count_erasable(const Filter& filter);
   /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced).
   void backup(const std::filesystem::path& target);
