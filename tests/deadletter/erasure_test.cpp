@@ -61,6 +61,77 @@ TEST_F(ErasureTest, SaysWhatTheJournalStillHolds) {
   EXPECT_EQ(operations().erase({.correlation_id = "request-2"}, {}).journal_events, 0);
 }
 
+TEST_F(ErasureTest, LettersByNumberAreNotInSpillFilesNorInTheJournal) {
+  write_file(spill(), to_json_line(letter(11)) + "\n");
+  execute(
+      "INSERT INTO tidings_journal (event_id, event_type, schema_version, data_encoding, attributes, source,"
+      " service, correlation_id, causation_depth, published_at, handlers)"
+      " VALUES ('e', 't', 1, 'none', '{}', 's', 's', 'c', 0, 0, '[]')");
+  auto desk = operations();
+  EXPECT_EQ(desk.count_erasable({.ids = {{1}}}).spilled, 0);
+  for (const Filter& filter :
+       {Filter{.ids = {{1}}}, Filter{.resolved = true}, Filter{.event_id = event_id(2)}}) {
+    const auto result = desk.erase(filter, {});
+    EXPECT_EQ(result.spilled, 0);
+    EXPECT_EQ(result.journal_events, 0);
+  }
+  EXPECT_EQ(read_file(spill()), to_json_line(letter(11)) + "\n");
+}
+
+TEST_F(ErasureTest, TakesTheReasonOfADiscardOutOfTheAudit) {
+  auto desk = operations();
+  static_cast<void>(desk.discard({.ids = {{1, 2}}}, "as Eve asked", {}));
+  static_cast<void>(desk.discard({.ids = {{3}}}, "test order", {}));
+  EXPECT_EQ(desk.count_erasable({.ids = {{1}}}).cleared_reasons, 1);
+  EXPECT_THAT(all_bytes(), HasSubstr("as Eve asked"));
+  EXPECT_EQ(desk.erase({.ids = {{1}}}, {}).cleared_reasons, 1);
+  EXPECT_EQ(query("SELECT resolution_note FROM dead_letters WHERE id = 2"), "as Eve asked");
+  EXPECT_EQ(query("SELECT group_concat(coalesce(note, '-')) FROM tidings_audit"), "-,test order,-");
+  EXPECT_EQ(desk.erase({.ids = {{2}}}, {}).cleared_reasons, 0);
+  EXPECT_THAT(all_bytes(), Not(HasSubstr("as Eve asked")));
+}
+
+TEST_F(ErasureTest, TakesReasonsThatContainTheValueOutOfTheAudit) {
+  auto desk = operations();
+  const Filter of_eve{.where = {{"/email", "\"eve@example.com\""}}};
+  for (const char* reason : {"eve@example.com called", "test order"}) {
+    static_cast<void>(desk.discard({}, reason, {}));
+    static_cast<void>(desk.undo({}, {}));
+  }
+  EXPECT_EQ(desk.count_erasable(of_eve).cleared_reasons, 1);
+  const auto result = desk.erase(of_eve, {});
+  EXPECT_EQ(result.progress.changed, 0);
+  EXPECT_EQ(result.cleared_reasons, 1);
+  EXPECT_THAT(all_bytes(), Not(HasSubstr("eve@example.com")));
+  EXPECT_THAT(audit(), HasSubstr("test order"));
+  EXPECT_THAT(audit(), HasSubstr(R"(erase 0 {"where":["/email"]})"));
+}
+
+TEST_F(ErasureTest, LeavesWhatOtherVerbsNoted) {
+  auto desk = operations();
+  desk.backup(folder_.path("1.db"));
+  static_cast<void>(desk.edit(1, {{"a", 1}}));
+  EXPECT_EQ(desk.erase({.where = {{"/a", "1"}}}, {}).cleared_reasons, 0);
+  EXPECT_EQ(reader().known_backups().size(), 1U);
+  EXPECT_THAT(audit(), HasSubstr("letter 4"));
+}
+
+TEST_F(ErasureTest, AnEmptyValueIsInNoReason) {
+  auto desk = operations();
+  static_cast<void>(desk.discard({.ids = {{1}}}, "test order", {}));
+  EXPECT_EQ(desk.erase({.where = {{"/email", ""}}}, {}).cleared_reasons, 0);
+}
+
+TEST_F(ErasureTest, RecordsWhatWentBesideARunningVersion) {
+  auto desk = operations();
+  const auto second = desk.edit(1, {{"a", 1}});
+  run(static_cast<int>(second.id));
+  const auto result = desk.erase({.ids = {{1, second.id}}}, {});
+  EXPECT_EQ(result.progress.changed, 1);
+  EXPECT_EQ(result.progress.running, 1);
+  EXPECT_THAT(audit(), HasSubstr("erase 1 "));
+}
+
 TEST_F(ErasureTest, CountsEditedVersionsOnce) {
   auto desk = operations();
   const auto second = desk.edit(1, {{"a", 1}});

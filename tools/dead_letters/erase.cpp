@@ -27,6 +27,10 @@ void require_consent(Command& command, const deadletter::Filter& filter) {
     throw Refusal(ExitStatus::Usage, "nothing was erased");
 }
 
+std::string reasons_clause(std::int64_t reasons) {
+  return reasons == 0 ? "" : ", and " + counted(reasons, "reason") + " of discards in the audit";
+}
+
 /// What is out of reach.
 void say_what_is_elsewhere(Command& command, const deadletter::EraseResult& result,
                            const std::vector<std::string>& backups) {
@@ -60,13 +64,15 @@ ExitStatus plan_erase(Command& command, const deadletter::Filter& filter) {
   if (command.line().json) {
     OrderedJson json = to_json(command, plan);
     json["spilled"] = erasable.spilled;
+    json["cleared_reasons"] = erasable.cleared_reasons;
     json["journal_events"] = erasable.journal_events;
     json["backups"] = backups;
     command.print_json(std::move(json));
     return ExitStatus::Ok;
   }
   print_plan(command, plan,
-             "erased, edited versions included, and " + grouped(erasable.spilled) + " in spill files");
+             "erased, edited versions included, and " + grouped(erasable.spilled) + " in spill files" +
+                 reasons_clause(erasable.cleared_reasons));
   say_what_is_elsewhere(command, erasable, backups);
   return ExitStatus::Ok;
 }
@@ -87,6 +93,7 @@ ExitStatus run_erase(Command& command) {
     command.print_json({{"dry_run", false},
                         {"letters", result.progress.changed},
                         {"spilled", result.spilled},
+                        {"cleared_reasons", result.cleared_reasons},
                         {"running", result.progress.running},
                         {"complete", result.progress.complete},
                         {"journal_events", result.journal_events},
@@ -94,7 +101,7 @@ ExitStatus run_erase(Command& command) {
                         {"backups", backups}});
   } else {
     command.print(counted(result.progress.changed, "letter") + " erased, and " + grouped(result.spilled) +
-                  " in spill files.\n");
+                  " in spill files" + reasons_clause(result.cleared_reasons) + ".\n");
   }
   say_what_is_left(command, result, backups);
   const bool left = result.journal_events > 0 || !result.wal_cleared;

@@ -80,6 +80,8 @@ struct EraseResult {
   std::int64_t spilled = 0;
   /// Events in the journal that match too: they are owed to handlers, and were left.
   std::int64_t journal_events = 0;
+  /// Reasons of discards that the audit had kept and now has no more.
+  std::int64_t cleared_reasons = 0;
   /// False: another connection reads the database and kept old pages in the -wal file.
   bool wal_cleared = false;
 };
@@ -137,7 +139,9 @@ class Operations {
   /// How many purge would delete.
   [[nodiscard]] std::int64_t count_purgeable(Filter filter);
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
-  /// its free pages and its spill files.
+  /// its free pages and its spill files. From the audit go the reasons with which such letters were
+  /// discarded, and every reason of a discard that contains a value of the filter (correlation id, event id,
+  /// or of the payload); the letters that share a reason keep it.
   [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
   /// What erase would delete and leave; erases nothing, and leaves no row in the audit. Needs a temporary
   /// file as rehearse_import does, for letters that were edited.
