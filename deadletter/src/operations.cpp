@@ -261,13 +261,9 @@ Filter without_newest(Filter filter, Connection& connection) {
 
 }  // namespace
 
-std::int64_t Operations::count_purgeable(Filter filter) {
-  return implementation_->call([&] {
-    Connection& connection = implementation_->connection();
-    auto row =
-        Query(without_newest(std::move(filter), connection)).prepare(connection.database(), "count(*)", "");
-    return row.executeStep() ? row.getColumn(0).getInt64() : 0;
-  });
+Filter Operations::purgeable(Filter filter) {
+  return implementation_->call(
+      [&] { return without_newest(std::move(filter), implementation_->connection()); });
 }
 
 Progress Operations::purge(Filter filter, const Watch& watch) {

@@ -251,6 +251,23 @@ TEST_F(ChangingVerbsTest, PurgeDeletesUnresolvedLettersOnlyWithTheirNumber) {
   EXPECT_EQ(unresolved(), 1);
 }
 
+TEST_F(ChangingVerbsTest, ADryRunOfPurgeNamesTheCausesAndTheNewestLetter) {
+  EXPECT_EQ(call({"discard", "2", "3"}).status, 0);
+  const auto plan = call({"purge", "--older-than", "0s", "-n"});
+  EXPECT_EQ(plan.status, 0);
+  EXPECT_THAT(plan.out, HasSubstr("1 letter would be deleted; nothing was changed."));
+  EXPECT_THAT(plan.out, HasSubstr("send_receipt"));
+  EXPECT_THAT(plan.out, Not(HasSubstr("charge_card")));
+  EXPECT_THAT(plan.err, HasSubstr("letter 3 is the newest of the database, and would stay"));
+  const auto json = call({"purge", "--older-than", "0s", "-n", "--json"}).json();
+  EXPECT_EQ(json.at("letters"), 1);
+  EXPECT_EQ(json.at("groups").size(), 1U);
+  EXPECT_EQ(json.at("groups")[0].at("letters"), 1);
+  EXPECT_THAT(call({"purge", "--older-than", "0s", "--handler", "send_receipt", "-n"}).err,
+              Not(HasSubstr("newest")));
+  EXPECT_THAT(call({"purge", "--older-than", "0s"}).out, HasSubstr("1 letter deleted."));
+}
+
 TEST_F(ChangingVerbsTest, PurgeLeavesWhatWasResolvedLately) {
   EXPECT_EQ(call({"discard", "1"}).status, 0);
   EXPECT_THAT(call({"purge"}).out, HasSubstr("No letters were resolved that long ago; nothing was changed."));

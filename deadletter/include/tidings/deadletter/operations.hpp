@@ -136,8 +136,9 @@ class Operations {
   /// Deletes letters for good: resolved ones, or unresolved ones if the filter says so. Not the newest letter
   /// of the database, whose number would be given again.
   [[nodiscard]] Progress purge(Filter filter, const Watch& watch);
-  /// How many purge would delete.
-  [[nodiscard]] std::int64_t count_purgeable(Filter filter);
+  /// The letters that purge deletes, for a Reader to count and to show; purge leaves those of them alone that a
+  /// handler is at work on.
+  [[nodiscard]] Filter purgeable(Filter filter);
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
   /// its free pages and its spill files. From the audit go the reasons with which such letters were
   /// discarded, and every reason of a discard that contains a value of the filter (correlation id, event id,
