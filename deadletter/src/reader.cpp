@@ -304,6 +304,11 @@ std::optional<RedriveState> Reader::redrive(std::int64_t id) {
       kCannotRead, [&](Connection& connection) { return find_redrive(connection.database(), id); });
 }
 
+std::vector<IdleService> Reader::idle_services(Timestamp time) {
+  return implementation_->ask(
+      kCannotRead, [&](Connection& connection) { return find_idle_services(connection.database(), time); });
+}
+
 Examination Reader::examine(bool thorough) {
   auto examination = implementation_->ask(
       kCannotRead, [&](Connection& connection) { return examine_database(connection, thorough); });

@@ -128,7 +128,7 @@ class Operations {
                                 const std::function<void(const ImportOutcome&)>& tell, const Watch& watch);
   /// Says of each letter what import would make of it now; changes nothing, and leaves no row in the audit. A
   /// Duplicate of a letter that came before it has the `id` 0. Which deliveries came is kept in a temporary
-  /// file (about 80 bytes a letter, in SQLITE_TMPDIR, TMPDIR or /var/tmp), not in memory. Throws
+  /// file (about 120 bytes a letter, in SQLITE_TMPDIR, TMPDIR or /var/tmp), not in memory. Throws
   /// DatabaseUnusable when that cannot be written.
   [[nodiscard]] Progress rehearse_import(const std::function<std::optional<StoredLetter>()>& next,
                                          const std::function<void(const ImportOutcome&)>& tell,
