@@ -9,6 +9,8 @@
 #include "schema.hpp"
 #include "write_transaction.hpp"
 
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -261,6 +263,22 @@ class Erasure {
   std::int64_t cleared_reasons_ = 0;
 };
 
+/// False when the watch ended it.
+bool count_versions(Connection& connection, const Filter& filter, const Watch& watch, VersionCounter& counter,
+                    Progress& progress) try {
+  const InterruptibleSearch interruptible(connection, watch);
+  auto row = Query(filter).prepare(connection.database(), "id", "");
+  while (row.executeStep()) {
+    if (watch.stop && watch.stop()) return false;
+    counter.add(row.getColumn(0).getInt64(), progress);
+    if (watch.progress) watch.progress(progress);
+  }
+  return true;
+} catch (const SQLite::Exception& error) {
+  if (error.getErrorCode() == SQLITE_INTERRUPT) return false;
+  throw;
+}
+
 }  // namespace
 
 EraseResult erase_letters(Connection& connection, const Actor& actor, const Filter& filter,
@@ -284,11 +302,10 @@ EraseResult erase_letters(Connection& connection, const Actor& actor, const Filt
 }
 
 EraseResult count_erasable(Connection& connection, const Filter& filter,
-                           std::chrono::milliseconds busy_timeout) {
+                           std::chrono::milliseconds busy_timeout, const Watch& watch) {
   EraseResult result;
   VersionCounter counter(connection);
-  auto row = Query(filter).prepare(connection.database(), "id", "");
-  while (row.executeStep()) counter.add(row.getColumn(0).getInt64(), result.progress);
+  if (!count_versions(connection, filter, watch, counter, result.progress)) return result;
   const PersonalValues values(filter);
   const auto reasons = find_reasons(connection, [&](const std::string& reason) {
     return values.are_in(reason) || counter.has_reason(reason);

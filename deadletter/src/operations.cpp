@@ -295,10 +295,11 @@ EraseResult Operations::erase(Filter filter, const Watch& watch) {
   });
 }
 
-EraseResult Operations::count_erasable(const Filter& filter) {
+EraseResult Operations::count_erasable(const Filter& filter, const Watch& watch) {
   for (const PayloadValue& each : filter.where) require_pointer(each.pointer);
   return implementation_->call([&] {
-    return deadletter::count_erasable(implementation_->connection(), filter, implementation_->busy_timeout());
+    return deadletter::count_erasable(implementation_->connection(), filter, implementation_->busy_timeout(),
+                                      watch);
   });
 }
 

@@ -143,6 +143,20 @@ TEST_F(ErasureTest, CountsEditedVersionsOnce) {
   EXPECT_EQ(desk.erase(all, {}).progress.changed, 4);
 }
 
+TEST_F(ErasureTest, CountingStopsWhenAsked) {
+  int counted = 0;
+  const Watch watch{.progress = [&](const Progress&) { ++counted; }, .stop = [&] { return counted == 2; }};
+  const auto result = operations().count_erasable({}, watch);
+  EXPECT_FALSE(result.progress.complete);
+  EXPECT_EQ(result.progress.changed, 2);
+}
+
+TEST_F(ErasureTest, CountingStopsWhileItSearches) {
+  store_letters(4, 3'000);
+  const Watch watch{.stop = [] { return true; }};
+  EXPECT_FALSE(operations().count_erasable({.where = {{"/nothing", "matches"}}}, watch).progress.complete);
+}
+
 TEST_F(ErasureTest, CountsARunningVersionOnce) {
   auto desk = operations();
   const auto second = desk.edit(1, {{"a", 1}});

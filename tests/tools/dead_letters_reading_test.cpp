@@ -282,6 +282,10 @@ TEST_F(ReadingVerbsTest, MarkedLettersThatNobodyTakesAreNoticed) {
       HasSubstr("problem  1 letter for send_receipt (orders.order_placed) of service orders marked since"));
 }
 
+TEST_F(ReadingVerbsTest, ListSaysThatATimeIsInTheFuture) {
+  EXPECT_THAT(call({"list", "--since", "2099-01-01"}).err, HasSubstr("--since is in the future."));
+}
+
 TEST_F(ReadingVerbsTest, ListSaysNothingOfLettersThatWereJustMarked) {
   execute("UPDATE dead_letters SET redrive_requested_at = (unixepoch() - 5) * 1000000");
   EXPECT_THAT(call({"list"}).err, Not(HasSubstr("to be delivered again")));

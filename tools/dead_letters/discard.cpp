@@ -59,7 +59,9 @@ ExitStatus run_discard(Command& command) {
                           }};
   std::string undo = same_letters(command);
   if (const auto at = undo.find("--letter-reason"); at != std::string::npos) undo.replace(at, 15, "--reason");
-  return run_long_change(command, filter, change, "Take it back: " + command.self() + " undo" + undo);
+  const std::string take_back =
+      command.line().letters.empty() ? "Take it back, with earlier discards that match: " : "Take it back: ";
+  return run_long_change(command, filter, change, take_back + command.self() + " undo" + undo);
 }
 
 ExitStatus run_undo(Command& command) {

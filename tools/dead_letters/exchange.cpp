@@ -169,7 +169,7 @@ ImportCounts import_all(Command& command, ImportSource& source, Problems& proble
   };
   if (command.line().dry_run) {
     const deadletter::Watch watch{
-        .progress = [&](const auto& progress) { line.show("looked at", progress.changed, 0); },
+        .progress = [&](const auto& progress) { line.show("to be imported", progress.changed, 0); },
         .stop = [] { return Interruption::requested(); }};
     complete = command.operations().rehearse_import(next, tell, watch).complete;
     return counts;
@@ -214,9 +214,12 @@ ExitStatus run_export(Command& command) {
   if (line.json && !data_on_output) {
     command.print_json({{"letters", exported}, {"not_exported", problems.count()}, {"file", line.file}});
   } else if (!line.json) {
-    command.advise(counted(exported, "letter") +
-                   " exported. To take them in elsewhere: dead-letters --db FILE import " +
-                   (data_on_output ? std::string("-") : tools::printable(tools::shell_word(line.file))));
+    const bool whole = exported > 0 && !after;
+    command.advise(
+        counted(exported, "letter") + " exported." +
+        (whole ? " To take them in elsewhere: dead-letters --db FILE import " +
+                     (data_on_output ? std::string("-") : tools::printable(tools::shell_word(line.file)))
+               : ""));
   }
   if (after) {
     command.warn("stopped: the export is not complete, and nothing was changed");
@@ -245,6 +248,8 @@ ExitStatus run_import(Command& command) {
       command.warn(line.dry_run ? "stopped: the rest of the file was not looked at"
                                 : "stopped: the rest was not imported; the same command goes on, past what is"
                                   " there already");
+    if (source.unreadable() > 0 && source.unreadable() == problems.count() && counts.imported == 0)
+      command.warn("none of its lines is a letter; give a file that dead-letters export wrote");
     if (counts.imported > 0 && !line.dry_run) command.advise("See them: " + command.self() + " groups");
   }
   if (!complete) return ExitStatus::TryAgain;

@@ -56,6 +56,8 @@ void warn_of_waiting(Command& command) {
 void say_nothing_found(Command& command) {
   if (command.line().after) {
     command.advise("No more letters.");
+  } else if (command.line().filter.since > command.now()) {
+    command.advise("No letters match: --since is in the future.");
   } else if (command.line().filter.resolved == false) {
     command.advise("No unresolved letters" +
                    std::string(command.line().typed_filters.empty() ? "." : " match.") +

@@ -136,8 +136,8 @@ class Operations {
   /// Deletes letters for good: resolved ones, or unresolved ones if the filter says so. Not the newest letter
   /// of the database, whose number would be given again.
   [[nodiscard]] Progress purge(Filter filter, const Watch& watch);
-  /// The letters that purge deletes, for a Reader to count and to show; purge leaves those of them alone that a
-  /// handler is at work on.
+  /// The letters that purge deletes, for a Reader to count and to show; purge leaves those of them alone that
+  /// a handler is at work on.
   [[nodiscard]] Filter purgeable(Filter filter);
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
   /// its free pages and its spill files. From the audit go the reasons with which such letters were
@@ -145,8 +145,8 @@ class Operations {
   /// or of the payload); the letters that share a reason keep it.
   [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
   /// What erase would delete and leave; erases nothing, and leaves no row in the audit. Needs a temporary
-  /// file as rehearse_import does, for letters that were edited.
-  [[nodiscard]] EraseResult count_erasable(const Filter& filter);
+  /// file as rehearse_import does, for letters that were edited. Not complete when the watch stopped it.
+  [[nodiscard]] EraseResult count_erasable(const Filter& filter, const Watch& watch = {});
   /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced).
   void backup(const std::filesystem::path& target);
 
