@@ -155,7 +155,7 @@ Progress change_letters(Connection& connection, Filter filter, std::chrono::mill
 
 InterruptibleSearch::InterruptibleSearch(Connection& connection, const Watch& watch)
     : handle_(connection.database().getHandle()) {
-  constexpr int kInstructionsBetweenQuestions = 20'000;
+  constexpr int kInstructionsBetweenQuestions = 5'000;
   if (!watch.stop) return;
   sqlite3_progress_handler(
       handle_, kInstructionsBetweenQuestions,

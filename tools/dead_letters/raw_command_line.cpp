@@ -142,7 +142,7 @@ void make_retry(CLI::App& verb, RawCommandLine& raw) {
 void make_discard(CLI::App& verb, RawCommandLine& raw) {
   add_choice(verb, raw, "All unresolved letters");
   add_reason_filter(verb, raw, "--letter-reason");
-  verb.add_option("--reason", raw.note, "Why; kept with the letters")->type_name("TEXT");
+  verb.add_option("--reason", raw.note, "Why; kept with the letters and in the audit")->type_name("TEXT");
   add_dry_run(verb, raw);
 }
 
