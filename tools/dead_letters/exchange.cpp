@@ -44,6 +44,7 @@ class ExportTarget {
   }
 
   [[nodiscard]] bool is_file() const noexcept { return out_ == &file_; }
+  [[nodiscard]] bool takes_more() const { return out_->good(); }
   void write(const std::string& line) {
     if (!(*out_ << line << '\n')) fail();
   }
@@ -52,10 +53,10 @@ class ExportTarget {
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw Refusal(ExitStatus::InputOutput,
-                  is_file() ? "cannot write " + tools::printable(path_) + ": is its disk full?"
-                            : "cannot write to the standard output");
+  /// Why the standard output takes no more is said at the end, if it is not just that its reader had enough.
+  void fail() const {
+    if (!is_file()) return;
+    throw Refusal(ExitStatus::InputOutput, "cannot write " + tools::printable(path_) + ": is its disk full?");
   }
 
   const std::string& path_;
@@ -207,9 +208,10 @@ ExitStatus run_export(Command& command) {
     }
     if (target.is_file()) progress.show("exported", exported, 0);
     after = page.next;
-  } while (after && !Interruption::requested());
+  } while (after && target.takes_more() && !Interruption::requested());
   target.finish();
   progress.clear();
+  if (!target.takes_more()) return ExitStatus::InputOutput;
   const bool data_on_output = !target.is_file();
   if (line.json && !data_on_output) {
     command.print_json({{"letters", exported}, {"not_exported", problems.count()}, {"file", line.file}});

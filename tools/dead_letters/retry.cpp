@@ -147,8 +147,9 @@ void print_summary(Command& command, const RedriveState& state,
     command.print(counted(rest, "letter") + " still " + (rest == 1 ? "waits" : "wait") +
                   " to be delivered.\n");
     const bool begun = state.succeeded + state.failed > 0;
-    command.advise(begun ? "The service goes on with the rest."
-                         : "They stay marked: is the service running, and are its handlers subscribed?");
+    command.advise(begun ? std::string("The service goes on with the rest.")
+                         : std::string(rest == 1 ? "It stays" : "They stay") +
+                               " marked: is the service running, and are its handlers subscribed?");
     command.advise("How far it is: " + command.self() + " doctor");
   } else if (state.failed > 0) {
     command.advise(
