@@ -108,7 +108,12 @@ class VersionCounter {
   explicit VersionCounter(Connection& connection)
       : letters_(connection),
         is_running_(connection.database(),
-                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {}
+                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {
+    static_cast<void>(find_reasons(connection, [this](const std::string& reason) {
+      audited_.insert(reason);
+      return false;
+    }));
+  }
 
   void add(std::int64_t id, Progress& progress) {
     std::vector<std::int64_t> open = {id};
@@ -122,11 +127,12 @@ class VersionCounter {
       const auto letter = running ? Erasable{} : letters_.read(current);
       // Nothing leads to a letter without versions a second time.
       if (running || !letter.versions.empty()) seen_.insert(key);
-      if (letter.reason) reasons_.insert(*letter.reason);
+      if (letter.reason && audited_.contains(*letter.reason)) reasons_.insert(*letter.reason);
       open.insert(open.end(), letter.versions.begin(), letter.versions.end());
     }
   }
-  [[nodiscard]] bool has_reason(const std::string& reason) { return reasons_.contains(reason); }
+  /// Whether a letter that would go was discarded for this reason, which the audit has.
+  [[nodiscard]] bool has_reason(const std::string& reason) const { return reasons_.contains(reason); }
 
  private:
   bool is_running(std::int64_t id) {
@@ -139,7 +145,9 @@ class VersionCounter {
   ErasableReader letters_;
   SQLite::Statement is_running_;
   KeySet seen_;
-  KeySet reasons_;
+  // Of discards that operators made, which are few: letters may have any number of reasons.
+  std::set<std::string> audited_;
+  std::set<std::string> reasons_;
 };
 
 /// The values that letters are chosen by and that may be a person's, as somebody may have written them down.
