@@ -65,6 +65,26 @@ void Audit::add(Connection& connection, std::int64_t letters) {
   id_ = connection.database().getLastInsertRowid();
 }
 
+std::vector<std::int64_t> find_reasons(Connection& connection,
+                                       const std::function<bool(const std::string& reason)>& is_meant) {
+  SQLite::Statement row(connection.database(),
+                        "SELECT id, note FROM tidings_audit WHERE verb = 'discard' AND note IS NOT NULL");
+  std::vector<std::int64_t> rows;
+  while (row.executeStep()) {
+    if (is_meant(row.getColumn(1).getString())) rows.push_back(row.getColumn(0).getInt64());
+  }
+  return rows;
+}
+
+void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows) {
+  SQLite::Statement update(connection.database(), "UPDATE tidings_audit SET note = NULL WHERE id = ?");
+  for (const auto id : rows) {
+    const StatementUse use(update);
+    update.bind(1, id);
+    update.exec();
+  }
+}
+
 std::int64_t wall_now() noexcept {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count();

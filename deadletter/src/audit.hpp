@@ -5,8 +5,10 @@
 #include "connection.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tidings::deadletter {
 
@@ -30,6 +32,13 @@ class Audit {
   std::string note_;
   std::int64_t id_ = 0;
 };
+
+/// Rows of the audit with a reason in an operator's words (of a discard) that `is_meant` gives true for.
+/// Looks at the whole table, which has a row for each change that an operator made. Throws SQLite::Exception.
+[[nodiscard]] std::vector<std::int64_t> find_reasons(
+    Connection& connection, const std::function<bool(const std::string& reason)>& is_meant);
+/// Forgets the reasons of these rows. Inside a transaction. Throws SQLite::Exception.
+void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows);
 
 /// Now, in microseconds since 1970.
 [[nodiscard]] std::int64_t wall_now() noexcept;

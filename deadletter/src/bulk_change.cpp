@@ -24,7 +24,6 @@ constexpr std::size_t kFoundAtOnce = 5'000;
 constexpr std::size_t kSyncedAtOnce = 200;
 /// Longer than services wait between two tries for the lock, so that one that waits gets it.
 constexpr std::chrono::milliseconds kPause(12);
-constexpr int kInstructionsBetweenQuestions = 100'000;
 
 /// How long a transaction goes on taking letters. Its commit comes on top, which takes long on a busy machine
 /// or a slow disk: then the next transactions are shorter, since services wait for the whole.
@@ -64,25 +63,6 @@ class SyncAtTheEnd {
 
  private:
   Connection& connection_;
-};
-
-/// Ends a search when the watch says so.
-class InterruptibleSearch {
- public:
-  InterruptibleSearch(Connection& connection, const Watch& watch)
-      : handle_(connection.database().getHandle()) {
-    if (!watch.stop) return;
-    sqlite3_progress_handler(
-        handle_, kInstructionsBetweenQuestions,
-        [](void* asked) { return static_cast<const Watch*>(asked)->stop() ? 1 : 0; },
-        const_cast<Watch*>(&watch));  // SQLite's signature; it is only called
-  }
-  InterruptibleSearch(const InterruptibleSearch&) = delete;
-  InterruptibleSearch& operator=(const InterruptibleSearch&) = delete;
-  ~InterruptibleSearch() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
-
- private:
-  sqlite3* handle_;
 };
 
 struct Found {
@@ -172,6 +152,18 @@ Progress change_letters(Connection& connection, Filter filter, std::chrono::mill
   if (synced_at_the_end) synced_at_the_end->sync();
   return progress;
 }
+
+InterruptibleSearch::InterruptibleSearch(Connection& connection, const Watch& watch)
+    : handle_(connection.database().getHandle()) {
+  constexpr int kInstructionsBetweenQuestions = 5'000;
+  if (!watch.stop) return;
+  sqlite3_progress_handler(
+      handle_, kInstructionsBetweenQuestions,
+      [](void* asked) { return static_cast<const Watch*>(asked)->stop() ? 1 : 0; },
+      const_cast<Watch*>(&watch));  // SQLite's signature; it is only called
+}
+
+InterruptibleSearch::~InterruptibleSearch() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
 
 void bind_boot(SQLite::Statement& statement) {
   statement.bind(":boot", boot_id() + "/");

@@ -31,6 +31,19 @@ struct LetterChange {
                                       std::chrono::milliseconds busy_timeout, const LetterChange& change,
                                       const Watch& watch);
 
+/// While it lives, what the connection computes ends with SQLITE_INTERRUPT when the watch says so.
+class InterruptibleSearch {
+ public:
+  /// The watch outlives it.
+  InterruptibleSearch(Connection& connection, const Watch& watch);
+  InterruptibleSearch(const InterruptibleSearch&) = delete;
+  InterruptibleSearch& operator=(const InterruptibleSearch&) = delete;
+  ~InterruptibleSearch();
+
+ private:
+  sqlite3* handle_;
+};
+
 /// SQL of "a handler is at work on this row", with the parameters :boot and :boot_now.
 inline constexpr const char* kIsRunning =
     "coalesce(redrive_started_at IS NOT NULL AND claimed_until > :boot_now"

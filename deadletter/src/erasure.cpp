@@ -2,22 +2,23 @@
 
 #include "audit.hpp"
 #include "bulk_change.hpp"
-#include "file_system.hpp"
+#include "key_set.hpp"
+#include "locked_spill.hpp"
 #include "payload_value.hpp"
 #include "query.hpp"
 #include "schema.hpp"
-#include "sqlite_error.hpp"
+#include "write_transaction.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cerrno>
+#include <optional>
 #include <set>
 #include <string>
-#include <thread>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -25,28 +26,38 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// What a letter was edited from, and what it was edited into.
-class Versions {
+/// What has to be known of a letter before it goes.
+struct Erasable {
+  /// What it was edited from, and what it was edited into.
+  std::vector<std::int64_t> versions = {};
+  /// Why it was discarded, in an operator's words.
+  std::optional<std::string> reason = {};
+};
+
+/// Keeps its statements prepared.
+class ErasableReader {
  public:
-  explicit Versions(Connection& connection)
+  explicit ErasableReader(Connection& connection)
       : read_(connection.database(),
-              "SELECT event_id, coalesce(edited_from, ''), correlation_id FROM dead_letters WHERE id = ?"),
+              "SELECT event_id, coalesce(edited_from, ''), correlation_id,"
+              " CASE WHEN resolution = 'discarded' THEN resolution_note END FROM dead_letters WHERE id = ?"),
         // Corrected copies have the correlation id of their original: that has an index.
         versions_(connection.database(),
                   "SELECT id FROM dead_letters WHERE event_id = ?1 UNION SELECT id FROM dead_letters"
                   " INDEXED BY dead_letters_by_correlation WHERE correlation_id = ?2 AND edited_from = ?3") {}
 
-  std::vector<std::int64_t> of(std::int64_t id) {
+  Erasable read(std::int64_t id) {
     const StatementUse use(read_);
     read_.bind(1, id);
-    std::vector<std::int64_t> ids;
-    if (!read_.executeStep()) return ids;
+    Erasable letter;
+    if (!read_.executeStep()) return letter;
+    if (!read_.getColumn(3).isNull()) letter.reason = read_.getColumn(3).getString();
     const StatementUse search(versions_);
     versions_.bind(1, read_.getColumn(1).getString());
     versions_.bind(2, read_.getColumn(2).getString());
     versions_.bind(3, read_.getColumn(0).getString());
-    while (versions_.executeStep()) ids.push_back(versions_.getColumn(0).getInt64());
-    return ids;
+    while (versions_.executeStep()) letter.versions.push_back(versions_.getColumn(0).getInt64());
+    return letter;
   }
 
  private:
@@ -54,61 +65,74 @@ class Versions {
   SQLite::Statement versions_;
 };
 
-/// Deletes a letter with its other versions.
+/// Deletes letters with their other versions.
 class VersionEraser {
  public:
   explicit VersionEraser(Connection& connection)
-      : versions_(connection),
+      : letters_(connection),
         delete_(connection, std::string("DELETE FROM dead_letters WHERE id = :id AND NOT ") + kIsRunning) {}
 
-  /// How many letters went; `running` when one that should have is being delivered.
-  struct Result {
+  /// How many letters went.
+  std::int64_t erase(std::int64_t id) {
     std::int64_t erased = 0;
-    bool running = false;
-  };
-  Result erase(std::int64_t id) {
-    Result result;
     std::vector<std::int64_t> open = {id};
     while (!open.empty()) {
       const auto current = open.back();
       open.pop_back();
-      const auto related = versions_.of(current);
+      auto letter = letters_.read(current);
       const auto outcome = delete_.apply(current);
-      if (outcome == LetterChange::Outcome::Running) result.running = true;
+      if (outcome == LetterChange::Outcome::Running) running_.insert(current);
       if (outcome != LetterChange::Outcome::Changed) continue;
-      ++result.erased;
-      open.insert(open.end(), related.begin(), related.end());
+      ++erased;
+      running_.erase(current);
+      if (letter.reason) reasons_.insert(*std::move(letter.reason));
+      open.insert(open.end(), letter.versions.begin(), letter.versions.end());
     }
-    return result;
+    return erased;
   }
+  /// What was left since a handler is at work on it. A bus runs few at a time.
+  [[nodiscard]] const std::set<std::int64_t>& running() const noexcept { return running_; }
+  /// Of the letters that went since the last call.
+  [[nodiscard]] std::set<std::string> take_reasons() { return std::exchange(reasons_, {}); }
 
  private:
-  Versions versions_;
+  ErasableReader letters_;
   GuardedStatement delete_;
+  std::set<std::int64_t> running_;
+  std::set<std::string> reasons_;
 };
 
 /// Counts what a VersionEraser would delete.
 class VersionCounter {
  public:
   explicit VersionCounter(Connection& connection)
-      : versions_(connection),
+      : letters_(connection),
         is_running_(connection.database(),
-                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {}
+                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {
+    static_cast<void>(find_reasons(connection, [this](const std::string& reason) {
+      audited_.insert(reason);
+      return false;
+    }));
+  }
 
   void add(std::int64_t id, Progress& progress) {
     std::vector<std::int64_t> open = {id};
     while (!open.empty()) {
       const auto current = open.back();
       open.pop_back();
-      if (seen_.contains(current)) continue;
+      const std::string key = std::to_string(current);
+      if (seen_.contains(key)) continue;
       const bool running = is_running(current);
       ++(running ? progress.running : progress.changed);
-      const auto related = running ? std::vector<std::int64_t>{} : versions_.of(current);
+      const auto letter = running ? Erasable{} : letters_.read(current);
       // Nothing leads to a letter without versions a second time.
-      if (running || !related.empty()) seen_.insert(current);
-      open.insert(open.end(), related.begin(), related.end());
+      if (running || !letter.versions.empty()) seen_.insert(key);
+      if (letter.reason && audited_.contains(*letter.reason)) reasons_.insert(*letter.reason);
+      open.insert(open.end(), letter.versions.begin(), letter.versions.end());
     }
   }
+  /// Whether a letter that would go was discarded for this reason, which the audit has.
+  [[nodiscard]] bool has_reason(const std::string& reason) const { return reasons_.contains(reason); }
 
  private:
   bool is_running(std::int64_t id) {
@@ -118,115 +142,46 @@ class VersionCounter {
     return is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
   }
 
-  Versions versions_;
+  ErasableReader letters_;
   SQLite::Statement is_running_;
-  std::set<std::int64_t> seen_;
+  KeySet seen_;
+  // Of discards that operators made, which are few: letters may have any number of reasons.
+  std::set<std::string> audited_;
+  std::set<std::string> reasons_;
 };
 
-bool matches(const DeadLetter& letter, const Filter& filter) {
-  const auto is = [](const auto& wanted, const auto& actual) { return !wanted || *wanted == actual; };
-  return is(filter.correlation_id, letter.metadata.correlation_id.to_string()) &&
-         is(filter.event_type, letter.event_type) && is(filter.handler, letter.handler) &&
-         is(filter.service, letter.service) && is(filter.fingerprint, letter.error_fingerprint) &&
-         is(filter.event_id, letter.metadata.event_id) && is(filter.reason, letter.reason) &&
-         (!filter.since || letter.failed_at >= *filter.since) &&
-         (!filter.until || letter.failed_at < *filter.until) &&
-         std::all_of(filter.where.begin(), filter.where.end(), [&](const PayloadValue& each) {
-           return payload_has(letter.data, each.pointer, each.value);
-         });
-}
-
-/// A spill file under its lock. Lines keep their places, since the import counts bytes: an erased one becomes
-/// empty lines, which the import passes over.
-class LockedSpill {
+/// The values that letters are chosen by and that may be a person's, as somebody may have written them down.
+class PersonalValues {
  public:
-  LockedSpill(const std::filesystem::path& path, steady_clock::time_point deadline)
-      : path_(path), file_(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {
-    if (!file_ && errno != ENOENT) fail();
-    if (file_) lock(deadline);
+  explicit PersonalValues(const Filter& filter) {
+    if (filter.correlation_id) add(*filter.correlation_id);
+    if (filter.event_id) add(filter.event_id->to_string());
+    for (const PayloadValue& each : filter.where) {
+      add(each.value);
+      constexpr bool kThrows = false;
+      const Json value = Json::parse(each.value, nullptr, kThrows);
+      if (value.is_string()) add(value.get<std::string>());
+    }
   }
 
-  std::int64_t erase(const Filter& filter) {
-    const auto erased = visit(filter, [this](off_t offset, std::size_t size) { blank(offset, size); });
-    if (erased > 0 && ::fsync(file_.get()) != 0) fail();
-    return erased;
-  }
-  [[nodiscard]] std::int64_t count(const Filter& filter) const {
-    return visit(filter, [](off_t, std::size_t) {});
+  [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
+  [[nodiscard]] bool are_in(std::string_view text) const {
+    return std::any_of(values_.begin(), values_.end(), [text](const std::string& value) {
+      return text.find(value) != std::string_view::npos;
+    });
   }
 
  private:
-  /// How many letters are meant; of each, where its line is.
-  template <class Visitor>
-  std::int64_t visit(const Filter& filter, Visitor visitor) const {
-    if (!file_) return 0;
-    std::int64_t meant = 0;
-    for (off_t offset = 0;;) {
-      const auto line = read_line(offset);
-      if (line.empty()) return meant;
-      const auto text = std::string_view(line).substr(0, line.size() - (line.back() == '\n' ? 1 : 0));
-      if (is_meant(text, filter)) {
-        visitor(offset, text.size());
-        ++meant;
-      }
-      offset += static_cast<off_t>(line.size());
-    }
+  void add(std::string value) {
+    if (!value.empty()) values_.push_back(std::move(value));
   }
 
-  [[noreturn]] void fail() const {
-    throw unusable("cannot erase from the spill file", path_,
-                   errno_text(errno) + "; run as the service's user");
-  }
-
-  void lock(steady_clock::time_point deadline) const {
-    while (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK && errno != EINTR) fail();
-      if (steady_clock::now() >= deadline) {
-        throw unusable("cannot erase from the spill file", path_, "a service has locked it; try again",
-                       ErrorCode::DatabaseBusy);
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-  }
-
-  /// With its line feed; empty at the end.
-  [[nodiscard]] std::string read_line(off_t offset) const {
-    std::string line;
-    for (;;) {
-      char buffer[8192];
-      const ssize_t count =
-          ::pread(file_.get(), buffer, sizeof buffer, offset + static_cast<off_t>(line.size()));
-      if (count < 0) fail();
-      const std::string_view text(buffer, static_cast<std::size_t>(count));
-      const auto feed = text.find('\n');
-      line += text.substr(0, feed == std::string_view::npos ? feed : feed + 1);
-      if (count == 0 || feed != std::string_view::npos) return line;
-    }
-  }
-
-  static bool is_meant(std::string_view line, const Filter& filter) {
-    try {
-      return matches(parse_json_line(line), filter);
-    } catch (const Error&) {
-      return false;  // A line that a dying process left unfinished, or one that was erased before.
-    }
-  }
-
-  void blank(off_t offset, std::size_t size) const {
-    const std::string empty_lines(size, '\n');
-    for (std::size_t written = 0; written < size;) {
-      const ssize_t count = ::pwrite(file_.get(), empty_lines.data() + written, size - written,
-                                     offset + static_cast<off_t>(written));
-      if (count < 0 && errno != EINTR) fail();
-      if (count > 0) written += static_cast<std::size_t>(count);
-    }
-  }
-
-  const std::filesystem::path& path_;
-  Descriptor file_;
+  std::vector<std::string> values_;
 };
 
+/// An event in the journal has not failed for good: letters chosen by number or by their failure are others.
 std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
+  if (filter.ids || filter.fingerprint || filter.reason || filter.resolved == true) return 0;
   if (!filter.where.empty()) define_payload_condition(connection.database());
   std::string sql = "SELECT count(*) FROM tidings_journal WHERE true";
   std::vector<std::string> values;
@@ -236,6 +191,7 @@ std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
     values.push_back(*value);
   };
   add(" AND correlation_id = ?", filter.correlation_id);
+  add(" AND event_id = ?", filter.event_id ? std::optional(filter.event_id->to_string()) : std::nullopt);
   add(" AND event_type = ?", filter.event_type);
   add(" AND service = ?", filter.service);
   for (const PayloadValue& each : filter.where) {
@@ -248,32 +204,101 @@ std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
   return row.executeStep() ? row.getColumn(0).getInt64() : 0;
 }
 
+/// One erase, batch by batch.
+class Erasure {
+ public:
+  Erasure(Connection& connection, const Actor& actor, const Filter& filter)
+      : connection_(connection),
+        audit_(actor, "erase", describe_filter(filter)),
+        eraser_(connection),
+        values_(filter) {}
+
+  [[nodiscard]] LetterChange change() {
+    return {.apply = [this](std::int64_t id) { return apply(id); },
+            .finish_batch =
+                [this](std::int64_t changed) {
+                  finish_batch(changed);
+                  return true;
+                }};
+  }
+  /// Reasons of any discard that name who is to be forgotten.
+  void clear_values() {
+    if (values_.empty()) return;
+    WriteTransaction transaction(connection_);
+    const auto rows =
+        find_reasons(connection_, [this](const std::string& reason) { return values_.are_in(reason); });
+    if (rows.empty()) return;
+    forget(rows);
+    audit_.add(connection_, 0);
+    transaction.commit();
+  }
+
+  /// Beyond the letters that match themselves.
+  [[nodiscard]] std::int64_t versions() const noexcept { return versions_; }
+  [[nodiscard]] std::int64_t running() const noexcept {
+    return static_cast<std::int64_t>(eraser_.running().size());
+  }
+  [[nodiscard]] std::int64_t cleared_reasons() const noexcept { return cleared_reasons_; }
+
+ private:
+  LetterChange::Outcome apply(std::int64_t id) {
+    const auto erased = eraser_.erase(id);
+    in_batch_ += erased;
+    if (erased > 0) return LetterChange::Outcome::Changed;
+    return eraser_.running().contains(id) ? LetterChange::Outcome::Running : LetterChange::Outcome::Unfitting;
+  }
+
+  void finish_batch(std::int64_t changed) {
+    audit_.add(connection_, in_batch_);
+    versions_ += in_batch_ - changed;
+    in_batch_ = 0;
+    const auto reasons = eraser_.take_reasons();
+    if (reasons.empty()) return;
+    forget(find_reasons(connection_, [&](const std::string& reason) { return reasons.contains(reason); }));
+  }
+
+  void forget(const std::vector<std::int64_t>& rows) {
+    clear_reasons(connection_, rows);
+    cleared_reasons_ += static_cast<std::int64_t>(rows.size());
+  }
+
+  Connection& connection_;
+  Audit audit_;
+  VersionEraser eraser_;
+  const PersonalValues values_;
+  std::int64_t in_batch_ = 0;
+  std::int64_t versions_ = 0;
+  std::int64_t cleared_reasons_ = 0;
+};
+
+/// False when the watch ended it.
+bool count_versions(Connection& connection, const Filter& filter, const Watch& watch, VersionCounter& counter,
+                    Progress& progress) try {
+  const InterruptibleSearch interruptible(connection, watch);
+  auto row = Query(filter).prepare(connection.database(), "id", "");
+  while (row.executeStep()) {
+    if (watch.stop && watch.stop()) return false;
+    counter.add(row.getColumn(0).getInt64(), progress);
+    if (watch.progress) watch.progress(progress);
+  }
+  return true;
+} catch (const SQLite::Exception& error) {
+  if (error.getErrorCode() == SQLITE_INTERRUPT) return false;
+  throw;
+}
+
 }  // namespace
 
 EraseResult erase_letters(Connection& connection, const Actor& actor, const Filter& filter,
                           std::chrono::milliseconds busy_timeout, const Watch& watch) {
-  Audit audit(actor, "erase", describe_filter(filter));
-  VersionEraser eraser(connection);
+  Erasure erasure(connection, actor, filter);
   EraseResult result;
-  std::int64_t versions = 0;  // Beyond the letters that match themselves.
-  std::int64_t in_batch = 0;
-  const LetterChange change{.apply =
-                                [&](std::int64_t id) {
-                                  const auto erased = eraser.erase(id);
-                                  in_batch += erased.erased;
-                                  if (erased.running) return LetterChange::Outcome::Running;
-                                  return erased.erased > 0 ? LetterChange::Outcome::Changed
-                                                           : LetterChange::Outcome::Unfitting;
-                                },
-                            .finish_batch =
-                                [&](std::int64_t changed) {
-                                  audit.add(connection, in_batch);
-                                  versions += in_batch - changed;
-                                  in_batch = 0;
-                                  return true;
-                                }};
-  result.progress = change_letters(connection, filter, busy_timeout, change, watch);
-  result.progress.changed += versions;
+  result.progress = change_letters(connection, filter, busy_timeout, erasure.change(), watch);
+  result.progress.changed += erasure.versions();
+  result.progress.running = erasure.running();
+  connection.wait_until(steady_clock::now() + busy_timeout);
+  erasure.clear_values();
+  result.cleared_reasons = erasure.cleared_reasons();
   for (const auto& spill : known_spills(connection)) {
     result.spilled += LockedSpill(spill, steady_clock::now() + busy_timeout).erase(filter);
   }
@@ -285,11 +310,15 @@ EraseResult erase_letters(Connection& connection, const Actor& actor, const Filt
 }
 
 EraseResult count_erasable(Connection& connection, const Filter& filter,
-                           std::chrono::milliseconds busy_timeout) {
+                           std::chrono::milliseconds busy_timeout, const Watch& watch) {
   EraseResult result;
   VersionCounter counter(connection);
-  auto row = Query(filter).prepare(connection.database(), "id", "");
-  while (row.executeStep()) counter.add(row.getColumn(0).getInt64(), result.progress);
+  if (!count_versions(connection, filter, watch, counter, result.progress)) return result;
+  const PersonalValues values(filter);
+  const auto reasons = find_reasons(connection, [&](const std::string& reason) {
+    return values.are_in(reason) || counter.has_reason(reason);
+  });
+  result.cleared_reasons = static_cast<std::int64_t>(reasons.size());
   for (const auto& spill : known_spills(connection)) {
     result.spilled += LockedSpill(spill, steady_clock::now() + busy_timeout).count(filter);
   }

@@ -14,6 +14,6 @@ namespace tidings::deadletter {
                                         std::chrono::milliseconds busy_timeout, const Watch& watch);
 /// Operations::count_erasable. Throws SQLite::Exception and Error.
 [[nodiscard]] EraseResult count_erasable(Connection& connection, const Filter& filter,
-                                         std::chrono::milliseconds busy_timeout);
+                                         std::chrono::milliseconds busy_timeout, const Watch& watch);
 
 }  // namespace tidings::deadletter

@@ -1,11 +1,13 @@
 #include "examination.hpp"
 
+#include "audit.hpp"
 #include "boot_clock.hpp"
 #include "journal_backlog.hpp"
 #include "schema.hpp"
 #include "stored_time.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <system_error>
 
@@ -56,20 +58,55 @@ void add_counts(Examination& examination, Connection& connection) {
                                                       connection.integer("PRAGMA page_size"));
 }
 
-/// Only marked letters are claimed, so that the index of marks is all there is to look at. Gives the services
-/// that are at work.
-std::set<std::string> add_claims(Examination& examination, SQLite::Database& database) {
-  SQLite::Statement row(database,
-                        "SELECT claimed_by, claimed_until, service FROM dead_letters"
-                        " WHERE redrive_requested_at IS NOT NULL AND claimed_by IS NOT NULL");
+/// Services that hold letters, or that delivered or failed some since `time`, which is not long ago: what a
+/// clock put into the future says nothing. However much happened, only the newest of each kind are looked at.
+std::set<std::string> services_at_work(SQLite::Database& database, Timestamp time) {
   std::set<std::string> at_work;
+  SQLite::Statement claim(database,
+                          "SELECT claimed_by, claimed_until, service FROM dead_letters"
+                          " INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL");
+  while (claim.executeStep()) {
+    const bool alive = is_claim_alive(claim.getColumn(0).getString(), claim.getColumn(1).getInt64());
+    if (alive) at_work.insert(claim.getColumn(2).getString());
+  }
+  SQLite::Statement recent(database,
+                           "SELECT service FROM (SELECT service, resolution FROM dead_letters"
+                           " INDEXED BY dead_letters_resolved_by_time WHERE reprocessed_at BETWEEN ?1 AND ?2"
+                           " ORDER BY reprocessed_at DESC LIMIT 1000) WHERE resolution = 'reprocessed'"
+                           " UNION SELECT service FROM (SELECT service FROM dead_letters"
+                           " INDEXED BY dead_letters_unresolved_by_time WHERE reprocessed_at IS NULL AND "
+                           "failed_at BETWEEN ?1 AND ?2"
+                           " ORDER BY failed_at DESC LIMIT 1000)");
+  recent.bind(1, microseconds(time));
+  recent.bind(2, microseconds(time + std::chrono::minutes(1)));
+  while (recent.executeStep()) at_work.insert(recent.getColumn(0).getString());
+  return at_work;
+}
+
+void add_claims(Examination& examination, SQLite::Database& database) {
+  SQLite::Statement row(database,
+                        "SELECT claimed_by, claimed_until FROM dead_letters INDEXED BY dead_letters_claimed"
+                        " WHERE claimed_by IS NOT NULL");
   while (row.executeStep()) {
     const bool alive = is_claim_alive(row.getColumn(0).getString(), row.getColumn(1).getInt64());
     ++(alive ? examination.live_claims : examination.stale_claims);
-    if (alive) at_work.insert(row.getColumn(2).getString());
   }
-  return at_work;
 }
+
+/// The services with marked letters, each with the time of its first mark: the index is asked for the next
+/// name rather than walked through.
+constexpr const char* kFirstMarks =
+    "WITH RECURSIVE asked (name) AS (SELECT min(service) FROM dead_letters INDEXED BY dead_letters_marked"
+    " WHERE redrive_requested_at IS NOT NULL UNION ALL SELECT (SELECT min(service) FROM dead_letters"
+    " INDEXED BY dead_letters_marked WHERE redrive_requested_at IS NOT NULL AND service > name)"
+    " FROM asked WHERE name IS NOT NULL)"
+    " SELECT name, (SELECT min(redrive_requested_at) FROM dead_letters INDEXED BY dead_letters_marked"
+    " WHERE redrive_requested_at IS NOT NULL AND service = name) AS first FROM asked"
+    " WHERE name IS NOT NULL AND first < ? ORDER BY first";
+constexpr const char* kSomeMarked =
+    "SELECT count(*) FROM (SELECT 1 FROM dead_letters INDEXED BY dead_letters_marked"
+    " WHERE service = ? AND redrive_requested_at < ? LIMIT ?)";
+constexpr std::int64_t kMostCounted = 10'000;
 
 void add_waiting(Examination& examination, const std::set<std::string>& at_work, SQLite::Database& database) {
   SQLite::Statement row(database,
@@ -106,8 +143,9 @@ Examination examine_database(Connection& connection, bool thorough) {
   examination.adopted = read_meta(connection, meta::kOwner) == "application";
   add_damage(examination, connection.database(), thorough);
   add_counts(examination, connection);
-  const auto at_work = add_claims(examination, connection.database());
-  add_waiting(examination, at_work, connection.database());
+  add_claims(examination, connection.database());
+  const auto lately = time_of(wall_now()) - std::chrono::seconds(10);
+  add_waiting(examination, services_at_work(connection.database(), lately), connection.database());
   examination.unserved = read_unserved(connection.database(), kMostUnserved);
   add_requests_and_changes(examination, connection.database());
   return examination;
@@ -118,6 +156,31 @@ std::optional<RedriveState> find_redrive(SQLite::Database& database, std::int64_
   row.bind(1, id);
   if (!row.executeStep()) return std::nullopt;
   return read_redrive(row);
+}
+
+std::vector<IdleService> find_idle_services(SQLite::Database& database, Timestamp time) {
+  SQLite::Statement row(database, kFirstMarks);
+  row.bind(1, microseconds(time));
+  std::vector<IdleService> services;
+  while (row.executeStep()) {
+    services.push_back(
+        {.service = row.getColumn(0).getString(), .since = time_of(row.getColumn(1).getInt64())});
+  }
+  if (services.empty()) return services;
+  const auto at_work = services_at_work(database, time);
+  std::erase_if(services, [&](const IdleService& each) { return at_work.contains(each.service); });
+  SQLite::Statement count(database, kSomeMarked);
+  for (IdleService& each : services) {
+    const StatementUse use(count);
+    count.bind(1, each.service);
+    count.bind(2, microseconds(time));
+    count.bind(3, kMostCounted + 1);
+    count.executeStep();
+    const auto letters = count.getColumn(0).getInt64();
+    each.letters = std::min(letters, kMostCounted);
+    each.exact = letters <= kMostCounted;
+  }
+  return services;
 }
 
 std::vector<std::string> find_backups(SQLite::Database& database, const std::filesystem::path& path) {

@@ -19,6 +19,9 @@ namespace tidings::deadletter {
 
 [[nodiscard]] std::optional<RedriveState> find_redrive(SQLite::Database& database, std::int64_t id);
 
+/// Reader::idle_services.
+[[nodiscard]] std::vector<IdleService> find_idle_services(SQLite::Database& database, Timestamp time);
+
 /// Reader::known_backups.
 [[nodiscard]] std::vector<std::string> find_backups(SQLite::Database& database,
                                                     const std::filesystem::path& path);

@@ -1,6 +1,7 @@
 #include "letter_import.hpp"
 
 #include "audit.hpp"
+#include "key_set.hpp"
 #include "letter_row.hpp"
 #include "sqlite_error.hpp"
 #include "stored_time.hpp"
@@ -90,7 +91,46 @@ std::vector<ImportOutcome> import_batch(Connection& connection, Importer& import
   return outcomes;
 }
 
+/// What an Importer would make of letters. They have no numbers yet, and only one of each delivery gets one.
+class Rehearsal {
+ public:
+  explicit Rehearsal(Connection& connection) : stored_(connection.database()) {}
+
+  ImportOutcome take(const DeadLetter& letter) {
+    if (const auto id = stored_.find(letter); id != 0) return {ImportOutcome::Place::Duplicate, id};
+    if (!taken_.insert(delivery_of(letter))) return {ImportOutcome::Place::Duplicate};
+    return {ImportOutcome::Place::Imported};
+  }
+
+ private:
+  /// Begins with what grows from letter to letter, so that the next key is near the last.
+  static std::string delivery_of(const DeadLetter& letter) {
+    return letter.metadata.event_id.to_string() + std::to_string(letter.service.size()) + ' ' +
+           letter.service + letter.handler;
+  }
+
+  LetterInsert stored_;
+  KeySet taken_;
+};
+
 }  // namespace
+
+Progress rehearse_letters(Connection& connection, std::chrono::milliseconds busy_timeout,
+                          const std::function<std::optional<StoredLetter>()>& next,
+                          const std::function<void(const ImportOutcome&)>& tell, const Watch& watch) {
+  Rehearsal rehearsal(connection);
+  Progress progress;
+  while (const auto stored = next()) {
+    if (watch.stop && watch.stop()) return progress;
+    connection.wait_until(steady_clock::now() + busy_timeout);
+    const auto outcome = rehearsal.take(stored->letter);
+    if (outcome.place == ImportOutcome::Place::Imported) ++progress.changed;
+    tell(outcome);
+    if (watch.progress) watch.progress(progress);
+  }
+  progress.complete = true;
+  return progress;
+}
 
 Progress import_letters(Connection& connection, const Actor& actor, std::chrono::milliseconds busy_timeout,
                         const std::function<std::optional<StoredLetter>()>& next,

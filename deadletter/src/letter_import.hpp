@@ -17,5 +17,10 @@ namespace tidings::deadletter {
                                       const std::function<std::optional<StoredLetter>()>& next,
                                       const std::function<void(const ImportOutcome&)>& tell,
                                       const Watch& watch);
+/// Operations::rehearse_import. Throws SQLite::Exception and Error.
+[[nodiscard]] Progress rehearse_letters(Connection& connection, std::chrono::milliseconds busy_timeout,
+                                        const std::function<std::optional<StoredLetter>()>& next,
+                                        const std::function<void(const ImportOutcome&)>& tell,
+                                        const Watch& watch);
 
 }  // namespace tidings::deadletter

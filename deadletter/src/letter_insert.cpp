@@ -136,6 +136,10 @@ LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
   return {sqlite3_last_insert_rowid(connection_), true};
 }
 
+std::int64_t LetterInsert::find(const DeadLetter& letter) {
+  return find(letter.metadata.event_id.to_string(), letter);
+}
+
 std::int64_t LetterInsert::find(const std::string& event_id, const DeadLetter& letter) {
   const PreparedUse use(find_);
   find_.text(event_id);

@@ -30,6 +30,8 @@ class LetterInsert {
   };
   /// Throws SQLite::Exception.
   [[nodiscard]] Result insert(const DeadLetter& letter);
+  /// The letter of the same delivery; 0 if there is none. Throws SQLite::Exception.
+  [[nodiscard]] std::int64_t find(const DeadLetter& letter);
 
  private:
   [[nodiscard]] std::int64_t find(const std::string& event_id, const DeadLetter& letter);

@@ -27,7 +27,7 @@ using std::chrono::steady_clock;
 
 constexpr const char* kCannotChange = "cannot change the dead-letter database";
 
-constexpr const char* kMark =
+constexpr const char* kMarkForRedrive =
     "UPDATE dead_letters SET redrive_requested_at = :now, redrive_id = :redrive, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL"
     " WHERE id = :id AND reprocessed_at IS NULL AND redrive_requested_at IS NULL";
@@ -63,9 +63,9 @@ bool is_markable(Connection& connection, std::int64_t id) {
 }
 
 /// The row of tidings_redrives, which is made with the first batch of its letters.
-class RedriveRequest {
+class RequestOfOperator {
  public:
-  RedriveRequest(Connection& connection, const Actor& actor, const RedriveOptions& options)
+  RequestOfOperator(Connection& connection, const Actor& actor, const RedriveOptions& options)
       : connection_(connection), actor_(actor), options_(options) {}
 
   [[nodiscard]] std::int64_t id() const noexcept { return id_; }
@@ -166,8 +166,8 @@ RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, 
   return implementation_->call([&] {
     Connection& connection = implementation_->connection();
     Audit audit(implementation_->actor(), "retry", describe_filter(filter));
-    RedriveRequest request(connection, implementation_->actor(), options);
-    SQLite::Statement mark(connection.database(), kMark);
+    RequestOfOperator request(connection, implementation_->actor(), options);
+    SQLite::Statement mark(connection.database(), kMarkForRedrive);
     RedriveReport result;
     const LetterChange change{.apply =
                                   [&](std::int64_t id) {
@@ -241,6 +241,15 @@ Progress Operations::import(const std::function<std::optional<StoredLetter>()>& 
   });
 }
 
+Progress Operations::rehearse_import(const std::function<std::optional<StoredLetter>()>& next,
+                                     const std::function<void(const ImportOutcome&)>& tell,
+                                     const Watch& watch) {
+  return implementation_->call([&] {
+    return rehearse_letters(implementation_->connection(), implementation_->busy_timeout(), next, tell,
+                            watch);
+  });
+}
+
 namespace {
 
 /// Leaves the letter with the largest number, as retention does.
@@ -252,13 +261,9 @@ Filter without_newest(Filter filter, Connection& connection) {
 
 }  // namespace
 
-std::int64_t Operations::count_purgeable(Filter filter) {
-  return implementation_->call([&] {
-    Connection& connection = implementation_->connection();
-    auto row =
-        Query(without_newest(std::move(filter), connection)).prepare(connection.database(), "count(*)", "");
-    return row.executeStep() ? row.getColumn(0).getInt64() : 0;
-  });
+Filter Operations::purgeable(Filter filter) {
+  return implementation_->call(
+      [&] { return without_newest(std::move(filter), implementation_->connection()); });
 }
 
 Progress Operations::purge(Filter filter, const Watch& watch) {
@@ -290,10 +295,11 @@ EraseResult Operations::erase(Filter filter, const Watch& watch) {
   });
 }
 
-EraseResult Operations::count_erasable(const Filter& filter) {
+EraseResult Operations::count_erasable(const Filter& filter, const Watch& watch) {
   for (const PayloadValue& each : filter.where) require_pointer(each.pointer);
   return implementation_->call([&] {
-    return deadletter::count_erasable(implementation_->connection(), filter, implementation_->busy_timeout());
+    return deadletter::count_erasable(implementation_->connection(), filter, implementation_->busy_timeout(),
+                                      watch);
   });
 }
 

@@ -75,17 +75,17 @@ void require_limit(std::size_t limit) {
 }
 
 void require_tidings(const DatabaseIdentity& identity, const std::filesystem::path& path) {
-  using Kind = DatabaseIdentity::Kind;
+  using enum DatabaseIdentity::Kind;
   const std::string version = std::to_string(identity.schema_version);
-  if (identity.kind == Kind::Missing) {
+  if (identity.kind == Missing) {
     throw unusable(kCannotOpen, path,
                    "there is no such file; check the path, or start the service that writes it");
   }
-  if (identity.kind == Kind::Empty) {
+  if (identity.kind == Empty) {
     throw unusable(kCannotOpen, path, "it is empty; start the service that writes it",
                    ErrorCode::ForeignDatabase);
   }
-  if (identity.kind == Kind::Foreign) {
+  if (identity.kind == Foreign) {
     throw unusable(kCannotOpen, path,
                    "it is another application's database and holds no dead letters; check the path",
                    ErrorCode::ForeignDatabase);
@@ -302,6 +302,11 @@ Statistics Reader::statistics(const Filter& filter) {
 std::optional<RedriveState> Reader::redrive(std::int64_t id) {
   return implementation_->ask(
       kCannotRead, [&](Connection& connection) { return find_redrive(connection.database(), id); });
+}
+
+std::vector<IdleService> Reader::idle_services(Timestamp time) {
+  return implementation_->ask(
+      kCannotRead, [&](Connection& connection) { return find_idle_services(connection.database(), time); });
 }
 
 Examination Reader::examine(bool thorough) {

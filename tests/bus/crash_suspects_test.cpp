@@ -15,7 +15,16 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 /// Deliveries that may have killed the process.
-using CrashSuspectsTest = RecoveryTest;
+class CrashSuspectsTest : public RecoveryTest {
+ protected:
+  /// A bus starts, finds the suspects, and its process dies.
+  void start_and_die() {
+    Bus bus(durable());
+    auto left = journal_->after_crash();
+    bus.stop(0ms);
+    journal_ = std::move(left);
+  }
+};
 
 TEST_F(CrashSuspectsTest, SuspectsRunOneAtATimeBeforeAllOthers) {
   leave_owed(5);
@@ -84,12 +93,9 @@ TEST_F(CrashSuspectsTest, ACrashAloneCountsAndTheLastOneMakesALetter) {
   leave_owed(2);
   for (int crash = 1; crash <= 2; ++crash) {
     journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
-    Bus bus(durable());
+    start_and_die();
     EXPECT_EQ(journal_->known(1, "handler").crashes, static_cast<std::uint32_t>(crash));
     EXPECT_THAT(journal_->letters(), IsEmpty());
-    auto left = journal_->after_crash();
-    bus.stop(0ms);
-    journal_ = std::move(left);
   }
   journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
   Bus bus(durable());
@@ -107,13 +113,8 @@ TEST_F(CrashSuspectsTest, WhatHasCrashedWaitsForNoEarlierRetry) {
   leave_owed(1);
   fail_first_to_be_retried_in(1min);
   clock_->set_wall(clock_->now() - 48h);
-  {
-    journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
-    Bus bus(durable());
-    auto left = journal_->after_crash();
-    bus.stop(0ms);
-    journal_ = std::move(left);
-  }
+  journal_->suspect({.journal_id = 1, .handler = "handler", .alone = true});
+  start_and_die();
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
   EXPECT_TRUE(bus.wait_idle(kLong));
@@ -125,11 +126,8 @@ TEST_F(CrashSuspectsTest, BystandersOfACrashAreNeverCounted) {
   for (int crash = 0; crash < 10; ++crash) {
     journal_->suspect({.journal_id = 1, .handler = "handler"});
     journal_->suspect({.journal_id = 2, .handler = "handler"});
-    Bus bus(durable());
+    start_and_die();
     EXPECT_EQ(journal_->known(1, "handler").crashes, 0U);
-    auto left = journal_->after_crash();
-    bus.stop(0ms);
-    journal_ = std::move(left);
   }
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());

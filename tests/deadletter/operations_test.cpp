@@ -1,62 +1,17 @@
-#include "boot_clock.hpp"
 #include "contracts/sample_letter.hpp"
-#include "deadletter/store_fixture.hpp"
-
-#include <tidings/deadletter/operations.hpp>
-
-#include <SQLiteCpp/Transaction.h>
+#include "deadletter/operations_fixture.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
-#include <iterator>
 
 namespace tidings::deadletter {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-
-class OperationsTest : public StoreTest {
- protected:
-  void SetUp() override { store_letters(1, 3); }
-
-  void store_letters(std::uint64_t first, std::uint64_t last) const {
-    static_cast<void>(store(*open({.spill_reserve = 0}), letters(first, last)));
-  }
-  [[nodiscard]] Operations operations(
-      std::chrono::milliseconds busy_timeout = std::chrono::seconds(10)) const {
-    return Operations::open(database(), {"ann", "desk"}, {.busy_timeout = busy_timeout});
-  }
-  [[nodiscard]] Reader reader() const { return Reader::open(database()); }
-  [[nodiscard]] std::string audit() const {
-    return query(
-        "SELECT group_concat(verb || ' ' || letters || ' ' || filter || ' ' || coalesce(note, ''), ';')"
-        " FROM (SELECT * FROM tidings_audit ORDER BY id)");
-  }
-  [[nodiscard]] std::string unresolved() const {
-    return query("SELECT group_concat(id) FROM dead_letters WHERE reprocessed_at IS NULL");
-  }
-  /// As a bus does while the handler runs.
-  void run(int id, const std::string& boot, std::int64_t claimed_until) const {
-    execute("UPDATE dead_letters SET redrive_requested_at = 1, redrive_started_at = 2, claimed_by = '" +
-            boot + "/42/1', claimed_until = " + std::to_string(claimed_until) +
-            " WHERE id = " + std::to_string(id));
-  }
-  void run(int id) const { run(id, boot_id(), boot_time_now() + 60'000'000); }
-  [[nodiscard]] std::string all_bytes() const {
-    std::string bytes;
-    for (const auto& entry : std::filesystem::directory_iterator(database().parent_path())) {
-      std::ifstream file(entry.path(), std::ios::binary);
-      bytes.append(std::istreambuf_iterator<char>(file), {});
-    }
-    return bytes;
-  }
-};
+using testing::Pair;
 
 TEST_F(OperationsTest, MarksLettersForOneRequest) {
   const auto result =
@@ -199,7 +154,7 @@ TEST_F(OperationsTest, CountsWithoutWhatAHandlerIsAtWorkOn) {
   const auto erasable = desk.count_erasable({});
   EXPECT_EQ(erasable.progress.running, 1);
   EXPECT_EQ(erasable.progress.changed, 2);
-  EXPECT_EQ(desk.count_purgeable({.resolved = false, .running = false}), 1);
+  EXPECT_EQ(reader().count(desk.purgeable({.resolved = false, .running = false})), 1);
   EXPECT_EQ(reader().count({.resolved = false, .running = true}), 1);
   EXPECT_EQ(reader().count({.resolved = false, .running = false}), 2);
   EXPECT_EQ(reader().groups({.resolved = false, .running = false}, 5).front().count, 2);
@@ -243,7 +198,7 @@ TEST_F(OperationsTest, EditsALetterOnce) {
 TEST_F(OperationsTest, PurgesResolvedLettersButTheNewest) {
   execute("UPDATE dead_letters SET reprocessed_at = id, resolution = 'reprocessed' WHERE id <> 2");
   auto desk = operations();
-  EXPECT_EQ(desk.count_purgeable({}), 1);
+  EXPECT_EQ(reader().count(desk.purgeable({})), 1);
   EXPECT_EQ(desk.purge({}, {}).changed, 1);
   EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "2,3");
 }
@@ -252,57 +207,6 @@ TEST_F(OperationsTest, PurgesWhatWasResolvedBeforeATime) {
   execute("UPDATE dead_letters SET reprocessed_at = id, resolution = 'reprocessed'");
   EXPECT_EQ(operations().purge({.resolved_before = Timestamp(std::chrono::microseconds(2))}, {}).changed, 1);
   EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "2,3");
-}
-
-TEST_F(OperationsTest, ErasesAPersonFromEveryFile) {
-  auto of_person = letter(10);
-  of_person.data = encode_data({{"email", "eve@example.com"}});
-  of_person.error_message = "no mailbox eve@example.com";
-  static_cast<void>(store(*open(), {of_person}));
-  static_cast<void>(operations().edit(4, {{"email", "corrected"}}));
-  ASSERT_THAT(all_bytes(), HasSubstr("eve@example.com"));
-  const Filter of_eve{.where = {{"/email", "eve@example.com"}}};
-  EXPECT_EQ(operations().count_erasable(of_eve).progress.changed, 2);
-  const auto result = operations().erase(of_eve, {});
-  EXPECT_EQ(result.progress.changed, 2);
-  EXPECT_TRUE(result.wal_cleared);
-  EXPECT_EQ(query("SELECT group_concat(id) FROM dead_letters"), "1,2,3");
-  EXPECT_THAT(all_bytes(), Not(HasSubstr("eve@example.com")));
-  EXPECT_THAT(audit(), HasSubstr(R"(erase 2 {"where":["/email"]})"));
-}
-
-TEST_F(OperationsTest, ErasesFromSpillFilesToo) {
-  auto of_person = letter(10);
-  of_person.data = encode_data({{"email", "eve@example.com"}});
-  {
-    std::ofstream file(spill());
-    file << to_json_line(letter(11)) << "\n" << to_json_line(of_person) << "\nhalf a li";
-  }
-  const auto size = std::filesystem::file_size(spill());
-  EXPECT_EQ(operations().erase({.where = {{"/email", "eve@example.com"}}}, {}).spilled, 1);
-  EXPECT_THAT(all_bytes(), Not(HasSubstr("eve@example.com")));
-  EXPECT_THAT(all_bytes(), HasSubstr(to_json_line(letter(11))));
-  EXPECT_EQ(std::filesystem::file_size(spill()), size);
-}
-
-TEST_F(OperationsTest, SaysWhenAReaderKeepsErasedPages) {
-  SQLite::Database other(database().native(), SQLite::OPEN_READWRITE);
-  SQLite::Transaction reading(other);
-  static_cast<void>(other.execAndGet("SELECT count(*) FROM dead_letters"));
-  const auto result = operations(std::chrono::milliseconds(20)).erase({.ids = {{1}}}, {});
-  EXPECT_EQ(result.progress.changed, 1);
-  EXPECT_FALSE(result.wal_cleared);
-}
-
-TEST_F(OperationsTest, SaysWhatTheJournalStillHolds) {
-  execute(
-      "INSERT INTO tidings_journal (event_id, event_type, schema_version, event_data, data_encoding, "
-      "attributes,"
-      " source, service, correlation_id, causation_depth, published_at, handlers) VALUES ('e', 't', 1,"
-      " '{\"email\":\"eve\"}', 'json', '{}', 's', 's', 'request-1', 0, 0, '[]')");
-  EXPECT_EQ(operations().erase({.where = {{"/email", "eve"}}}, {}).journal_events, 1);
-  EXPECT_EQ(operations().erase({.correlation_id = "request-1"}, {}).journal_events, 1);
-  EXPECT_EQ(operations().erase({.correlation_id = "request-2"}, {}).journal_events, 0);
 }
 
 TEST_F(OperationsTest, AuditNeverHoldsPersonalValues) {
@@ -333,6 +237,58 @@ TEST_F(OperationsTest, ImportsLettersAndRefusesDuplicates) {
   EXPECT_EQ(reader().find(4)->resolution_note, "noted");
   EXPECT_EQ(reader().find(5)->edited_from, event_id(20));
   EXPECT_EQ(audit(), "import 2 {} ");
+}
+
+/// Gives letters one after the other.
+auto each_of(std::vector<StoredLetter> letters) {
+  return [letters = std::move(letters), next = std::size_t{0}]() mutable {
+    return next < letters.size() ? std::optional(letters[next++]) : std::nullopt;
+  };
+}
+
+TEST_F(OperationsTest, RehearsesAnImport) {
+  using enum ImportOutcome::Place;
+  std::vector<StoredLetter> source(5);
+  source[0].letter = letter(2);
+  source[1].letter = letter(20);
+  source[2].letter = letter(20);
+  source[3].letter = letter(20);
+  source[3].letter.handler += "_too";
+  source[4].letter = letter(20);
+  source[4].letter.service += "_too";
+  std::vector<std::pair<ImportOutcome::Place, std::int64_t>> outcomes;
+  const auto before = query("SELECT count(*) FROM dead_letters");
+  const auto progress = operations().rehearse_import(
+      each_of(source),
+      [&](const ImportOutcome& outcome) { outcomes.emplace_back(outcome.place, outcome.id); }, {});
+  EXPECT_THAT(outcomes, ElementsAre(Pair(Duplicate, 2), Pair(Imported, 0), Pair(Duplicate, 0),
+                                    Pair(Imported, 0), Pair(Imported, 0)));
+  EXPECT_EQ(progress.changed, 3);
+  EXPECT_TRUE(progress.complete);
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), before);
+  EXPECT_EQ(audit(), "");
+}
+
+TEST_F(OperationsTest, RehearsesWhatTheImportThenDoes) {
+  std::vector<StoredLetter> source;
+  for (std::uint64_t i = 0; i < 700; ++i) source.push_back({.letter = letter(1 + i * i % 401)});
+  std::vector<ImportOutcome::Place> rehearsed;
+  std::vector<ImportOutcome::Place> imported;
+  auto desk = operations();
+  static_cast<void>(desk.rehearse_import(
+      each_of(source), [&](const ImportOutcome& outcome) { rehearsed.push_back(outcome.place); }, {}));
+  static_cast<void>(desk.import(
+      each_of(source), [&](const ImportOutcome& outcome) { imported.push_back(outcome.place); }, {}));
+  EXPECT_EQ(rehearsed, imported);
+}
+
+TEST_F(OperationsTest, ARehearsalStopsWhenAsked) {
+  int heard = 0;
+  const auto progress = operations().rehearse_import(
+      each_of(std::vector<StoredLetter>(3, {.letter = letter(20)})), [&](const ImportOutcome&) { ++heard; },
+      {.stop = [&] { return heard == 1; }});
+  EXPECT_FALSE(progress.complete);
+  EXPECT_EQ(heard, 1);
 }
 
 TEST_F(OperationsTest, BacksUpToANewFileAndRemembersWhere) {

@@ -1,5 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
+#include "boot_clock.hpp"
 #include "database_file.hpp"
 
 #include <sys/stat.h>
@@ -231,6 +232,80 @@ TEST_F(ReaderTest, CountsTheBytesThatWaitInEverySpillFile) {
   write_file(spill(), "123");
   EXPECT_EQ(reader().spill_bytes(), 8U);
   EXPECT_EQ(reader().spill_path(), spill());
+}
+
+/// Letters 1 to 5 of two services, marked one microsecond after the other.
+class IdleServiceTest : public ReaderTest {
+ protected:
+  void SetUp() override {
+    store_all(letters(1, 5));
+    execute(
+        "UPDATE dead_letters SET redrive_requested_at = id;"
+        "UPDATE dead_letters SET service = 'billing' WHERE id IN (2, 4)");
+  }
+  [[nodiscard]] std::vector<std::string> idle_services() const {
+    std::vector<std::string> names;
+    for (const auto& each : reader().idle_services(later_)) names.push_back(each.service);
+    return names;
+  }
+
+  const Timestamp later_ = failed_at(100);
+};
+
+TEST_F(IdleServiceTest, ThoseThatWereAskedFirstComeFirst) {
+  const auto services = reader().idle_services(later_);
+  ASSERT_THAT(services, SizeIs(2));
+  EXPECT_EQ(services[0].service, letter(1).service);
+  EXPECT_EQ(services[0].letters, 3);
+  EXPECT_TRUE(services[0].exact);
+  EXPECT_EQ(services[0].since, Timestamp(std::chrono::microseconds(1)));
+  EXPECT_EQ(services[1].service, "billing");
+  EXPECT_EQ(services[1].letters, 2);
+}
+
+TEST_F(IdleServiceTest, OnlyLettersThatWereMarkedBeforeTheTimeCount) {
+  const auto services = reader().idle_services(Timestamp(std::chrono::microseconds(2)));
+  ASSERT_THAT(services, SizeIs(1));
+  EXPECT_EQ(services[0].letters, 1);
+  execute("UPDATE dead_letters SET redrive_requested_at = NULL");
+  EXPECT_THAT(idle_services(), IsEmpty());
+}
+
+TEST_F(IdleServiceTest, OneThatHoldsALetterIsNotIdle) {
+  const auto claim = [&](const std::string& boot, std::int64_t until) {
+    execute("UPDATE dead_letters SET claimed_by = '" + boot +
+            "/42/1', claimed_until = " + std::to_string(until) + " WHERE id = 2");
+  };
+  claim(boot_id(), boot_time_now() + 60'000'000);
+  EXPECT_THAT(idle_services(), ElementsAre(letter(1).service));
+  claim(boot_id(), boot_time_now() - 1);
+  EXPECT_THAT(idle_services(), SizeIs(2));
+  claim("5b6a7f1e-0000-4000-8000-000000000000", boot_time_now() + 60'000'000);
+  EXPECT_THAT(idle_services(), SizeIs(2));
+}
+
+TEST_F(IdleServiceTest, OneThatDeliveredOrFailedALetterSinceIsNotIdle) {
+  auto failed = letter(101);
+  failed.service = "billing";
+  store_all({failed});
+  EXPECT_THAT(idle_services(), ElementsAre(letter(1).service));
+  execute("UPDATE dead_letters SET reprocessed_at = failed_at, resolution = 'discarded' WHERE id = 6");
+  EXPECT_THAT(idle_services(), SizeIs(2));
+  execute("UPDATE dead_letters SET resolution = 'reprocessed' WHERE id = 6");
+  EXPECT_THAT(idle_services(), ElementsAre(letter(1).service));
+}
+
+TEST_F(IdleServiceTest, WhatComesFromTheFutureSaysNothing) {
+  store_all({letter(100'000)});
+  EXPECT_THAT(idle_services(), SizeIs(2));
+}
+
+TEST_F(IdleServiceTest, CountsNoFurtherThanTenThousand) {
+  store_all(letters(1'000, 11'100));
+  execute("UPDATE dead_letters SET redrive_requested_at = 7, service = 'billing'");
+  const auto services = reader().idle_services(failed_at(20'000));
+  EXPECT_EQ(services.front().letters, 10'000);
+  EXPECT_FALSE(services.front().exact);
 }
 
 }  // namespace

@@ -202,21 +202,35 @@ TEST_F(HandlerTransactionTest, IsInDoubtAfterAnErrorDuringItsCommitAndIsTriedAga
   EXPECT_EQ(journalled(), "0");
 }
 
-TEST_F(HandlerTransactionTest, InDoubtIsNoLetterBeforeItIsKnownNotToHaveHappened) {
-  EXPECT_TRUE(succeeded(run_in_child([&] {
-    Bus bus(options());
-    std::optional<ScopedFault> fault;
-    const auto paying = bus.subscribe<Placed>("pay",
-                                              [&](const Placed& placed, const EventContext& context) {
-                                                write_ledger(context, placed.number);
-                                                fault.emplace(no_sync(true));
-                                              },
-                                              {.retry = {.max_attempts = 1}});
-    EXPECT_EQ(bus.publish(Placed{1}).scheduled, 1U);
-    EXPECT_THAT(last_problem(), HasSubstr("in doubt"));
-    ::_exit(HasFailure() ? 1 : 0);
-    return false;
-  })));
+/// A process that publishes and dies while its database fails.
+class DyingPublisherTest : public HandlerTransactionTest {
+ protected:
+  /// The only attempt of the only handler is `attempt(context, fault)`; then `look` sees what publish gave.
+  template <class Attempt, class Look>
+  void publish_and_die(Attempt attempt, Look look) {
+    EXPECT_TRUE(succeeded(run_in_child([&] {
+      Bus bus(options());
+      std::optional<ScopedFault> fault;
+      const auto paying = bus.subscribe<Placed>(
+          "pay", [&](const Placed&, const EventContext& context) { attempt(context, fault); },
+          {.retry = {.max_attempts = 1}});
+      look(bus.publish(Placed{1}));
+      ::_exit(HasFailure() ? 1 : 0);
+      return false;
+    })));
+  }
+};
+
+TEST_F(DyingPublisherTest, InDoubtIsNoLetterBeforeItIsKnownNotToHaveHappened) {
+  publish_and_die(
+      [](const EventContext& context, std::optional<ScopedFault>& fault) {
+        write_ledger(context, 1);
+        fault.emplace(no_sync(true));
+      },
+      [&](const PublishResult& result) {
+        EXPECT_EQ(result.scheduled, 1U);
+        EXPECT_THAT(last_problem(), HasSubstr("in doubt"));
+      });
   EXPECT_THAT(spilled_events(), IsEmpty());
   Bus bus(options());
   const auto paying = bus.subscribe<Placed>(
@@ -226,20 +240,13 @@ TEST_F(HandlerTransactionTest, InDoubtIsNoLetterBeforeItIsKnownNotToHaveHappened
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
 }
 
-TEST_F(HandlerTransactionTest, DoesNotRunAgainForWhatADyingProcessCouldOnlySpill) {
-  EXPECT_TRUE(succeeded(run_in_child([&] {
-    Bus bus(options());
-    std::optional<ScopedFault> fault;
-    const auto paying = bus.subscribe<Placed>("pay",
-                                              [&](const Placed&) {
-                                                fault.emplace(nothing_is_written());
-                                                throw std::runtime_error("closed");
-                                              },
-                                              {.retry = {.max_attempts = 1}});
-    bus.publish(Placed{1});
-    ::_exit(HasFailure() ? 1 : 0);
-    return false;
-  })));
+TEST_F(DyingPublisherTest, DoesNotRunAgainForWhatADyingProcessCouldOnlySpill) {
+  publish_and_die(
+      [](const EventContext&, std::optional<ScopedFault>& fault) {
+        fault.emplace(nothing_is_written());
+        throw std::runtime_error("closed");
+      },
+      [](const PublishResult&) {});
   EXPECT_THAT(spilled_events(), SizeIs(1));
   EXPECT_EQ(journalled(), "1");
   Bus bus(options());
@@ -254,22 +261,17 @@ TEST_F(HandlerTransactionTest, DoesNotRunAgainForWhatADyingProcessCouldOnlySpill
   EXPECT_EQ(ledger(), "pay 1");
 }
 
-TEST_F(HandlerTransactionTest, InDoubtAtTheLastAttemptBecomesALetterWithoutEffect) {
-  EXPECT_TRUE(succeeded(run_in_child([&] {
-    Bus bus(options());
-    std::optional<ScopedFault> fault;
-    const auto paying = bus.subscribe<Placed>("pay",
-                                              [&](const Placed& placed, const EventContext& context) {
-                                                write_ledger(context, placed.number);
-                                                fault.emplace(no_sync(false));
-                                              },
-                                              {.retry = {.max_attempts = 1}});
-    EXPECT_EQ(bus.publish(Placed{1}).dead, 1U);
-    // Of the commit that failed, of what is known of the attempt, and of the letter.
-    EXPECT_EQ(faults::FaultyVfs::instance().calls(), 3);
-    ::_exit(HasFailure() ? 1 : 0);
-    return false;
-  })));
+TEST_F(DyingPublisherTest, InDoubtAtTheLastAttemptBecomesALetterWithoutEffect) {
+  publish_and_die(
+      [](const EventContext& context, std::optional<ScopedFault>& fault) {
+        write_ledger(context, 1);
+        fault.emplace(no_sync(false));
+      },
+      [](const PublishResult& result) {
+        EXPECT_EQ(result.dead, 1U);
+        // Of the commit that failed, of what is known of the attempt, and of the letter.
+        EXPECT_EQ(faults::FaultyVfs::instance().calls(), 3);
+      });
   EXPECT_EQ(query("SELECT reason || ' ' || json_array_length(attempts) FROM dead_letters"), "exhausted 1");
   EXPECT_EQ(ledger(), "");
   EXPECT_EQ(journalled(), "0");

@@ -251,10 +251,47 @@ TEST_F(ChangingVerbsTest, PurgeDeletesUnresolvedLettersOnlyWithTheirNumber) {
   EXPECT_EQ(unresolved(), 1);
 }
 
+TEST_F(ChangingVerbsTest, ADryRunOfPurgeNamesTheCausesAndTheNewestLetter) {
+  EXPECT_EQ(call({"discard", "2", "3"}).status, 0);
+  const auto plan = call({"purge", "--older-than", "0s", "-n"});
+  EXPECT_EQ(plan.status, 0);
+  EXPECT_THAT(plan.out, HasSubstr("1 letter would be deleted; nothing was changed."));
+  EXPECT_THAT(plan.out, HasSubstr("send_receipt"));
+  EXPECT_THAT(plan.out, Not(HasSubstr("charge_card")));
+  EXPECT_THAT(plan.err, HasSubstr("letter 3 is the newest of the database, and would stay"));
+  const auto json = call({"purge", "--older-than", "0s", "-n", "--json"}).json();
+  EXPECT_EQ(json.at("letters"), 1);
+  EXPECT_EQ(json.at("groups").size(), 1U);
+  EXPECT_EQ(json.at("groups")[0].at("letters"), 1);
+  EXPECT_THAT(call({"purge", "--older-than", "0s", "--handler", "send_receipt", "-n"}).err,
+              Not(HasSubstr("newest")));
+  EXPECT_THAT(call({"purge", "--older-than", "0s"}).out, HasSubstr("1 letter deleted."));
+}
+
 TEST_F(ChangingVerbsTest, PurgeLeavesWhatWasResolvedLately) {
   EXPECT_EQ(call({"discard", "1"}).status, 0);
   EXPECT_THAT(call({"purge"}).out, HasSubstr("No letters were resolved that long ago; nothing was changed."));
   EXPECT_THAT(call({"purge", "--older-than", "0s"}).out, HasSubstr("1 letter deleted."));
+}
+
+TEST_F(ChangingVerbsTest, PurgeTakesTheEarlierOfTwoBounds) {
+  for (const char* until : {"90m", "0s"}) {
+    EXPECT_EQ(call({"purge", "--unresolved", "--until", until, "--older-than", "30m", "-n", "--json"})
+                  .json()
+                  .at("letters"),
+              until == std::string("90m") ? 1 : 2);
+  }
+}
+
+TEST_F(ChangingVerbsTest, EraseTakesTheReasonOfADiscardAlong) {
+  EXPECT_EQ(call({"discard", "3", "--reason", "eve@example.com asked"}).status, 0);
+  EXPECT_THAT(
+      call({"erase", "3", "-n"}).out,
+      HasSubstr("1 letter would be erased, edited versions included, 0 in spill files, and 1 reason of "
+                "discards in the audit; nothing was changed."));
+  EXPECT_THAT(call({"erase", "3", "--yes"}).out,
+              HasSubstr("1 letter erased, 0 in spill files, and 1 reason of discards in the audit."));
+  EXPECT_THAT(call({"erase", "2", "--yes"}).out, HasSubstr("1 letter erased, and 0 in spill files."));
 }
 
 TEST_F(ChangingVerbsTest, EraseAsksFirstAndNamesBackups) {
@@ -307,6 +344,8 @@ TEST_F(ChangingVerbsTest, MistakesSayWhatToWriteInstead) {
       {{"list", "--where", "/a"}, "has no value"},
       {{"list", "--where", "a=b"}, "is not a JSON pointer"},
       {{"list", "--all", "--resolved"}, "exclude each other"},
+      {{"list", "--since", "1h", "--until", "2d"}, "no letter can match"},
+      {{"retry", "1", "--all"}, "give letters or filters, not both"},
       {{"list", "--after", "7"}, "copy it from the page before"},
       {{"retry", "1", "--rate", "fast"}, "letters a second"},
       {{"retry", "1", "--canary", "-1"}, "whole number from 1"},
@@ -323,6 +362,7 @@ TEST_F(ChangingVerbsTest, MistakesSayWhatToWriteInstead) {
 
 TEST_F(ChangingVerbsTest, DatabasesThatCannotBeUsedHaveTheirExitStatus) {
   EXPECT_EQ(call({"list", "--db", path("none.db")}).status, 66);
+  EXPECT_EQ(call({"list", "--db", path(".")}).status, 66);
   std::ofstream(path("text.db")) << std::string(5'000, 'x');
   EXPECT_EQ(call({"list", "--db", path("text.db")}).status, 65);
   execute("UPDATE tidings_meta SET value = '99' WHERE key = 'schema_version'");

@@ -131,6 +131,8 @@ TEST_F(JsonDocumentTest, HoldsForDryRuns) {
   expect_as_documented("a dry run", {"discard", "--all", "-n"});
   EXPECT_EQ(call({"discard", "2"}).status, 0);
   expect_as_documented("a dry run", {"undo", "--all", "-n"});
+  expect_as_documented("a dry run", {"purge", "--older-than", "0s", "-n"});
+  expect_as_documented("a dry run", {"purge", "--unresolved", "-n"});
   expect_as_documented("a dry run of erase", {"erase", "1", "-n"});
   expect_as_documented("edit", {"edit", "1", "--set", "/order_id=5", "-n"});
   expect_as_documented("backup", {"backup", path("copy.db"), "-n"});

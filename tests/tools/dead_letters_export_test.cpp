@@ -136,6 +136,18 @@ TEST_F(ExchangeTest, ADryRunOfImportSeesWhatIsInTheFileTwice) {
   }
 }
 
+TEST_F(ExchangeTest, ImportSaysWhenNoLineIsALetter) {
+  input_ = "no json\n{}\n";
+  EXPECT_THAT(call({"import", "-"}).err, HasSubstr("none of its lines is a letter; give a file that"));
+  input_ += call({"export"}).out;
+  EXPECT_THAT(call({"import", "-"}).err, testing::Not(HasSubstr("none of its lines")));
+}
+
+TEST_F(ExchangeTest, ExportOfNothingSaysSo) {
+  EXPECT_THAT(call({"export"}).err, HasSubstr("3 letters exported. To take them in elsewhere: "));
+  EXPECT_EQ(call({"export", "--handler", "nobody"}).err, "0 letters exported.\n");
+}
+
 TEST_F(ExchangeTest, ExportWritesToANewFileOnly) {
   EXPECT_EQ(call({"export", "-o", path("letters")}).status, 0);
   EXPECT_EQ(call({"export", "-o", path("letters")}).status, 73);

@@ -121,11 +121,14 @@ TEST_F(DeadLettersProcessTest, CtrlCEndsEveryLongVerb) {
 }
 
 TEST_F(DeadLettersProcessTest, SaysWhenItsOutputCannotBeWritten) {
-  const auto full = run_program({"list"}, Output::FullDevice);
-  EXPECT_EQ(full.exit_status, 74);
-  EXPECT_THAT(full.err, HasSubstr("could not write to standard output"));
-  EXPECT_EQ(run_program({"list", "--quiet"}, Output::PipeNobodyReads).exit_status, 74);
-  EXPECT_EQ(run_program({"list", "--quiet"}, Output::PipeNobodyReads).err, "");
+  for (const char* verb : {"list", "export"}) {
+    const auto full = run_program({verb, "--quiet"}, Output::FullDevice);
+    EXPECT_EQ(full.exit_status, 74);
+    EXPECT_EQ(full.err, "dead-letters: could not write to standard output: No space left on device\n");
+    const auto unread = run_program({verb, "--quiet"}, Output::PipeNobodyReads);
+    EXPECT_EQ(unread.exit_status, 74);
+    EXPECT_EQ(unread.err, "");
+  }
   EXPECT_EQ(run_program({"list"}, Output::Closed).exit_status, 74);
 }
 

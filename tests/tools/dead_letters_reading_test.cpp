@@ -270,11 +270,34 @@ TEST_F(ReadingVerbsTest, StatsCountEveryKind) {
 TEST_F(ReadingVerbsTest, MarkedLettersThatNobodyTakesAreNoticed) {
   execute("UPDATE dead_letters SET redrive_requested_at = (unixepoch() - 600) * 1000000 WHERE id = 1");
   EXPECT_THAT(call({"list"}).out, HasSubstr("waiting 10m"));
-  EXPECT_THAT(call({"list"}).err, HasSubstr("is the service orders running?"));
+  EXPECT_THAT(call({"list"}).err, AllOf(HasSubstr("1 letter of service orders waits since "),
+                                        HasSubstr(" to be delivered again: is it running? See ")));
+  for (const char* page : {"charge_card", "nobody"}) {
+    EXPECT_THAT(call({"list", "--handler", page}).err, HasSubstr("1 letter of service orders waits"));
+  }
+  EXPECT_THAT(call({"list", "--quiet"}).err, Not(HasSubstr("waits")));
   EXPECT_THAT(call({"show", "1"}).out, HasSubstr("not taken yet: is the service running?"));
   EXPECT_THAT(
       call({"doctor"}).out,
       HasSubstr("problem  1 letter for send_receipt (orders.order_placed) of service orders marked since"));
+}
+
+TEST_F(ReadingVerbsTest, ListSaysThatATimeIsInTheFuture) {
+  EXPECT_THAT(call({"list", "--since", "2099-01-01"}).err, HasSubstr("--since is in the future."));
+}
+
+TEST_F(ReadingVerbsTest, ListSaysNothingOfLettersThatWereJustMarked) {
+  execute("UPDATE dead_letters SET redrive_requested_at = (unixepoch() - 5) * 1000000");
+  EXPECT_THAT(call({"list"}).err, Not(HasSubstr("to be delivered again")));
+}
+
+TEST_F(ReadingVerbsTest, ListNamesTheServiceThatWaitsLongest) {
+  execute(
+      "UPDATE dead_letters SET redrive_requested_at = id * 1000000;"
+      "UPDATE dead_letters SET service = 'billing' WHERE id = 3");
+  EXPECT_THAT(call({"list"}).err,
+              AllOf(HasSubstr("2 letters of service orders wait since 1970-01-01 00:00:01"),
+                    HasSubstr("So do letters of 1 other service.")));
 }
 
 TEST_F(ReadingVerbsTest, DoctorNoticesAServiceThatTakesNothingThoughAnotherIsAtWork) {

@@ -227,6 +227,8 @@ ExitStatus status_of(const Error& error, const std::string& database) {
     return errno == EACCES ? ExitStatus::Permission : ExitStatus::NoInput;
   }
   if (::access(database.c_str(), R_OK | W_OK) != 0) return ExitStatus::Permission;
+  std::error_code unknown;
+  if (std::filesystem::is_directory(database, unknown)) return ExitStatus::NoInput;
   return ExitStatus::InputOutput;
 }
 

@@ -120,6 +120,9 @@ void take_filter(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
   line.filter.correlation_id = correlation(raw.correlation_id);
   line.filter.since = time("--since", raw.since, now);
   line.filter.until = time("--until", raw.until, now);
+  if (line.filter.since && line.filter.until && *line.filter.since >= *line.filter.until) {
+    refuse("--since is not before --until, so that no letter can match; 2d is longer ago than 1h");
+  }
   for (const auto& each : raw.where) {
     auto [pointer, value] = pointer_and_value("--where", each);
     line.filter.where.push_back({std::move(pointer), std::move(value)});
@@ -190,7 +193,7 @@ void take_purge(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
   line.purge_unresolved = raw.unresolved;
   line.filter.resolved = !raw.unresolved;
   if (raw.unresolved && raw.older_than) {
-    line.filter.until = now - *duration;
+    line.filter.until = std::min(line.filter.until.value_or(now), now - *duration);
   } else if (!raw.unresolved) {
     line.filter.resolved_before = now - *duration;
   }
@@ -218,7 +221,7 @@ void take_changing(const RawCommandLine& raw, CommandLine& line) {
     if (raw.all) refuse("erase takes no --all; give --correlation-id ID, or --where '/field=value'");
     line.filter.resolved.reset();
   }
-  if (!line.letters.empty() && !line.typed_filters.empty()) {
+  if (!line.letters.empty() && (raw.all || !line.typed_filters.empty())) {
     refuse("give letters or filters, not both: letters by number are exactly those");
   }
   require_choice(line);

@@ -13,23 +13,38 @@ std::string same_letters(const Command& command) {
   return text.empty() ? " --all" : text;
 }
 
-std::int64_t count_purgeable(Command& command, deadletter::Filter filter) {
-  filter.running = false;
-  return command.operations().count_purgeable(filter);
+/// It stays, so that its number is not given to another letter.
+void explain_newest(Command& command, deadletter::Filter filter) {
+  const auto newest = *filter.up_to_id + 1;
+  filter.up_to_id.reset();
+  filter.ids = {{newest}};
+  if (count_of(command, filter) == 0) return;
+  command.warn("letter " + std::to_string(newest) +
+               " is the newest of the database, and would stay, so that its number is not given again");
 }
 
-ExitStatus plan_purge(Command& command, deadletter::Filter filter, std::int64_t letters) {
-  const CommandLine& line = command.line();
-  filter.running = true;
-  const Plan plan{.letters = letters, .running = count_of(command, filter)};
-  if (line.json) {
+ExitStatus plan_purge(Command& command, const deadletter::Filter& filter) {
+  const Plan plan = plan_of(command, filter);
+  if (command.line().json) {
     command.print_json(to_json(command, plan));
     return ExitStatus::Ok;
   }
   print_plan(command, plan, "deleted");
-  if (line.purge_unresolved && letters > 0)
-    command.advise("To do it: the same with --confirm=" + std::to_string(letters));
+  explain_newest(command, filter);
+  if (command.line().purge_unresolved && plan.letters > 0)
+    command.advise("To do it: the same with --confirm=" + std::to_string(plan.letters));
   return ExitStatus::Ok;
+}
+
+/// Nobody deletes by accident what nobody has resolved.
+void require_right_count(Command& command, deadletter::Filter filter) {
+  const CommandLine& line = command.line();
+  filter.running = false;
+  const auto letters = count_of(command, filter);
+  if (line.confirm == letters) return;
+  throw Refusal(ExitStatus::Usage,
+                "purge --unresolved deletes " + counted(letters, "letter") +
+                    " that nobody has resolved; if that is right, say --confirm=" + std::to_string(letters));
 }
 
 }  // namespace
@@ -44,7 +59,9 @@ ExitStatus run_discard(Command& command) {
                           }};
   std::string undo = same_letters(command);
   if (const auto at = undo.find("--letter-reason"); at != std::string::npos) undo.replace(at, 15, "--reason");
-  return run_long_change(command, filter, change, "Take it back: " + command.self() + " undo" + undo);
+  const std::string take_back =
+      command.line().letters.empty() ? "Take it back, with earlier discards that match: " : "Take it back: ";
+  return run_long_change(command, filter, change, take_back + command.self() + " undo" + undo);
 }
 
 ExitStatus run_undo(Command& command) {
@@ -65,15 +82,9 @@ ExitStatus run_undo(Command& command) {
 
 ExitStatus run_purge(Command& command) {
   const CommandLine& line = command.line();
-  const auto filter = command.filter();
-  const bool counts = line.dry_run || line.purge_unresolved;
-  const auto letters = counts ? count_purgeable(command, filter) : 0;
-  if (line.dry_run) return plan_purge(command, filter, letters);
-  if (line.purge_unresolved && line.confirm != letters) {
-    throw Refusal(ExitStatus::Usage, "purge --unresolved deletes " + counted(letters, "letter") +
-                                         " that nobody has resolved; if that is right, say --confirm=" +
-                                         std::to_string(letters));
-  }
+  const auto filter = command.operations().purgeable(command.filter());
+  if (line.dry_run) return plan_purge(command, filter);
+  if (line.purge_unresolved) require_right_count(command, filter);
   const LongChange change{.done = "deleted",
                           .nothing = line.purge_unresolved ? "No unresolved letters match"
                                                            : "No letters were resolved that long ago",

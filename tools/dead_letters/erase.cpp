@@ -9,6 +9,18 @@
 namespace tidings::dead_letters {
 namespace {
 
+/// Takes a while for many letters, of which each may have versions.
+deadletter::EraseResult count_erasable(Command& command, const deadletter::Filter& filter) {
+  const Interruption interruption;
+  ProgressLine line(command);
+  auto erasable = command.operations().count_erasable(
+      filter, {.progress = [&](const auto& progress) { line.show("counted", progress.changed, 0); },
+               .stop = [] { return Interruption::requested(); }});
+  if (!erasable.progress.complete)
+    throw Refusal(ExitStatus::TryAgain, "stopped while counting; nothing was erased");
+  return erasable;
+}
+
 void require_consent(Command& command, const deadletter::Filter& filter) {
   const CommandLine& line = command.line();
   if (line.yes) return;
@@ -18,13 +30,21 @@ void require_consent(Command& command, const deadletter::Filter& filter) {
                   "erase cannot be undone, and there is no terminal to ask on; say --yes, or look"
                   " first with --dry-run");
   }
-  streams.err << counted(command.operations().count_erasable(filter).progress.changed, "letter")
+  const auto letters = count_erasable(command, filter).progress.changed;
+  streams.err << counted(letters, "letter")
               << ", edited versions included, will be deleted for good, from all files. Do it? [y/N] "
               << std::flush;
   std::string answer;
   if (!std::getline(streams.in, answer)) streams.err << "\n";
   if (answer != "y" && answer != "Y" && answer != "yes")
     throw Refusal(ExitStatus::Usage, "nothing was erased");
+}
+
+/// What goes besides letters of the database.
+std::string and_elsewhere(const deadletter::EraseResult& result) {
+  const std::string spilled = grouped(result.spilled) + " in spill files";
+  if (result.cleared_reasons == 0) return ", and " + spilled;
+  return ", " + spilled + ", and " + counted(result.cleared_reasons, "reason") + " of discards in the audit";
 }
 
 /// What is out of reach.
@@ -52,7 +72,7 @@ void say_what_is_left(Command& command, const deadletter::EraseResult& result,
 }
 
 ExitStatus plan_erase(Command& command, const deadletter::Filter& filter) {
-  const auto erasable = command.operations().count_erasable(filter);
+  const auto erasable = count_erasable(command, filter);
   const auto backups = command.reader().known_backups();
   Plan plan = plan_of(command, filter);
   plan.letters = erasable.progress.changed;
@@ -60,13 +80,13 @@ ExitStatus plan_erase(Command& command, const deadletter::Filter& filter) {
   if (command.line().json) {
     OrderedJson json = to_json(command, plan);
     json["spilled"] = erasable.spilled;
+    json["cleared_reasons"] = erasable.cleared_reasons;
     json["journal_events"] = erasable.journal_events;
     json["backups"] = backups;
     command.print_json(std::move(json));
     return ExitStatus::Ok;
   }
-  print_plan(command, plan,
-             "erased, edited versions included, and " + grouped(erasable.spilled) + " in spill files");
+  print_plan(command, plan, "erased, edited versions included" + and_elsewhere(erasable));
   say_what_is_elsewhere(command, erasable, backups);
   return ExitStatus::Ok;
 }
@@ -87,14 +107,14 @@ ExitStatus run_erase(Command& command) {
     command.print_json({{"dry_run", false},
                         {"letters", result.progress.changed},
                         {"spilled", result.spilled},
+                        {"cleared_reasons", result.cleared_reasons},
                         {"running", result.progress.running},
                         {"complete", result.progress.complete},
                         {"journal_events", result.journal_events},
                         {"wal_cleared", result.wal_cleared},
                         {"backups", backups}});
   } else {
-    command.print(counted(result.progress.changed, "letter") + " erased, and " + grouped(result.spilled) +
-                  " in spill files.\n");
+    command.print(counted(result.progress.changed, "letter") + " erased" + and_elsewhere(result) + ".\n");
   }
   say_what_is_left(command, result, backups);
   const bool left = result.journal_events > 0 || !result.wal_cleared;

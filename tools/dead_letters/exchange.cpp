@@ -12,13 +12,10 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
-#include <functional>
 #include <istream>
 #include <ostream>
-#include <set>
 #include <string>
 #include <system_error>
-#include <utility>
 
 namespace tidings::dead_letters {
 namespace {
@@ -47,6 +44,7 @@ class ExportTarget {
   }
 
   [[nodiscard]] bool is_file() const noexcept { return out_ == &file_; }
+  [[nodiscard]] bool takes_more() const { return out_->good(); }
   void write(const std::string& line) {
     if (!(*out_ << line << '\n')) fail();
   }
@@ -55,10 +53,10 @@ class ExportTarget {
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw Refusal(ExitStatus::InputOutput,
-                  is_file() ? "cannot write " + tools::printable(path_) + ": is its disk full?"
-                            : "cannot write to the standard output");
+  /// Why the standard output takes no more is said at the end, if it is not just that its reader had enough.
+  void fail() const {
+    if (!is_file()) return;
+    throw Refusal(ExitStatus::InputOutput, "cannot write " + tools::printable(path_) + ": is its disk full?");
   }
 
   const std::string& path_;
@@ -160,50 +158,25 @@ void count(const deadletter::ImportOutcome& outcome, std::int64_t line, ImportCo
   }
 }
 
-/// What import would make of letters; writes nothing.
-class Rehearsal {
- public:
-  explicit Rehearsal(deadletter::Reader& reader) : reader_(reader) {}
-
-  deadletter::ImportOutcome take(const DeadLetter& letter) {
-    using enum deadletter::ImportOutcome::Place;
-    const auto page =
-        reader_.list({.service = letter.service, .event_id = letter.metadata.event_id}, kLettersAtOnce);
-    for (const auto& each : page.letters) {
-      if (each.letter.handler == letter.handler) return {Duplicate, each.id};
-    }
-    const auto handler = std::hash<std::string>{}(letter.service + '\n' + letter.handler);
-    // The letter it would become has no number yet.
-    if (!seen_.emplace(letter.metadata.event_id, handler).second) return {Duplicate};
-    return {Imported};
-  }
-
- private:
-  deadletter::Reader& reader_;
-  /// Deliveries that came earlier in the file.
-  std::set<std::pair<EventId, std::size_t>> seen_;
-};
-
-ImportCounts look_only(Command& command, ImportSource& source, Problems& problems) {
-  ImportCounts counts;
-  Rehearsal rehearsal(command.reader());
-  while (const auto stored = source.next()) {
-    const auto line = source.take_line();
-    count(rehearsal.take(stored->letter), line, counts, problems);
-  }
-  return counts;
-}
-
+/// Imports them, or says of each what import would make of it.
 ImportCounts import_all(Command& command, ImportSource& source, Problems& problems, bool& complete) {
   ImportCounts counts;
   const Interruption interruption;
   ProgressLine line(command);
+  const auto next = [&] { return source.next(); };
   const auto tell = [&](const deadletter::ImportOutcome& outcome) {
     if (outcome.place != deadletter::ImportOutcome::Place::Imported) line.clear();
     count(outcome, source.take_line(), counts, problems);
   };
+  if (command.line().dry_run) {
+    const deadletter::Watch watch{
+        .progress = [&](const auto& progress) { line.show("to be imported", progress.changed, 0); },
+        .stop = [] { return Interruption::requested(); }};
+    complete = command.operations().rehearse_import(next, tell, watch).complete;
+    return counts;
+  }
   const auto progress = run_watched(command, line, "imported", 0, [&](const deadletter::Watch& watch) {
-    return command.operations().import([&] { return source.next(); }, tell, watch);
+    return command.operations().import(next, tell, watch);
   });
   complete = progress.complete;
   return counts;
@@ -235,16 +208,20 @@ ExitStatus run_export(Command& command) {
     }
     if (target.is_file()) progress.show("exported", exported, 0);
     after = page.next;
-  } while (after && !Interruption::requested());
+  } while (after && target.takes_more() && !Interruption::requested());
   target.finish();
   progress.clear();
+  if (!target.takes_more()) return ExitStatus::InputOutput;
   const bool data_on_output = !target.is_file();
   if (line.json && !data_on_output) {
     command.print_json({{"letters", exported}, {"not_exported", problems.count()}, {"file", line.file}});
   } else if (!line.json) {
-    command.advise(counted(exported, "letter") +
-                   " exported. To take them in elsewhere: dead-letters --db FILE import " +
-                   (data_on_output ? std::string("-") : tools::printable(tools::shell_word(line.file))));
+    const bool whole = exported > 0 && !after;
+    command.advise(
+        counted(exported, "letter") + " exported." +
+        (whole ? " To take them in elsewhere: dead-letters --db FILE import " +
+                     (data_on_output ? std::string("-") : tools::printable(tools::shell_word(line.file)))
+               : ""));
   }
   if (after) {
     command.warn("stopped: the export is not complete, and nothing was changed");
@@ -258,8 +235,7 @@ ExitStatus run_import(Command& command) {
   Problems problems(command);
   ImportSource source(command, line.file, problems);
   bool complete = true;
-  const auto counts =
-      line.dry_run ? look_only(command, source, problems) : import_all(command, source, problems, complete);
+  const auto counts = import_all(command, source, problems, complete);
   if (line.json) {
     command.print_json({{"dry_run", line.dry_run},
                         {"letters", counts.imported},
@@ -271,8 +247,11 @@ ExitStatus run_import(Command& command) {
                   "; " + grouped(counts.duplicates) + " there already; " +
                   counted(counts.refused + source.unreadable(), "line") + " refused.\n");
     if (!complete)
-      command.warn(
-          "stopped: the rest was not imported; the same command goes on, past what is there already");
+      command.warn(line.dry_run ? "stopped: the rest of the file was not looked at"
+                                : "stopped: the rest was not imported; the same command goes on, past what is"
+                                  " there already");
+    if (source.unreadable() > 0 && source.unreadable() == problems.count() && counts.imported == 0)
+      command.warn("none of its lines is a letter; give a file that dead-letters export wrote");
     if (counts.imported > 0 && !line.dry_run) command.advise("See them: " + command.self() + " groups");
   }
   if (!complete) return ExitStatus::TryAgain;

@@ -4,6 +4,8 @@
 #include "text/printable.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <string>
 
 namespace tidings::dead_letters {
 namespace {
@@ -37,27 +39,25 @@ Table table_of(const Command& command, const deadletter::Page& page) {
   return table;
 }
 
-/// Letters that somebody asked for and that no bus takes.
-void warn_of_waiting(Command& command, const deadletter::Page& page) {
+/// Letters that somebody asked for and that no bus takes, whether they are listed or not.
+void warn_of_waiting(Command& command) {
   constexpr std::chrono::seconds kUsualWait(10);
-  std::optional<Timestamp> since;
-  std::string service;
-  for (const auto& stored : page.letters) {
-    const bool stuck = stored.redrive_requested_at && !stored.claim && !stored.resolution &&
-                       command.now() - *stored.redrive_requested_at > kUsualWait;
-    if (stuck && (!since || *stored.redrive_requested_at < *since)) {
-      since = stored.redrive_requested_at;
-      service = stored.letter.service;
-    }
-  }
-  if (!since) return;
-  command.advise("Letters wait since " + readable_time(*since) + " to be delivered again: is the service " +
-                 tools::printable(service) + " running? See " + command.self() + " doctor");
+  const auto services = command.reader().idle_services(command.now() - kUsualWait);
+  if (services.empty()) return;
+  const deadletter::IdleService& first = services.front();
+  std::string text = (first.exact ? "" : "More than ") + counted(first.letters, "letter") + " of service " +
+                     tools::printable(first.service) + (first.letters == 1 ? " waits" : " wait") + " since " +
+                     readable_time(first.since) + " to be delivered again: is it running?";
+  if (services.size() > 1)
+    text += " So do letters of " + counted(std::ssize(services) - 1, "other service") + ".";
+  command.advise(text + " See " + command.self() + " doctor");
 }
 
 void say_nothing_found(Command& command) {
   if (command.line().after) {
     command.advise("No more letters.");
+  } else if (command.line().filter.since > command.now()) {
+    command.advise("No letters match: --since is in the future.");
   } else if (command.line().filter.resolved == false) {
     command.advise("No unresolved letters" +
                    std::string(command.line().typed_filters.empty() ? "." : " match.") +
@@ -73,7 +73,6 @@ std::string state_flag(const deadletter::Filter& filter) {
 }
 
 void say_what_next(Command& command, const deadletter::Page& page) {
-  warn_of_waiting(command, page);
   if (page.next) {
     const bool oldest_first = command.line().list_order == deadletter::ListOrder::OldestFirst;
     command.advise("More: " + command.self() + " list" + command.same_filters() +
@@ -109,9 +108,11 @@ ExitStatus run_list(Command& command) {
   }
   if (page.letters.empty()) {
     say_nothing_found(command);
+    warn_of_waiting(command);
     return ExitStatus::Ok;
   }
   command.print(table_of(command, page).render(command.streams().out_terminal));
+  warn_of_waiting(command);
   say_what_next(command, page);
   return ExitStatus::Ok;
 }

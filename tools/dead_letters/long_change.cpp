@@ -74,6 +74,11 @@ std::int64_t count_of(Command& command, const deadletter::Filter& filter) {
   return command.reader().count(filter);
 }
 
+std::int64_t total_to_show(Command& command, const deadletter::Filter& filter) {
+  const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
+  return terminal ? count_of(command, filter) : 0;
+}
+
 Plan plan_of(Command& command, deadletter::Filter filter) {
   constexpr std::size_t kCauses = 10;
   Plan plan;
@@ -159,10 +164,9 @@ void explain_rest(Command& command, const deadletter::Progress& progress, std::s
 ExitStatus run_long_change(Command& command, const deadletter::Filter& filter, const LongChange& change,
                            const std::string& advice) {
   const auto unfitting = explain_unfitting(command, filter);
-  const Interruption interruption;
   ProgressLine line(command);
-  const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
-  const auto total = terminal ? count_of(command, filter) : 0;
+  const auto total = total_to_show(command, filter);
+  const Interruption interruption;
   const auto progress = run_watched(command, line, change.done, total, [&](const deadletter::Watch& watch) {
     return change.run(filter, watch);
   });

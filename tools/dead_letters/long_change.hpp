@@ -86,6 +86,10 @@ struct LongChange {
 /// Counts what a filter would change.
 [[nodiscard]] std::int64_t count_of(Command& command, const deadletter::Filter& filter);
 
+/// The same for a ProgressLine; 0 where none is shown. Goes before an Interruption: while it counts, Ctrl-C
+/// ends the process at once, since nothing was changed.
+[[nodiscard]] std::int64_t total_to_show(Command& command, const deadletter::Filter& filter);
+
 /// What a dry run has found out.
 struct Plan {
   std::int64_t letters = 0;

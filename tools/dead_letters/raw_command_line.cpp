@@ -57,15 +57,20 @@ void add_reason_filter(CLI::App& verb, RawCommandLine& raw, const char* option) 
       ->type_name("NAME");
 }
 
-void add_states(CLI::App& verb, RawCommandLine& raw, const char* which) {
-  verb.add_flag("--unresolved", raw.unresolved, std::string("Only unresolved letters") + which);
+enum class UsualState : std::uint8_t { Unresolved, Any };
+
+void add_states(CLI::App& verb, RawCommandLine& raw, UsualState usual) {
+  const auto text = [usual](std::string flag, UsualState state) {
+    return flag + (usual == state ? " (default)" : "");
+  };
+  verb.add_flag("--unresolved", raw.unresolved, text("Only unresolved letters", UsualState::Unresolved));
   verb.add_flag("--resolved", raw.resolved, "Only resolved letters");
-  verb.add_flag("--all", raw.all, "Resolved and unresolved letters");
+  verb.add_flag("--all", raw.all, text("Resolved and unresolved letters", UsualState::Any));
 }
 
-void add_list(CLI::App& verb, RawCommandLine& raw, const char* orders) {
+void add_list(CLI::App& verb, RawCommandLine& raw, const char* orders, const char* limit) {
   verb.add_option("--sort", raw.sort, orders)->type_name("ORDER");
-  verb.add_option("--limit", raw.limit, "At most so many lines")->type_name("N");
+  verb.add_option("--limit", raw.limit, limit)->type_name("N");
 }
 
 void add_choice(CLI::App& verb, RawCommandLine& raw, const char* all) {
@@ -89,8 +94,9 @@ void add_letter(CLI::App& verb, RawCommandLine& raw) {
 void make_list(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
-  add_states(verb, raw, " (default)");
-  add_list(verb, raw, "newest (default) or oldest first");
+  add_states(verb, raw, UsualState::Unresolved);
+  add_list(verb, raw, "newest (default) or oldest first",
+           "At most so many letters (default 20, at most 10000)");
   verb.add_option("--after", raw.after, "Go on where a page ended, as that page says")->type_name("PLACE");
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");
 }
@@ -98,8 +104,8 @@ void make_list(CLI::App& verb, RawCommandLine& raw) {
 void make_groups(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
-  add_states(verb, raw, " (default)");
-  add_list(verb, raw, "count (default) or last-seen");
+  add_states(verb, raw, UsualState::Unresolved);
+  add_list(verb, raw, "count (default) or last-seen", "At most so many causes (default 50, at most 10000)");
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");
 }
 
@@ -118,7 +124,7 @@ void make_trace(CLI::App& verb, RawCommandLine& raw) {
 void make_stats(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
-  add_states(verb, raw, "");
+  add_states(verb, raw, UsualState::Any);
 }
 
 void make_retry(CLI::App& verb, RawCommandLine& raw) {
@@ -136,7 +142,7 @@ void make_retry(CLI::App& verb, RawCommandLine& raw) {
 void make_discard(CLI::App& verb, RawCommandLine& raw) {
   add_choice(verb, raw, "All unresolved letters");
   add_reason_filter(verb, raw, "--letter-reason");
-  verb.add_option("--reason", raw.note, "Why; kept with the letters")->type_name("TEXT");
+  verb.add_option("--reason", raw.note, "Why; kept with the letters and in the audit")->type_name("TEXT");
   add_dry_run(verb, raw);
 }
 
@@ -159,7 +165,7 @@ void make_undo(CLI::App& verb, RawCommandLine& raw) {
 void make_export(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
-  add_states(verb, raw, "");
+  add_states(verb, raw, UsualState::Any);
   verb.add_option("-o,--output", raw.file, "Write to this new file (default: standard output)")
       ->type_name("FILE");
 }
@@ -231,13 +237,15 @@ constexpr std::array<VerbEntry, 15> kVerbs = {{
     {"undo", "Make discarded letters unresolved again", "dead-letters undo 42", &make_undo},
     {"export", "Write letters as CloudEvents, one a line",
      "dead-letters export --handler charge_card -o letters.ndjson", &make_export},
-    {"import", "Take letters that export wrote", "dead-letters import letters.ndjson", &make_import},
+    {"import", "Take letters that export wrote",
+     "dead-letters import letters.ndjson --dry-run\n  dead-letters import letters.ndjson", &make_import},
     {"purge", "Delete letters that were resolved long ago",
-     "dead-letters purge --older-than 90d\n  dead-letters purge --unresolved --handler gone --confirm=12",
+     "dead-letters purge --older-than 90d --dry-run\n  dead-letters purge --unresolved --handler gone "
+     "--confirm=12",
      &make_purge},
-    {"erase", "Delete a person's letters for good, from every file",
-     "dead-letters erase --where /customer/email=eve@example.com\n  dead-letters erase --correlation-id "
-     "request-7 --yes",
+    {"erase", "Delete a person's letters for good, resolved or not, from every file",
+     "dead-letters erase --where /customer/email=eve@example.com --dry-run\n  dead-letters erase "
+     "--correlation-id request-7 --yes",
      &make_erase},
     {"doctor", "Say what is wrong with the database and what waits", "dead-letters doctor", &make_doctor},
     {"backup", "Copy the database while it is in use", "dead-letters backup orders-2026-11-21.db",

@@ -39,10 +39,8 @@ std::int64_t leave_out_without_payload(Command& command, deadletter::Filter& fil
   return letters;
 }
 
-deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filter) {
+deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filter, std::int64_t total) {
   ProgressLine line(command);
-  const bool terminal = command.streams().err_terminal.is_terminal && !command.line().json;
-  const auto total = terminal ? count_of(command, filter) : 0;
   return run_watched(command, line, "marked", total, [&](const deadletter::Watch& watch) {
     return command.operations().redrive(filter, command.line().redrive, watch);
   });
@@ -149,8 +147,9 @@ void print_summary(Command& command, const RedriveState& state,
     command.print(counted(rest, "letter") + " still " + (rest == 1 ? "waits" : "wait") +
                   " to be delivered.\n");
     const bool begun = state.succeeded + state.failed > 0;
-    command.advise(begun ? "The service goes on with the rest."
-                         : "They stay marked: is the service running, and are its handlers subscribed?");
+    command.advise(begun ? std::string("The service goes on with the rest.")
+                         : std::string(rest == 1 ? "It stays" : "They stay") +
+                               " marked: is the service running, and are its handlers subscribed?");
     command.advise("How far it is: " + command.self() + " doctor");
   } else if (state.failed > 0) {
     command.advise(
@@ -221,8 +220,9 @@ ExitStatus run_retry(Command& command) {
   const auto without_payload = leave_out_without_payload(command, filter);
   if (filter.ids) unfitting += without_payload;
   if (line.dry_run) return plan_retry(command, filter, without_payload, unfitting);
+  const auto total = total_to_show(command, filter);
   const Interruption interruption;
-  const auto result = mark(command, filter);
+  const auto result = mark(command, filter, total);
   RedriveState state;
   state.state = "finished";
   if (result.id == 0) {

@@ -80,6 +80,8 @@ struct EraseResult {
   std::int64_t spilled = 0;
   /// Events in the journal that match too: they are owed to handlers, and were left.
   std::int64_t journal_events = 0;
+  /// Reasons of discards that the audit had kept and now has no more.
+  std::int64_t cleared_reasons = 0;
   /// False: another connection reads the database and kept old pages in the -wal file.
   bool wal_cleared = false;
 };
@@ -124,16 +126,27 @@ class Operations {
   /// Takes letters, with how they were resolved, until `next` gives none; `tell` hears of each in order.
   [[nodiscard]] Progress import(const std::function<std::optional<StoredLetter>()>& next,
                                 const std::function<void(const ImportOutcome&)>& tell, const Watch& watch);
+  /// Says of each letter what import would make of it now; changes nothing, and leaves no row in the audit. A
+  /// Duplicate of a letter that came before it has the `id` 0. Which deliveries came is kept in a temporary
+  /// file (about 120 bytes a letter, in SQLITE_TMPDIR, TMPDIR or /var/tmp), not in memory. Throws
+  /// DatabaseUnusable when that cannot be written.
+  [[nodiscard]] Progress rehearse_import(const std::function<std::optional<StoredLetter>()>& next,
+                                         const std::function<void(const ImportOutcome&)>& tell,
+                                         const Watch& watch);
   /// Deletes letters for good: resolved ones, or unresolved ones if the filter says so. Not the newest letter
   /// of the database, whose number would be given again.
   [[nodiscard]] Progress purge(Filter filter, const Watch& watch);
-  /// How many purge would delete.
-  [[nodiscard]] std::int64_t count_purgeable(Filter filter);
+  /// The letters that purge deletes, for a Reader to count and to show; purge leaves those of them alone that
+  /// a handler is at work on.
+  [[nodiscard]] Filter purgeable(Filter filter);
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
-  /// its free pages and its spill files.
+  /// its free pages and its spill files. From the audit go the reasons with which such letters were
+  /// discarded, and every reason of a discard that contains a value of the filter (correlation id, event id,
+  /// or of the payload); the letters that share a reason keep it.
   [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
-  /// What erase would delete and leave; erases nothing, and leaves no row in the audit.
-  [[nodiscard]] EraseResult count_erasable(const Filter& filter);
+  /// What erase would delete and leave; erases nothing, and leaves no row in the audit. Needs a temporary
+  /// file as rehearse_import does, for letters that were edited. Not complete when the watch stopped it.
+  [[nodiscard]] EraseResult count_erasable(const Filter& filter, const Watch& watch = {});
   /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced).
   void backup(const std::filesystem::path& target);
 

@@ -136,6 +136,16 @@ struct UnservedHandler {
   friend bool operator==(const UnservedHandler&, const UnservedHandler&) = default;
 };
 
+/// A service that does not take the letters that are marked for it.
+struct IdleService {
+  std::string service;
+  /// Up to 10,000 they are counted; of more, at least this many.
+  std::int64_t letters = 0;
+  bool exact = true;
+  /// When the first of them was marked.
+  Timestamp since{};
+};
+
 enum class GroupOrder : std::uint8_t { ByCount, ByLastFailure };
 
 /// How many letters there are of each kind, most first.
@@ -198,7 +208,8 @@ struct Examination {
     std::string handler;
     std::int64_t letters = 0;
     Timestamp since;
-    /// A bus of that service holds other letters, and may come to these.
+    /// A bus of that service holds other letters, or delivered some in the last ten seconds, or some failed
+    /// then; it may come to these.
     bool service_is_at_work = false;
   };
   struct Spill {
@@ -266,6 +277,10 @@ class Reader {
                                           GroupOrder order = GroupOrder::ByCount);
   [[nodiscard]] Statistics statistics(const Filter& filter);
   [[nodiscard]] std::optional<RedriveState> redrive(std::int64_t id);
+  /// Services that were asked before `time` to deliver letters again, and that hold none of their letters nor
+  /// have had one delivered or failed in the minute after it; those that were asked first come first. For a
+  /// `time` some seconds ago. Costs the same however many letters there are.
+  [[nodiscard]] std::vector<IdleService> idle_services(Timestamp time);
   /// `thorough` compares every index with its table, which takes minutes for millions of letters.
   [[nodiscard]] Examination examine(bool thorough);
   /// Where backups were made that may still hold what was erased since: files beside the database, and those
