@@ -115,8 +115,12 @@ std::string Query::sql(std::string_view columns, std::string_view rest) const {
   std::string text = "SELECT ";
   text += columns;
   text += " FROM dead_letters";
-  if (!index_.empty()) text += " INDEXED BY ";
-  text += index_;
+  if (in_table_order_) {
+    text += " NOT INDEXED";
+  } else if (!index_.empty()) {
+    text += " INDEXED BY ";
+    text += index_;
+  }
   text += conditions_;
   text += ' ';
   return text += rest;

@@ -47,11 +47,26 @@ class NameTallies {
   std::map<std::string, Tally, std::less<>> tallies_;
 };
 
+/// Whether the filter leaves a good part of the table.
+bool is_of_most(SQLite::Database& database, const Filter& filter) {
+  const bool narrow = filter.ids || filter.running == true || filter.event_id || filter.correlation_id ||
+                      filter.fingerprint || filter.handler || filter.event_type || filter.since;
+  if (narrow) return false;
+  if (filter.resolved != false) return true;
+  return database
+             .execAndGet(
+                 "SELECT (SELECT coalesce(sum(unresolved), 0) * 4 FROM tidings_causes) >"
+                 " (SELECT coalesce(max(id), 0) FROM dead_letters)")
+             .getInt() != 0;
+}
+
 }  // namespace
 
 Statistics count_statistics(SQLite::Database& database, const Filter& filter) {
-  auto row = Query(filter).prepare(
-      database, "event_type, handler, service, reason, failed_at, reprocessed_at IS NULL", "");
+  Query query(filter);
+  if (is_of_most(database, filter)) query.read_in_table_order();
+  auto row =
+      query.prepare(database, "event_type, handler, service, reason, failed_at, reprocessed_at IS NULL", "");
   NameTallies types;
   NameTallies handlers;
   NameTallies services;

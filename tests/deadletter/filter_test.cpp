@@ -131,6 +131,17 @@ TEST_P(QueryPlanTest, FindsTheOldestAndPagesWithoutSorting) {
   }
 }
 
+TEST_P(QueryPlanTest, ReadsTheTableFromOneEndToTheOtherWhenTold) {
+  static_cast<void>(open());
+  SQLite::Database connection(database().native(), SQLite::OPEN_READONLY);
+  Query query(GetParam().filter);
+  query.read_in_table_order();
+  SQLite::Statement statement(connection, "EXPLAIN QUERY PLAN " + query.sql("handler", ""));
+  ASSERT_TRUE(statement.executeStep());
+  EXPECT_EQ(statement.getColumn(3).getString(), "SCAN dead_letters");
+  EXPECT_FALSE(statement.executeStep());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Questions, QueryPlanTest,
     testing::Values(Plan{"UnresolvedSince",

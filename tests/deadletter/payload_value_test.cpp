@@ -118,6 +118,16 @@ TEST_F(PayloadValueTest, CountsByKindAndDay) {
   EXPECT_EQ(to_rfc3339(statistics.by_day[0].begin), "2027-01-01T00:00:00.000000Z");
 }
 
+TEST_F(PayloadValueTest, CountsTheSameWhetherMostLettersAreUnresolvedOrFew) {
+  static_cast<void>(store(*store_, letters(1, 9)));
+  const Filter unresolved{.resolved = false};
+  EXPECT_EQ(Reader::open(database()).statistics(unresolved).letters, 9);
+  execute("UPDATE dead_letters SET reprocessed_at = 1, resolution = 'reprocessed' WHERE id <> 5");
+  EXPECT_EQ(Reader::open(database()).statistics(unresolved).letters, 1);
+  EXPECT_EQ(Reader::open(database()).statistics({.resolved = true}).letters, 8);
+  EXPECT_EQ(Reader::open(database()).statistics({.handler = letters(1, 1).front().handler}).letters, 9);
+}
+
 TEST_F(PayloadValueTest, ExaminationSaysWhatWaits) {
   static_cast<void>(store(*store_, letters(1, 3)));
   execute(
