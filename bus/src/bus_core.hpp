@@ -191,13 +191,14 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
 
   // durable_publish.cpp
   struct DurableEvent;
+  /// Each made in its place, since it is not moved: a batch is one allocation.
+  using DurableEvents = std::vector<std::optional<DurableEvent>>;
   std::vector<PublishResult> publish_durably(std::span<const Payload> payloads, const Topic& topic,
                                              const PublishOptions& options, Durability durability);
-  std::unique_ptr<DurableEvent> prepare_durable(const SubscriberList& list, const Payload& payload,
-                                                const PublishOptions& options, DispatchGuard& guard);
-  std::vector<JournalWriter::Request> append_to_journal(
-      const SubscriberList& list, const std::vector<std::unique_ptr<DurableEvent>>& events,
-      const PublishOptions& options, Durability durability);
+  void prepare_durable(std::optional<DurableEvent>& event, const SubscriberList& list, const Payload& payload,
+                       const PublishOptions& options, DispatchGuard& guard);
+  std::vector<JournalWriter::Request> append_to_journal(const SubscriberList& list, DurableEvents& events,
+                                                        const PublishOptions& options, Durability durability);
   void admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request);
   bool takes_directly(Subscriber& subscriber, std::int64_t id);
   static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
@@ -205,8 +206,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                                             std::span<const Payload> payloads, const Topic& topic,
                                             const PublishOptions& options, Durability durability);
   std::vector<PublishResult> append_within(JournalTransaction& transaction, const SubscriberList& list,
-                                           const std::vector<std::unique_ptr<DurableEvent>>& events,
-                                           const PublishOptions& options);
+                                           DurableEvents& events, const PublishOptions& options);
   void nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event,
                                 PublishResult& result);
   static void release_places(const SubscriberList& list, const DurableEvent& event);

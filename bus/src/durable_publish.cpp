@@ -81,7 +81,7 @@ struct BusCore::DurableEvent {
   Metadata metadata;
   EncodedData data;
   EventPointer stored;                                    // for queues
-  std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber
+  std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber, or none at all
   std::vector<bool> direct;  // whether memory has the delivery, not only the journal
 };
 
@@ -108,23 +108,24 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   require_idempotency_key(options, payloads.size());
   std::vector<PublishResult> results;
   if (payloads.empty()) return results;
+  results.reserve(payloads.size());
   DispatchGuard guard(*this);
   const SubscriberList& list = guard.protect(topic.list);
   if (!accepting_.load()) throw_stopped();
-  std::vector<std::unique_ptr<DurableEvent>> events;
-  events.reserve(payloads.size());
-  for (const Payload& payload : payloads) events.push_back(prepare_durable(list, payload, options, guard));
+  DurableEvents events(payloads.size());
+  for (std::size_t index = 0; index < events.size(); ++index)
+    prepare_durable(events[index], list, payloads[index], options, guard);
   // All events of a batch are caused by the same: one is too deep when all are.
   const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
   if (too_deep && !list.subscribers.empty()) {
-    for (const auto& event : events) {
+    for (auto& event : events) {
       cut_loop(list, event->payload, event->metadata, guard, results.emplace_back(event->begun));
     }
     return results;
   }
   // Before the journal has them: a copy constructor may throw.
   if (list.last_queued != nullptr) {
-    for (const auto& event : events)
+    for (auto& event : events)
       event->stored =
           EventPointer(event->payload.type->copy(event->payload, KeptMetadata(event->metadata, source_)));
   }
@@ -136,26 +137,25 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   return results;
 }
 
-std::unique_ptr<BusCore::DurableEvent> BusCore::prepare_durable(const SubscriberList& list,
-                                                                const Payload& payload,
-                                                                const PublishOptions& options,
-                                                                DispatchGuard& guard) {
-  auto event = std::make_unique<DurableEvent>(payload);
+void BusCore::prepare_durable(std::optional<DurableEvent>& event, const SubscriberList& list,
+                              const Payload& payload, const PublishOptions& options, DispatchGuard& guard) {
+  event.emplace(payload);
   event->metadata = stamp(options, event->begun);
   if (log_.debug()) log_.published(payload, event->metadata);
   event->data = encode_durably(payload);
   event->direct.resize(list.subscribers.size());
-  event->ordering_keys.resize(list.subscribers.size());
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     Subscriber& subscriber = *list.subscribers[index];
-    if (subscriber.keyed) event->ordering_keys[index] = ordering_key_of(subscriber, event->forms, guard);
+    if (!subscriber.keyed) continue;
+    event->ordering_keys.resize(list.subscribers.size());
+    event->ordering_keys[index] = ordering_key_of(subscriber, event->forms, guard);
   }
-  return event;
 }
 
-std::vector<JournalWriter::Request> BusCore::append_to_journal(
-    const SubscriberList& list, const std::vector<std::unique_ptr<DurableEvent>>& events,
-    const PublishOptions& options, Durability durability) {
+std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberList& list,
+                                                               DurableEvents& events,
+                                                               const PublishOptions& options,
+                                                               Durability durability) {
   std::vector<JournalWriter::Request> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
     JournalWriter::Request& request = requests[index];
@@ -237,7 +237,7 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
     } else if (subscriber->queued) {
       Delivery delivery{event.stored, nullptr};
       delivery.remember().owed = std::move(owed);
-      delivery.state->ordering_key = std::move(event.ordering_keys[index]);
+      if (subscriber->keyed) delivery.state->ordering_key = std::move(event.ordering_keys[index]);
       enqueue_delivery(subscriber, delivery, result);
     } else {
       deliver_inline_durably(subscriber, event.forms, frame, guard, std::move(owed), result);
@@ -304,9 +304,9 @@ std::vector<PublishResult> BusCore::publish_within(JournalTransaction& transacti
   DispatchGuard guard(*this);
   const SubscriberList& list = guard.protect(topic.list);
   if (!accepting_.load()) throw_stopped();
-  std::vector<std::unique_ptr<DurableEvent>> events;
-  events.reserve(payloads.size());
-  for (const Payload& payload : payloads) events.push_back(prepare_durable(list, payload, options, guard));
+  DurableEvents events(payloads.size());
+  for (std::size_t index = 0; index < events.size(); ++index)
+    prepare_durable(events[index], list, payloads[index], options, guard);
   transaction.lock(*journal_port_, durability);
   auto results = append_within(transaction, list, events, options);
   for (std::size_t index = 0; index < events.size(); ++index) {
@@ -321,8 +321,7 @@ std::vector<PublishResult> BusCore::publish_within(JournalTransaction& transacti
 /// are given out under the lock that keeps others from committing, so no backlog is read past them before
 /// the transaction has ended.
 std::vector<PublishResult> BusCore::append_within(JournalTransaction& transaction, const SubscriberList& list,
-                                                  const std::vector<std::unique_ptr<DurableEvent>>& events,
-                                                  const PublishOptions& options) {
+                                                  DurableEvents& events, const PublishOptions& options) {
   std::vector<JournalAppend> rows;
   for (const auto& event : events) {
     rows.push_back(event->append(options));

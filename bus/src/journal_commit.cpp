@@ -139,10 +139,8 @@ void JournalWriter::settle(Group& group, const JournalCommit& commit) {
   // This commit had the write lock: who had it before has ended.
   if (forget_reserved(group.next_id)) wake_after_commit_ = true;
   backoff_ = std::chrono::milliseconds(0);
-  const bool armed = due_.has_value();
   due_.reset();
-  if (anything_waits()) due_ = clock_->monotonic_now() + kFlushWithin;
-  if (due_ && !armed) wake_after_commit_ = true;
+  if (anything_waits() && arm_again()) wake_after_commit_ = true;
 }
 
 void JournalWriter::refuse(Group& group, const Error& error) {
@@ -191,8 +189,9 @@ bool JournalWriter::anything_waits() const {
   return !dirty_.empty() || !waiting_letters_.empty() || !facts_.empty();
 }
 
-std::optional<Instant> JournalWriter::due() const {
+std::optional<Instant> JournalWriter::due() {
   const MutexLock lock(mutex_);
+  told_ = due_;
   return due_;
 }
 

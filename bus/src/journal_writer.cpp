@@ -169,10 +169,13 @@ void JournalWriter::forget_if_idle(const OwedEvent& event) {
 
 // --- what became of deliveries ---
 
-bool JournalWriter::arm() {
-  if (due_) return false;
-  due_ = clock_->monotonic_now() + kFlushWithin;
-  return true;
+bool JournalWriter::arm() { return !due_ && arm_again(); }
+
+/// The timer wakes by itself at the time that it was told last, unless that has just passed.
+bool JournalWriter::arm_again() {
+  const Instant now = clock_->monotonic_now();
+  due_ = now + kFlushWithin;
+  return !told_ || *told_ < now || *told_ > *due_;
 }
 
 void JournalWriter::mark_dirty(const std::shared_ptr<OwedEvent>& event) {

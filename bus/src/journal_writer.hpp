@@ -113,7 +113,9 @@ class JournalWriter {
   /// Every id up to this one is committed, or never will be.
   [[nodiscard]] std::int64_t settled_up_to() const;
 
-  [[nodiscard]] std::optional<Instant> due() const;
+  /// When to call flush_if_due(). For the one thread that does, and that asks again no later than then, or
+  /// when it is woken: it is not woken for what is due after that.
+  [[nodiscard]] std::optional<Instant> due();
   void flush_if_due(Instant now);
   /// Commits all that waits. False: the database does not take it now.
   bool flush();
@@ -148,6 +150,8 @@ class JournalWriter {
   [[nodiscard]] bool anything_waits() const TIDINGS_REQUIRES(mutex_);
   /// Asks for a commit within 50 ms. True: the timer must be woken.
   [[nodiscard]] bool arm() TIDINGS_REQUIRES(mutex_);
+  /// The same, without a look whether one is asked for already.
+  [[nodiscard]] bool arm_again() TIDINGS_REQUIRES(mutex_);
   /// Lets other publishers join the group, for as long as it is likely that they come.
   void gather() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Group take_group() TIDINGS_REQUIRES(mutex_);
@@ -200,6 +204,8 @@ class JournalWriter {
   bool wake_after_commit_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds backoff_ TIDINGS_GUARDED_BY(mutex_){0};
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);
+  /// What due() has answered last.
+  std::optional<Instant> told_ TIDINGS_GUARDED_BY(mutex_);
 };
 
 }  // namespace tidings::detail

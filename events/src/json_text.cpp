@@ -104,10 +104,18 @@ class TextReader final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
+/// Written to memory that is used again, and copied once it is whole: a text that grows is copied as often as
+/// it doubles.
 std::string write_json_text(const Json& value) {
+  constexpr std::size_t kMostKept = std::size_t{64} << 10;
+  thread_local std::string scratch;
   TextWriter writer;
+  writer.text = std::exchange(scratch, {});
+  writer.text.clear();
   walk_json(value, writer);
-  return std::move(writer.text);
+  std::string text = writer.text;
+  if (writer.text.capacity() <= kMostKept) scratch = std::move(writer.text);
+  return text;
 }
 
 Json read_json_text(std::string_view text, std::size_t max_depth, Duplicates duplicates) {
