@@ -66,13 +66,11 @@ bool DeliveryQueue::take_permit() {
   return true;
 }
 
+/// What may throw comes first: an empty batch in between would hide those behind it.
 void DeliveryQueue::add_batch() {
-  if (spares_.empty()) {
-    incoming_.emplace_back().reserve(kBatch);
-  } else {
-    incoming_.push_back(std::move(spares_.back()));
-    spares_.pop_back();
-  }
+  if (spares_.empty()) spares_.emplace_front();
+  spares_.front().reserve(kBatch);
+  incoming_.splice(incoming_.end(), spares_, spares_.begin());
 }
 
 DeliveryQueue::Pushed DeliveryQueue::enqueue(Delivery& delivery) {
@@ -138,9 +136,11 @@ void DeliveryQueue::fill(Batch& batch) {
   batch.deliveries_.clear();
   if (!incoming_.empty()) {
     batch.deliveries_.swap(incoming_.front());
-    if (spares_.size() < kSparesKept && incoming_.front().capacity() > 0)
-      spares_.push_back(std::move(incoming_.front()));
-    incoming_.pop_front();
+    if (spares_.size() < kSparesKept && incoming_.front().capacity() > 0) {
+      spares_.splice(spares_.begin(), incoming_, incoming_.begin());
+    } else {
+      incoming_.pop_front();
+    }
   }
   batches_waiting_.store(incoming_.size(), std::memory_order_relaxed);
   batch.next_.store(0, std::memory_order_release);
@@ -209,6 +209,7 @@ std::vector<Delivery> DeliveryQueue::close() {
   for (const auto& batch : batches_) batch->surrender(rest);
   for (auto& batch : incoming_) std::move(batch.begin(), batch.end(), std::back_inserter(rest));
   incoming_.clear();
+  batches_waiting_.store(0, std::memory_order_relaxed);
   for (auto& [key, held] : lanes_) {
     std::move(held.begin(), held.end(), std::back_inserter(rest));
     held.clear();

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -175,10 +176,10 @@ class DeliveryQueue {
   Mode mode_ TIDINGS_GUARDED_BY(mutex_) = Mode::Open;
   std::size_t permits_ TIDINGS_GUARDED_BY(mutex_) = 0;
   /// In order, in what a worker takes at once; none is empty.
-  std::deque<std::vector<Delivery>> incoming_ TIDINGS_GUARDED_BY(mutex_);
+  std::list<std::vector<Delivery>> incoming_ TIDINGS_GUARDED_BY(mutex_);
   Condition changed_;
   /// Empty ones, whose memory is used again.
-  std::vector<std::vector<Delivery>> spares_ TIDINGS_GUARDED_BY(mutex_);
+  std::list<std::vector<Delivery>> spares_ TIDINGS_GUARDED_BY(mutex_);
   /// As many as there ever were permits at once.
   std::vector<std::unique_ptr<Batch>> batches_ TIDINGS_GUARDED_BY(mutex_);
   /// A key is listed while one of its deliveries is queued, running or waiting for a retry; the others wait

@@ -317,6 +317,21 @@ TEST_F(DurablePublishTest, AnAttemptWaitsWhileTheJournalDoesNotTakeNoteOfTheLast
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+/// The timer was told of the first event's end; the second event's commit took that along, and its own end is
+/// due later.
+TEST_F(DurablePublishTest, TheEndOfTheLastEventIsCommittedThoughItsTimerWasSetForAnEarlierOne) {
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
+  clock_->await_waiter();
+  bus.publish(OrderPlaced{1});
+  advance(10ms);
+  bus.publish(OrderPlaced{2});
+  EXPECT_EQ(journal_->events(), 1U);
+  const auto published = clock_->now();
+  while (journal_->events() > 0) advance(10ms);
+  EXPECT_LE(clock_->now() - published, 100ms);
+}
+
 TEST_F(DurablePublishTest, ALetterGoesElsewhereWhenTheJournalFailsAndItsEndIsCommittedLater) {
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler",
