@@ -60,7 +60,7 @@ void add_reason_filter(CLI::App& verb, RawCommandLine& raw, const char* option) 
 enum class UsualState : std::uint8_t { Unresolved, Any };
 
 void add_states(CLI::App& verb, RawCommandLine& raw, UsualState usual) {
-  const auto text = [usual](std::string flag, UsualState state) {
+  const auto text = [usual](const std::string& flag, UsualState state) {
     return flag + (usual == state ? " (default)" : "");
   };
   verb.add_flag("--unresolved", raw.unresolved, text("Only unresolved letters", UsualState::Unresolved));
