@@ -7,9 +7,7 @@ namespace tidings::detail {
 
 namespace {
 
-/// A worker takes at most this many deliveries at once.
-constexpr std::size_t kBatch = 128;
-/// So many empty batches are kept for those who bring more (2 KiB each).
+/// So many empty batches are kept for those who bring more (at most 2 KiB each).
 constexpr std::size_t kSparesKept = 32;
 
 }  // namespace
@@ -69,12 +67,12 @@ bool DeliveryQueue::take_permit() {
 /// What may throw comes first: an empty batch in between would hide those behind it.
 void DeliveryQueue::add_batch() {
   if (spares_.empty()) spares_.emplace_front();
-  spares_.front().reserve(kBatch);
+  spares_.front().reserve(batch_size_);
   incoming_.splice(incoming_.end(), spares_, spares_.begin());
 }
 
 DeliveryQueue::Pushed DeliveryQueue::enqueue(Delivery& delivery) {
-  if (incoming_.empty() || incoming_.back().size() == kBatch) add_batch();
+  if (incoming_.empty() || incoming_.back().size() == batch_size_) add_batch();
   incoming_.back().push_back(std::move(delivery));
   batches_waiting_.store(incoming_.size(), std::memory_order_relaxed);
   return take_permit() ? Pushed::NeedsWorker : Pushed::Queued;

@@ -38,7 +38,10 @@ enum class KeyOutcome : std::uint8_t {
 class DeliveryQueue {
  public:
   DeliveryQueue(std::size_t capacity, std::size_t concurrency, bool keyed)
-      : places_(capacity), concurrency_(concurrency), keyed_(keyed) {}
+      : places_(capacity),
+        concurrency_(concurrency),
+        keyed_(keyed),
+        batch_size_(concurrency == 1 ? 128 : 16) {}
 
   /// Takes a place for one delivery. False when there is none.
   [[nodiscard]] bool try_reserve() noexcept { return places_.try_take(); }
@@ -159,6 +162,9 @@ class DeliveryQueue {
   Places places_;
   const std::size_t concurrency_;
   const bool keyed_;
+  /// What a worker takes at once. With several permits the later of a batch wait while another worker is at
+  /// what came after them: for as long as this many handlers take.
+  const std::size_t batch_size_;
 
   std::atomic<bool> backlog_{false};
   std::atomic<std::size_t> redriving_{0};  // beyond the places
