@@ -97,6 +97,7 @@ std::vector<Row> measure_publishers(const Settings& settings, std::size_t publis
   const std::uint64_t expected = (rounds + 1) * publishers * calls;
   require_equal(contenders.ours.handled(), expected, "count of handled events");
   require_equal(static_cast<std::uint64_t>(contenders.raw.written()), expected, "count of rows");
+  require_equal(contenders.raw.bytes_of_last_group(), contenders.raw.expected_bytes(), "bytes of the rows");
   return {compare(publish_row(publishers), "/s", series[0], "SQLite C API with group commit", series[1],
                   at_least(0.8)),
           compare(disk_row(publishers), "/s", series[0], "overwriting 4 KiB, fdatasync", series[2], {})};
@@ -112,6 +113,7 @@ std::vector<Row> measure_batches(const Settings& settings) {
   const std::uint64_t expected = (rounds + 1) * calls * kBatch;
   require_equal(contenders.ours.handled(), expected, "count of handled events");
   require_equal(static_cast<std::uint64_t>(contenders.raw.written()), expected, "count of rows");
+  require_equal(contenders.raw.bytes_of_last_group(), contenders.raw.expected_bytes(), "bytes of the rows");
   return {compare(kBatchRow, "/s", series[0], "SQLite C API, 100 rows a commit", series[1], at_least(0.7))};
 }
 

@@ -20,9 +20,11 @@ constexpr const char* kInsert =
     " attributes, source, service, correlation_id, causation_id, causation_depth, traceparent, tracestate,"
     " published_at, handlers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kRemove = "DELETE FROM tidings_journal WHERE id BETWEEN ? AND ?";
+constexpr const char* kBytes = "SELECT sum(length(event_data)) FROM tidings_journal";
 constexpr std::chrono::microseconds kGatherFor{100};
 
-void bind(sqlite3_stmt* statement, int index, std::string_view text) {
+/// Not called bind: with a std::string as argument that would be std::bind.
+void bind_text(sqlite3_stmt* statement, int index, std::string_view text) {
   sqlite3_bind_text(statement, index, text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
 }
 
@@ -68,13 +70,14 @@ void RawJournal::publish(std::int64_t events) {
 
 void RawJournal::commit(std::int64_t first, std::int64_t count) {
   execute("BEGIN IMMEDIATE");
-  for (std::int64_t id = first; id < first + count; ++id) insert(id);
+  // First, so that the rows to come take the pages that this frees.
   if (kept_from_ < first) {
     sqlite3_bind_int64(remove_, 1, kept_from_);
     sqlite3_bind_int64(remove_, 2, first - 1);
     require(sqlite3_step(remove_), SQLITE_DONE);
     require(sqlite3_reset(remove_));
   }
+  for (std::int64_t id = first; id < first + count; ++id) insert(id);
   execute("COMMIT");
   kept_from_ = first;
   next_id_ = first + count;
@@ -83,23 +86,32 @@ void RawJournal::commit(std::int64_t first, std::int64_t count) {
 void RawJournal::insert(std::int64_t id) {
   constexpr std::string_view kId = "019aa6a1-7b00-7abc-8def-0123456789ab";
   sqlite3_bind_int64(insert_, 1, id);
-  bind(insert_, 2, kId);
-  bind(insert_, 3, DurableEvent::event_type);
+  bind_text(insert_, 2, kId);
+  bind_text(insert_, 3, DurableEvent::event_type);
   sqlite3_bind_int64(insert_, 4, 1);
-  bind(insert_, 5, data_);
-  bind(insert_, 6, "json");
-  bind(insert_, 7, "{}");
-  bind(insert_, 8, "/bench");
-  bind(insert_, 9, "bench");
-  bind(insert_, 10, kId);
+  bind_text(insert_, 5, data_);
+  bind_text(insert_, 6, "json");
+  bind_text(insert_, 7, "{}");
+  bind_text(insert_, 8, "/bench");
+  bind_text(insert_, 9, "bench");
+  bind_text(insert_, 10, kId);
   sqlite3_bind_null(insert_, 11);
   sqlite3_bind_int64(insert_, 12, 0);
   sqlite3_bind_null(insert_, 13);
   sqlite3_bind_null(insert_, 14);
   sqlite3_bind_int64(insert_, 15, 1'795'253'400'000'000);
-  bind(insert_, 16, "[\"count\"]");
+  bind_text(insert_, 16, "[\"count\"]");
   require(sqlite3_step(insert_), SQLITE_DONE);
   require(sqlite3_reset(insert_));
+}
+
+std::uint64_t RawJournal::bytes_of_last_group() {
+  sqlite3_stmt* sum = nullptr;
+  require(sqlite3_prepare_v2(database_, kBytes, -1, &sum, nullptr));
+  require(sqlite3_step(sum), SQLITE_ROW);
+  const auto bytes = static_cast<std::uint64_t>(sqlite3_column_int64(sum, 0));
+  sqlite3_finalize(sum);
+  return bytes;
 }
 
 void RawJournal::execute(const char* sql) {

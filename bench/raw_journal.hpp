@@ -26,6 +26,12 @@ class RawJournal {
   void publish(std::int64_t events);
   /// Rows ever written.
   [[nodiscard]] std::int64_t written() const noexcept { return next_id_ - 1; }
+  /// How much of the events' JSON is in the table: that of the rows that no later group has deleted yet.
+  [[nodiscard]] std::uint64_t bytes_of_last_group();
+  /// What it should be.
+  [[nodiscard]] std::uint64_t expected_bytes() const noexcept {
+    return static_cast<std::uint64_t>(next_id_ - kept_from_) * data_.size();
+  }
 
  private:
   void commit(std::int64_t first, std::int64_t count);
