@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <future>
+#include <mutex>
 #include <thread>
 
 namespace tidings::dead_letters {
@@ -61,26 +63,32 @@ TEST_F(DeadLettersProcessTest, TwoOperatorsAndAServiceLoseNoUpdate) {
   EXPECT_EQ(audited, marked + discarded);
 }
 
-/// Presses Ctrl-C again and again while it lives.
+/// Presses Ctrl-C every millisecond while it lives: more often, and the main thread does nothing but hear it.
 class Impatience {
  public:
   Impatience() : previous_(std::signal(SIGINT, SIG_IGN)) {
     thread_ = std::thread([this] {
-      while (!ended_) {
+      std::unique_lock lock(mutex_);
+      do {
         ::kill(::getpid(), SIGINT);
-        std::this_thread::yield();
-      }
+      } while (!changed_.wait_for(lock, std::chrono::milliseconds(1), [this] { return ended_; }));
     });
   }
   ~Impatience() {
-    ended_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_one();
     thread_.join();
     std::signal(SIGINT, previous_);
   }
 
  private:
   void (*previous_)(int);
-  std::atomic<bool> ended_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;  // guarded by mutex_
   std::thread thread_;
 };
 
