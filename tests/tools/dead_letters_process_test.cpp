@@ -63,7 +63,8 @@ TEST_F(DeadLettersProcessTest, TwoOperatorsAndAServiceLoseNoUpdate) {
   EXPECT_EQ(audited, marked + discarded);
 }
 
-/// Presses Ctrl-C every millisecond while it lives: more often, and the main thread does nothing but hear it.
+/// Presses Ctrl-C every millisecond while it lives. Without pause, a pause of the tool between two batches
+/// might never end: nanosleep(2) begins what is left of it anew after each signal, and rounds up.
 class Impatience {
  public:
   Impatience() : previous_(std::signal(SIGINT, SIG_IGN)) {
