@@ -64,7 +64,7 @@ TEST_F(DeadLettersProcessTest, TwoOperatorsAndAServiceLoseNoUpdate) {
 }
 
 /// Presses Ctrl-C every millisecond while it lives. Without pause, a pause of the tool between two batches
-/// might never end: nanosleep(2) begins what is left of it anew after each signal, and rounds up.
+/// might never end: the system begins what is left of it anew after each signal, and rounds up.
 class Impatience {
  public:
   Impatience() : previous_(std::signal(SIGINT, SIG_IGN)) {
