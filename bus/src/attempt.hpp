@@ -76,14 +76,17 @@ class PayloadForms {
 /// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
 [[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
 
-/// Runs a handler once, and ends the transaction that it may have asked for. Null when it returned, else what
-/// it or the commit threw. This is the one place where exceptions of handlers are caught, and those of
-/// conversions (PayloadForms::try_as only asks whether one works).
-[[nodiscard]] inline std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
-                                                          const EventContext& context,
-                                                          HandlerTransaction* transaction = nullptr) {
+/// Runs a handler once with the object that `event` returns, and ends the transaction that it may have asked
+/// for. Null when it returned, else what it, `event` or the commit threw. This is the one place where
+/// exceptions of handlers are caught, and those of conversions (PayloadForms::try_as only asks whether one
+/// works).
+template <class Event>
+[[nodiscard]] inline std::unique_ptr<Failure> run_handler_with(const Event& event,
+                                                               const Subscriber& subscriber,
+                                                               const EventContext& context,
+                                                               HandlerTransaction* transaction = nullptr) {
   try {
-    subscriber.function(forms.as(subscriber.payload_type), context);
+    subscriber.function(event(), context);
     if (transaction != nullptr) transaction->commit();
     return nullptr;
   } catch (...) {
@@ -92,6 +95,14 @@ class PayloadForms {
     failure->in_doubt = transaction != nullptr && transaction->in_doubt();
     return failure;
   }
+}
+
+/// The same with an event that may have to be converted first.
+[[nodiscard]] inline std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
+                                                          const EventContext& context,
+                                                          HandlerTransaction* transaction = nullptr) {
+  return run_handler_with([&] { return forms.as(subscriber.payload_type); }, subscriber, context,
+                          transaction);
 }
 
 }  // namespace tidings::detail

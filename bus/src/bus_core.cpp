@@ -22,63 +22,80 @@ PublishResult BusCore::publish_named(const Payload& payload, const PublishOption
   return dispatch(payload, topics_.find(payload.event_type), options);
 }
 
-/// Runs an inline handler. Inlined by force: as a call of its own it would cost more than all it does for a
-/// handler that returns. What happens rarely is therefore kept out of it.
-template <BusCore::Loop How>
-[[gnu::always_inline]] inline void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& entry,
-                                                           PayloadForms& forms, DeliveryFrame& frame,
-                                                           DispatchGuard& guard, PublishResult& result) {
+/// Runs an inline handler on any bus, and with an event in any form.
+void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
+                             DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result) {
   Subscriber& subscriber = *entry;
   frame.turn_to(subscriber);
-  if (!guard.enter<How == Loop::Plain>(subscriber)) [[unlikely]]
-    return inline_refused(entry, forms, frame, result);
+  if (!guard.enter(subscriber))
+    return inline_refused(entry, forms.payload(), frame.context().metadata(), result);
   Instant began{};
-  if (auto failure = attempt_inline<How>(subscriber, forms, frame, began)) [[unlikely]] {
-    Delivery delivery;
-    inline_failed(entry, forms, frame, delivery, std::move(failure), began, result);
+  if (subscriber.timed.load(std::memory_order_relaxed) || log_.debug()) began = clock_.monotonic_now();
+  std::unique_ptr<Failure> failure;
+  {
+    const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
+    failure = run_handler(subscriber, forms, frame.context());
+  }
+  if (failure) {
+    inline_failed(entry, forms, frame, {}, std::move(failure), began, result);
     frame.set_attempt(1);
   } else {
     ++result.handled;
-    if (How == Loop::Watched && began != Instant{}) attempt_succeeded(subscriber, frame.context(), began);
+    if (began != Instant{}) attempt_succeeded(subscriber, frame.context(), began);
   }
-  if (guard.leave<How == Loop::Plain>(subscriber)) [[unlikely]]
-    left_closed(subscriber);
+  if (guard.leave(subscriber)) left_closed(subscriber);
 }
 
-/// Sets `began` if the attempt is timed.
-template <BusCore::Loop How>
-[[gnu::always_inline]] inline std::unique_ptr<Failure> BusCore::attempt_inline(const Subscriber& subscriber,
-                                                                               PayloadForms& forms,
-                                                                               const DeliveryFrame& frame,
-                                                                               Instant& began) {
-  if constexpr (How == Loop::Plain) return run_handler(subscriber, forms, frame.context());
-  if (subscriber.timed.load(std::memory_order_relaxed) || log_.debug()) began = clock_.monotonic_now();
-  const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
-  return run_handler(subscriber, forms, frame.context());
+/// Whether deliver_plainly() will do: all handlers are inline and take the event as it is, nobody wants to
+/// know when an attempt begins, no journal keeps what runs, and others fence.
+inline bool BusCore::is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                              const DispatchGuard& guard) const {
+  return list.plain_type == payload.type && metadata.causation_depth <= options_.max_causation_depth &&
+         waiting_retries_.load(std::memory_order_relaxed) == 0 && guard.others_fence() &&
+         crash_slots_.empty() && !log_.debug();
 }
 
-[[gnu::noinline]] void BusCore::deliver_watched(const std::shared_ptr<Subscriber>& subscriber,
-                                                PayloadForms& forms, DeliveryFrame& frame,
-                                                DispatchGuard& guard, PublishResult& result) {
-  deliver_inline<Loop::Watched>(subscriber, forms, frame, guard, result);
-}
-
-/// The way of most publishes, and the library's hottest loop: what only queues need is kept out of it, and so
-/// is what only some buses need.
-[[gnu::always_inline]] inline void BusCore::deliver_all_inline(const SubscriberList& list,
-                                                               const Payload& payload,
-                                                               const Metadata& metadata, DispatchGuard& guard,
-                                                               PublishResult& result) {
-  PayloadForms forms(payload);
+/// The way of most publishes, and the library's hottest loop. Inlined by force: as a call of its own it would
+/// cost more than all it does for a handler that returns. What happens rarely is therefore kept out of it.
+[[gnu::always_inline]] inline void BusCore::deliver_plainly(const SubscriberList& list,
+                                                            const Payload& payload, const Metadata& metadata,
+                                                            DispatchGuard& guard, PublishResult& result) {
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
-  const bool plain = guard.others_fence() && crash_slots_.empty() && !log_.debug();
-  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
-    if (!plain || subscriber->timed.load(std::memory_order_relaxed)) [[unlikely]] {
-      deliver_watched(subscriber, forms, frame, guard, result);
-    } else {
-      deliver_inline<Loop::Plain>(subscriber, forms, frame, guard, result);
+  const void* const object = payload.object;
+  for (const std::shared_ptr<Subscriber>& entry : list.subscribers) {
+    Subscriber& subscriber = *entry;
+    if (subscriber.timed.load(std::memory_order_relaxed)) [[unlikely]] {
+      deliver_timed(entry, payload, frame, guard, result);
+      continue;
     }
+    frame.turn_to(subscriber);
+    if (!guard.enter<true>(subscriber)) [[unlikely]] {
+      inline_refused(entry, payload, metadata, result);
+      continue;
+    }
+    if (auto failure = run_handler_with([&] { return object; }, subscriber, frame.context())) [[unlikely]] {
+      plain_failed(entry, payload, frame, std::move(failure), result);
+    } else {
+      ++result.handled;
+    }
+    if (guard.leave<true>(subscriber)) [[unlikely]]
+      left_closed(subscriber);
   }
+}
+
+[[gnu::noinline]] void BusCore::deliver_timed(const std::shared_ptr<Subscriber>& subscriber,
+                                              const Payload& payload, DeliveryFrame& frame,
+                                              DispatchGuard& guard, PublishResult& result) {
+  PayloadForms forms(payload);
+  deliver_inline(subscriber, forms, frame, guard, result);
+}
+
+[[gnu::noinline]] void BusCore::plain_failed(const std::shared_ptr<Subscriber>& subscriber,
+                                             const Payload& payload, DeliveryFrame& frame,
+                                             std::unique_ptr<Failure> failure, PublishResult& result) {
+  PayloadForms forms(payload);
+  inline_failed(subscriber, forms, frame, {}, std::move(failure), Instant{}, result);
+  frame.set_attempt(1);
 }
 
 PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, const PublishOptions& options) {
@@ -99,29 +116,35 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
     throw_stopped();
   PublishResult result;  // as the metadata in stamp()
   const Metadata metadata = stamp(options, result);
-  if (log_.debug()) [[unlikely]]
-    log_.published(payload, metadata);
-  if (list.subscribers.empty()) [[unlikely]] {
-    nobody_subscribes(payload, metadata, result);
-  } else if (metadata.causation_depth > options_.max_causation_depth) [[unlikely]] {
-    cut_loop(list, payload, metadata, guard, result);
-  } else if (list.last_queued != nullptr || waiting_retries_.load(std::memory_order_relaxed) > 0) {
-    deliver_with_queues(list, payload, metadata, guard, result);
+  if (is_plain(list, payload, metadata, guard)) [[likely]] {
+    deliver_plainly(list, payload, metadata, guard, result);
   } else {
-    deliver_all_inline(list, payload, metadata, guard, result);
+    deliver(list, payload, metadata, guard, result);
   }
   return result;
 }
 
-void BusCore::deliver_with_queues(const SubscriberList& list, const Payload& payload,
-                                  const Metadata& metadata, DispatchGuard& guard, PublishResult& result) {
+void BusCore::deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                      DispatchGuard& guard, PublishResult& result) {
+  if (log_.debug()) log_.published(payload, metadata);
+  if (list.subscribers.empty()) {
+    nobody_subscribes(payload, metadata, result);
+  } else if (metadata.causation_depth > options_.max_causation_depth) {
+    cut_loop(list, payload, metadata, guard, result);
+  } else {
+    deliver_to_all(list, payload, metadata, guard, result);
+  }
+}
+
+void BusCore::deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                             DispatchGuard& guard, PublishResult& result) {
   PayloadForms forms(payload);
   QueuedPart queued = prepare_queued(list, forms, metadata, guard);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
   std::size_t queued_index = 0;
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     if (!subscriber->queued) {
-      deliver_watched(subscriber, forms, frame, guard, result);
+      deliver_inline(subscriber, forms, frame, guard, result);
       continue;
     }
     std::optional<std::string> key;
@@ -281,17 +304,19 @@ void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const
                 delivery.state.get(), result);
 }
 
-void BusCore::inline_refused(const std::shared_ptr<Subscriber>& subscriber, const PayloadForms& forms,
-                             const DeliveryFrame& frame, PublishResult& result) {
+void BusCore::inline_refused(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                             const Metadata& metadata, PublishResult& result) {
   left_closed(*subscriber);
-  not_delivered(subscriber, forms.payload(), frame.context().metadata(), nullptr, result);
+  not_delivered(subscriber, payload, metadata, nullptr, result);
 }
 
 void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
-                            DeliveryFrame& frame, Delivery& delivery, std::unique_ptr<Failure> failure,
+                            DeliveryFrame& frame, OwedDeliveryHandle owed, std::unique_ptr<Failure> failure,
                             Instant began, PublishResult& result) {
   const Metadata& metadata = frame.context().metadata();
+  Delivery delivery;
   DeliveryState& state = delivery.remember();
+  state.owed = std::move(owed);
   Verdict verdict = run_on(*subscriber, forms, frame, state, std::move(failure), began);
   if (verdict.end == End::RetryLater) {
     delivery.event = copy_for_retry(forms.payload(), metadata, state);

@@ -98,10 +98,14 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   bool first_warning(std::string_view event_type);
   void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                 DispatchGuard& guard, PublishResult& result);
-  void deliver_all_inline(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                          DispatchGuard& guard, PublishResult& result);
-  void deliver_with_queues(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                           DispatchGuard& guard, PublishResult& result);
+  [[nodiscard]] bool is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                              const DispatchGuard& guard) const;
+  void deliver_plainly(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                       DispatchGuard& guard, PublishResult& result);
+  void deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+               DispatchGuard& guard, PublishResult& result);
+  void deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                      DispatchGuard& guard, PublishResult& result);
   QueuedPart prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
                             DispatchGuard& guard);
   std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
@@ -111,21 +115,16 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void wait_or_refuse(Subscriber& full);
   void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
                std::optional<std::string> key, PublishResult& result);
-  /// How handlers are run one after the other. Plain: nobody wants to know when an attempt begins, no journal
-  /// keeps what runs, and others fence.
-  enum class Loop { Plain, Watched };
-  template <Loop How>
-  void deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms, DeliveryFrame& frame,
-                      DispatchGuard& guard, PublishResult& result);
-  template <Loop How>
-  std::unique_ptr<Failure> attempt_inline(const Subscriber& subscriber, PayloadForms& forms,
-                                          const DeliveryFrame& frame, Instant& began);
-  void deliver_watched(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
-                       DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
-  void inline_refused(const std::shared_ptr<Subscriber>& subscriber, const PayloadForms& forms,
-                      const DeliveryFrame& frame, PublishResult& result);
+  void deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                      DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
+  void deliver_timed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                     DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
+  void plain_failed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                    DeliveryFrame& frame, std::unique_ptr<Failure> failure, PublishResult& result);
+  void inline_refused(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                      const Metadata& metadata, PublishResult& result);
   void inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms, DeliveryFrame& frame,
-                     Delivery& delivery, std::unique_ptr<Failure> failure, Instant began,
+                     OwedDeliveryHandle owed, std::unique_ptr<Failure> failure, Instant began,
                      PublishResult& result);
   void enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                         PublishResult& result);

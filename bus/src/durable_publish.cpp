@@ -266,9 +266,7 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
     failure = run_handler(*subscriber, forms, frame.context(), &transaction);
   }
   if (failure) {
-    Delivery delivery;
-    delivery.remember().owed = std::move(owed);
-    inline_failed(subscriber, forms, frame, delivery, std::move(failure), began, result);
+    inline_failed(subscriber, forms, frame, std::move(owed), std::move(failure), began, result);
     frame.set_attempt(1);
   } else {
     ++result.handled;

@@ -5,6 +5,7 @@
 #include <tidings/bus.hpp>
 #include <tidings/journal.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -108,6 +109,11 @@ struct SubscriberList {
     for (const auto& subscriber : subscribers) {
       if (subscriber->queued) last_queued = subscriber.get();
     }
+    const auto takes_as_first = [&](const auto& subscriber) {
+      return !subscriber->queued && subscriber->payload_type == subscribers.front()->payload_type;
+    };
+    if (!subscribers.empty() && std::all_of(subscribers.begin(), subscribers.end(), takes_as_first))
+      plain_type = subscribers.front()->payload_type;
     std::vector<std::string> all;
     for (const auto& subscriber : subscribers) all.push_back(subscriber->identity.handler);
     names = std::make_shared<const HandlerNames>(std::move(all));
@@ -116,6 +122,8 @@ struct SubscriberList {
   const std::vector<std::shared_ptr<Subscriber>> subscribers;
   /// Null: all are inline.
   const Subscriber* last_queued = nullptr;
+  /// What every one of them takes, if all are inline and take the same.
+  const PayloadType* plain_type = nullptr;
   /// The names of all, in the same order.
   std::shared_ptr<const HandlerNames> names;
 };
