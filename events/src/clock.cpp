@@ -2,6 +2,8 @@
 
 #include "counted_time.hpp"
 
+#include <algorithm>
+
 namespace tidings {
 
 void Signal::raise() {
@@ -36,18 +38,30 @@ class SystemClock : public Clock {
   void wait_until(Signal& signal, Instant deadline) override { signal.wait_until(deadline); }
 };
 
-thread_local constinit detail::WallReading last_reading;
+thread_local constinit detail::ClockReading<Timestamp> last_wall;
+thread_local constinit detail::ClockReading<Instant> last_monotonic;
+thread_local constinit Instant latest_instant;
 
-/// The same, where the processor's counter may stand in for the wall clock in between.
+/// The same, where the processor's counter may stand in for the system's clocks in between.
 class CountingClock final : public SystemClock {
  public:
   explicit CountingClock(const detail::TickRate& rate) noexcept : rate_(rate) {}
 
   [[nodiscard]] Timestamp now() const noexcept override {
-    if (const auto time = last_reading.at(detail::read_counter(), rate_)) [[likely]]
+    if (const auto time = last_wall.at(detail::read_counter(), rate_)) [[likely]]
       return *time;
-    last_reading = detail::read_wall_clock();
-    return last_reading.time();
+    last_wall = detail::read_wall_clock();
+    return last_wall.time;
+  }
+
+  /// Never before what the thread was told last: a rate that is off shows when the clock is read again.
+  [[nodiscard]] Instant monotonic_now() const noexcept override {
+    auto instant = last_monotonic.at(detail::read_counter(), rate_);
+    if (!instant) [[unlikely]] {
+      last_monotonic = detail::read_monotonic_clock();
+      instant = last_monotonic.time;
+    }
+    return latest_instant = std::max(latest_instant, *instant);
   }
 
  private:

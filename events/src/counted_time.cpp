@@ -42,6 +42,12 @@ std::optional<Moment> read_both(clockid_t clock, int tries) noexcept {
   return std::nullopt;
 }
 
+/// Without ticks if the thread was interrupted.
+Moment read_once(clockid_t clock) noexcept {
+  const auto moment = read_both(clock, 1);
+  return moment ? *moment : Moment{0, read_nanoseconds(clock)};
+}
+
 bool kernel_counts_ticks() noexcept {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(kKernelsChoice, "re"), std::fclose);
   std::array<char, 16> line{};
@@ -74,9 +80,14 @@ std::optional<TickRate> measure_tick_rate() noexcept {
 #endif
 }
 
-WallReading read_wall_clock() noexcept {
-  if (const auto moment = read_both(CLOCK_REALTIME, 1)) return {moment->ticks, moment->nanoseconds / 1000};
-  return {0, read_nanoseconds(CLOCK_REALTIME) / 1000};
+ClockReading<Timestamp> read_wall_clock() noexcept {
+  const auto moment = read_once(CLOCK_REALTIME);
+  return {moment.ticks, Timestamp(std::chrono::microseconds(moment.nanoseconds / 1000))};
+}
+
+ClockReading<Instant> read_monotonic_clock() noexcept {
+  const auto moment = read_once(CLOCK_MONOTONIC);  // what std::chrono::steady_clock reads
+  return {moment.ticks, Instant(std::chrono::nanoseconds(moment.nanoseconds))};
 }
 
 }  // namespace tidings::detail

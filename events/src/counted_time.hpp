@@ -9,7 +9,7 @@
 #include <x86intrin.h>
 #endif
 
-// The wall clock at less than half its price. Asking the kernel's clock costs 23 ns, of which the processor's
+// The system's clocks at less than half their price. Asking the kernel costs 23 ns, of which the processor's
 // time stamp counter is 9; between two such questions of a thread, at most a millisecond apart, the counter
 // alone will do. docs/decisions/0003-wall-clock-by-counter.md says when that is right.
 
@@ -29,20 +29,20 @@ struct TickRate {
                                                         std::int64_t nanoseconds) noexcept;
 };
 
-/// One reading of the wall clock, and what the counter said then.
-struct WallReading {
+/// One reading of a clock, and what the counter said then.
+template <class Time>
+struct ClockReading {
   std::uint64_t ticks = 0;
-  std::int64_t microseconds = 0;
+  Time time{};
 
-  [[nodiscard]] Timestamp time() const noexcept { return Timestamp(std::chrono::microseconds(microseconds)); }
   /// The time when the counter says `now`. Nothing if the reading is too old for that, or not older at all:
-  /// then the wall clock is to be read again, and so whoever sets it is followed within a millisecond.
-  [[nodiscard]] std::optional<Timestamp> at(std::uint64_t now, const TickRate& rate) const noexcept {
+  /// then the clock is to be read again, and so whoever sets it is followed within a millisecond.
+  [[nodiscard]] std::optional<Time> at(std::uint64_t now, const TickRate& rate) const noexcept {
     const std::uint64_t elapsed = now - ticks;  // wraps around to a huge number if `now` is before
     if (elapsed >= rate.ticks_per_millisecond) [[unlikely]]
       return std::nullopt;
     const std::uint64_t passed = elapsed * rate.microseconds_per_tick >> TickRate::kShift;
-    return Timestamp(std::chrono::microseconds(microseconds + static_cast<std::int64_t>(passed)));
+    return time + std::chrono::microseconds(passed);
   }
 };
 
@@ -56,8 +56,9 @@ struct WallReading {
 /// evenly, in every state of sleep, and the same on all processors. Takes about 0.2 ms.
 [[nodiscard]] std::optional<TickRate> measure_tick_rate() noexcept;
 
-/// Reads the wall clock, and the counter at that moment; if something came between the two, the reading
-/// serves for its own moment only.
-[[nodiscard]] WallReading read_wall_clock() noexcept;
+/// Read a clock, and the counter at that moment; if something came between the two, the reading serves for
+/// its own moment only.
+[[nodiscard]] ClockReading<Timestamp> read_wall_clock() noexcept;
+[[nodiscard]] ClockReading<Instant> read_monotonic_clock() noexcept;
 
 }  // namespace tidings::detail

@@ -195,7 +195,7 @@ constexpr Timestamp kRead{1s};
 constexpr std::uint64_t kTicks = 1'000'000;
 
 /// A reading of the wall clock at kRead, when the counter said kTicks.
-detail::WallReading reading() { return {kTicks, kRead.time_since_epoch().count()}; }
+detail::ClockReading<Timestamp> reading() { return {kTicks, kRead}; }
 
 TEST(CountedTime, PassesAsTheCounterDoesWhateverItsRate) {
   for (const std::uint64_t in_a_microsecond : {100U, 1000U, 2596U, 6000U, 100'000U}) {
@@ -234,8 +234,9 @@ TEST(CountedTime, ARateThatNoProcessorHasIsNone) {
   EXPECT_FALSE(detail::TickRate::measured(100'001 * 200, 200'000));
 }
 
+constexpr auto kTolerated = 20us;  // what the rate is off, and the system's own corrections
+
 TEST(SystemClock, SaysWhatTheSystemSays) {
-  constexpr auto kTolerated = 20us;  // what the rate is off, and the system's own corrections
   const auto clock = system_clock();
   for (int look = 0; look < 20'000; ++look) {
     const auto before = std::chrono::system_clock::now();
@@ -243,6 +244,21 @@ TEST(SystemClock, SaysWhatTheSystemSays) {
     const auto after = std::chrono::system_clock::now();
     ASSERT_GE(now, before - kTolerated);
     ASSERT_LE(now, after + kTolerated);
+  }
+}
+
+// For some milliseconds, so that the counter has stood in for the clock many times, and was corrected.
+TEST(SystemClock, ItsMonotonicTimeIsTheSystemsAndNeverGoesBack) {
+  const auto clock = system_clock();
+  Instant latest = clock->monotonic_now();
+  for (int look = 0; look < 200'000; ++look) {
+    const Instant before = std::chrono::steady_clock::now();
+    const Instant now = clock->monotonic_now();
+    const Instant after = std::chrono::steady_clock::now();
+    ASSERT_GE(now, before - kTolerated);
+    ASSERT_LE(now, after + kTolerated);
+    ASSERT_GE(now, latest);
+    latest = now;
   }
 }
 
