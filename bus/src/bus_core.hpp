@@ -163,6 +163,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void serve(const std::shared_ptr<Subscriber>& subscriber);
   void run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
   Verdict run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard);
+  std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, Delivery& delivery, PayloadForms& forms,
+                                        DeliveryFrame& frame);
   /// The end of a delivery's life in its queue.
   void end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);

@@ -141,6 +141,10 @@ void DeliveryQueue::fill(Batch& batch) {
     }
   }
   batches_waiting_.store(incoming_.size(), std::memory_order_relaxed);
+  batch.events_.clear();
+  for (const Delivery& delivery : batch.deliveries_) batch.events_.push_back(delivery.event.get());
+  for (std::size_t ahead = 0; ahead < std::min(Batch::kFetchedAhead, batch.events_.size()); ++ahead)
+    prefetch_to_read(batch.events_[ahead], Batch::kFetchedOfEach);
   batch.next_.store(0, std::memory_order_release);
 }
 

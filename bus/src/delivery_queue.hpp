@@ -2,6 +2,7 @@
 
 #include "delivery.hpp"
 #include "places.hpp"
+#include "prefetch.hpp"
 
 #include <tidings/detail/mutex.hpp>
 
@@ -175,7 +176,6 @@ class DeliveryQueue {
   std::atomic<std::size_t> waiting_for_empty_{0};  // threads in wait_empty
 
   // What publishers write for each event is apart from what workers read after each.
-  static constexpr std::size_t kCacheLine = 64;
   /// How many batches incoming_ has. Changed under mutex_.
   alignas(kCacheLine) std::atomic<std::size_t> batches_waiting_{0};
   mutable Mutex mutex_;
@@ -209,12 +209,19 @@ class DeliveryQueue::Batch {
   [[nodiscard]] std::optional<Delivery> take() noexcept {
     const std::size_t index = next_.fetch_add(1, std::memory_order_acq_rel);
     if (index >= deliveries_.size()) return std::nullopt;
+    if (index + kFetchedAhead < events_.size())
+      prefetch_to_read(events_[index + kFetchedAhead], kFetchedOfEach);
     return std::move(deliveries_[index]);
   }
+  /// Whether many were taken at once. For the holder.
+  [[nodiscard]] bool had_many() const noexcept { return deliveries_.size() >= kMany; }
 
  private:
   friend class DeliveryQueue;
+  static constexpr std::size_t kMany = 4;
   static constexpr std::size_t kNoMore = SIZE_MAX / 2;
+  static constexpr std::size_t kFetchedAhead = 4;
+  static constexpr std::size_t kFetchedOfEach = 2 * kCacheLine;
 
   [[nodiscard]] bool has_more() const noexcept {
     return next_.load(std::memory_order_relaxed) < deliveries_.size();
@@ -227,6 +234,8 @@ class DeliveryQueue::Batch {
   }
 
   std::vector<Delivery> deliveries_;
+  /// Where their events are: for the holder, since others may be moving the deliveries.
+  std::vector<const void*> events_;
   std::atomic<std::size_t> next_{0};
   bool held_ = false;  // guarded by the queue's mutex
 };

@@ -155,7 +155,7 @@ void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
   for (;;) {
     std::optional<Delivery> delivery = batch.take();
     if (!delivery) {
-      if (!queue.has_plenty()) pool_.linger([&] { return queue.has_more(); });
+      if (!queue.has_plenty()) pool_.linger(batch.had_many(), [&] { return queue.has_more(); });
       delivery = queue.take_more(batch);
       if (!delivery) return;
     }
@@ -207,15 +207,9 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
     frame.turn_to(subscriber);
     if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
     const Instant began = clock_.monotonic_now();
-    std::unique_ptr<Failure> failure;
-    {
-      HandlerTransaction transaction(*this, frame, delivery.state ? &delivery.state->owed : nullptr);
-      const bool owed = delivery.state && delivery.state->owed;
-      const RunningMark mark(crash_slots_,
-                             owed ? delivery.state->owed.event->id : RunningMark::kNotJournalled,
-                             subscriber.crash_hash);
-      failure = run_handler(subscriber, forms, frame.context(), &transaction);
-    }
+    std::unique_ptr<Failure> failure = delivery.state || !crash_slots_.empty()
+                                           ? run_recorded(subscriber, delivery, forms, frame)
+                                           : run_handler(subscriber, forms, frame.context());
     if (failure) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
     } else {
@@ -225,6 +219,17 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
   leave(guard, subscriber);
   if (delivery.state && std::exchange(delivery.state->suspect, false)) suspect_returned();
   return verdict;
+}
+
+/// An attempt that may end in a transaction, or be found by the crash slots.
+std::unique_ptr<Failure> BusCore::run_recorded(const Subscriber& subscriber, Delivery& delivery,
+                                               PayloadForms& forms, DeliveryFrame& frame) {
+  OwedDeliveryHandle* const owed = delivery.state ? &delivery.state->owed : nullptr;
+  HandlerTransaction transaction(*this, frame, owed);
+  const RunningMark mark(crash_slots_,
+                         owed != nullptr && *owed ? owed->event->id : RunningMark::kNotJournalled,
+                         subscriber.crash_hash);
+  return run_handler(subscriber, forms, frame.context(), &transaction);
 }
 
 void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,

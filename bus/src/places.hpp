@@ -1,5 +1,7 @@
 #pragma once
 
+#include "prefetch.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -46,8 +48,6 @@ class Places {
   [[nodiscard]] std::uint64_t taken() const noexcept { return taken_.load(); }
 
  private:
-  static constexpr std::size_t kCacheLine = 64;
-
   const std::size_t capacity_;
   alignas(kCacheLine) std::atomic<std::uint64_t> taken_{0};
   /// At most given_back_.

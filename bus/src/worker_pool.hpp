@@ -57,14 +57,18 @@ class WorkerPool {
 
   /// Looks some 20 us long whether there is `more` for a worker that has nothing else to do. Going to sleep
   /// costs the worker some microseconds and whoever wakes it a system call, which is too much for each of
-  /// many events. Not at once: who looks after each event fetches each alone, while the next is being added.
+  /// many events. Not at once: who looks after each event fetches each alone, while the next is being added;
+  /// and later still when many came meanwhile, since they come fast.
   template <class More>
-  void linger(More more) const {
+  void linger(bool many_came, More more) const {
     if (!can_linger_ || others_wait()) return;
+    const int pauses = many_came ? 4 * kPausesBetweenLooks : kPausesBetweenLooks;
     const auto until = std::chrono::steady_clock::now() + kLingering;
-    do {
-      for (int pause = 0; pause < kPausesBetweenLooks; ++pause) relax();
-    } while (!more() && !others_wait() && std::chrono::steady_clock::now() < until);
+    for (;;) {
+      for (int pause = 0; pause < pauses; ++pause) relax();
+      if (more() || others_wait() || std::chrono::steady_clock::now() >= until) return;
+      std::this_thread::yield();  // a publisher may be waiting for this very processor
+    }
   }
   /// Waits until nothing is submitted and no worker serves. False: that took until `deadline`.
   [[nodiscard]] bool wait_idle(std::chrono::steady_clock::time_point deadline);

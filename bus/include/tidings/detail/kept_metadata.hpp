@@ -23,7 +23,7 @@ class KeptMetadata {
     if (whole_) return *whole_;
     buffer.event_id = event_id_;
     buffer.correlation_id = CorrelationId(correlation_id_);
-    if (has_cause_) buffer.causation_id = causation_id_;
+    if (causation_id_ != EventId()) buffer.causation_id = causation_id_;
     buffer.published_at = published_at_;
     buffer.source = Text::borrow(bus_source);
     buffer.causation_depth = causation_depth_;
@@ -33,12 +33,11 @@ class KeptMetadata {
  private:
   EventId event_id_;
   EventId correlation_id_;
-  EventId causation_id_;
+  EventId causation_id_;  // nil: none
   Timestamp published_at_;
   /// Null: everything is in the other members.
   std::unique_ptr<const Metadata> whole_;
   std::uint32_t causation_depth_;
-  bool has_cause_;
 };
 
 }  // namespace tidings::detail

@@ -69,7 +69,7 @@ class StoredEvent {
 
  private:
   friend class EventPointer;
-  const KeptMetadata metadata_;
+  [[no_unique_address]] const KeptMetadata metadata_;  // what follows may stand in its last bytes
   std::atomic<std::uint32_t> references_{1};
 };
 
@@ -91,6 +91,7 @@ class EventPointer {
   }
   const StoredEvent& operator*() const noexcept { return *event_; }
   const StoredEvent* operator->() const noexcept { return event_; }
+  [[nodiscard]] const StoredEvent* get() const noexcept { return event_; }
   explicit operator bool() const noexcept { return event_ != nullptr; }
 
  private:
@@ -104,17 +105,20 @@ class EventPointer {
   StoredEvent* event_ = nullptr;
 };
 
-/// The name of an event's type: a struct's is constant, and JSON comes with one of its own.
+/// The name and the schema version of an event's type: a struct's are constant, and JSON comes with its own.
 template <class E>
-struct TypeName {
-  explicit TypeName(std::string_view name) : text(name) {}
-  std::string text;
+struct TypeOf {
+  explicit TypeOf(const Payload& payload)
+      : name(payload.event_type), schema_version(payload.schema_version) {}
+  std::string name;
+  int schema_version;
 };
 template <class E>
 requires requires { E::event_type; }
-struct TypeName<E> {
-  explicit TypeName(std::string_view) {}
-  static constexpr std::string_view text = E::event_type;
+struct TypeOf<E> {
+  explicit TypeOf(const Payload&) {}
+  static constexpr std::string_view name = E::event_type;
+  static constexpr int schema_version = schema_version_of<E>();
 };
 
 template <class E>
@@ -142,19 +146,15 @@ template <class E>
 class StoredCopy final : public StoredEvent {
  public:
   StoredCopy(const Payload& source, KeptMetadata&& metadata)
-      : StoredEvent(std::move(metadata)),
-        schema_version_(source.schema_version),
-        event_(*static_cast<const E*>(source.object)),
-        type_(source.event_type) {}
+      : StoredEvent(std::move(metadata)), event_(*static_cast<const E*>(source.object)), type_(source) {}
 
   [[nodiscard]] Payload payload() const noexcept override {
-    return {&event_, &kPayloadType<E>, type_.text, schema_version_};
+    return {&event_, &kPayloadType<E>, type_.name, type_.schema_version};
   }
 
  private:
-  const int schema_version_;
   const E event_;
-  [[no_unique_address]] TypeName<E> type_;
+  [[no_unique_address]] TypeOf<E> type_;
 };
 
 /// A user's callable, owned, with its event type erased.
