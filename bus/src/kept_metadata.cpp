@@ -16,7 +16,7 @@ KeptMetadata::KeptMetadata(const Metadata& metadata, std::string_view bus_source
       published_at_(metadata.published_at),
       causation_depth_(metadata.causation_depth) {
   if (metadata.causation_id) causation_id_ = *metadata.causation_id;
-  const bool cause_is_nil = metadata.causation_id == EventId();
+  const bool cause_is_nil = metadata.causation_id && metadata.causation_id->is_nil();
   const auto correlation = metadata.correlation_id.uuid();
   if (correlation) correlation_id_ = *correlation;
   const bool nothing_else = correlation && !cause_is_nil && !metadata.traceparent &&

@@ -3,6 +3,7 @@
 #include <tidings/clock.hpp>
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -32,7 +33,10 @@ class EventId {
   void write_to(char* out) const noexcept;
 
   [[nodiscard]] constexpr const Bytes& bytes() const noexcept { return bytes_; }
-  [[nodiscard]] constexpr bool is_nil() const noexcept { return bytes_ == Bytes{}; }
+  [[nodiscard]] constexpr bool is_nil() const noexcept {
+    const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);  // comparing bytes is a call
+    return (halves[0] | halves[1]) == 0;
+  }
 
   friend constexpr auto operator<=>(const EventId&, const EventId&) noexcept = default;
 

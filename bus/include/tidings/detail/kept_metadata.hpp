@@ -23,7 +23,7 @@ class KeptMetadata {
     if (whole_) return *whole_;
     buffer.event_id = event_id_;
     buffer.correlation_id = CorrelationId(correlation_id_);
-    if (causation_id_ != EventId()) buffer.causation_id = causation_id_;
+    if (!causation_id_.is_nil()) buffer.causation_id = causation_id_;
     buffer.published_at = published_at_;
     buffer.source = Text::borrow(bus_source);
     buffer.causation_depth = causation_depth_;
