@@ -24,6 +24,7 @@ using Connection = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 Connection open_database(const std::filesystem::path& path) {
   sqlite3* connection = nullptr;
   sqlite3_open(path.c_str(), &connection);
+  sqlite3_busy_timeout(connection, 5000);  // milliseconds: the bus writes to the same file
   sqlite3_exec(connection,
                "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY)",
                nullptr, nullptr, nullptr);

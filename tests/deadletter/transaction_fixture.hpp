@@ -63,10 +63,11 @@ inline void execute_on(sqlite3* connection, const std::string& sql) {
 class TransactionTest : public StoreTest {
  protected:
   static constexpr auto kLong = std::chrono::seconds(30);
+  static constexpr int kBusyTimeout = 10'000;  // milliseconds: the bus writes to the same file
 
   TransactionTest() {
     static_cast<void>(open_faulty());
-    application_.emplace(database().native(), SQLite::OPEN_READWRITE);
+    application_.emplace(database().native(), SQLite::OPEN_READWRITE, kBusyTimeout);
     application_->exec("PRAGMA synchronous = NORMAL; CREATE TABLE ledger (handler TEXT, number INTEGER)");
   }
 

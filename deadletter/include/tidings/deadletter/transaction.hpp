@@ -78,7 +78,7 @@ PublishResult publish_in(sqlite3* connection, Bus& bus, const tidings::detail::P
 /// told as by Bus::publish. The transaction takes the database's write lock here, if it does not have it:
 /// from then until it ends, nobody else can publish durably (they fail as busy after their busy timeout),
 /// and a durable Bus::publish on this thread would wait for itself. Begin with BEGIN IMMEDIATE, and keep it
-/// short.
+/// short. The bus writes to the same file, so give the connection a busy timeout: SQLite's default is none.
 ///
 /// `connection` is used by the calling thread alone meanwhile; the bus must live until the call returns, not
 /// until the commit: a successor, also after a restart, delivers the event.
