@@ -109,7 +109,11 @@ DeliveryQueue::Batch& DeliveryQueue::begin_serving() {
   const auto is_left = [](const auto& batch) { return !batch->held_ && batch->has_more(); };
   auto found = std::find_if(batches_.begin(), batches_.end(), is_left);
   if (found == batches_.end()) found = std::find_if(batches_.begin(), batches_.end(), is_free);
-  if (found == batches_.end()) found = batches_.insert(found, std::make_unique<Batch>());
+  if (found == batches_.end()) {
+    auto batch = std::make_unique<Batch>();
+    batch->events_.reserve(batch_size_);  // fill() must not throw
+    found = batches_.insert(found, std::move(batch));
+  }
   (*found)->held_ = true;
   return **found;
 }
