@@ -6,8 +6,9 @@ namespace tidings::detail {
 
 inline constexpr std::size_t kCacheLine = 64;
 
-/// Brings memory that will be read soon into the cache. The address need not be valid.
+/// Brings memory that will be read soon into the cache. It may have been freed meanwhile; null: does nothing.
 inline void prefetch_to_read(const void* memory, std::size_t size) noexcept {
+  if (memory == nullptr) return;
   const auto* const bytes = static_cast<const char*>(memory);
   for (std::size_t offset = 0; offset < size; offset += kCacheLine) __builtin_prefetch(bytes + offset);
 }
