@@ -115,8 +115,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void wait_or_refuse(Subscriber& full);
   void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
                std::optional<std::string> key, PublishResult& result);
-  void deliver_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
-                      DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
+  void deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms, DeliveryFrame& frame,
+                      DispatchGuard& guard, PublishResult& result);
   void deliver_timed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
                      DeliveryFrame& frame, DispatchGuard& guard, PublishResult& result);
   void plain_failed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
