@@ -139,7 +139,9 @@ void BusCore::deliver(const SubscriberList& list, const Payload& payload, const 
 void BusCore::deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                              DispatchGuard& guard, PublishResult& result) {
   PayloadForms forms(payload);
-  QueuedPart queued = prepare_queued(list, forms, metadata, guard);
+  QueuedPart queued;
+  if (list.last_queued != nullptr || waiting_retries_.load(std::memory_order_relaxed) > 0)
+    queued = prepare_queued(list, forms, metadata, guard);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
   std::size_t queued_index = 0;
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
