@@ -1,5 +1,9 @@
 #include "bus_log.hpp"
 
+#include <tidings/correlation.hpp>
+#include <tidings/logging/ambient_fields.hpp>
+
+#include <initializer_list>
 #include <string>
 
 namespace tidings::detail {
@@ -14,34 +18,80 @@ double milliseconds(std::chrono::microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
 
+/// While it lives, this thread's records show the ids and attributes of one event, or of none, instead of
+/// those of what the thread is at.
+class RecordContext {
+ public:
+  RecordContext() noexcept : thread_(ambient_frame) { ambient_frame = nullptr; }
+  RecordContext(const Metadata& metadata, std::string_view event_type, const std::string* handler) noexcept
+      : thread_(ambient_frame) {
+    event_.event = &metadata;
+    event_.event_type = event_type;
+    event_.handler = handler;
+    ambient_frame = &event_;
+  }
+  RecordContext(const RecordContext&) = delete;
+  RecordContext& operator=(const RecordContext&) = delete;
+  ~RecordContext() { ambient_frame = thread_; }
+
+ private:
+  const AmbientFrame* const thread_;
+  AmbientFrame event_;
+};
+
+/// For records that whoever comes by writes, who commits for all, stops the bus or looks after it: nothing of
+/// the request that its thread is at belongs there.
+void log_nobodys(const logging::Logger& logger, Level level, std::string_view record,
+                 std::initializer_list<Field> fields) noexcept {
+  const RecordContext nobodys;
+  const logging::AmbientFields none{logging::CapturedFields()};
+  log_reserved(logger, level, record, fields);
+}
+
+/// For a record about an event that its own publisher writes, perhaps inside the handler of another.
+void log_published(const logging::Logger& logger, Level level, std::string_view record,
+                   const Payload& payload, const Metadata& metadata) noexcept {
+  const RecordContext events(metadata, payload.event_type, nullptr);
+  log_reserved(logger, level, record,
+               {{"event_type", payload.event_type},
+                {"event_id", metadata.event_id.to_string()},
+                {"correlation_id", metadata.correlation_id.to_string()}});
+}
+
 }  // namespace
 
 void BusLog::started(const BusOptions& options) const noexcept {
-  log_reserved(logger_, Level::Info, "bus_started",
-               {{"service", options.service},
-                {"workers", options.workers},
-                {"durable_letters", options.store != nullptr}});
+  log_nobodys(logger_, Level::Info, "bus_started",
+              {{"service", options.service},
+               {"workers", options.workers},
+               {"durable_letters", options.store != nullptr}});
 }
 
 void BusLog::stopped(const StopReport& report) const noexcept {
-  log_reserved(logger_, report.drained ? Level::Info : Level::Warning, "bus_stopped",
-               {{"drained", report.drained},
-                {"settled_as_letters", report.settled_as_letters},
-                {"still_running", report.still_running.size()}});
+  log_nobodys(logger_, report.drained ? Level::Info : Level::Warning, "bus_stopped",
+              {{"drained", report.drained},
+               {"settled_as_letters", report.settled_as_letters},
+               {"still_running", report.still_running.size()}});
 }
 
 void BusLog::published(const Payload& payload, const Metadata& metadata) const noexcept {
-  log_reserved(logger_, Level::Debug, "event_published",
-               {{"event_type", payload.event_type},
-                {"event_id", metadata.event_id.to_string()},
-                {"correlation_id", metadata.correlation_id.to_string()}});
+  log_published(logger_, Level::Debug, "event_published", payload, metadata);
 }
 
 void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const noexcept {
-  log_reserved(logger_, Level::Warning, "event_unhandled",
+  log_published(logger_, Level::Warning, "event_unhandled", payload, metadata);
+}
+
+void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,
+                       const EventId& first) noexcept {
+  constexpr std::string_view kRecord = "publish_duplicate";
+  if (!admit(kRecord, "", "", metadata.event_id)) return;
+  const RecordContext events(metadata, payload.event_type, nullptr);
+  log_reserved(logger_, Level::Info, kRecord,
                {{"event_type", payload.event_type},
                 {"event_id", metadata.event_id.to_string()},
-                {"correlation_id", metadata.correlation_id.to_string()}});
+                {"idempotency_key", idempotency_key},
+                {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
 }
 
 void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
@@ -101,6 +151,9 @@ void BusLog::about_letter(Level level, std::string_view record, const DeadLetter
 
 void BusLog::write_about_letter(Level level, std::string_view record, const DeadLetter& letter,
                                 Field detail) const noexcept {
+  const RecordContext letters(letter.metadata, letter.event_type,
+                              letter.handler.empty() ? nullptr : &letter.handler);
+  const logging::AmbientFields none{logging::CapturedFields()};
   log_reserved(logger_, level, record,
                {{"handler", letter.handler},
                 {"event_type", letter.event_type},
@@ -152,78 +205,78 @@ void BusLog::letter_dropped(const DeadLetter& letter) noexcept {
 
 void BusLog::database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
                            std::string_view problem) const noexcept {
-  log_reserved(logger_, Level::Warning, "letters_waiting_for_database",
-               {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  log_nobodys(logger_, Level::Warning, "letters_waiting_for_database",
+              {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
 void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept {
-  log_reserved(logger_, Level::Warning, "waiting_for_handler",
-               {{"handler", handler.handler},
-                {"event_type", handler.event_type},
-                {"waited_ms", std::chrono::milliseconds(waited).count()}});
+  log_nobodys(logger_, Level::Warning, "waiting_for_handler",
+              {{"handler", handler.handler},
+               {"event_type", handler.event_type},
+               {"waited_ms", std::chrono::milliseconds(waited).count()}});
 }
 
 void BusLog::spill_imported(const SpillImport& import) const noexcept {
-  log_reserved(logger_, import.set_aside > 0 ? Level::Error : Level::Info, "spilled_letters_imported",
-               {{"imported", import.imported},
-                {"set_aside", import.set_aside},
-                {"set_aside_in", import.set_aside_in}});
+  log_nobodys(logger_, import.set_aside > 0 ? Level::Error : Level::Info, "spilled_letters_imported",
+              {{"imported", import.imported},
+               {"set_aside", import.set_aside},
+               {"set_aside_in", import.set_aside_in}});
 }
 
 void BusLog::spill_waits(std::string_view problem) const noexcept {
-  log_reserved(logger_, Level::Warning, "spilled_letters_waiting", {{"problem", problem}});
+  log_nobodys(logger_, Level::Warning, "spilled_letters_waiting", {{"problem", problem}});
 }
 
 void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept {
-  log_reserved(logger_, Level::Error, "journal_refused",
-               {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  log_nobodys(logger_, Level::Error, "journal_refused",
+              {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
 void BusLog::unserved(const OwedTotal& total) const noexcept {
-  log_reserved(logger_, Level::Warning, "deliveries_unserved",
-               {{"handler", total.handler},
-                {"event_type", total.event_type},
-                {"deliveries", total.deliveries},
-                {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
+  log_nobodys(logger_, Level::Warning, "deliveries_unserved",
+              {{"handler", total.handler},
+               {"event_type", total.event_type},
+               {"deliveries", total.deliveries},
+               {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
 }
 
 void BusLog::recovered(const JournalStart& start) const noexcept {
-  log_reserved(logger_, start.crashed ? Level::Warning : Level::Info, "journal_recovered",
-               {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
+  log_nobodys(logger_, start.crashed ? Level::Warning : Level::Info, "journal_recovered",
+              {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
 }
 
 void BusLog::housekeeping_failed(std::string_view problem) const noexcept {
-  log_reserved(logger_, Level::Error, "housekeeping_failed", {{"problem", problem}});
+  log_nobodys(logger_, Level::Error, "housekeeping_failed", {{"problem", problem}});
 }
 
 void BusLog::redrive_claimed(std::size_t letters) const noexcept {
-  log_reserved(logger_, Level::Info, "redrive_claimed", {{"letters", letters}});
+  log_nobodys(logger_, Level::Info, "redrive_claimed", {{"letters", letters}});
 }
 
 void BusLog::redrive_ended(const RedriveEnd& end) const noexcept {
-  log_reserved(logger_, end.stopped ? Level::Warning : Level::Info,
-               end.stopped ? "redrive_stopped" : "redrive_finished",
-               {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
+  log_nobodys(logger_, end.stopped ? Level::Warning : Level::Info,
+              end.stopped ? "redrive_stopped" : "redrive_finished",
+              {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
 }
 
 void BusLog::redrive_crashed(std::int64_t letter_id) const noexcept {
-  log_reserved(logger_, Level::Error, "redrive_crashed", {{"dead_letter_id", letter_id}});
+  log_nobodys(logger_, Level::Error, "redrive_crashed", {{"dead_letter_id", letter_id}});
 }
 
 void BusLog::redrive_unreadable(const UnreadableLetter& letter) const noexcept {
-  log_reserved(logger_, Level::Error, "redrive_unreadable",
-               {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
+  log_nobodys(logger_, Level::Error, "redrive_unreadable",
+              {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
 }
 
 void BusLog::flush_summaries(Instant now) noexcept {
   try {
     for (const RecordLimit::Summary& summary : limit_.take_summaries(now)) {
-      log_reserved(logger_, Level::Warning, "records_held_back",
-                   {{"handler", summary.handler},
-                    {"event_id", summary.last_event_id},
-                    {"record", summary.record},
-                    {"fingerprint", summary.fingerprint},
-                    {"held_back", summary.held_back}});
+      log_nobodys(logger_, Level::Warning, "records_held_back",
+                  {{"handler", summary.handler},
+                   {"event_id", summary.last_event_id},
+                   {"record", summary.record},
+                   {"fingerprint", summary.fingerprint},
+                   {"held_back", summary.held_back}});
     }
   } catch (...) {
     return;  // Out of memory: the counts are lost, the letters are not.

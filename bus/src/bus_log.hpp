@@ -33,6 +33,9 @@ class BusLog {
   void stopped(const StopReport& report) const noexcept;
   void published(const Payload& payload, const Metadata& metadata) const noexcept;
   void unhandled(const Payload& payload, const Metadata& metadata) const noexcept;
+  /// An event was accepted and dropped: its idempotency key was used before, by `first` (nil: not known).
+  void duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,
+                 const EventId& first) noexcept;
   void handled(const EventContext& context, std::chrono::microseconds duration) const noexcept;
   void slow(const EventContext& context, std::chrono::microseconds duration) const noexcept;
   /// A handler's transaction began late, or kept other writers waiting for long.

@@ -216,6 +216,7 @@ PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent&
                                        const JournalWriter::Request& request, DispatchGuard& guard) {
   if (request.repeat) {
     release_places(list, event);
+    log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
     PublishResult repeated = event.begun;
     repeated.event_id = *request.repeat;
     repeated.duplicate = true;
@@ -339,6 +340,8 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
     PublishResult& result = results.emplace_back(events[index]->begun);
     result.duplicate = repeats[index].has_value();
     if (result.duplicate) {
+      log_.duplicate(events[index]->payload, events[index]->metadata, options.idempotency_key,
+                     *repeats[index]);
       result.event_id = *repeats[index];
     } else {
       result.scheduled = static_cast<std::uint32_t>(list.subscribers.size());

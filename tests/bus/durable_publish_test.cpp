@@ -249,6 +249,20 @@ TEST_F(DurablePublishTest, WithAKeyThatWasUsedIsAcceptedAndNotDeliveredAgain) {
   EXPECT_THAT(seen_.orders(), ElementsAre(1, 2));
 }
 
+TEST_F(DurablePublishTest, OfAnotherTypeUnderAKeyThatWasUsedIsDroppedAndSaysSo) {
+  Bus bus(durable());
+  const auto first = bus.publish(OrderPlaced{1}, {.idempotency_key = "order-1"});
+  const auto second = bus.publish(OrderShipped{1}, {.idempotency_key = "order-1"});
+  EXPECT_EQ(second.event_id, first.event_id);
+  EXPECT_TRUE(second.duplicate);
+  const Json record = capture_.only("publish_duplicate");
+  EXPECT_EQ(record.at("level"), "info");
+  EXPECT_EQ(record.at("event_type"), "orders.order_shipped");
+  EXPECT_EQ(record.at("idempotency_key"), "order-1");
+  EXPECT_EQ(record.at("first_event_id"), first.event_id.to_string());
+  EXPECT_NE(record.at("event_id"), record.at("first_event_id"));
+}
+
 TEST_F(DurablePublishTest, RefusesIdempotencyKeysThatCouldNotBeKept) {
   Bus bus(durable());
   for (const std::string& key : {std::string(129, 'k'), std::string("a b"), std::string("a\nb")}) {
