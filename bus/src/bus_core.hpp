@@ -199,7 +199,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void prepare_durable(std::optional<DurableEvent>& event, const SubscriberList& list, const Payload& payload,
                        const PublishOptions& options, DispatchGuard& guard);
   std::vector<JournalWriter::Request> append_to_journal(const SubscriberList& list, DurableEvents& events,
-                                                        const PublishOptions& options, Durability durability);
+                                                        const PublishOptions& options, Durability durability,
+                                                        JournalWriter::Placing& placing);
   void admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request);
   bool takes_directly(Subscriber& subscriber, std::int64_t id);
   static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
@@ -211,8 +212,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event,
                                 PublishResult& result);
   static void release_places(const SubscriberList& list, const DurableEvent& event);
-  PublishResult deliver_durable(const SubscriberList& list, DurableEvent& event,
-                                const JournalWriter::Request& request, DispatchGuard& guard);
+  PublishResult queue_durably(const SubscriberList& list, DurableEvent& event,
+                              const JournalWriter::Request& request);
+  void run_durably(const SubscriberList& list, DurableEvent& event, const JournalWriter::Request& request,
+                   DispatchGuard& guard, PublishResult& result);
   void deliver_inline_durably(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
                               DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed,
                               PublishResult& result);

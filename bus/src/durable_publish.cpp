@@ -129,10 +129,16 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
       event->stored =
           EventPointer(event->payload.type->copy(event->payload, KeptMetadata(event->metadata, source_)));
   }
-  std::vector<JournalWriter::Request> requests = append_to_journal(list, events, options, durability);
+  JournalWriter::Placing placing(*journal_);
+  const auto requests = append_to_journal(list, events, options, durability, placing);
   kill_point("publish.appended");
+  // Queues first, and of the whole batch: an inline handler may take long, or publish what is to come after.
+  for (std::size_t index = 0; index < events.size(); ++index)
+    results.push_back(queue_durably(list, *events[index], requests[index]));
+  placing.end();
   for (std::size_t index = 0; index < events.size(); ++index) {
-    results.push_back(deliver_durable(list, *events[index], requests[index], guard));
+    run_durably(list, *events[index], requests[index], guard, results[index]);
+    kill_point("publish.delivered");
   }
   return results;
 }
@@ -155,7 +161,8 @@ void BusCore::prepare_durable(std::optional<DurableEvent>& event, const Subscrib
 std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberList& list,
                                                                DurableEvents& events,
                                                                const PublishOptions& options,
-                                                               Durability durability) {
+                                                               Durability durability,
+                                                               JournalWriter::Placing& placing) {
   std::vector<JournalWriter::Request> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
     JournalWriter::Request& request = requests[index];
@@ -164,11 +171,15 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberL
     request.synced = durability == Durability::PowerLoss;
   }
   try {
-    journal_->append(requests, [&](JournalWriter::Request& request) {
-      admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
-    });
+    journal_->append(
+        requests,
+        [&](JournalWriter::Request& request) {
+          admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
+        },
+        list.last_queued != nullptr ? &placing : nullptr);
   } catch (...) {
     for (const auto& event : events) release_places(list, *event);
+    request_refill();  // a backlog may have begun with them
     throw;
   }
   return requests;
@@ -212,41 +223,45 @@ void BusCore::release_places(const SubscriberList& list, const DurableEvent& eve
   }
 }
 
-PublishResult BusCore::deliver_durable(const SubscriberList& list, DurableEvent& event,
-                                       const JournalWriter::Request& request, DispatchGuard& guard) {
+/// Puts the event into its queues. What the journal keeps is asked for.
+PublishResult BusCore::queue_durably(const SubscriberList& list, DurableEvent& event,
+                                     const JournalWriter::Request& request) {
+  PublishResult result = event.begun;
   if (request.repeat) {
     release_places(list, event);
-    log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
-    PublishResult repeated = event.begun;
-    repeated.event_id = *request.repeat;
-    repeated.duplicate = true;
-    return repeated;
-  }
-  PublishResult result = event.begun;
-  if (list.subscribers.empty()) {
-    nobody_subscribes(event.payload, event.metadata, result);
+    result.event_id = *request.repeat;
+    result.duplicate = true;
     return result;
   }
-  DeliveryFrame frame(event.payload, event.metadata, list.subscribers.front()->identity);
   bool later = false;
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
-    OwedDeliveryHandle owed{request.owed, index};
     if (!event.direct[index]) {
       later = true;
       ++result.scheduled;
     } else if (subscriber->queued) {
       Delivery delivery{event.stored, nullptr};
-      delivery.remember().owed = std::move(owed);
+      delivery.remember().owed = {request.owed, index};
       if (subscriber->keyed) delivery.state->ordering_key = std::move(event.ordering_keys[index]);
       enqueue_delivery(subscriber, delivery, result);
-    } else {
-      deliver_inline_durably(subscriber, event.forms, frame, guard, std::move(owed), result);
     }
   }
-  kill_point("publish.delivered");
   if (later) request_refill();
   return result;
+}
+
+void BusCore::run_durably(const SubscriberList& list, DurableEvent& event,
+                          const JournalWriter::Request& request, DispatchGuard& guard,
+                          PublishResult& result) {
+  if (request.repeat)
+    return log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
+  if (list.subscribers.empty()) return nobody_subscribes(event.payload, event.metadata, result);
+  DeliveryFrame frame(event.payload, event.metadata, list.subscribers.front()->identity);
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
+    if (!subscriber->queued && event.direct[index])
+      deliver_inline_durably(subscriber, event.forms, frame, guard, {request.owed, index}, result);
+  }
 }
 
 void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,

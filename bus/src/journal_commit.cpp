@@ -182,6 +182,7 @@ std::int64_t JournalWriter::settled_up_to() const {
   if (!requests_.empty()) first_open = requests_.front()->append.id;
   if (appending_) first_open = *appending_;
   if (first_reserved_ != 0) first_open = std::min(first_open, first_reserved_);
+  if (!placing_.empty()) first_open = std::min(first_open, placing_.front());
   return first_open - 1;
 }
 
@@ -235,11 +236,15 @@ bool JournalWriter::wait_until_recorded(Instant deadline) {
   return true;
 }
 
-void JournalWriter::wake_after_commit() {
+void JournalWriter::wake_when_settled() {
   {
     const MutexLock lock(mutex_);
     if (committing_) {
       wake_after_commit_ = true;
+      return;
+    }
+    if (!placing_.empty()) {
+      wake_after_placing_ = true;
       return;
     }
     if (requests_.empty() && first_reserved_ != 0) return;

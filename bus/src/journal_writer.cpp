@@ -43,8 +43,12 @@ HandlerNames::HandlerNames(std::vector<std::string> all) : names(std::move(all))
 
 // --- publishing ---
 
-void JournalWriter::append(std::span<Request> requests, const Admit& admit) {
+void JournalWriter::append(std::span<Request> requests, const Admit& admit, Placing* placing) {
   const MutexLock lock(mutex_);
+  if (placing != nullptr) {
+    placing_.push_back(next_id_);
+    placing->first_ = next_id_;
+  }
   for (Request& request : requests) {
     request.append.id = next_id_++;
     request.owed->id = request.append.id;
@@ -65,6 +69,18 @@ void JournalWriter::append(std::span<Request> requests, const Admit& admit) {
   for (const Request& request : requests) {
     if (request.error_) throw Error(*request.error_);
   }
+}
+
+void JournalWriter::Placing::end() noexcept {
+  if (first_ == 0) return;
+  bool wake = false;
+  {
+    const MutexLock lock(journal_.mutex_);
+    auto& placing = journal_.placing_;
+    placing.erase(std::find(placing.begin(), placing.end(), std::exchange(first_, 0)));
+    wake = std::exchange(journal_.wake_after_placing_, false);
+  }
+  if (wake) journal_.wake_();
 }
 
 void JournalWriter::gather() {

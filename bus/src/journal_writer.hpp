@@ -55,9 +55,26 @@ class JournalWriter {
   /// Called once for each request, in the order of ids, before any later id is given out.
   using Admit = std::function<void(Request&)>;
 
+  /// Of a publisher that puts what was admitted into its queues: from append() until its end nothing that
+  /// came later is read from the journal, lest it be queued first.
+  class Placing {
+   public:
+    explicit Placing(JournalWriter& journal) noexcept : journal_(journal) {}
+    ~Placing() { end(); }
+    Placing(const Placing&) = delete;
+    Placing& operator=(const Placing&) = delete;
+    void end() noexcept;
+
+   private:
+    friend class JournalWriter;
+    JournalWriter& journal_;
+    std::int64_t first_ = 0;  // 0: none
+  };
+
   /// Returns when all are committed; `admit` is called for each, under the mutex, as soon as it has its id.
-  /// Throws Error when they were not, as Journal::commit does.
-  void append(std::span<Request> requests, const Admit& admit);
+  /// Throws Error when they were not, as Journal::commit does. `placing` begins then; null: no queue is to
+  /// have any.
+  void append(std::span<Request> requests, const Admit& admit, Placing* placing);
 
   /// An id for an event that a transaction of somebody else's appends, which holds the database's write lock;
   /// `admit` is called with it, under the mutex.
@@ -110,7 +127,7 @@ class JournalWriter {
     const MutexLock lock(mutex_);
     return work(next_id_);
   }
-  /// Every id up to this one is committed, or never will be.
+  /// Every id up to this one is committed, or never will be, and is in the queues that memory took it for.
   [[nodiscard]] std::int64_t settled_up_to() const;
 
   /// When to call flush_if_due(). For the one thread that does, and that asks again no later than then, or
@@ -121,8 +138,9 @@ class JournalWriter {
   bool flush();
   /// The same, or waits until the background has, while the database is busy. False at the deadline.
   bool wait_until_recorded(Instant deadline);
-  /// Calls `wake` after the commit that is running, if one is; not for the end of transactions.
-  void wake_after_commit();
+  /// Calls `wake` when settled_up_to() may have grown: after the commit or the placing that is under way, if
+  /// one is; not for the end of transactions.
+  void wake_when_settled();
   /// The same for the end of the bus: letters go to the spill file if the database is busy.
   void flush_finally();
   /// Letters and completions that are not committed yet.
@@ -182,6 +200,8 @@ class JournalWriter {
   std::int64_t last_reserved_ TIDINGS_GUARDED_BY(mutex_) = 0;
   /// The first id that the commit appends that is running.
   std::optional<std::int64_t> appending_ TIDINGS_GUARDED_BY(mutex_);
+  /// The first ids of what publishers are placing, in order.
+  std::vector<std::int64_t> placing_ TIDINGS_GUARDED_BY(mutex_);
   std::unordered_map<std::int64_t, std::shared_ptr<OwedEvent>> events_ TIDINGS_GUARDED_BY(mutex_);
   std::shared_ptr<const HandlerNames> adopted_names_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<std::int64_t> left_while_reading_ TIDINGS_GUARDED_BY(mutex_);
@@ -202,6 +222,7 @@ class JournalWriter {
   bool gathering_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool refused_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool wake_after_commit_ TIDINGS_GUARDED_BY(mutex_) = false;
+  bool wake_after_placing_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds backoff_ TIDINGS_GUARDED_BY(mutex_){0};
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);
   /// What due() has answered last.

@@ -171,7 +171,7 @@ bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up)
   if (!caught_up) return true;
   if (!all_committed) {
     refill_wanted_.store(true);
-    journal_->wake_after_commit();
+    journal_->wake_when_settled();
   }
   return false;
 }
