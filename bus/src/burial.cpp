@@ -112,7 +112,6 @@ bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
 /// A durable delivery that has no time left stays owed instead.
 void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
   const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
-  if (owed && delivery.state->suspect) suspect_returned();
   if (owed && reason == Reason::Shutdown) {
     return leave_in_journal(subscriber, owed);
   }

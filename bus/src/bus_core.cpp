@@ -290,7 +290,6 @@ void BusCore::not_delivered(const std::shared_ptr<Subscriber>& subscriber, const
                             const Metadata& metadata, const DeliveryState* state, PublishResult& result) {
   if (state != nullptr && state->owed) {
     leave_in_journal(*subscriber, state->owed);
-    if (state->suspect) suspect_returned();
     ++result.scheduled;
     return;
   }

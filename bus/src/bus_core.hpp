@@ -80,6 +80,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
 
  private:
   friend class HandlerTransaction;
+  friend struct EndSuspectTurn;
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   /// What a publish has prepared for its queued subscribers before the first handler runs.
@@ -220,9 +221,24 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                               DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed,
                               PublishResult& result);
 
+  // crash_suspects.cpp
+  struct Suspect {
+    std::int64_t journal_id = 0;
+    std::string handler;
+    /// Nothing up to here is still to run before it.
+    std::int64_t clear_up_to = 0;
+  };
+  void suspect_of_crash(const CrashSuspect& suspect);
+  void serve_suspects(Instant now);
+  [[nodiscard]] bool serve_suspect(Suspect& suspect, const std::shared_ptr<Subscriber>& subscriber,
+                                   OwedDelivery& row);
+  [[nodiscard]] std::optional<OwedDelivery> owed_before(Suspect& suspect, Subscriber& subscriber,
+                                                        const std::optional<std::string>& key);
+  [[nodiscard]] std::optional<std::string> key_of(Subscriber& subscriber, const OwedDelivery& row);
+  void run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);
+
   // recovery.cpp
   void open_journal();
-  void suspect_of_crash(const CrashSuspect& suspect);
   void bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason);
   void begin_recovery(Subscriber& subscriber);
   void end_recovery(Subscriber& subscriber);
@@ -236,13 +252,10 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
   std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row);
   bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
-  void run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);
   void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, std::span<OwedDelivery> rows);
   [[nodiscard]] std::chrono::microseconds time_to_retry(const JournalDelivery& known) const;
   void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                           const JournalDelivery& known);
-  void serve_suspects(Instant now);
-  void suspect_returned();
   std::optional<Instant> do_journal_duties(Instant now);
   Instant serve_journal(Instant now);
   void import_spilled(Instant now);
@@ -302,7 +315,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::atomic<bool> suspect_runs_{false};
   std::atomic<std::size_t> left_in_journal_{0};
   // Of the housekeeper's thread, once it runs.
-  std::vector<CrashSuspect> suspects_;
+  std::vector<Suspect> suspects_;
   Instant suspects_due_{};
   std::optional<Instant> unserved_due_;
   std::size_t unserved_reported_ = 0;

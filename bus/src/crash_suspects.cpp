@@ -4,11 +4,14 @@
 #include <chrono>
 #include <memory>
 
-// Deliveries that may have killed the process: they run one at a time, before all others.
+// Deliveries that may have killed the process: they run one at a time, before all others but those that their
+// own queue owes them first.
 
 namespace tidings::detail {
 
 namespace {
+
+constexpr std::size_t kReadAtOnce = 256;
 
 Attempt crash_attempt(Timestamp now) {
   return {now, std::chrono::microseconds(0), "tidings::crashed",
@@ -34,28 +37,33 @@ void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
     if (const OwedDeliveryHandle owed = journal_->adopt(row)) bury_row(row, owed, Reason::Crashed);
     return;
   }
-  suspects_.push_back(suspect);
+  suspects_.push_back({suspect.journal_id, suspect.handler});
+}
+
+void EndSuspectTurn::operator()(BusCore* bus) const noexcept {
+  bus->suspect_runs_.store(false);
+  bus->housekeeper_.wake();
 }
 
 void BusCore::serve_suspects(Instant now) {
   if (!held_.load() || suspect_runs_.load()) return;
   const auto subscribers = topics_.all();
   for (auto suspect = suspects_.begin(); suspect != suspects_.end();) {
-    auto rows = journal_port_->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
-    if (rows.empty()) {
+    if (suspect->clear_up_to == suspect->journal_id) {  // has run
       suspect = suspects_.erase(suspect);
       continue;
     }
+    auto rows = journal_port_->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
     const auto subscriber = std::find_if(subscribers.begin(), subscribers.end(), [&](const auto& candidate) {
-      return candidate->serves(rows.front().event_type, suspect->handler);
+      return !rows.empty() && candidate->serves(rows.front().event_type, suspect->handler);
     });
-    if (subscriber == subscribers.end()) {
+    if (!rows.empty() && subscriber == subscribers.end()) {
       ++suspect;
-      continue;
+    } else if (!rows.empty() && serve_suspect(*suspect, *subscriber, rows.front())) {
+      return;
+    } else {
+      suspect = suspects_.erase(suspect);
     }
-    suspects_.erase(suspect);
-    suspect_runs_.store(true);
-    return run_suspect(*subscriber, rows.front());
   }
   // Nobody waits longer than this for a handler that does not come back.
   if (!suspects_.empty() && now < suspects_due_) return;
@@ -64,16 +72,58 @@ void BusCore::serve_suspects(Instant now) {
   refill_wanted_.store(true);
 }
 
-void BusCore::run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row) {
-  auto delivery = take_over(*subscriber, row);
-  if (!delivery) return suspect_returned();
-  delivery->state->suspect = true;
-  schedule_recovered(subscriber, *delivery, row.delivery);
+/// Runs what is to run next, so that the suspect has its turn in the order of its queue. False: it is no
+/// longer one, and comes when the journal is read: after one of its key that waits for a retry or a redrive.
+bool BusCore::serve_suspect(Suspect& suspect, const std::shared_ptr<Subscriber>& subscriber,
+                            OwedDelivery& row) {
+  const auto key = subscriber->keyed ? key_of(*subscriber, row) : std::nullopt;
+  if (key && subscriber->queue.has_key(*key)) return false;
+  auto earlier = owed_before(suspect, *subscriber, key);
+  if (earlier && time_to_retry(earlier->delivery).count() > 0) return false;
+  suspect.clear_up_to = earlier ? earlier->journal_id : suspect.journal_id;
+  run_suspect(subscriber, earlier ? *earlier : row);
+  return true;
 }
 
-void BusCore::suspect_returned() {
-  suspect_runs_.store(false);
-  housekeeper_.wake();
+/// The next of what the suspect's queue runs before it: what has its key, or without keys each first attempt,
+/// if one runs after the other.
+std::optional<OwedDelivery> BusCore::owed_before(Suspect& suspect, Subscriber& subscriber,
+                                                 const std::optional<std::string>& key) {
+  const bool in_line = !subscriber.keyed && subscriber.options.concurrency == 1;
+  if (!subscriber.queued || (!key && !in_line)) return std::nullopt;
+  for (;;) {
+    auto rows = journal_port_->owed({subscriber.queried_type(), suspect.handler, suspect.clear_up_to,
+                                     suspect.journal_id - 1, kReadAtOnce});
+    for (OwedDelivery& row : rows) {
+      if (key ? key_of(subscriber, row) == key : row.delivery.attempts_made == 0) return std::move(row);
+    }
+    if (rows.empty()) return std::nullopt;
+    suspect.clear_up_to = rows.back().journal_id;
+  }
+}
+
+/// Nothing: it has none, or it cannot be found out, which its delivery will find out again.
+std::optional<std::string> BusCore::key_of(Subscriber& subscriber, const OwedDelivery& row) {
+  if (row.has_letter || !row.problem.empty()) return std::nullopt;
+  try {
+    const StoredData stored(row.data, row.event_type, row.schema_version, subscriber.schema_version,
+                            upcasters_);
+    const Payload payload = stored.payload();
+    PayloadForms forms(payload);
+    DispatchGuard guard(*this);
+    return ordering_key_of(subscriber, forms, guard);
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
+void BusCore::run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row) {
+  suspect_runs_.store(true);
+  SuspectTurn turn(this);
+  auto delivery = take_over(*subscriber, row);
+  if (!delivery) return;
+  delivery->state->suspect = std::move(turn);
+  schedule_recovered(subscriber, *delivery, row.delivery);
 }
 
 }  // namespace tidings::detail

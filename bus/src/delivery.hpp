@@ -16,6 +16,15 @@
 
 namespace tidings::detail {
 
+class BusCore;
+
+/// Held by the delivery that runs before all others because it, or one behind it, may have killed the process:
+/// until it has ended, or waits for a retry, no other durable delivery runs.
+struct EndSuspectTurn {
+  void operator()(BusCore* bus) const noexcept;
+};
+using SuspectTurn = std::unique_ptr<BusCore, EndSuspectTurn>;
+
 /// What a delivery remembers of its past. Made when there is something to remember: a first attempt that
 /// fails, or an ordering key.
 struct DeliveryState {
@@ -29,8 +38,7 @@ struct DeliveryState {
   std::uint64_t recorded_at = 0;
   /// What it is to be a letter of as soon as the journal knows.
   std::optional<Reason> dead_of = {};
-  /// It was running when the process died: no other durable delivery runs until it has returned.
-  bool suspect = false;
+  SuspectTurn suspect;
   /// Set for the redrive of a letter, which takes the place of the event.
   std::unique_ptr<ClaimedLetter> redrive;
 };

@@ -198,6 +198,11 @@ bool DeliveryQueue::hold_key(const std::string& key) {
   return lanes_.try_emplace(key).second;
 }
 
+bool DeliveryQueue::has_key(const std::string& key) const {
+  const MutexLock lock(mutex_);
+  return lanes_.contains(key);
+}
+
 void DeliveryQueue::set_backlog(bool there_is_more) {
   backlog_.store(there_is_more);
   notify_if_empty();

@@ -98,6 +98,8 @@ class DeliveryQueue {
   [[nodiscard]] std::vector<Delivery> end_key(const std::string& key, KeyOutcome outcome, bool& needs_worker);
   /// Takes a key for a delivery that waits for its retry. False: another delivery has it.
   [[nodiscard]] bool hold_key(const std::string& key);
+  /// Whether one of the key is queued, running, waiting for a retry, or on its way from a letter.
+  [[nodiscard]] bool has_key(const std::string& key) const;
   /// Before the first delivery: what comes for `dead` keys is refused, what comes for `resuming` ones waits
   /// for the redrive of their letters.
   void hold_keys(std::vector<std::string> dead, std::vector<std::string> resuming);

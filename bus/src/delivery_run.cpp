@@ -177,6 +177,7 @@ void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delive
                                                : run_attempts(*subscriber, delivery, guard);
   std::optional<Reason> dead_of;
   if (verdict.end == End::RetryLater) {
+    if (delivery.state) delivery.state->suspect.reset();
     if (retry_later(subscriber, delivery, verdict.delay)) return;
     dead_of = Reason::Shutdown;
   } else if (verdict.end == End::Dead) {
@@ -217,7 +218,6 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
     }
   }
   leave(guard, subscriber);
-  if (delivery.state && std::exchange(delivery.state->suspect, false)) suspect_returned();
   return verdict;
 }
 

@@ -24,11 +24,6 @@ constexpr std::chrono::seconds kImportSpilledEvery{5};
 constexpr std::chrono::milliseconds kLookForCommits{500};
 constexpr std::chrono::milliseconds kLookAgain{5};
 
-/// The type that a query asks for: a handler of all events has none.
-std::string_view queried_type(const Subscriber& subscriber) {
-  return subscriber.wildcard ? std::string_view() : std::string_view(subscriber.identity.event_type);
-}
-
 }  // namespace
 
 /// Before any thread of the bus runs.
@@ -46,6 +41,8 @@ void BusCore::open_journal() {
   if (start.events > 0 || start.crashed) log_.recovered(start);
   kill_point("recover.acquired");
   for (const CrashSuspect& suspect : start.suspects) suspect_of_crash(suspect);
+  std::sort(suspects_.begin(), suspects_.end(),
+            [](const Suspect& left, const Suspect& right) { return left.journal_id < right.journal_id; });
   held_.store(!suspects_.empty());
   suspects_due_ = now + kReportUnservedAfter;
 }
@@ -138,7 +135,7 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   std::vector<OwedDelivery> rows;
   try {
     rows = journal_port_->owed(
-        {queried_type(*subscriber), subscriber->identity.handler, next - 1, up_to, limit});
+        {subscriber->queried_type(), subscriber->identity.handler, next - 1, up_to, limit});
     kill_point("recover.read");
     schedule_recovered(subscriber, rows);
     kill_point("recover.queued");
@@ -251,7 +248,7 @@ void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber,
 void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                                  const JournalDelivery& known) {
   subscriber->queue.reserve();
-  const auto wait = delivery.state->suspect ? std::chrono::microseconds(0) : time_to_retry(known);
+  const auto wait = delivery.state->suspect != nullptr ? std::chrono::microseconds(0) : time_to_retry(known);
   const std::string* const key = delivery.ordering_key();
   if (wait.count() > 0 && (key == nullptr || subscriber->queue.hold_key(*key))) {
     if (retry_later(subscriber, delivery, wait)) return;

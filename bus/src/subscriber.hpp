@@ -71,6 +71,11 @@ class Subscriber {
     return identity.handler == handler && (wildcard || identity.event_type == event_type);
   }
 
+  /// The type that a query for what it is owed asks for: a handler of all events has none.
+  [[nodiscard]] std::string_view queried_type() const noexcept {
+    return wildcard ? std::string_view() : std::string_view(identity.event_type);
+  }
+
   // What an inline delivery touches comes first.
   std::atomic<SubscriberState> state{SubscriberState::Open};
   const PayloadType* const payload_type;

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <semaphore>
 #include <stdexcept>
+#include <string>
+#include <thread>
 
 namespace tidings::test {
 namespace {
@@ -49,6 +52,97 @@ TEST_F(CrashSuspectsTest, SuspectsRunOneAtATimeBeforeAllOthers) {
   EXPECT_EQ(orders[1], 4);
   EXPECT_EQ(most, 1);
   EXPECT_EQ(journal_->events(), 0U);
+}
+
+/// What a suspect's queue owes before it. The key of an order is whether its number is odd.
+class SuspectOrderTest : public CrashSuspectsTest {
+ protected:
+  [[nodiscard]] static SubscribeOptions<OrderPlaced> keyed() {
+    return {.dispatch = Dispatch::Queued,
+            .retry = {.backoff = constant(1min)},
+            .concurrency = 2,
+            .ordering_key = [](const OrderPlaced& event) { return std::to_string(event.order_id % 2); }};
+  }
+  /// So many are owed, and the last of them may have killed the process.
+  void suspect_last_of(int count) {
+    leave_owed(count);
+    journal_->suspect({.journal_id = count, .handler = "handler"});
+  }
+  /// Something else that is durable: it waits for as long as suspects run.
+  void expect_that_others_run(Bus& bus) {
+    std::binary_semaphore ran{0};
+    auto other = bus.subscribe<OrderShipped>("other", [&](const OrderShipped&) { ran.release(); });
+    bus.publish(OrderShipped{9});
+    EXPECT_TRUE(ran.try_acquire_for(kLong));
+  }
+};
+
+TEST_F(SuspectOrderTest, WhatIsOwedEarlierInItsKeyRunsFirstAndAlone) {
+  suspect_last_of(5);
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  Bus bus(durable());
+  const auto watched = [&](const OrderPlaced& event) {
+    const int now = ++running;
+    if (seen_.orders().size() < 3) most = std::max(most.load(), now);
+    seen_.add(event.order_id);
+    --running;
+  };
+  auto handler = bus.subscribe<OrderPlaced>("handler", watched, keyed());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 3, 5, 2, 4));
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(SuspectOrderTest, WithoutKeysEachFirstAttemptBeforeItRunsFirstWhereOneRunsAfterTheOther) {
+  suspect_last_of(3);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1, 2, 3));
+}
+
+TEST_F(SuspectOrderTest, BehindARetryOfItsKeyItWaitsForItsTurnAndHoldsUpNobody) {
+  suspect_last_of(3);
+  fail_first_to_be_retried_in(1min);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), keyed());
+  expect_that_others_run(bus);
+  advance(1min);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2, 1, 3));
+}
+
+TEST_F(SuspectOrderTest, SoItDoesWhenWhatRanFirstIsToBeRetried) {
+  suspect_last_of(3);
+  Bus bus(durable());
+  const auto fails_at_first = [&](const OrderPlaced& event, const EventContext& context) {
+    if (event.order_id == 1 && context.attempt() == 1) throw std::runtime_error("no");
+    seen_.add(event.order_id);
+  };
+  auto handler = bus.subscribe<OrderPlaced>("handler", fails_at_first, keyed());
+  expect_that_others_run(bus);
+  while (seen_.orders().empty()) std::this_thread::yield();
+  advance(1min);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2, 1, 3));
+}
+
+TEST_F(SuspectOrderTest, BehindADeadOneOfItsKeyItIsParked) {
+  suspect_last_of(3);
+  Bus bus(durable());
+  auto parking = keyed();
+  parking.after_death = AfterDeath::Park;
+  const auto fails = [&](const OrderPlaced& event) {
+    if (event.order_id == 1) throw Permanent("no");
+    seen_.add(event.order_id);
+  };
+  auto handler = bus.subscribe<OrderPlaced>("handler", fails, parking);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2));
+  ASSERT_THAT(journal_->letters(), SizeIs(2));
+  EXPECT_EQ(journal_->letters()[1].reason, Reason::Parked);
 }
 
 TEST_F(CrashSuspectsTest, ASecondWaitsUntilTheFirstHasReturned) {
