@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <string>
+#include <utility>
 
 // Deliveries that may have killed the process: they run one at a time, before all others but those that their
 // own queue owes them first.
@@ -13,27 +15,37 @@ namespace {
 
 constexpr std::size_t kReadAtOnce = 256;
 
-Attempt crash_attempt(Timestamp now) {
-  return {now, std::chrono::microseconds(0), "tidings::crashed",
-          "the process died while this delivery alone was running"};
+/// So many times as many crashes as of one that ran alone end one beside which something always runs that the
+/// journal does not have.
+constexpr std::uint64_t kSoleCrashes = 4;
+
+Attempt crash_attempt(Timestamp now, const CrashSuspect& suspect) {
+  std::string what = "the process died while this delivery alone was running";
+  if (!suspect.alone) {
+    what = "the process died " + std::to_string(suspect.sole_crashes) +
+           " times in a row while no other durable delivery was running";
+  }
+  return {now, std::chrono::microseconds(0), "tidings::crashed", std::move(what)};
 }
 
 }  // namespace
 
-/// A crash counts only against a delivery that ran alone, and only so often.
+/// A crash counts only against a delivery that ran alone, and only so often. One that never runs alone has to
+/// be there again and again.
 void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
   const auto rows = journal_port_->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
   if (rows.empty()) return;
   OwedDelivery row = rows.front();
-  if (suspect.alone) {
+  const bool always_there = suspect.sole_crashes >= kSoleCrashes * options_.max_crashes;
+  if (suspect.alone || always_there) {
     ++row.delivery.crashes;
-    row.delivery.attempts.push_back(crash_attempt(clock_.now()));
+    row.delivery.attempts.push_back(crash_attempt(clock_.now(), suspect));
     row.delivery.failed_at = clock_.now();
     row.delivery.next_attempt_at.reset();  // that attempt was under way when the process died
     journal_->change(row.delivery);
     journal_->flush();
   }
-  if (row.delivery.crashes >= options_.max_crashes) {
+  if (always_there || row.delivery.crashes >= options_.max_crashes) {
     if (const OwedDeliveryHandle owed = journal_->adopt(row)) bury_row(row, owed, Reason::Crashed);
     return;
   }

@@ -18,8 +18,8 @@ namespace tidings::detail {
 
 class BusCore;
 
-/// Held by the delivery that runs before all others because it, or one behind it, may have killed the process:
-/// until it has ended, or waits for a retry, no other durable delivery runs.
+/// Held by the delivery that runs before all others because it, or one behind it, may have killed the
+/// process: until it has ended, or waits for a retry, no other durable delivery runs.
 struct EndSuspectTurn {
   void operator()(BusCore* bus) const noexcept;
 };

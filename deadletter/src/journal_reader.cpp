@@ -1,5 +1,6 @@
 #include "journal_reader.hpp"
 
+#include "crash_streak.hpp"
 #include "journal_backlog.hpp"
 #include "journal_row.hpp"
 
@@ -242,6 +243,7 @@ std::vector<CrashSuspect> JournalReader::suspects(std::span<const SlotContent> s
       if (!known) result.push_back({slot.journal_id, handler, alone});
     }
   }
+  if (!result.empty()) count_sole_crashes(connection_.database(), slots, result);
   return result;
 }
 

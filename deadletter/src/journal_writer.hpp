@@ -1,6 +1,7 @@
 #pragma once
 
 #include "connection.hpp"
+#include "crash_streak.hpp"
 #include "journal_appender.hpp"
 #include "prepared.hpp"
 
@@ -37,6 +38,9 @@ class JournalWriter {
   /// True: there are more.
   bool forget_keys(Timestamp published_before);
   void report_unserved(std::span<const OwedTotal> handlers);
+  void remember_sole_crashes(std::span<const CrashSuspect> suspects) {
+    deadletter::remember_sole_crashes(database_, suspects);
+  }
 
  private:
   static void remove(Prepared& statement, std::int64_t first, std::int64_t last);

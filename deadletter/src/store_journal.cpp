@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <exception>
 #include <utility>
 
 namespace tidings::deadletter {
@@ -25,10 +26,10 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
   require_same_process();
   validate_name(service, "service");
   const auto last = owner_.lock(owner_wait);
+  JournalStart start;
   try {
     // While nobody else can commit: a transaction in which the last owner's process published, and that is
     // still open, has taken numbers too.
-    JournalStart start;
     writer_.write([&](Session& session) {
       session.transact([&] {
         start = read([&](JournalReader& reader) {
@@ -41,11 +42,24 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
     start.crashed = last.crashed;
     owner_.sign();
     service_ = service;
-    return start;
   } catch (...) {
     // Unsigned: what the last owner left stays for the next.
     owner_.release(false);
     throw;
+  }
+  if (start.crashed) remember(start.suspects);
+  return start;
+}
+
+/// Once the crash cannot be found again: a delivery is counted too seldom rather than too often, and so it
+/// may fail.
+void StoreJournal::remember(std::span<const CrashSuspect> suspects) noexcept {
+  try {
+    writer_.write([&](Session& session) {
+      session.transact([&] { session.journal().remember_sole_crashes(suspects); });
+    });
+  } catch (const std::exception&) {
+    return;
   }
 }
 

@@ -72,6 +72,7 @@ class StoreJournal final : public Journal {
   void abandon() noexcept;
 
  private:
+  void remember(std::span<const CrashSuspect> suspects) noexcept;
   void require_same_process() const;
   void require_owned() const;
   template <class Question>

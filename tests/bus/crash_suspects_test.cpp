@@ -203,6 +203,23 @@ TEST_F(CrashSuspectsTest, ACrashAloneCountsAndTheLastOneMakesALetter) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(CrashSuspectsTest, SoDoFourTimesAsManyInARowInWhichNothingElseOfTheJournalRan) {
+  leave_owed(2);
+  journal_->suspect({.journal_id = 1, .handler = "handler", .sole_crashes = 11});
+  start_and_die();
+  EXPECT_EQ(journal_->known(1, "handler").crashes, 0U);
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+  journal_->suspect({.journal_id = 1, .handler = "handler", .sole_crashes = 12});
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2));
+  ASSERT_THAT(journal_->letters(), SizeIs(1));
+  EXPECT_EQ(journal_->letters()[0].reason, Reason::Crashed);
+  EXPECT_EQ(journal_->letters()[0].error_message,
+            "the process died 12 times in a row while no other durable delivery was running");
+}
+
 TEST_F(CrashSuspectsTest, WhatHasCrashedWaitsForNoEarlierRetry) {
   leave_owed(1);
   fail_first_to_be_retried_in(1min);

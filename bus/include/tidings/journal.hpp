@@ -127,6 +127,9 @@ struct CrashSuspect {
   std::string handler;
   /// No other thread was inside a handler: this crash counts against it.
   bool alone = false;
+  /// In how many crashes in a row, this one included, no other thread was inside a handler with a delivery of
+  /// the journal; nested attempts of its own thread do not count.
+  std::uint32_t sole_crashes = 0;
 };
 
 /// What taking a journal over has found.
