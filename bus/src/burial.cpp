@@ -51,14 +51,41 @@ std::string_view explain(Reason reason) {
 
 }  // namespace
 
+std::optional<StoredForm> BusCore::journalled_form(const HandlerIdentity& identity,
+                                                   const OwedDeliveryHandle& owed) const {
+  try {
+    auto rows = journal_port_->owed({"", identity.handler, owed.event->id - 1, owed.event->id, 1});
+    if (rows.empty() || rows.front().data.encoding == DataEncoding::None) return std::nullopt;
+    return StoredForm{std::move(rows.front().data), rows.front().schema_version};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// An event that is owed has been encoded once, in the journal, and its letter takes that: to_json may fail
+/// the second time, and the journal's copy goes in the commit that stores the letter.
+StoredForm BusCore::stored_form_of(const Payload& payload, const HandlerIdentity& identity,
+                                   const DeliveryState* state, const StoredEvent* stored) const {
+  if (stored != nullptr && stored->stored_form() != nullptr) return *stored->stored_form();
+  if (state != nullptr && state->owed) {
+    if (auto form = journalled_form(identity, state->owed)) return std::move(*form);
+  }
+  return {encode_payload(payload), payload.schema_version};
+}
+
 DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload,
                                 const Metadata& metadata, Reason reason, const DeliveryState* state,
                                 const StoredEvent* stored) const {
+  return make_letter(identity, payload.event_type, stored_form_of(payload, identity, state, stored), metadata,
+                     reason, state);
+}
+
+DeadLetter BusCore::make_letter(const HandlerIdentity& identity, std::string_view event_type, StoredForm form,
+                                const Metadata& metadata, Reason reason, const DeliveryState* state) const {
   DeadLetter letter;
-  letter.event_type = payload.event_type;
-  const StoredForm* const form = stored != nullptr ? stored->stored_form() : nullptr;
-  letter.schema_version = form != nullptr ? form->schema_version : payload.schema_version;
-  letter.data = form != nullptr ? form->data : encode_payload(payload);
+  letter.event_type = event_type;
+  letter.schema_version = form.schema_version;
+  letter.data = std::move(form.data);
   letter.metadata = metadata;
   letter.service = identity.service;
   letter.handler = identity.handler;
@@ -119,6 +146,8 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   Metadata buffer;
   DeadLetter letter = make_letter(subscriber.identity, event.payload(), event.metadata(source_, buffer),
                                   reason, delivery.state.get(), &event);
+  // Neither the journal can be read nor the event be encoded: it stays owed, and is delivered again.
+  if (owed && letter.data.encoding == DataEncoding::None) return leave_in_journal(subscriber, owed);
   gave_up(letter);
   const bool may_wait = !housekeeper_.is_this_thread() && !HandlerTransaction::any_on_this_thread();
   if (owed) {

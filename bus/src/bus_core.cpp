@@ -335,6 +335,11 @@ void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, Paylo
   if (state.owed && verdict.reason == Reason::Shutdown)
     return not_delivered(subscriber, forms.payload(), metadata, &state, result);
   DeadLetter letter = make_letter(subscriber->identity, forms.payload(), metadata, verdict.reason, &state);
+  if (state.owed && letter.data.encoding == DataEncoding::None) {
+    leave_in_journal(*subscriber, state.owed);
+    ++result.scheduled;
+    return;
+  }
   ++(bury(std::move(letter), state.owed) ? result.dead : result.scheduled);
 }
 

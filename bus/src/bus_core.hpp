@@ -37,10 +37,11 @@ namespace tidings::detail {
 
 /// What Bus hides: the state shared by publishers, workers, the timer and Subscriptions that outlive the bus.
 ///
-/// Eight files: bus_core.cpp (publish, and what happens inline), stamping.cpp, delivery_run.cpp (attempts and
+/// Nine files: bus_core.cpp (publish, and what happens inline), stamping.cpp, delivery_run.cpp (attempts and
 /// retries, on whatever thread), burial.cpp (letters), redrive_run.cpp (letters delivered again),
 /// lifecycle.cpp (subscribe, unsubscribe, stop, idle), and with a journal durable_publish.cpp and
-/// recovery.cpp (what is read back from it). HandlerTransaction is the part of it that a handler may ask for.
+/// recovery.cpp (what is read back from it) and owed_numbers.cpp. HandlerTransaction is the part of it that a
+/// handler may ask for.
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:
   explicit BusCore(BusOptions options);
@@ -180,9 +181,17 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   // burial.cpp
   /// Fills in what a letter says of its error, from its last attempt or its reason.
   static void explain_letter(DeadLetter& letter);
+  DeadLetter make_letter(const HandlerIdentity& identity, std::string_view event_type, StoredForm form,
+                         const Metadata& metadata, Reason reason, const DeliveryState* state) const;
+  /// The same of an event in memory, whose stored form is found or made.
   DeadLetter make_letter(const HandlerIdentity& identity, const Payload& payload, const Metadata& metadata,
                          Reason reason, const DeliveryState* state,
                          const StoredEvent* stored = nullptr) const;
+  [[nodiscard]] StoredForm stored_form_of(const Payload& payload, const HandlerIdentity& identity,
+                                          const DeliveryState* state, const StoredEvent* stored) const;
+  /// What the journal has of an event that is owed to that handler; nothing if it cannot be read.
+  [[nodiscard]] std::optional<StoredForm> journalled_form(const HandlerIdentity& identity,
+                                                          const OwedDeliveryHandle& owed) const;
   /// Commits the letters that still wait.
   void flush_letters();
   /// Logs it, and counts what a stop settles.
@@ -202,6 +211,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::vector<JournalWriter::Request> append_to_journal(const SubscriberList& list, DurableEvents& events,
                                                         const PublishOptions& options, Durability durability,
                                                         JournalWriter::Placing& placing);
+  void write_dead_letters(const SubscriberList& list, DurableEvent& event) const;
   void admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request);
   bool takes_directly(Subscriber& subscriber, std::int64_t id);
   static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
@@ -236,6 +246,20 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                                                         const std::optional<std::string>& key);
   [[nodiscard]] std::optional<std::string> key_of(Subscriber& subscriber, const OwedDelivery& row);
   void run_suspect(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);
+
+  // owed_numbers.cpp
+  /// What the journal owes: of more than 10,000 events, of the first so many.
+  struct OwedNumbers {
+    std::vector<OwedTotal> totals;
+    std::string problem;  // why the journal cannot be read; empty if it can
+  };
+  using Subscribers = std::vector<std::shared_ptr<Subscriber>>;
+  [[nodiscard]] OwedNumbers owed_numbers() const;
+  [[nodiscard]] std::uint64_t owed_to(const Subscriber& subscriber, const OwedNumbers& numbers) const;
+  [[nodiscard]] std::uint64_t owed_to_nobody(const Subscribers& subscribers,
+                                             const OwedNumbers& numbers) const;
+  /// Whether the journal owes anything to any of them, however much it holds.
+  [[nodiscard]] bool owes_any(const Subscribers& subscribers) const;
 
   // recovery.cpp
   void open_journal();
@@ -284,6 +308,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] bool publisher_inside() const;
   std::vector<std::string> running_handlers() const;
   StopReport stop_now(std::chrono::milliseconds deadline);
+  [[nodiscard]] StopReport report_stop(const Subscribers& subscribers) const;
 
   const BusOptions options_;
   const std::string source_;
@@ -306,6 +331,9 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Journal* journal_port_ = nullptr;
   std::unique_ptr<JournalWriter> journal_;
   std::span<CrashSlot> crash_slots_;
+  /// Those to whom an event is owed whose deliveries are dead from the start.
+  const std::shared_ptr<const HandlerNames> nobody_ =
+      std::make_shared<const HandlerNames>(std::vector<std::string>());
   /// What publishers and workers ask of the journal's reader.
   std::atomic<bool> refill_wanted_{false};
   /// How many more times to look soon for the end of transactions, since somebody says that one has ended.
@@ -313,7 +341,6 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// Suspects of a crash come first: no other durable delivery runs meanwhile.
   std::atomic<bool> held_{false};
   std::atomic<bool> suspect_runs_{false};
-  std::atomic<std::size_t> left_in_journal_{0};
   // Of the housekeeper's thread, once it runs.
   std::vector<Suspect> suspects_;
   Instant suspects_due_{};

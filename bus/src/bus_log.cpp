@@ -71,6 +71,8 @@ void BusLog::stopped(const StopReport& report) const noexcept {
   log_nobodys(logger_, report.drained ? Level::Info : Level::Warning, "bus_stopped",
               {{"drained", report.drained},
                {"settled_as_letters", report.settled_as_letters},
+               {"left_in_journal", report.left_in_journal},
+               {"owed_to_nobody", report.owed_to_nobody},
                {"still_running", report.still_running.size()}});
 }
 

@@ -1,5 +1,6 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
+#include "durable_event.hpp"
 #include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
@@ -60,31 +61,6 @@ void require_idempotency_key(const PublishOptions& options, std::size_t events) 
 
 }  // namespace
 
-/// One event of a durable publish, from its stamp to its deliveries.
-struct BusCore::DurableEvent {
-  explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
-
-  /// But for its id and its handlers.
-  [[nodiscard]] JournalAppend append(const PublishOptions& options) const {
-    JournalAppend row;
-    row.event_type = payload.event_type;
-    row.schema_version = payload.schema_version;
-    row.data = &data;
-    row.metadata = &metadata;
-    row.idempotency_key = options.idempotency_key;
-    return row;
-  }
-
-  const Payload payload;
-  PayloadForms forms;
-  PublishResult begun;
-  Metadata metadata;
-  EncodedData data;
-  EventPointer stored;                                    // for queues
-  std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber, or none at all
-  std::vector<bool> direct;  // whether memory has the delivery, not only the journal
-};
-
 std::vector<PublishResult> BusCore::publish_batch(std::span<const Payload> payloads, std::size_t slot,
                                                   const PublishOptions& options) {
   require_own_process();
@@ -115,14 +91,7 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   DurableEvents events(payloads.size());
   for (std::size_t index = 0; index < events.size(); ++index)
     prepare_durable(events[index], list, payloads[index], options, guard);
-  // All events of a batch are caused by the same: one is too deep when all are.
-  const bool too_deep = events.front()->metadata.causation_depth > options_.max_causation_depth;
-  if (too_deep && !list.subscribers.empty()) {
-    for (auto& event : events) {
-      cut_loop(list, event->payload, event->metadata, guard, results.emplace_back(event->begun));
-    }
-    return results;
-  }
+  for (auto& event : events) write_dead_letters(list, *event);
   // Before the journal has them: a copy constructor may throw.
   if (list.last_queued != nullptr) {
     for (auto& event : events)
@@ -158,6 +127,26 @@ void BusCore::prepare_durable(std::optional<DurableEvent>& event, const Subscrib
   }
 }
 
+/// An event that nobody subscribes to, or that ends a chain of too many, is dead as it is published: its
+/// letters are committed with its idempotency key, so that a repeat finds both or neither.
+void BusCore::write_dead_letters(const SubscriberList& list, DurableEvent& event) const {
+  const auto write = [&](const HandlerIdentity& identity, Reason reason) -> DeadLetter& {
+    return event.letters.emplace_back(make_letter(identity, event.payload.event_type,
+                                                  {event.data, event.payload.schema_version}, event.metadata,
+                                                  reason, nullptr));
+  };
+  if (list.subscribers.empty()) {
+    if (options_.unhandled == Unhandled::DeadLetter)
+      write({options_.service, std::string(event.payload.event_type), "", 0}, Reason::Unhandled);
+    return;
+  }
+  if (event.metadata.causation_depth <= options_.max_causation_depth) return;
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    DeadLetter& letter = write(list.subscribers[index]->identity, Reason::CausationLoop);
+    if (!event.ordering_keys.empty()) letter.ordering_key = event.ordering_keys[index];
+  }
+}
+
 std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberList& list,
                                                                DurableEvents& events,
                                                                const PublishOptions& options,
@@ -167,7 +156,8 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberL
   for (std::size_t index = 0; index < events.size(); ++index) {
     JournalWriter::Request& request = requests[index];
     request.append = events[index]->append(options);
-    request.owed = std::make_shared<OwedEvent>(list.names);
+    request.letters = std::move(events[index]->letters);
+    request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names : nobody_);
     request.synced = durability == Durability::PowerLoss;
   }
   try {
@@ -188,7 +178,7 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberL
 /// Decides for each delivery whether memory takes it now or the journal keeps it for later. Called in the
 /// order of ids, so that what the journal keeps for a subscriber is everything from one id on.
 void BusCore::admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request) {
-  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+  for (std::size_t index = 0; index < request.owed->parts.size(); ++index) {
     event.direct[index] = takes_directly(*list.subscribers[index], request.append.id) &&
                           JournalWriter::take_in(*request.owed, index);
   }
@@ -233,6 +223,7 @@ PublishResult BusCore::queue_durably(const SubscriberList& list, DurableEvent& e
     result.duplicate = true;
     return result;
   }
+  if (!request.letters.empty()) return result;
   bool later = false;
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
@@ -255,6 +246,12 @@ void BusCore::run_durably(const SubscriberList& list, DurableEvent& event,
                           PublishResult& result) {
   if (request.repeat)
     return log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
+  for (std::size_t index = 0; index < request.letters.size(); ++index) {
+    gave_up(request.letters[index]);
+    letters_.report({&request.letters[index], 1}, {&request.outcomes[index], 1});
+    ++result.dead;
+  }
+  if (!request.letters.empty()) return;
   if (list.subscribers.empty()) return nobody_subscribes(event.payload, event.metadata, result);
   DeliveryFrame frame(event.payload, event.metadata, list.subscribers.front()->identity);
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
@@ -336,6 +333,8 @@ std::vector<PublishResult> BusCore::publish_within(JournalTransaction& transacti
 /// the transaction has ended.
 std::vector<PublishResult> BusCore::append_within(JournalTransaction& transaction, const SubscriberList& list,
                                                   DurableEvents& events, const PublishOptions& options) {
+  HandlerTransaction* const open = HandlerTransaction::of_this_thread(*this);
+  const bool ends_here = open != nullptr && &open->journal() == &transaction;
   std::vector<JournalAppend> rows;
   for (const auto& event : events) {
     rows.push_back(event->append(options));
@@ -343,8 +342,9 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
     rows.back().id = journal_->reserve([&](std::int64_t id) {
       for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
     });
+    if (ends_here) open->published(rows.back().id);
   }
-  if (HandlerTransaction::of_this_thread(*this) != nullptr) {
+  if (ends_here) {
     refill_wanted_.store(true);  // its end wakes the reader
   } else {
     request_refill();
@@ -371,7 +371,9 @@ void BusCore::nobody_subscribes_within(JournalTransaction& transaction, const Du
     return nobody_subscribes(event.payload, event.metadata, result);
   }
   const HandlerIdentity nobody{options_.service, std::string(event.payload.event_type), "", 0};
-  const DeadLetter letter = make_letter(nobody, event.payload, event.metadata, Reason::Unhandled, nullptr);
+  const DeadLetter letter =
+      make_letter(nobody, event.payload.event_type, {event.data, event.payload.schema_version},
+                  event.metadata, Reason::Unhandled, nullptr);
   transaction.store(letter);
   gave_up(letter);
   ++result.scheduled;

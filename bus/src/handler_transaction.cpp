@@ -70,7 +70,6 @@ DeliveryTransaction& HandlerTransaction::open(const EventContext& context) {
   if (transaction_) return *transaction_;
   asked_at_ = core_.clock_.monotonic_now();
   Journal* const port = core_.options_.store ? core_.options_.store->journal() : nullptr;
-  const std::int64_t next_id = core_.journal_ ? core_.journal_->next_id() : 0;
   if (port != nullptr) transaction_ = port->begin_transaction();
   if (!transaction_) {
     throw Error(ErrorCode::NoJournal,
@@ -80,7 +79,6 @@ DeliveryTransaction& HandlerTransaction::open(const EventContext& context) {
   outer_ = std::exchange(innermost, this);
   if (began_at_ - asked_at_ > kLong)
     core_.log_.transaction_waited(context, microseconds(began_at_ - asked_at_));
-  if (core_.journal_) core_.journal_->transactions_over(next_id);
   kill_point("transaction.begun");
   return *transaction_;
 }
@@ -119,16 +117,16 @@ void HandlerTransaction::roll_back() noexcept {
   end();
 }
 
-/// Until here the thread has held the write lock: what was published in the transaction is there now, or
-/// never will be.
+/// What was published in this transaction is there now, or never will be. What others have published
+/// meanwhile is theirs to settle.
 void HandlerTransaction::end() noexcept {
-  const std::int64_t next_id = core_.journal_ ? core_.journal_->next_id() : 0;
   innermost = outer_;
   transaction_.reset();
   kill_point("transaction.ended");
   const Instant now = core_.clock_.monotonic_now();
   if (now - began_at_ > kLong) core_.log_.transaction_held(frame_.context(), microseconds(now - began_at_));
-  if (core_.journal_) core_.journal_->transactions_over(next_id);
+  if (!published_.empty()) core_.journal_->transactions_ended(published_);
+  published_.clear();
 }
 
 }  // namespace tidings::detail

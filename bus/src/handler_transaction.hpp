@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <vector>
 
 namespace tidings::detail {
 
@@ -38,6 +39,8 @@ class HandlerTransaction {
   /// Begins at first use. Throws Error.
   DeliveryTransaction& open(const EventContext& context);
   [[nodiscard]] DeliveryTransaction& journal() const noexcept { return *transaction_; }
+  /// An event is published in what is open, under that reserved id.
+  void published(std::int64_t journal_id) { published_.push_back(journal_id); }
 
   /// Ends the delivery in what is open, and takes it from its owner: `owed` is empty afterwards. Throws
   /// Error, and then it is still open.
@@ -58,6 +61,7 @@ class HandlerTransaction {
   const ClaimedLetter* const letter_;
   std::thread::id thread_;
   std::unique_ptr<DeliveryTransaction> transaction_;  // set while it is open
+  std::vector<std::int64_t> published_;
   HandlerTransaction* outer_ = nullptr;
   Instant asked_at_{};
   Instant began_at_{};

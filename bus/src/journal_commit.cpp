@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <iterator>
+#include <span>
 #include <utility>
 
 // What one commit takes, and what becomes of it when it is done or refused.
@@ -19,7 +20,10 @@ constexpr std::chrono::milliseconds kMaxBackoff{5000};
 
 JournalCommit commit_now(Journal& journal, const JournalBatch& batch) {
   try {
-    return journal.commit(batch);
+    JournalCommit result = journal.commit(batch);
+    result.repeats.resize(batch.appended.size());
+    result.letters.resize(batch.letters.size());  // Unsaved, should a journal have said less
+    return result;
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -54,9 +58,15 @@ JournalWriter::Group JournalWriter::take_group() {
   group.letters = std::exchange(waiting_letters_, {});
   group.facts = std::exchange(facts_, {});
   group.ticket = tickets_;
-  group.next_id = next_id_;
+  group.reserved = reserved_;
   if (!group.requests.empty()) appending_ = group.requests.front()->append.id;
+  fill_batch(group);
+  in_commit_ = group.letters.size() + group.events.size();
+  return group;
+}
 
+/// The letters of its deliveries come first, then those of what it appends, request by request.
+void JournalWriter::fill_batch(Group& group) {
   JournalBatch& batch = group.batch;
   batch.synced = group.synced;
   batch.appended.reserve(group.requests.size());
@@ -71,8 +81,9 @@ JournalWriter::Group JournalWriter::take_group() {
     describe(*event, batch);
   }
   for (const DeadLetter& letter : group.letters) batch.letters.push_back(&letter);
-  in_commit_ = group.letters.size() + group.events.size();
-  return group;
+  for (const Request* request : group.requests) {
+    for (const DeadLetter& letter : request->letters) batch.letters.push_back(&letter);
+  }
 }
 
 bool JournalWriter::commit_group(WhenBusy when_busy) {
@@ -91,7 +102,7 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
     error = thrown;
   }
   if (!error) {
-    letters_.report(group.letters, commit.letters);
+    letters_.report(group.letters, std::span(commit.letters).first(group.letters.size()));
   } else {
     // A letter never waits for a database that fails; for one that is busy it waits as long as it may.
     const bool too_large = error->code() == ErrorCode::NotEncodable;
@@ -117,14 +128,16 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
 }
 
 void JournalWriter::settle(Group& group, const JournalCommit& commit) {
+  auto outcome = commit.letters.begin() + static_cast<std::ptrdiff_t>(group.letters.size());
   for (std::size_t index = 0; index < group.requests.size(); ++index) {
     Request& request = *group.requests[index];
     request.settled_ = true;
-    if (index < commit.repeats.size() && commit.repeats[index]) {
+    const auto end = outcome + static_cast<std::ptrdiff_t>(request.letters.size());
+    request.outcomes.assign(outcome, end);
+    outcome = end;
+    if (commit.repeats[index]) {
       request.repeat = commit.repeats[index];
       events_.erase(request.append.id);
-    } else if (request.owed->owed == 0) {
-      mark_dirty(request.owed);
     } else {
       forget_if_idle(*request.owed);
     }
@@ -136,8 +149,7 @@ void JournalWriter::settle(Group& group, const JournalCommit& commit) {
   if (!group.requests.empty()) last_group_ = group.requests.size();
   recorded_ = group.ticket;
   refused_ = false;
-  // This commit had the write lock: who had it before has ended.
-  if (forget_reserved(group.next_id)) wake_after_commit_ = true;
+  if (forget_reserved(group.reserved)) wake_after_commit_ = true;
   backoff_ = std::chrono::milliseconds(0);
   due_.reset();
   if (anything_waits() && arm_again()) wake_after_commit_ = true;
@@ -181,7 +193,7 @@ std::int64_t JournalWriter::settled_up_to() const {
   std::int64_t first_open = next_id_;
   if (!requests_.empty()) first_open = requests_.front()->append.id;
   if (appending_) first_open = *appending_;
-  if (first_reserved_ != 0) first_open = std::min(first_open, first_reserved_);
+  if (!reserved_.empty()) first_open = std::min(first_open, reserved_.front());
   if (!placing_.empty()) first_open = std::min(first_open, placing_.front());
   return first_open - 1;
 }
@@ -247,7 +259,7 @@ void JournalWriter::wake_when_settled() {
       wake_after_placing_ = true;
       return;
     }
-    if (requests_.empty() && first_reserved_ != 0) return;
+    if (requests_.empty() && !reserved_.empty()) return;
   }
   wake_();
 }

@@ -96,36 +96,29 @@ void JournalWriter::gather() {
 
 std::int64_t JournalWriter::reserve(const std::function<void(std::int64_t)>& admit) {
   const MutexLock lock(mutex_);
+  reserved_.push_back(next_id_);
   const std::int64_t id = next_id_++;
-  if (first_reserved_ == 0) first_reserved_ = id;
-  last_reserved_ = id;
   admit(id);
   return id;
 }
 
-std::int64_t JournalWriter::next_id() const {
+std::vector<std::int64_t> JournalWriter::reserved() const {
   const MutexLock lock(mutex_);
-  return next_id_;
+  return reserved_;
 }
 
-bool JournalWriter::forget_reserved(std::int64_t before) {
-  if (first_reserved_ == 0 || first_reserved_ >= before) return false;
-  first_reserved_ = last_reserved_ < before ? 0 : before;
-  return true;
+bool JournalWriter::forget_reserved(std::span<const std::int64_t> ids) {
+  const auto ended = [&](std::int64_t id) { return std::binary_search(ids.begin(), ids.end(), id); };
+  return std::erase_if(reserved_, ended) > 0;
 }
 
-void JournalWriter::transactions_over(std::int64_t next_id) {
+void JournalWriter::transactions_ended(std::span<const std::int64_t> ids) {
   bool any = false;
   {
     const MutexLock lock(mutex_);
-    any = forget_reserved(next_id);
+    any = forget_reserved(ids);
   }
   if (any) wake_();
-}
-
-bool JournalWriter::awaits_transactions() const {
-  const MutexLock lock(mutex_);
-  return first_reserved_ != 0;
 }
 
 // --- what is in memory ---
@@ -223,24 +216,29 @@ void JournalWriter::handled(const OwedDeliveryHandle& delivery) {
 }
 
 /// Under the mutex for as long as the commit takes: what it says about the event's other handlers must be
-/// so when it happens, and nobody else can commit meanwhile anyway.
+/// so when it happens, and nobody else can commit meanwhile anyway. An end of another handler that waits for
+/// the next group has a letter there, perhaps: then that group forgets the event, and this transaction says
+/// no more than that its own delivery is done.
 void JournalWriter::handled_in(const OwedDeliveryHandle& delivery, DeliveryTransaction& transaction) {
   const MutexLock lock(mutex_);
   OwedEvent& event = *delivery.event;
   OwedEvent::Part& part = event.parts[delivery.index];
   JournalBatch end;
-  if (event.owed == 1) {
+  const bool all_recorded = !event.dirty && !event.in_commit;
+  if (event.owed == 1 && all_recorded) {
     end.finished.push_back(event.id);
   } else {
     end.changed.push_back({event.id, event.handlers->names[delivery.index], true, part.attempts_made,
                            part.attempts, part.failed_at, part.next_attempt_at, part.crashes});
   }
+  if (!all_recorded) dirty_.reserve(dirty_.size() + 1);
   transaction.commit(end);
   part.done = true;
   part.changed = false;
   part.in_memory = false;
   --event.in_memory;
   --event.owed;
+  if (event.owed == 0 && !all_recorded && !event.dirty) mark_dirty(delivery.event);
   forget_if_idle(event);
 }
 

@@ -44,8 +44,13 @@ class JournalWriter {
     JournalAppend append;  // but for its id
     std::shared_ptr<OwedEvent> owed;
     bool synced = false;
+    /// Of deliveries that are dead from the start: they are stored in the commit that appends the event, and
+    /// nobody owes it.
+    std::vector<DeadLetter> letters = {};
     /// Set when committed: the event that was published before under the same idempotency key.
     std::optional<EventId> repeat = {};
+    /// The same: what became of `letters`.
+    std::vector<LetterOutcome> outcomes = {};
 
    private:
     friend class JournalWriter;
@@ -79,13 +84,13 @@ class JournalWriter {
   /// An id for an event that a transaction of somebody else's appends, which holds the database's write lock;
   /// `admit` is called with it, under the mutex.
   std::int64_t reserve(const std::function<void(std::int64_t)>& admit);
-  /// The id that is given out next.
-  [[nodiscard]] std::int64_t next_id() const;
-  /// Nobody has held the write lock at a moment when `next_id` was the next: transactions with ids before it
-  /// are over.
-  void transactions_over(std::int64_t next_id);
-  /// Whether events may be in transactions that are not known to be over.
-  [[nodiscard]] bool awaits_transactions() const;
+  /// The reserved ids of transactions that are not known to have ended, in ascending order. Nothing is read
+  /// past the first of them.
+  [[nodiscard]] std::vector<std::int64_t> reserved() const;
+  /// The transactions of these ids have ended: each is in the journal, or never will be. An id is settled by
+  /// its number alone, never by its place before another, so that none is passed by that was reserved later
+  /// than the caller thinks.
+  void transactions_ended(std::span<const std::int64_t> ids);
 
   /// Marks a delivery as in memory: called by `admit`, or for a row that was read. False: it is already, or
   /// done.
@@ -158,7 +163,8 @@ class JournalWriter {
     bool synced = false;  // for the sake of `events`
     JournalBatch batch;
     std::uint64_t ticket = 0;
-    std::int64_t next_id = 0;
+    /// Reserved before the commit began, and so settled by it: it had the write lock.
+    std::vector<std::int64_t> reserved;
   };
 
   void mark_dirty(const std::shared_ptr<OwedEvent>& event) TIDINGS_REQUIRES(mutex_);
@@ -173,6 +179,7 @@ class JournalWriter {
   /// Lets other publishers join the group, for as long as it is likely that they come.
   void gather() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Group take_group() TIDINGS_REQUIRES(mutex_);
+  static void fill_batch(Group& group);
   static void describe(OwedEvent& event, JournalBatch& batch);
   /// Commits one group; releases the mutex meanwhile. Nobody else is committing. False: it was refused.
   bool commit_group(WhenBusy when_busy) TIDINGS_REQUIRES(mutex_);
@@ -181,8 +188,8 @@ class JournalWriter {
   /// Puts a group back whose requests are to be tried each by itself.
   void split(Group& group) TIDINGS_REQUIRES(mutex_);
   void put_back(Group& group) TIDINGS_REQUIRES(mutex_);
-  /// True: some are.
-  bool forget_reserved(std::int64_t before) TIDINGS_REQUIRES(mutex_);
+  /// True: some of them were awaited.
+  bool forget_reserved(std::span<const std::int64_t> ids) TIDINGS_REQUIRES(mutex_);
   bool flush_all(WhenBusy when_busy);
 
   Journal& journal_;
@@ -195,9 +202,8 @@ class JournalWriter {
   Condition changed_;
   Condition arrived_;
   std::int64_t next_id_ TIDINGS_GUARDED_BY(mutex_);
-  /// The first and the last id in transactions that may not be over; 0: there are none.
-  std::int64_t first_reserved_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::int64_t last_reserved_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  /// Ids in transactions that may not have ended, in ascending order.
+  std::vector<std::int64_t> reserved_ TIDINGS_GUARDED_BY(mutex_);
   /// The first id that the commit appends that is running.
   std::optional<std::int64_t> appending_ TIDINGS_GUARDED_BY(mutex_);
   /// The first ids of what publishers are placing, in order.

@@ -232,9 +232,10 @@ void LetterWriter::keep_now(const Batch& batch) noexcept {
   changed_.notify_all();
 }
 
-void LetterWriter::report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept {
-  for (std::size_t index = 0; index < batch.size(); ++index) {
-    const DeadLetter& letter = batch[index];
+void LetterWriter::report(std::span<const DeadLetter> letters,
+                          std::span<const LetterOutcome> outcomes) noexcept {
+  for (std::size_t index = 0; index < letters.size(); ++index) {
+    const DeadLetter& letter = letters[index];
     const LetterOutcome& outcome = outcomes[index];
     if (!sink_) {
       log_.letter_dropped(letter);
@@ -251,6 +252,8 @@ void LetterWriter::report(const Batch& batch, const std::vector<LetterOutcome>& 
       case LetterOutcome::Place::Unsaved:
         write_to_stderr(letter, outcome.problem);
         log_.letter_unsaved(letter, outcome.problem);
+        break;
+      case LetterOutcome::Place::Repeat:
         break;
     }
   }

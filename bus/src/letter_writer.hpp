@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ class LetterWriter {
 
   using Batch = std::vector<DeadLetter>;
   /// Tells the log what became of each letter, and brings what is unsaved to stderr.
-  void report(const Batch& batch, const std::vector<LetterOutcome>& outcomes) noexcept;
+  void report(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) noexcept;
   /// Stores letters at once, in the spill file if it must be; for what another writer could not store.
   void keep_now(const Batch& batch) noexcept;
 

@@ -262,8 +262,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   letters_.flush_finally();
   redriver_.flush();
   log_.flush_summaries(Instant::max());
-  StopReport report{true, settled_.load(), left_in_journal_.load(), running_handlers()};
-  report.drained = report.still_running.empty() && report.settled_as_letters == 0;
+  const StopReport report = report_stop(subscribers);
   if (!std::exchange(stopped_, true)) log_.stopped(report);
   return report;
 }
@@ -281,6 +280,19 @@ void BusCore::shut_down() noexcept {
   } catch (const std::exception& error) {
     log_.housekeeping_failed(error.what());
   }
+}
+
+StopReport BusCore::report_stop(const Subscribers& subscribers) const {
+  const OwedNumbers owed = owed_numbers();
+  StopReport report;
+  report.settled_as_letters = settled_.load();
+  for (const auto& subscriber : subscribers) report.left_in_journal += owed_to(*subscriber, owed);
+  report.owed_to_nobody = owed_to_nobody(subscribers, owed);
+  report.journal_problem = owed.problem;
+  report.still_running = running_handlers();
+  report.drained = report.still_running.empty() && report.settled_as_letters == 0 &&
+                   report.left_in_journal == 0 && owed.problem.empty();
+  return report;
 }
 
 bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
@@ -307,7 +319,9 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
     // were all empty at once.
     const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
                                        [](const auto& subscriber) { return subscriber->queue.empty(); });
-    if (all_empty && reservations() == before && topics_.all() == subscribers) return true;
+    const bool quiet = all_empty && reservations() == before && topics_.all() == subscribers;
+    if (quiet && !owes_any(subscribers)) return true;
+    if (quiet) std::this_thread::sleep_for(kLook);
   } while (steady_now() < deadline);
   return false;
 }
@@ -317,7 +331,11 @@ Snapshot BusCore::snapshot() const {
   Snapshot snapshot;
   snapshot.accepting = accepting_.load();
   snapshot.letters_pending = letters_.pending() + (journal_ ? journal_->pending() : 0);
-  for (const auto& subscriber : topics_.all()) {
+  const OwedNumbers owed = owed_numbers();
+  const Subscribers subscribers = topics_.all();
+  snapshot.owed_to_nobody = owed_to_nobody(subscribers, owed);
+  snapshot.journal_problem = owed.problem;
+  for (const auto& subscriber : subscribers) {
     HandlerSnapshot handler{subscriber->identity.event_type, subscriber->identity.handler};
     any_slot([&](const HazardSlot& slot) {
       handler.running += slot.running.load(std::memory_order_relaxed) == subscriber.get() ? 1U : 0U;
@@ -327,6 +345,7 @@ Snapshot BusCore::snapshot() const {
     const std::size_t occupied = subscriber->queue.occupied();
     const std::size_t elsewhere = handler.waiting + (subscriber->queued ? handler.running : 0);
     handler.queued = occupied > elsewhere ? occupied - elsewhere : 0;
+    handler.owed = owed_to(*subscriber, owed);
     snapshot.handlers.push_back(std::move(handler));
   }
   return snapshot;

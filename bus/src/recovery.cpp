@@ -6,6 +6,7 @@
 #include <tidings/logging/error_description.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -86,7 +87,6 @@ void BusCore::end_recovery(Subscriber& subscriber) {
 /// Leaves a delivery of a closed subscriber, or of a bus that stops, to the journal. Who bears its handler's
 /// name by now may have read past it, and so goes back.
 void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
-  left_in_journal_.fetch_add(1);
   journal_->abandon(owed);
   if (!accepting_.load()) return;
   for (const auto& successor : topics_.all()) {
@@ -262,10 +262,10 @@ void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, 
 // --- duties ---
 
 std::optional<Instant> BusCore::look_for_commits(Instant now) {
-  if (!journal_->awaits_transactions()) return std::nullopt;
-  const std::int64_t next_id = journal_->next_id();
-  if (journal_port_->write_lock_is_free()) {
-    journal_->transactions_over(next_id);
+  const std::vector<std::int64_t> ids = journal_->reserved();
+  if (ids.empty()) return std::nullopt;
+  if (journal_port_->transactions_ended(ids)) {
+    journal_->transactions_ended(ids);
     return std::nullopt;
   }
   if (looks_wanted_.load() <= 0) return now + kLookForCommits;
@@ -289,7 +289,7 @@ Instant BusCore::serve_journal(Instant now) {
   serve_suspects(now);
   std::optional<Instant> look = look_for_commits(now);
   if (refill_wanted_.exchange(false)) refill_backlogs();
-  if (!look && journal_->awaits_transactions()) look = now + kLookForCommits;
+  if (!look && !journal_->reserved().empty()) look = now + kLookForCommits;
   if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
   if (now >= keys_due_) {
     const bool more = journal_port_->forget_keys(clock_.now() - options_.idempotency_window);
@@ -316,7 +316,7 @@ void BusCore::import_spilled(Instant now) {
 }
 
 void BusCore::report_unserved(Instant now) {
-  std::vector<OwedTotal> unserved = journal_port_->owed_totals();
+  std::vector<OwedTotal> unserved = journal_port_->owed_totals(SIZE_MAX);
   const auto subscribers = topics_.all();
   std::erase_if(unserved, [&](const OwedTotal& total) {
     return std::any_of(subscribers.begin(), subscribers.end(), [&](const auto& subscriber) {

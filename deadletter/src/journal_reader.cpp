@@ -27,7 +27,8 @@ constexpr const char* kLetter =
 constexpr const char* kWasSpilled = "SELECT EXISTS (SELECT 1 FROM tidings_spill_imports)";
 constexpr const char* kTotals =
     "SELECT id, service, event_type, handlers, published_at, EXISTS (SELECT 1 FROM"
-    " tidings_journal_deliveries WHERE journal_id = tidings_journal.id AND done = 1) FROM tidings_journal";
+    " tidings_journal_deliveries WHERE journal_id = tidings_journal.id AND done = 1) FROM tidings_journal "
+    "ORDER BY id";
 constexpr const char* kHandlers = "SELECT handlers FROM tidings_journal WHERE id = ?";
 
 /// Larger than every id in either table: a number that was in use must not come again while anything under it
@@ -187,13 +188,13 @@ void JournalReader::add_deliveries(OwedDelivery& owed) {
   }
 }
 
-std::vector<OwedTotal> JournalReader::owed_totals() {
+std::vector<OwedTotal> JournalReader::owed_totals(std::size_t at_most) {
   wait_from_now();
   Totals totals;
   std::unordered_map<std::string, Alike> alike;
   std::string key;
   Prepared row(connection_.database(), kTotals);
-  while (row.step()) {
+  for (std::size_t events = 0; events < at_most && row.step(); ++events) {
     const TotalsRow event(row);
     if (event.is_done_for_some) {
       for (const std::string& handler : names_or_none(event.handlers)) {

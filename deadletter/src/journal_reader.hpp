@@ -31,7 +31,7 @@ class JournalReader {
                 std::chrono::milliseconds busy_timeout);
 
   [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query, std::string_view service);
-  [[nodiscard]] std::vector<OwedTotal> owed_totals();
+  [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most);
   /// next_id and events of what acquire finds.
   [[nodiscard]] JournalStart extent();
   /// The deliveries that are still owed among those that the slots tell of. Slots of more than one thread:

@@ -15,6 +15,14 @@ constexpr const char* kDeadKeys =
     " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS "
     "NOT NULL";
 
+/// Whether it is a letter of an event that the batch was to append, and that was published before.
+bool is_of_repeat(const DeadLetter& letter, const JournalBatch& batch, const JournalCommit& result) {
+  for (std::size_t i = 0; i < batch.appended.size(); ++i) {
+    if (result.repeats[i] && batch.appended[i].metadata->event_id == letter.metadata.event_id) return true;
+  }
+  return false;
+}
+
 void run(SQLite::Statement& statement) {
   const StatementUse use(statement);
   statement.executeStep();
@@ -118,18 +126,21 @@ bool Session::write(const JournalBatch& batch, std::string_view service, Journal
   result.repeats.reserve(batch.appended.size());
   for (const JournalAppend& event : batch.appended) result.repeats.push_back(writer.append(event, service));
   for (const JournalDelivery& delivery : batch.changed) writer.change(delivery);
-  return take_all(batch.letters, result.letters);
+  return take_all(batch, result);
 }
 
 /// False: a letter is Unsaved that was not before.
-bool Session::take_all(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) {
-  const bool again = outcomes.size() == letters.size();
-  outcomes.resize(letters.size());
+bool Session::take_all(const JournalBatch& batch, JournalCommit& result) {
+  std::vector<LetterOutcome>& outcomes = result.letters;
+  const bool again = outcomes.size() == batch.letters.size();
+  outcomes.resize(batch.letters.size());
   bool all = true;
-  for (std::size_t i = 0; i < letters.size(); ++i) {
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const auto place = outcomes[i].place;
     if (again && (place == LetterOutcome::Place::Spilled || place == LetterOutcome::Place::Unsaved)) continue;
-    outcomes[i] = take(*letters[i]);
+    const DeadLetter& letter = *batch.letters[i];
+    outcomes[i] = is_of_repeat(letter, batch, result) ? LetterOutcome{LetterOutcome::Place::Repeat, 0, {}}
+                                                      : take(letter);
     all = all && outcomes[i].place != LetterOutcome::Place::Unsaved;
   }
   return all;

@@ -66,7 +66,7 @@ class Session {
       throw;
     }
   }
-  /// See Journal::write_lock_is_free.
+  /// See Journal::transactions_ended.
   [[nodiscard]] bool write_lock_is_free() noexcept;
   /// Made at first use: most stores keep letters alone.
   [[nodiscard]] JournalWriter& journal();
@@ -85,8 +85,7 @@ class Session {
   void set_sync(Sync sync);
   void undo_journal() noexcept;
   [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, JournalCommit& result);
-  [[nodiscard]] bool take_all(std::span<const DeadLetter* const> letters,
-                              std::vector<LetterOutcome>& outcomes);
+  [[nodiscard]] bool take_all(const JournalBatch& batch, JournalCommit& result);
   WriteTurn::Deadline wait_from_now();
 
   const std::chrono::milliseconds busy_timeout_;

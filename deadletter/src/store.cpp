@@ -169,7 +169,11 @@ class Store::Implementation : private StoreWriter {
 
   bool write_lock_is_free() noexcept override {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    return lock && session_ != nullptr && !suspect_ && session_->write_lock_is_free();
+    try {
+      return lock && sound_session().write_lock_is_free();
+    } catch (const std::exception&) {
+      return false;
+    }
   }
 
   std::unique_ptr<DeliveryTransaction> begin_transaction() override { return transactions_.begin(); }

@@ -129,9 +129,9 @@ std::vector<OwedDelivery> StoreJournal::owed(const OwedQuery& query) {
   return read([&](JournalReader& reader) { return reader.owed(query, service_); });
 }
 
-std::vector<OwedTotal> StoreJournal::owed_totals() {
+std::vector<OwedTotal> StoreJournal::owed_totals(std::size_t at_most) {
   require_owned();
-  return read([](JournalReader& reader) { return reader.owed_totals(); });
+  return read([&](JournalReader& reader) { return reader.owed_totals(at_most); });
 }
 
 void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {

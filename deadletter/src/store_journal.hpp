@@ -57,9 +57,11 @@ class StoreJournal final : public Journal {
   void release(bool clean) noexcept override;
   JournalCommit commit(const JournalBatch& batch) override;
   [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin_transaction() override;
-  [[nodiscard]] bool write_lock_is_free() noexcept override { return writer_.write_lock_is_free(); }
+  [[nodiscard]] bool transactions_ended(std::span<const std::int64_t> /*ids*/) noexcept override {
+    return writer_.write_lock_is_free();
+  }
   [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query) override;
-  [[nodiscard]] std::vector<OwedTotal> owed_totals() override;
+  [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most) override;
   void report_unserved(std::span<const OwedTotal> handlers) override;
   [[nodiscard]] bool forget_keys(Timestamp published_before) override;
   [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }

@@ -69,7 +69,11 @@ class MemoryJournal final : public LetterSink, public Journal {
     }
     for (const JournalDelivery& delivery : batch.changed) change(delivery);
     for (const DeadLetter* letter : batch.letters) {
-      result.letters.push_back(letters_.store({letter, 1}, WhenBusy::Throw).front());
+      if (is_of_repeat(*letter, batch, result)) {
+        result.letters.push_back({LetterOutcome::Place::Repeat, 0, {}});
+      } else {
+        result.letters.push_back(letters_.store({letter, 1}, WhenBusy::Throw).front());
+      }
     }
     for (const std::int64_t id : batch.finished) rows_.erase(id);
     return result;
@@ -81,10 +85,11 @@ class MemoryJournal final : public LetterSink, public Journal {
     return found;
   }
 
-  std::vector<OwedTotal> owed_totals() override {
+  std::vector<OwedTotal> owed_totals(std::size_t at_most) override {
     const std::lock_guard lock(mutex_);
     std::map<std::tuple<std::string, std::string, std::string>, OwedTotal> totals;
     for (const auto& [id, row] : rows_) {
+      if (at_most-- == 0) break;
       for (const std::string& handler : row.event.handlers) {
         const auto known = row.deliveries.find(handler);
         if (known != row.deliveries.end() && known->second.done) continue;
@@ -205,8 +210,15 @@ class MemoryJournal final : public LetterSink, public Journal {
     event.data = *append.data;
     event.metadata = *append.metadata;
     event.handlers = Json::parse(append.handlers).get<std::vector<std::string>>();
-    rows_.emplace(append.id, Row{service_, std::move(event), {}});
+    if (!event.handlers.empty()) rows_.emplace(append.id, Row{service_, std::move(event), {}});
     return std::nullopt;
+  }
+  [[nodiscard]] static bool is_of_repeat(const DeadLetter& letter, const JournalBatch& batch,
+                                         const JournalCommit& result) {
+    for (std::size_t i = 0; i < batch.appended.size(); ++i) {
+      if (result.repeats[i] && batch.appended[i].metadata->event_id == letter.metadata.event_id) return true;
+    }
+    return false;
   }
   void change(const JournalDelivery& delivery) {
     const auto row = rows_.find(delivery.journal_id);

@@ -78,7 +78,7 @@ class CorruptionTest : public JournalTest {
       for (const auto& delivery : owed(*opened, "ship")) {
         EXPECT_TRUE(!delivery.problem.empty() || !delivery.metadata.event_id.is_nil());
       }
-      static_cast<void>(opened->journal()->owed_totals());
+      static_cast<void>(opened->journal()->owed_totals(1000));
       append(*opened, {SampleEvent(start.next_id)});
       static_cast<void>(store(*opened, {letter(100)}));
       opened->journal()->release(true);

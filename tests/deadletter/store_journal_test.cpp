@@ -210,7 +210,7 @@ TEST_F(StoreJournalTest, TotalsEventsThatDoNotSayToWhomTheyAreOwed) {
   static_cast<void>(acquire(*opened));
   append(*opened, 1, 3);
   execute("UPDATE tidings_journal SET handlers = '{}' WHERE id = 2");
-  const auto totals = opened->journal()->owed_totals();
+  const auto totals = opened->journal()->owed_totals(1000);
   ASSERT_THAT(totals, SizeIs(3));
   EXPECT_EQ(totals[0].handler, "");
   EXPECT_EQ(totals[0].deliveries, 1U);

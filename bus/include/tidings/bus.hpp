@@ -144,22 +144,33 @@ struct HandlerSnapshot {
   std::size_t queued = 0;
   std::size_t waiting = 0;  ///< For a delayed retry, or behind one of the same ordering key.
   std::size_t running = 0;
+  /// What the journal owes the handler, whether memory holds it or not; see Snapshot::owed_to_nobody.
+  std::uint64_t owed = 0;
 };
 
 struct Snapshot {
   bool accepting = true;
   std::size_t letters_pending = 0;  ///< Given up, not yet committed.
   std::vector<HandlerSnapshot> handlers;
+  /// Durable deliveries in the journal of handlers that this bus does not have. Numbers of what is owed are
+  /// read from the journal at the time of asking; of more than 10,000 events the first 10,000 are counted.
+  std::uint64_t owed_to_nobody = 0;
+  /// Why the journal cannot be read: then what is owed is unknown. Empty: it can be, or there is none.
+  std::string journal_problem;
 };
 
 /// How a stop ended.
 struct StopReport {
-  /// Nothing was left over and nothing runs any more.
+  /// Nothing of this bus's handlers was left over and nothing runs any more.
   bool drained = true;
   std::size_t settled_as_letters = 0;
-  /// Durable deliveries that memory held and that wait in the journal now, for the next start. What the
-  /// journal alone held is not among them.
-  std::size_t left_in_journal = 0;
+  /// Durable deliveries of this bus's handlers that the journal owes to the next start, those that still run
+  /// included. Read from the journal, and counted as in Snapshot::owed_to_nobody.
+  std::uint64_t left_in_journal = 0;
+  /// The same of handlers that this bus does not have.
+  std::uint64_t owed_to_nobody = 0;
+  /// Why the journal cannot be read: then what is owed is unknown. Empty: it can be, or there is none.
+  std::string journal_problem;
   /// `event_type/handler` of each run that had not returned at the deadline. The destructor waits for them.
   std::vector<std::string> still_running;
 };
@@ -349,11 +360,12 @@ class Bus {
   StopReport stop();
 
   /// Waits until nothing is queued, waiting for a retry, running on a worker, waiting to be stored, or being
-  /// redriven, and no transaction is open in which events were published. False at the timeout. Inline
-  /// handlers of other threads are not waited for. Throws Error(CalledInHandler)
-  /// inside a handler.
+  /// redriven, no transaction is open in which events were published, and the journal owes nothing to a
+  /// subscribed handler. False at the timeout. Inline handlers of other threads are waited for only while
+  /// they handle a durable event. Throws Error(CalledInHandler) inside a handler.
   [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
 
+  /// The load at this moment. With a journal it asks the database. Thread-safe.
   [[nodiscard]] Snapshot snapshot() const;
 
  private:

@@ -60,7 +60,9 @@ struct JournalBatch {
   /// Replace what was known of these deliveries, but that they are done. What is said of events that are not
   /// there is forgotten.
   std::vector<JournalDelivery> changed;
-  /// Letters of deliveries that gave up; their ends are among `changed` or `finished`.
+  /// Letters of deliveries that gave up; their ends are among `changed` or `finished`. Or letters of events
+  /// in `appended`, whose deliveries are dead from the start: those of an event that is a repeat are not
+  /// stored.
   std::vector<const DeadLetter*> letters;
   /// Events that no handler owes any more: they and their deliveries go.
   std::vector<std::int64_t> finished;
@@ -224,14 +226,17 @@ class Journal {
   /// called by any thread at any time, also without the ownership. Null: this journal has none. Throws Error:
   /// DatabaseBusy (also at once, on a thread that has one), DatabaseUnusable.
   [[nodiscard]] virtual std::unique_ptr<DeliveryTransaction> begin_transaction() { return nullptr; }
-  /// Whether nobody holds the write lock at one moment during the call, which does not wait: every
-  /// transaction that had it before is over.
-  [[nodiscard]] virtual bool write_lock_is_free() noexcept { return true; }
+  /// Whether the transactions have ended in which these events were appended (JournalTransaction::append):
+  /// each event is in the journal, or never will be. True if nobody holds the write lock at one moment during
+  /// the call, which does not wait: the ids were given out before it, to transactions that held the lock.
+  [[nodiscard]] virtual bool transactions_ended(std::span<const std::int64_t> /*ids*/) noexcept {
+    return true;
+  }
 
   /// What one handler still owes. Throws Error.
   [[nodiscard]] virtual std::vector<OwedDelivery> owed(const OwedQuery& query) = 0;
-  /// The same for all handlers of all services, in numbers. Reads the whole journal. Throws Error.
-  [[nodiscard]] virtual std::vector<OwedTotal> owed_totals() = 0;
+  /// The same for all handlers of all services, in numbers, of the first `at_most` events. Throws Error.
+  [[nodiscard]] virtual std::vector<OwedTotal> owed_totals(std::size_t at_most) = 0;
   /// Writes down for readers which handlers nobody serves; whoever is not named is served. Throws Error.
   virtual void report_unserved(std::span<const OwedTotal> handlers) = 0;
   /// Forgets idempotency keys of events published before `time`, a bounded number at a time. True: there are

@@ -21,6 +21,7 @@ struct LetterOutcome {
     AlreadyStored,  ///< There was a letter of this (event_id, service, handler); `id` is its number.
     Spilled,        ///< The database could not take it; it is synced in the file that `problem` names.
     Unsaved,        ///< Neither could take it; `problem` says why. The bus then writes it to stderr.
+    Repeat,         ///< Only of Journal::commit: it belongs to an event that is a repeat, and is not kept.
   };
   Place place = Place::Unsaved;
   std::int64_t id = 0;

@@ -1,0 +1,163 @@
+#include "deadletter/transaction_fixture.hpp"
+
+#include <array>
+#include <atomic>
+#include <thread>
+
+// What is lost only where two features meet.
+
+namespace tidings::deadletter {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+
+class FeatureMixtureTest : public PublishInTest {
+ protected:
+  /// Publishes `count` events, each in a transaction of its own, on a connection of its own.
+  void publish_each_in_a_transaction(Bus& bus, std::int64_t first, std::int64_t count) {
+    SQLite::Database own(database().native(), SQLite::OPEN_READWRITE, kBusyTimeout);
+    own.exec("PRAGMA synchronous = OFF");
+    for (std::int64_t number = first; number < first + count; ++number) {
+      own.exec("BEGIN IMMEDIATE");
+      static_cast<void>(publish_in(own.getHandle(), bus, Placed{number}));
+      for (int write = 0; write < 20; ++write)
+        own.exec("INSERT INTO ledger VALUES ('application', " + std::to_string(number) + ")");
+      own.exec("COMMIT");
+      bus.notify();
+    }
+  }
+  [[nodiscard]] std::string letters() const { return query("SELECT count(*) FROM dead_letters"); }
+};
+
+/// To be encoded once, and not again.
+struct Fragile {
+  static constexpr std::string_view event_type = "shop.fragile";
+  std::int64_t number{};
+  static inline std::atomic<int> encodings_left{0};
+  friend void to_json(Json& json, const Fragile& event) {
+    if (encodings_left.fetch_sub(1) <= 0) throw std::runtime_error("broken by now");
+    json = Json{{"number", event.number}};
+  }
+  friend void from_json(const Json& json, Fragile& event) { json.at("number").get_to(event.number); }
+};
+
+TEST_F(FeatureMixtureTest, EventsInTransactionsArriveWhileHandlersEndTheirs) {
+  constexpr std::int64_t kEach = 1500;
+  Bus bus(options());
+  const auto listening = listen(bus);
+  const auto paying = bus.subscribe<Placed>(
+      "pay", [](const Placed& placed, const EventContext& context) { write_ledger(context, placed.number); },
+      {.dispatch = Dispatch::Queued});
+  std::array<std::thread, 3> publishers;
+  std::int64_t first = 0;
+  for (std::thread& publisher : publishers) {
+    publisher = std::thread([this, &bus, first] { publish_each_in_a_transaction(bus, first, kEach); });
+    first += kEach;
+  }
+  for (std::thread& publisher : publishers) publisher.join();
+  EXPECT_TRUE(bus.wait_idle(2 * kLong));
+  EXPECT_EQ(journalled(), "0");
+  EXPECT_EQ(seen_.all().size(), static_cast<std::size_t>(first));
+  EXPECT_EQ(query("SELECT count(*) FROM ledger WHERE handler = 'pay'"), std::to_string(first));
+}
+
+TEST_F(FeatureMixtureTest, ALetterThatWaitsKeepsItsEventWhenAnotherHandlersTransactionEndsLast) {
+  auto how = options();
+  const auto clock = std::make_shared<ManualClock>();
+  how.clock = clock;  // stands still: what waits in memory waits
+  Bus bus(how);
+  const auto failing = bus.subscribe<Placed>("fail", [](const Placed&) { throw Permanent("no"); },
+                                             {.dispatch = Dispatch::Queued});
+  const auto paying = bus.subscribe<Placed>("pay",
+                                            [&](const Placed& placed, const EventContext& context) {
+                                              while (bus.snapshot().letters_pending == 0)
+                                                std::this_thread::yield();
+                                              write_ledger(context, placed.number);
+                                            },
+                                            {.dispatch = Dispatch::Queued});
+  bus.publish(Placed{1});
+  while (ledger().empty()) std::this_thread::yield();
+  // What a process finds that is started after a kill -9 now.
+  EXPECT_EQ(query("SELECT (SELECT count(*) FROM tidings_journal) + (SELECT count(*) FROM dead_letters)"),
+            "1");
+  EXPECT_EQ(query("SELECT group_concat(handler) FROM tidings_journal_deliveries WHERE done"), "pay");
+  clock->advance(1s);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(journalled(), "0");
+  EXPECT_EQ(query("SELECT group_concat(handler) FROM dead_letters"), "fail");
+  EXPECT_EQ(ledger(), "pay 1");
+}
+
+TEST_F(FeatureMixtureTest, TheLetterOfADurableEventTakesWhatTheJournalHas) {
+  for (const Dispatch dispatch : {Dispatch::Inline, Dispatch::Queued}) {
+    Fragile::encodings_left = 1;
+    Bus bus(options());
+    const auto failing =
+        bus.subscribe<Fragile>("fail", [](const Fragile&) { throw Permanent("no"); }, {.dispatch = dispatch});
+    bus.publish(Fragile{7});
+    EXPECT_TRUE(bus.wait_idle(kLong));
+  }
+  EXPECT_EQ(letters(), "2");
+  EXPECT_EQ(query("SELECT group_concat(DISTINCT event_data) FROM dead_letters"), R"({"number":7})");
+  EXPECT_EQ(query("SELECT max(json_array_length(attempts)) FROM dead_letters"), "1");
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(FeatureMixtureTest, AnIdempotencyKeyAndTheLetterOfItsUnhandledEventAreOneCommit) {
+  auto how = options();
+  how.unhandled = Unhandled::DeadLetter;
+  Bus bus(how);
+  const auto first = bus.publish(Placed{1}, {.idempotency_key = "once"});
+  EXPECT_EQ(first.dead, 1U);
+  const auto repeat = bus.publish(Placed{1}, {.idempotency_key = "once"});
+  EXPECT_TRUE(repeat.duplicate);
+  EXPECT_EQ(repeat.event_id, first.event_id);
+  EXPECT_EQ(repeat.dead, 0U);
+  EXPECT_EQ(query("SELECT group_concat(event_id) FROM dead_letters"), first.event_id.to_string());
+}
+
+TEST_F(FeatureMixtureTest, WhatIsOwedToNobodyIsToldBySnapshotAndStop) {
+  {
+    Bus bus(options());
+    const auto paying =
+        bus.subscribe<Placed>("pay", [](const Placed&) { throw std::runtime_error("closed"); },
+                              {.dispatch = Dispatch::Queued, .retry = {.backoff = constant(1h)}});
+    bus.publish(Placed{1});
+    const auto report = bus.stop(0ms);
+    EXPECT_EQ(report.left_in_journal, 1U);
+    EXPECT_EQ(report.owed_to_nobody, 0U);
+    EXPECT_FALSE(report.drained);
+  }
+  Bus bus(options());
+  const auto listening = listen(bus);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(bus.snapshot().owed_to_nobody, 1U);
+  EXPECT_EQ(bus.snapshot().handlers.at(0).owed, 0U);
+  const auto report = bus.stop(0ms);
+  EXPECT_EQ(report.left_in_journal, 0U);
+  EXPECT_EQ(report.owed_to_nobody, 1U);
+  EXPECT_TRUE(report.drained);
+}
+
+TEST_F(FeatureMixtureTest, ABusIsNotIdleWhileTheJournalOwesASubscribedHandlerSomething) {
+  Bus bus(options());
+  const auto listening = listen(bus);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  // Nobody told the bus of it, and so nobody works on it.
+  execute(
+      "INSERT INTO tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding, "
+      "attributes,"
+      " source, service, correlation_id, causation_depth, published_at, handlers) VALUES (1000,"
+      " '017f22e2-79b0-7cc3-98c4-dc0c0c07398f', 'shop.placed', 1, '{\"number\":1}', 'json', '{}', 'shop', "
+      "'shop', 'c',"
+      " 0, 1, '[\"listen\"]')");
+  EXPECT_FALSE(bus.wait_idle(20ms));
+  EXPECT_EQ(bus.snapshot().handlers.at(0).owed, 1U);
+  const auto report = bus.stop(kLong);
+  EXPECT_EQ(report.left_in_journal, 1U);
+  EXPECT_FALSE(report.drained);
+}
+
+}  // namespace
+}  // namespace tidings::deadletter
