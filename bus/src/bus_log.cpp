@@ -193,7 +193,15 @@ void BusLog::letter_spilled(const DeadLetter& letter, std::string_view problem) 
 }
 
 void BusLog::letter_unsaved(const DeadLetter& letter, std::string_view problem) noexcept {
-  about_letter(Level::Critical, "dead_letter_unsaved", letter, {"problem", problem});
+  constexpr std::string_view kRecord = "dead_letter_unsaved";
+  try {
+    const std::string whole = std::string(problem) +
+                              "; the whole letter is on standard error: keep that, and when the database "
+                              "works again, run dead-letters import on it";
+    about_letter(Level::Critical, kRecord, letter, {"problem", whole});
+  } catch (...) {
+    about_letter(Level::Critical, kRecord, letter, {"problem", problem});
+  }
 }
 
 void BusLog::letter_dropped(const DeadLetter& letter) noexcept {

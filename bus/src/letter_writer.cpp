@@ -40,7 +40,10 @@ void write_all(std::string_view text) noexcept {
 
 void write_to_stderr(const DeadLetter& letter, std::string_view problem) noexcept {
   try {
-    Json line = {{"level", "critical"}, {"event", "dead_letter_unsaved"}, {"problem", problem}};
+    Json line = {{"level", "critical"},
+                 {"event", "dead_letter_unsaved"},
+                 {"problem", problem},
+                 {"advice", "keep this line: dead-letters import takes it"}};
     std::string text = line.dump(-1, ' ', true, Json::error_handler_t::replace);
     text.pop_back();
     write_all(text + ",\"letter\":" + to_json_line(letter) + "}\n");

@@ -54,15 +54,15 @@ DatabaseIdentity identify(Connection& connection, const std::filesystem::path& p
     identity.kind = Kind::Tidings;
     const auto version = read_schema_version(connection);
     if (!version) {
-      throw unusable(
-          what_failed, path,
-          "its table tidings_meta does not say which schema_version it has; it is damaged: restore a backup");
+      throw unusable(what_failed, path,
+                     "its table tidings_meta does not say which schema_version it has; it is damaged: " +
+                         how_to_salvage(path));
     }
     identity.schema_version = *version;
     identity.adopted = read_meta(connection, meta::kOwner) == "application";
   } else if (identity.application_id == kApplicationId) {
     throw unusable(what_failed, path,
-                   "it is tidings' but has lost its tables; it is damaged: restore a backup");
+                   "it is tidings' but has lost its tables; it is damaged: " + how_to_salvage(path));
   } else {
     const bool bare = connection.integer("SELECT count(*) FROM sqlite_schema") == 0;
     identity.kind = bare && identity.application_id == 0 ? Kind::Empty : Kind::Foreign;

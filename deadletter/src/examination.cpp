@@ -191,8 +191,9 @@ std::vector<std::string> find_backups(SQLite::Database& database, const std::fil
   const std::string prefix = path.filename().native() + ".";
   for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), unreadable)) {
     const std::string name = entry.path().filename().native();
-    const bool copy =
-        name.ends_with(".bak") || name.ends_with(".unfinished") || name.ends_with(".rejected.jsonl");
+    const bool copy = name.ends_with(".bak") || name.ends_with(".unfinished") ||
+                      name.ends_with(".rejected.jsonl") || name.ends_with(".recovered") ||
+                      name.starts_with(prefix + "before-restore-");
     if (name.starts_with(prefix) && copy) backups.insert(entry.path().native());
   }
   return {backups.begin(), backups.end()};

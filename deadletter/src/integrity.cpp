@@ -12,9 +12,8 @@
 #include <fstream>
 
 namespace tidings::deadletter {
-namespace {
 
-/// The kernel's list of all locks, one a line, with `MAJOR:MINOR:INODE` of the file (proc(5), /proc/locks).
+// The kernel's list of all locks, one a line, with `MAJOR:MINOR:INODE` of the file (proc(5), /proc/locks).
 bool is_locked_by_anyone(const std::filesystem::path& path) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) return false;
@@ -27,8 +26,6 @@ bool is_locked_by_anyone(const std::filesystem::path& path) {
   }
   return false;
 }
-
-}  // namespace
 
 bool was_left_open(const std::filesystem::path& database) noexcept {
   try {

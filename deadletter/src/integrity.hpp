@@ -13,6 +13,9 @@ namespace tidings::deadletter {
 /// container's), it may say so wrongly, which costs no more than a check.
 [[nodiscard]] bool was_left_open(const std::filesystem::path& database) noexcept;
 
+/// Whether some process that can be seen from here holds a lock on the file.
+[[nodiscard]] bool is_locked_by_anyone(const std::filesystem::path& path);
+
 /// What SQLite's quick check has to say, in the time given; empty when it found nothing wrong as far as it
 /// came. Throws SQLite::Exception when it cannot even begin.
 [[nodiscard]] std::string quick_check(const std::filesystem::path& database, const std::string& vfs,

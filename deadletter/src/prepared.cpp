@@ -20,6 +20,8 @@ void Prepared::require(int result) const {
 
 void Prepared::integer(std::int64_t value) { require(sqlite3_bind_int64(statement_, ++parameter_, value)); }
 
+void Prepared::real(double value) { require(sqlite3_bind_double(statement_, ++parameter_, value)); }
+
 // An empty view may point nowhere, which SQLite would take for null.
 void Prepared::text(std::string_view value) {
   const char* const data = value.empty() ? "" : value.data();

@@ -21,6 +21,7 @@ class Prepared {
 
   // Binds the next parameter. What is pointed at must live until the next reset.
   void integer(std::int64_t value);
+  void real(double value);
   void text(std::string_view value);
   void blob(std::string_view value);
   void null();

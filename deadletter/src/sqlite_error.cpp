@@ -39,7 +39,7 @@ std::string_view advice(int sqlite_code) noexcept {
     case SQLITE_CORRUPT:
       return "the database is damaged";
     case SQLITE_NOTADB:
-      return "this is not an SQLite database; give another path, or restore a backup if it was one";
+      return "this is not an SQLite database; give another path";
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -107,12 +107,9 @@ std::string printable(std::string_view text) {
 }
 
 std::string how_to_salvage(const std::filesystem::path& database) {
-  const std::string path = printable(database.native());
-  return "stop the services that use it, keep a copy of it and of its -wal file, then restore a backup, or "
-         "save "
-         "what can be read with: sqlite3 " +
-         quoted_for_shell(path) + " .recover | sqlite3 " + quoted_for_shell(path + ".recovered") +
-         " and put that in its place";
+  const std::string path = quoted_for_shell(printable(database.native()));
+  return "stop the services that use it, then put a backup in its place: dead-letters --db " + path +
+         " restore BACKUP; or save what can be read: dead-letters recover " + path;
 }
 
 Error unusable(std::string_view what_failed, const std::filesystem::path& path, std::string_view why,
@@ -126,6 +123,8 @@ Error unusable(std::string_view what_failed, const std::filesystem::path& path,
   const int code = cause.getExtendedErrorCode() > 0 ? cause.getExtendedErrorCode() : cause.getErrorCode();
   std::string why = explain(code, cause.what());
   if (primary(code) == SQLITE_CORRUPT) why += "; " + how_to_salvage(path);
+  if (primary(code) == SQLITE_NOTADB) why += "; if it was one, " + how_to_salvage(path);
+  if (primary(code) == SQLITE_IOERR) why += "; if it stays so, " + how_to_salvage(path);
   return unusable(what_failed, path, why, error_code(code), code);
 }
 

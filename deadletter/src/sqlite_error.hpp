@@ -26,7 +26,7 @@ enum class FailureKind : std::uint8_t {
 /// log.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// What to do about a damaged database, with the commands that save what can be read of it.
+/// What to do about a damaged database, with the commands for it.
 [[nodiscard]] std::string how_to_salvage(const std::filesystem::path& database);
 
 /// What failed, when a database could not even be opened.

@@ -50,6 +50,8 @@ bool is_of_storage(const std::string& point) {
   return point.starts_with("spill.") || point.starts_with("import.") || point.starts_with("migrate.");
 }
 
+bool is_of_restore(const std::string& point) { return point.starts_with("restore."); }
+
 bool is_killed(const Kill& kill, const std::function<void()>& life) {
   std::cout.flush();
   const pid_t child = ::fork();

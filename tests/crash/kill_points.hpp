@@ -19,6 +19,9 @@ struct Kill {
 /// databases.
 [[nodiscard]] bool is_of_storage(const std::string& point);
 
+/// Whether only a restore of a backup comes by the point.
+[[nodiscard]] bool is_of_restore(const std::string& point);
+
 /// Runs `life` in a child process. True: it was killed, which counts. Throws if it failed otherwise.
 [[nodiscard]] bool is_killed(const Kill& kill, const std::function<void()>& life);
 /// How many processes this program has had killed.

@@ -38,6 +38,7 @@ class Folder {
 std::vector<std::string> points_of_shops() {
   auto points = all_points();
   std::erase_if(points, is_of_storage);
+  std::erase_if(points, is_of_restore);
   return points;
 }
 

@@ -176,8 +176,8 @@ TEST_F(IntegrityTest, DamageIsReportedAfterAnUncleanExitWithWhatToDo) {
   damage();
   EXPECT_THAT(
       error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open()); }),
-      AllOf(HasSubstr("damaged"), HasSubstr("sqlite3 '" + database().native() + "' .recover | sqlite3 '" +
-                                            database().native() + ".recovered'")));
+      AllOf(HasSubstr("damaged"), HasSubstr("dead-letters --db '" + database().native() + "' restore BACKUP"),
+            HasSubstr("dead-letters recover '" + database().native() + "'")));
 }
 
 TEST_F(IntegrityTest, AFileThatWasLeftCleanIsNotChecked) {

@@ -147,7 +147,8 @@ class Operations {
   /// What erase would delete and leave; erases nothing, and leaves no row in the audit. Needs a temporary
   /// file as rehearse_import does, for letters that were edited. Not complete when the watch stopped it.
   [[nodiscard]] EraseResult count_erasable(const Filter& filter, const Watch& watch = {});
-  /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced).
+  /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced). restore()
+  /// of recovery.hpp puts it back.
   void backup(const std::filesystem::path& target);
 
  private:

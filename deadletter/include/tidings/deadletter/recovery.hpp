@@ -1,0 +1,108 @@
+#pragma once
+
+#include <tidings/clock.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Rows of one table, by how they were saved.
+struct SavedRows {
+  std::string table;
+  /// By queries: in the table's order, from both ends.
+  std::int64_t in_order = 0;
+  /// By queries for what lies between damaged pages.
+  std::int64_t around_damage = 0;
+  /// Which no query reaches: read from the file's pages.
+  std::int64_t from_pages = 0;
+  /// Of all these, rows of which a value was not one that tidings writes, and was replaced.
+  std::int64_t mended = 0;
+  /// Rows that were found, and too damaged to be kept.
+  std::int64_t unusable = 0;
+
+  [[nodiscard]] std::int64_t saved() const noexcept { return in_order + around_damage + from_pages; }
+};
+
+/// A letter of which an index still knows, and the table does not.
+struct LostLetter {
+  std::int64_t id = 0;
+  std::string event_id;
+  std::string service;
+  std::string handler;
+};
+
+struct RecoveryReport {
+  std::vector<SavedRows> tables;
+  /// At most 100 of them.
+  std::vector<LostLetter> lost;
+  std::int64_t lost_letters = 0;
+  /// Owed deliveries of which the event is lost.
+  std::int64_t lost_deliveries = 0;
+  /// Entries of tables and indexes that could not be read where they stand.
+  std::int64_t unreadable_entries = 0;
+  /// What SQLite's quick check says of the damaged file, at most 10 lines.
+  std::vector<std::string> damage;
+  /// Pages that were committed to the -wal file, and taken from there.
+  std::int64_t pages_from_wal = 0;
+  /// The file's header was unusable, and was made anew in the copy.
+  bool header_was_damaged = false;
+  /// It is an application's database: only tidings' own tables were saved.
+  bool adopted = false;
+
+  [[nodiscard]] const SavedRows& of(const std::string& table) const;
+  /// Whether nothing is known to be missing.
+  [[nodiscard]] bool is_whole() const noexcept;
+};
+
+/// Makes a new database (mode 0600) at `target`, with everything that can be saved of the damaged one at
+/// `path` and its -wal file: letters, the journal with what is owed, redrive requests, the audit, idempotency
+/// keys. Changes no byte of the damaged files: it works on a copy beside `target`, which takes the room of
+/// the database once more while it lasts. SQLite keeps no checksums: values that are wrong but well formed
+/// cannot be told. `progress` hears how many rows are saved; it may be empty.
+///
+/// Throws Error: DatabaseUnusable (there is no such file, it cannot be read, `target` cannot be written),
+/// ForeignDatabase (it holds nothing of tidings), DatabaseBusy (some process has it open), InvalidArgument
+/// (`target` is there, or a file of the database itself). Then there is no `target`.
+[[nodiscard]] RecoveryReport recover(const std::filesystem::path& path, const std::filesystem::path& target,
+                                     const std::function<void(std::int64_t)>& progress = {});
+
+/// Where recovered databases go unless somebody says otherwise: `<path>.recovered`.
+[[nodiscard]] std::filesystem::path recovery_target(const std::filesystem::path& path);
+
+struct RestoreOptions {
+  /// Look at everything, and change nothing.
+  bool dry_run = false;
+  /// Stands in the names under which the old files are kept.
+  Timestamp now = {};
+};
+
+struct RestoreReport {
+  /// The old database and its -wal file, under the names that they have (or would have) now.
+  std::vector<std::filesystem::path> kept;
+  int schema_version = 0;
+  std::uint64_t bytes = 0;
+  std::int64_t letters = 0;
+  std::int64_t unresolved = 0;
+  /// Events that are owed to handlers, and will be delivered.
+  std::int64_t journal_events = 0;
+  /// Spill files of the database: they were left, and what they hold is imported by the next service.
+  std::vector<std::filesystem::path> spills;
+};
+
+/// Puts a copy of `backup` in the place of `database`, which is kept beside it under another name, and so are
+/// its -wal and -shm files: a -wal file that stays behind would undo a backup, or destroy it. The copy is
+/// checked before anything is changed. A process that is killed leaves the old database or the new one, and
+/// the call can be repeated.
+///
+/// Throws Error: DatabaseBusy while any process has `database` open, or a bus owns its journal;
+/// DatabaseUnusable (the backup is damaged or not there, files cannot be made), ForeignDatabase (the backup
+/// is not tidings', or would take the place of an application's database), NewerSchema, InvalidArgument (both
+/// are one file).
+[[nodiscard]] RestoreReport restore(const std::filesystem::path& backup,
+                                    const std::filesystem::path& database, const RestoreOptions& options);
+
+}  // namespace tidings::deadletter
