@@ -3,7 +3,7 @@
 _dead_letters()
 {
     local current=$2 previous=$3 word verb="" options
-    local verbs="list groups show trace stats retry discard edit undo export import purge erase doctor backup"
+    local verbs="list groups show trace stats retry discard edit undo export import purge erase doctor backup restore recover"
     local filters="--type --handler --service --fingerprint --correlation-id --event-id --since --until --where"
     local reasons="exhausted permanent causation_loop unhandled shutdown parked undecodable crashed"
 
@@ -57,8 +57,10 @@ _dead_letters()
         erase) options+=" $filters --reason --yes -y --dry-run -n" ;;
         doctor) options+=" --thorough" ;;
         backup) options+=" --dry-run -n" ;;
+        restore) options+=" --dry-run -n" ;;
+        recover) options+=" --output -o" ;;
     esac
-    if [[ $verb == import || $verb == backup ]] && [[ $current != -* ]]; then
+    if [[ $verb == import || $verb == backup || $verb == restore || $verb == recover ]] && [[ $current != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return

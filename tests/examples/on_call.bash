@@ -249,6 +249,16 @@ END
   cat <<END
 
 In the end the page had one line for each of the $count deliveries of that night, and one for each that came in meanwhile.
+
+## Other nights
+
+Not of this run, but typed by tests as they stand here:
+
+- **The database is damaged.** The check is UNKNOWN and says so, and so does the service. Stop the services that use it; then \`dead-letters recover webhooks.db\` saves what can be
+  read to \`webhooks.db.recovered\`, and \`dead-letters --db webhooks.db restore webhooks.db.recovered\` puts it in place and keeps the old files. A backup is put
+  back in the same way, never with \`cp\`.
+- **\`dead_letter_unsaved\` is in the log.** Neither the database nor the spill file took a letter, so that the service wrote all of it to standard error, one line of JSON each. Keep that log, make room on the disk, and
+  \`dead-letters --db webhooks.db import service.log\` takes the letters out of it.
 END
 }
 

@@ -136,6 +136,8 @@ TEST_F(JsonDocumentTest, HoldsForDryRuns) {
   expect_as_documented("a dry run of erase", {"erase", "1", "-n"});
   expect_as_documented("edit", {"edit", "1", "--set", "/order_id=5", "-n"});
   expect_as_documented("backup", {"backup", path("copy.db"), "-n"});
+  EXPECT_EQ(call({"backup", path("copy.db")}).status, 0);
+  expect_as_documented("restore", {"restore", path("copy.db"), "-n"});
 }
 
 TEST_F(JsonDocumentTest, HoldsForVerbsThatChange) {
@@ -154,6 +156,17 @@ TEST_F(JsonDocumentTest, HoldsForVerbsThatChange) {
   expect_as_documented("import", {"import", path("letters.ndjson")});
   expect_as_documented("backup", {"backup", path("copy.db")});
   expect_as_documented("erase", {"erase", "2", "--yes"});
+}
+
+TEST_F(JsonDocumentTest, HoldsForARescue) {
+  EXPECT_EQ(call({"backup", path("copy.db")}).status, 0);
+  std::string content = check_dead_letters::read_file(database_);
+  // Only an index knows of the letters then.
+  const auto page = std::stoul(SqliteConnection(database_).text(
+      "SELECT pageno FROM dbstat WHERE name = 'dead_letters' AND pagetype = 'leaf'"));
+  std::ofstream(database_, std::ios::binary) << content.replace((page - 1) * 4096, 4096, 4096, '\0');
+  expect_as_documented("recover", {"recover", "-o", path("recovered.db")});
+  expect_as_documented("restore", {"restore", path("copy.db")});
 }
 
 TEST_F(JsonDocumentTest, HoldsForTheDoctor) {

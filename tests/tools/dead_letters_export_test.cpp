@@ -2,6 +2,7 @@
 #include "dead_letters/letters_file.hpp"
 #include "tools/dead_letters_fixture.hpp"
 
+#include <tidings/bus.hpp>
 #include <tidings/cloudevents.hpp>
 
 #include <algorithm>
@@ -141,6 +142,79 @@ TEST_F(ExchangeTest, ImportSaysWhenNoLineIsALetter) {
   EXPECT_THAT(call({"import", "-"}).err, HasSubstr("none of its lines is a letter; give a file that"));
   input_ += call({"export"}).out;
   EXPECT_THAT(call({"import", "-"}).err, testing::Not(HasSubstr("none of its lines")));
+}
+
+/// As a bus writes down what nobody takes.
+std::string unsaved_line(const DeadLetter& letter) {
+  return R"({"advice":"keep this line","event":"dead_letter_unsaved","level":"critical","problem":"full","letter":)" +
+         to_json_line(letter) + "}\n";
+}
+
+TEST_F(ExchangeTest, ImportTakesLettersThatWentToStandardErrorOutOfALog) {
+  auto full = contract::full_letter(2);
+  full.ordering_key = "a key";
+  auto binary = contract::letter(3);
+  binary.data = encode_data({{"name", "\xff"}});
+  auto opted_out = contract::letter(4);
+  opted_out.data = {"", DataEncoding::None, "not kept: its type opts out"};
+  const std::vector<DeadLetter> letters = {full, binary, opted_out};
+  input_ = "2026-11-21 03:00:00 WARN disk is full\n{\"event\":\"handler_failed\",\"level\":\"warning\"}\n";
+  for (const auto& letter : letters) {
+    input_ +=
+        unsaved_line(letter) + R"({"event":"dead_letter_unsaved","level":"critical","handler":"h"})" + "\n";
+  }
+  database_ = make_database("other.db");
+  const auto answer = call({"import", "-"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_THAT(answer.out,
+              HasSubstr("3 letters imported; 0 there already; 0 lines refused; 5 other lines of a log"));
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    contract::expect_equal_letter(reader().find(static_cast<std::int64_t>(i) + 1)->letter, letters[i]);
+  }
+  EXPECT_THAT(call({"import", "-"}).out, HasSubstr("0 letters imported; 3 there already"));
+}
+
+/// Takes no letter.
+class FullSink final : public LetterSink {
+ public:
+  std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy) override {
+    return {letters.size(), {LetterOutcome::Place::Unsaved, 0, "disk and spill file are full"}};
+  }
+  std::vector<std::string> dead_keys(std::string_view, std::string_view, std::string_view) override {
+    return {};
+  }
+};
+
+TEST_F(ExchangeTest, ImportTakesWhatABusWroteToStandardError) {
+  testing::internal::CaptureStderr();
+  {
+    Bus bus({.service = "orders", .store = std::make_shared<FullSink>()});
+    bus.subscribe("orders.order_placed", "charge_card", [](const Json&) { throw Permanent("declined"); })
+        .keep();
+    for (int number = 1; number <= 5; ++number) bus.publish("orders.order_placed", {{"order_id", number}});
+  }
+  input_ = testing::internal::GetCapturedStderr();
+  database_ = make_database("other.db");
+  const auto answer = call({"import", "-"});
+  EXPECT_EQ(answer.status, 0) << answer.err << input_;
+  EXPECT_EQ(reader().count({.handler = "charge_card", .resolved = false}), 5);
+  EXPECT_EQ(Json::parse(reader().find(5)->letter.data.bytes).at("order_id"), 5);
+}
+
+TEST_F(ExchangeTest, ImportRefusesADamagedLetterFromStandardError) {
+  const std::string line = unsaved_line(contract::letter(1));
+  input_ = line.substr(0, line.size() / 2) + "\n" + unsaved_line(contract::letter(2));
+  const auto answer = call({"import", "-", "--json"});
+  EXPECT_EQ(answer.status, 65);
+  EXPECT_EQ(answer.json().at("letters"), 1);
+  EXPECT_EQ(answer.json().at("refused"), 1);
+}
+
+TEST_F(ExchangeTest, ALogWithoutLettersIsNoFileToImport) {
+  input_ = "{\"event\":\"bus_started\",\"level\":\"info\"}\nstarted\n";
+  const auto answer = call({"import", "-"});
+  EXPECT_EQ(answer.status, 65);
+  EXPECT_THAT(answer.err, HasSubstr("none of its lines is a letter"));
 }
 
 TEST_F(ExchangeTest, ExportOfNothingSaysSo) {

@@ -113,5 +113,7 @@ class Command {
 [[nodiscard]] ExitStatus run_erase(Command& command);
 [[nodiscard]] ExitStatus run_doctor(Command& command);
 [[nodiscard]] ExitStatus run_backup(Command& command);
+[[nodiscard]] ExitStatus run_restore(Command& command);
+[[nodiscard]] ExitStatus run_recover(Command& command);
 
 }  // namespace tidings::dead_letters

@@ -261,6 +261,8 @@ void take_verb(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
       return;
     case Verb::Import:
     case Verb::Backup:
+    case Verb::Restore:
+    case Verb::Recover:
       line.file = raw.file.value_or("");
       return;
     case Verb::Doctor:
@@ -272,6 +274,11 @@ void take_verb(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
 }
 
 std::string choose_database(const RawCommandLine& raw, const char* environment) {
+  if (raw.damaged) {
+    if (raw.database) refuse("recover: --db and FILE are the same; give one");
+    if (raw.damaged->empty()) refuse("recover: the file name is empty; give the database's path");
+    return *raw.damaged;
+  }
   if (raw.database) {
     if (raw.database->empty()) refuse("--db: the file name is empty; give the database's path");
     return *raw.database;

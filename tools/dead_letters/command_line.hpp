@@ -30,6 +30,8 @@ enum class Verb : std::uint8_t {
   Erase,
   Doctor,
   Backup,
+  Restore,
+  Recover,
 };
 
 /// The command line, checked. Members that a verb does not take have their defaults.
@@ -71,7 +73,8 @@ struct CommandLine {
   std::string note;
   /// edit: pointers and JSON values.
   std::vector<std::pair<std::string, std::string>> changes;
-  /// The file of edit, export, import and backup; empty: none, or a standard stream.
+  /// The file of edit, export, import, backup and restore, and the result of recover; empty: none, or a
+  /// standard stream.
   std::string file;
   std::optional<std::string> correlation_id;
   std::chrono::seconds older_than{};

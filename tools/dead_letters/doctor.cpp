@@ -59,7 +59,8 @@ class Diagnosis {
     }
     for (const auto& damage : found_.damage) {
       problem("the file is damaged: " + tools::printable(damage, 300) +
-              "; stop the service and restore a backup");
+              "; stop the service, then put a backup in its place: dead-letters --db " + file() +
+              " restore BACKUP; or save what can be read: dead-letters recover " + file());
     }
     if (!found_.counts_agree) {
       problem(
@@ -303,8 +304,9 @@ ExitStatus run_backup(Command& command) {
   command.print((line.dry_run ? "Would copy " : "Copied ") + readable_size(bytes) + " to " +
                 tools::printable(line.file) + ".\n");
   command.advise("It holds payloads: keep it where only the service's users read.");
-  command.advise("It is a database like this one: dead-letters --db " +
-                 tools::printable(tools::shell_word(line.file)) + " groups");
+  const std::string copy = tools::printable(tools::shell_word(line.file));
+  command.advise("It is a database like this one: dead-letters --db " + copy + " groups");
+  command.advise("To put it back, not with cp: " + command.self() + " restore " + copy);
   return ExitStatus::Ok;
 }
 

@@ -80,7 +80,8 @@ class Problems {
   std::int64_t count_ = 0;
 };
 
-/// The letters of a file, line by line; what cannot be read is a problem and is passed over.
+/// The letters of a file, line by line; what cannot be read is a problem and is passed over. In a service's
+/// log only the letters that went to standard error are meant, and the other lines are no problem.
 class ImportSource {
  public:
   ImportSource(Command& command, const std::string& path, Problems& problems)
@@ -103,7 +104,8 @@ class ImportSource {
       ++line_number_;
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       try {
-        auto letter = from_export_line(line);
+        auto letter = read(line);
+        if (!letter) continue;
         pending_.push_back(line_number_);
         return letter;
       } catch (const Error& error) {
@@ -111,6 +113,7 @@ class ImportSource {
         problems_.add("line " + std::to_string(line_number_) + ": " + tools::printable(error.what(), 500));
       }
     }
+    tell_of_texts();
     return std::nullopt;
   }
 
@@ -121,14 +124,47 @@ class ImportSource {
     return line;
   }
   [[nodiscard]] std::int64_t unreadable() const noexcept { return unreadable_; }
+  /// Other lines of a log.
+  [[nodiscard]] std::int64_t skipped() const noexcept { return records_ + texts_; }
 
  private:
+  std::optional<deadletter::StoredLetter> read(const std::string& line) {
+    switch (kind_of_line(line)) {
+      case LineKind::Unsaved:
+        is_log_ = true;
+        return from_unsaved_line(line);
+      case LineKind::LogRecord:
+        is_log_ = true;
+        ++records_;
+        return std::nullopt;
+      case LineKind::Text:
+        if (texts_++ == 0) first_text_ = line_number_;
+        return std::nullopt;
+      case LineKind::Exported:
+        break;
+    }
+    return from_export_line(line);
+  }
+
+  /// At the end it is known whether the file is a log, in which lines of text are usual.
+  void tell_of_texts() {
+    if (is_log_ || texts_ == 0) return;
+    unreadable_ += texts_;
+    problems_.add("line " + std::to_string(first_text_) + ": it is no JSON");
+    for (; texts_ > 1; --texts_) problems_.add("another line is no JSON");
+    texts_ = 0;
+  }
+
   Problems& problems_;
   std::ifstream file_;
   std::istream* in_;
   std::deque<std::int64_t> pending_;
   std::int64_t line_number_ = 0;
   std::int64_t unreadable_ = 0;
+  bool is_log_ = false;
+  std::int64_t records_ = 0;
+  std::int64_t texts_ = 0;
+  std::int64_t first_text_ = 0;
 };
 
 struct ImportCounts {
@@ -236,26 +272,34 @@ ExitStatus run_import(Command& command) {
   ImportSource source(command, line.file, problems);
   bool complete = true;
   const auto counts = import_all(command, source, problems, complete);
+  const bool has_no_letter = source.unreadable() + source.skipped() > 0 && counts.imported == 0 &&
+                             source.unreadable() == problems.count();
   if (line.json) {
     command.print_json({{"dry_run", line.dry_run},
                         {"letters", counts.imported},
                         {"duplicates", counts.duplicates},
                         {"refused", counts.refused + source.unreadable()},
+                        {"skipped", source.skipped()},
                         {"complete", complete}});
   } else {
-    command.print(counted(counts.imported, "letter") + (line.dry_run ? " would be imported" : " imported") +
-                  "; " + grouped(counts.duplicates) + " there already; " +
-                  counted(counts.refused + source.unreadable(), "line") + " refused.\n");
+    command.print(
+        counted(counts.imported, "letter") + (line.dry_run ? " would be imported" : " imported") + "; " +
+        grouped(counts.duplicates) + " there already; " +
+        counted(counts.refused + source.unreadable(), "line") + " refused" +
+        (source.skipped() > 0 ? "; " + counted(source.skipped(), "other line") + " of a log skipped" : "") +
+        ".\n");
     if (!complete)
       command.warn(line.dry_run ? "stopped: the rest of the file was not looked at"
                                 : "stopped: the rest was not imported; the same command goes on, past what is"
                                   " there already");
-    if (source.unreadable() > 0 && source.unreadable() == problems.count() && counts.imported == 0)
-      command.warn("none of its lines is a letter; give a file that dead-letters export wrote");
+    if (has_no_letter)
+      command.warn(
+          "none of its lines is a letter; give a file that dead-letters export wrote, or what a service "
+          "wrote to standard error");
     if (counts.imported > 0 && !line.dry_run) command.advise("See them: " + command.self() + " groups");
   }
   if (!complete) return ExitStatus::TryAgain;
-  return problems.count() > 0 ? ExitStatus::Data : ExitStatus::Ok;
+  return problems.count() > 0 || has_no_letter ? ExitStatus::Data : ExitStatus::Ok;
 }
 
 }  // namespace tidings::dead_letters

@@ -14,6 +14,8 @@ namespace tidings::dead_letters {
 namespace {
 
 constexpr const char* kFacts = "deadletter";
+/// The record in which a bus writes down a letter that neither database nor spill file takes.
+constexpr const char* kUnsaved = "dead_letter_unsaved";
 
 [[noreturn]] void refuse(const std::string& problem) {
   throw Error(ErrorCode::NotDecodable, "not an exported letter: " + problem);
@@ -93,7 +95,7 @@ DeadLetter letter_of(Json facts, const CloudEvent& event) {
   return letter;
 }
 
-void require_consistent(const DeadLetter& letter, const CloudEvent& event) {
+void require_names(const DeadLetter& letter) {
   if (!is_valid_name(letter.event_type) || !is_valid_name(letter.service) ||
       (!letter.handler.empty() && !is_valid_name(letter.handler))) {
     refuse(
@@ -104,6 +106,10 @@ void require_consistent(const DeadLetter& letter, const CloudEvent& event) {
       letter.error_fingerprint.find_first_not_of("0123456789abcdef") != std::string::npos) {
     refuse("its error_fingerprint must be 16 characters of 0-9 and a-f");
   }
+}
+
+void require_consistent(const DeadLetter& letter, const CloudEvent& event) {
+  require_names(letter);
   if (letter.metadata.correlation_id.empty()) refuse("it has no correlationid");
   if (letter.data.encoding == DataEncoding::Cbor && !event.has_binary) refuse("its data_base64 is missing");
   if (letter.data.encoding == DataEncoding::Json && event.data.is_discarded() && letter.data.bytes.empty()) {
@@ -147,6 +153,30 @@ deadletter::StoredLetter from_export_line(std::string_view line) try {
   return stored;
 } catch (const Json::exception&) {
   refuse("a fact has another type than export writes");
+}
+
+LineKind kind_of_line(std::string_view line) {
+  constexpr bool kThrows = false;
+  const auto begin = line.find_first_not_of(" \t");
+  if (begin == std::string_view::npos || line[begin] != '{') return LineKind::Text;
+  // An exported letter is not parsed twice.
+  if (line.find("\"specversion\"") != std::string_view::npos && line.find(kUnsaved) == std::string_view::npos)
+    return LineKind::Exported;
+  const Json record = Json::parse(line, nullptr, kThrows);
+  if (!record.is_object() || record.contains("specversion")) return LineKind::Exported;
+  const auto event = record.find("event");
+  if (event == record.end() || !event->is_string()) return LineKind::Exported;
+  const bool has_letter = *event == kUnsaved && record.contains("letter");
+  return has_letter ? LineKind::Unsaved : LineKind::LogRecord;
+}
+
+deadletter::StoredLetter from_unsaved_line(std::string_view line) try {
+  deadletter::StoredLetter stored;
+  stored.letter = parse_json_line(Json::parse(line).at("letter").dump(-1, ' ', true));
+  require_names(stored.letter);
+  return stored;
+} catch (const Json::exception&) {
+  throw Error(ErrorCode::NotDecodable, "not a letter from standard error: its JSON is damaged");
 }
 
 }  // namespace tidings::dead_letters

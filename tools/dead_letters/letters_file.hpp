@@ -2,6 +2,8 @@
 
 #include <tidings/deadletter/reader.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,5 +15,17 @@ namespace tidings::dead_letters {
 [[nodiscard]] std::string to_export_line(const deadletter::StoredLetter& stored);
 /// The reverse. Throws Error(NotDecodable) that says what is wrong.
 [[nodiscard]] deadletter::StoredLetter from_export_line(std::string_view line);
+
+/// What a line of a file to be imported is.
+enum class LineKind : std::uint8_t {
+  Exported,   ///< What export wrote; or is meant to be.
+  Unsaved,    ///< A letter that went to standard error: a record dead_letter_unsaved that holds it.
+  LogRecord,  ///< Any other record of a log in JSON.
+  Text,       ///< Not JSON at all: a line of a log for people, or not what was meant.
+};
+[[nodiscard]] LineKind kind_of_line(std::string_view line);
+
+/// The letter of a line of the kind Unsaved. Throws Error(NotDecodable).
+[[nodiscard]] deadletter::StoredLetter from_unsaved_line(std::string_view line);
 
 }  // namespace tidings::dead_letters

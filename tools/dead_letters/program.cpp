@@ -43,6 +43,10 @@ Run verb_of(Verb verb) {
       return &run_doctor;
     case Verb::Backup:
       return &run_backup;
+    case Verb::Restore:
+      return &run_restore;
+    case Verb::Recover:
+      return &run_recover;
   }
   return nullptr;
 }

@@ -171,7 +171,9 @@ void make_export(CLI::App& verb, RawCommandLine& raw) {
 }
 
 void make_import(CLI::App& verb, RawCommandLine& raw) {
-  verb.add_option("file", raw.file, "What export wrote; - is standard input")->type_name("FILE")->required();
+  verb.add_option("file", raw.file, "What export wrote, or a service's standard error; - is standard input")
+      ->type_name("FILE")
+      ->required();
   add_dry_run(verb, raw);
 }
 
@@ -205,6 +207,17 @@ void make_backup(CLI::App& verb, RawCommandLine& raw) {
   add_dry_run(verb, raw);
 }
 
+void make_restore(CLI::App& verb, RawCommandLine& raw) {
+  verb.add_option("backup", raw.file, "The backup; it stays as it is")->type_name("FILE")->required();
+  add_dry_run(verb, raw);
+}
+
+void make_recover(CLI::App& verb, RawCommandLine& raw) {
+  verb.add_option("file", raw.damaged, "The damaged database (default: that of --db)")->type_name("FILE");
+  verb.add_option("-o,--output", raw.file, "Write to this new file (default: FILE.recovered)")
+      ->type_name("FILE");
+}
+
 struct VerbEntry {
   const char* name;
   const char* description;
@@ -213,7 +226,7 @@ struct VerbEntry {
 };
 
 /// In the order of Verb.
-constexpr std::array<VerbEntry, 15> kVerbs = {{
+constexpr std::array<VerbEntry, 17> kVerbs = {{
     {"list", "List letters, the newest failure first",
      "dead-letters list --handler send_receipt --since 2h\n  dead-letters list --where /order_id=42 --all",
      &make_list},
@@ -237,7 +250,7 @@ constexpr std::array<VerbEntry, 15> kVerbs = {{
     {"undo", "Make discarded letters unresolved again", "dead-letters undo 42", &make_undo},
     {"export", "Write letters as CloudEvents, one a line",
      "dead-letters export --handler charge_card -o letters.ndjson", &make_export},
-    {"import", "Take letters that export wrote",
+    {"import", "Take letters that export wrote, or that went to a service's standard error",
      "dead-letters import letters.ndjson --dry-run\n  dead-letters import letters.ndjson", &make_import},
     {"purge", "Delete letters that were resolved long ago",
      "dead-letters purge --older-than 90d --dry-run\n  dead-letters purge --unresolved --handler gone "
@@ -250,6 +263,11 @@ constexpr std::array<VerbEntry, 15> kVerbs = {{
     {"doctor", "Say what is wrong with the database and what waits", "dead-letters doctor", &make_doctor},
     {"backup", "Copy the database while it is in use", "dead-letters backup orders-2026-11-21.db",
      &make_backup},
+    {"restore", "Put a backup in the place of the database, which is kept",
+     "dead-letters --db orders.db restore orders-2026-11-21.db", &make_restore},
+    {"recover", "Save what can be read of a damaged database",
+     "dead-letters recover orders.db\n  dead-letters --db orders.db restore orders.db.recovered",
+     &make_recover},
 }};
 
 /// What stands where a verb should.

@@ -44,6 +44,8 @@ struct RawCommandLine {
   std::optional<std::string> note;
   std::vector<std::string> set;
   std::optional<std::string> file;
+  /// recover's own way to name the database.
+  std::optional<std::string> damaged;
   std::optional<std::string> trace_id;
   std::optional<std::string> older_than;
   std::optional<std::string> confirm;
