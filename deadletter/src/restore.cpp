@@ -218,8 +218,12 @@ class Restoration {
   [[nodiscard]] std::unique_ptr<VfsFile> fold_log(std::unique_ptr<VfsFile> locked) const {
     locked.reset();
     try {
-      Connection connection(database_, Access::ReadWrite, "", RestoreClock::now() + kRestoreLockWait);
-      connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+      // Not a Connection, which reads the schema at once: closing it would remove a log of which SQLite can
+      // make nothing.
+      SQLite::Database old(database_.native(), SQLite::OPEN_READWRITE,
+                           static_cast<int>(std::chrono::milliseconds(kRestoreLockWait).count()));
+      sqlite3_db_config(old.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+      old.exec("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)");
     } catch (const SQLite::Exception& error) {
       if (failure_kind(error.getErrorCode()) == FailureKind::Busy)
         refuse_in_use(database_, "some process has it open");
@@ -243,6 +247,10 @@ class Restoration {
     // The logs go first: beside the new database they would be taken for its own.
     for (const char* suffix : {"-wal", "-shm"}) {
       if (!file_exists(database_.native() + suffix)) continue;
+      if (suffix == std::string("-wal") && !has_log()) {
+        std::filesystem::remove(wal_path(database_));
+        continue;
+      }
       std::filesystem::rename(database_.native() + suffix, kept.native() + suffix);
       if (suffix == std::string("-wal")) report_.kept.emplace_back(kept.native() + suffix);
       tidings::detail::kill_point("restore.log_kept");
