@@ -135,15 +135,21 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
   return attempts;
 }
 
-std::string_view letter_columns() noexcept {
-  return "id, event_id, event_type, schema_version, event_data, data_encoding, data_note, attributes, "
-         "source, handler,"
-         " service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_id,"
-         " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
-         "attempts,"
-         " redrive_requested_at, reprocessed_at, resolution, edited_from,"
-         " claimed_by, claimed_until, redrive_id, redrive_started_at, resolution_note";
+// What stands in three of the columns: kept out of a summary, SQLite does not read it at all.
+#define TIDINGS_LETTER_COLUMNS(data, attributes, attempts)                                             \
+  "id, event_id, event_type, schema_version, " data ", data_encoding, data_note, " attributes          \
+  ", source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, " \
+  "causation_id, causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, "    \
+  "retry_count, " attempts                                                                             \
+  ", redrive_requested_at, reprocessed_at, resolution, edited_from, claimed_by, claimed_until, "       \
+  "redrive_id, redrive_started_at, resolution_note"
+
+std::string_view letter_columns(LetterParts parts) noexcept {
+  if (parts == LetterParts::All) return TIDINGS_LETTER_COLUMNS("event_data", "attributes", "attempts");
+  return TIDINGS_LETTER_COLUMNS("NULL AS event_data", "'{}' AS attributes", "'[]' AS attempts");
 }
+
+#undef TIDINGS_LETTER_COLUMNS
 
 StoredLetter read_letter(SQLite::Statement& row) {
   RowReader reader(row);

@@ -42,7 +42,7 @@ class LetterInsert {
 };
 
 /// The columns that `read_letter` reads, in its order, for a SELECT.
-[[nodiscard]] std::string_view letter_columns() noexcept;
+[[nodiscard]] std::string_view letter_columns(LetterParts parts = LetterParts::All) noexcept;
 
 /// The letter in the statement's current row. Throws Error(DatabaseUnusable), naming the row's id and the
 /// column, when a value is not one that tidings writes.

@@ -233,12 +233,12 @@ std::int64_t Reader::count(const Filter& filter) {
   });
 }
 
-Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after,
-                  ListOrder order) {
+Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after, ListOrder order,
+                  LetterParts parts) {
   require_limit(limit);
   return implementation_->ask(kCannotRead, [&](Connection& connection) {
     auto row = Query(filter, after, order)
-                   .prepare(connection.database(), letter_columns(),
+                   .prepare(connection.database(), letter_columns(parts),
                             std::string(order_by(order)) + "LIMIT " + std::to_string(limit + 1));
     Page page;
     while (row.executeStep()) {
@@ -271,11 +271,12 @@ std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
   });
 }
 
-std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::size_t limit) {
+std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::size_t limit,
+                                                LetterParts parts) {
   require_limit(limit);
   return implementation_->ask(kCannotRead, [&](Connection& connection) {
     SQLite::Statement row(connection.database(),
-                          "SELECT " + std::string(letter_columns()) +
+                          "SELECT " + std::string(letter_columns(parts)) +
                               " FROM dead_letters INDEXED BY dead_letters_once"
                               " WHERE event_id >= ? AND event_id < ? ORDER BY event_id, id LIMIT ?");
     row.bind(1, std::string(prefix));

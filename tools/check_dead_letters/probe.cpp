@@ -66,11 +66,14 @@ DatabaseFacts gather(const std::string& path, const Probe& probe) {
   add_journal(facts, reader);
   facts.unresolved_in_window = reader.count(in_window);
   facts.unresolved = reader.count(unresolved(probe.selection));
-  if (const auto oldest = reader.oldest(unresolved(probe.selection))) facts.oldest = describe(*oldest);
+  const auto oldest = reader.list(unresolved(probe.selection), 1, {}, deadletter::ListOrder::OldestFirst,
+                                  deadletter::LetterParts::Summary);
+  if (!oldest.letters.empty()) facts.oldest = describe(oldest.letters.front());
   if (probe.verbosity >= 1) add_groups(facts, reader, in_window);
   if (probe.verbosity >= 3) {
-    for (const auto& letter : reader.list(in_window, kNewest).letters)
-      facts.newest.push_back(describe(letter));
+    const auto newest = reader.list(in_window, kNewest, {}, deadletter::ListOrder::NewestFirst,
+                                    deadletter::LetterParts::Summary);
+    for (const auto& letter : newest.letters) facts.newest.push_back(describe(letter));
   }
   return facts;
 }

@@ -79,7 +79,7 @@ std::int64_t Command::unique_letter(const std::string& name) {
         ExitStatus::Usage,
         in_quotes(name) + " is no letter: give its number, or at least 4 characters of its event id");
   }
-  const auto letters = reader().find_by_event(beginning, 6);
+  const auto letters = reader().find_by_event(beginning, 6, deadletter::LetterParts::Summary);
   if (letters.empty()) {
     throw Refusal(ExitStatus::NoInput, "there is no letter " + in_quotes(name) +
                                            ", and no event whose id begins so; see " + self() +
@@ -111,7 +111,7 @@ deadletter::Filter Command::filter() {
     throw Refusal(ExitStatus::Usage, "--event-id: " + in_quotes(*line_.event_id) +
                                          " is not the beginning of an event id; give at least 4 characters");
   }
-  for (const auto& each : reader().find_by_event(beginning, 1'000)) {
+  for (const auto& each : reader().find_by_event(beginning, 1'000, deadletter::LetterParts::Summary)) {
     if (filter.event_id && *filter.event_id != each.letter.metadata.event_id) {
       throw Refusal(ExitStatus::Usage,
                     "--event-id: " + in_quotes(*line_.event_id) + " fits several events; give more of it");

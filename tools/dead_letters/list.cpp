@@ -98,7 +98,8 @@ void say_what_next(Command& command, const std::vector<deadletter::Group>& group
 
 ExitStatus run_list(Command& command) {
   const CommandLine& line = command.line();
-  const auto page = command.reader().list(command.filter(), line.limit, line.after, line.list_order);
+  const auto page = command.reader().list(command.filter(), line.limit, line.after, line.list_order,
+                                          deadletter::LetterParts::Summary);
   if (line.json) {
     OrderedJson letters = OrderedJson::array();
     for (const auto& stored : page.letters) letters.push_back(letter_to_json(command, stored));

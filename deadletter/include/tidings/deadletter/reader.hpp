@@ -60,6 +60,13 @@ struct Filter {
   std::optional<std::int64_t> up_to_id = {};
 };
 
+/// How much of a letter is read.
+enum class LetterParts : std::uint8_t {
+  All,
+  Summary,  ///< Without payload, attributes and attempts, which may be long: they are empty, whatever the
+            ///< encoding says.
+};
+
 /// In which order letters are listed: by failed_at, then by number.
 enum class ListOrder : std::uint8_t { NewestFirst, OldestFirst };
 
@@ -266,10 +273,11 @@ class Reader {
   [[nodiscard]] std::int64_t count(const Filter& filter);
   /// At most `limit` (1 to 10,000) letters, after `after`.
   [[nodiscard]] Page list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after = {},
-                          ListOrder order = ListOrder::NewestFirst);
+                          ListOrder order = ListOrder::NewestFirst, LetterParts parts = LetterParts::All);
   [[nodiscard]] std::optional<StoredLetter> find(std::int64_t id);
   /// Letters whose event id begins so (lowercase), at most `limit`.
-  [[nodiscard]] std::vector<StoredLetter> find_by_event(std::string_view prefix, std::size_t limit);
+  [[nodiscard]] std::vector<StoredLetter> find_by_event(std::string_view prefix, std::size_t limit,
+                                                        LetterParts parts = LetterParts::All);
   /// The one that failed first.
   [[nodiscard]] std::optional<StoredLetter> oldest(const Filter& filter);
   /// At most `limit`.
