@@ -47,13 +47,13 @@ class DatabaseImage {
   /// Gives every record of the page that can be read. Returns how many of its cells cannot; 0 for a page that
   /// is not of a b-tree, or one without rows. An overflow page is read once: pages that several rows claim
   /// belong to the first of them.
-  std::size_t read_page(std::uint32_t page, const Take& take);
+  std::size_t read_page(std::uint32_t number, const Take& take);
 
  private:
   struct Cell;
   [[nodiscard]] std::span<const std::byte> page(std::uint32_t number) const noexcept;
   [[nodiscard]] std::optional<std::string> payload_of(const Cell& cell);
-  [[nodiscard]] std::optional<Record> read_cell(std::span<const std::byte> page, std::size_t at,
+  [[nodiscard]] std::optional<Record> read_cell(std::span<const std::byte> content, std::size_t at,
                                                 unsigned type);
 
   std::span<const std::byte> bytes_;

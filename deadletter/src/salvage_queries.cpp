@@ -100,6 +100,7 @@ class DamagedTable {
     int result = SQLITE_OK;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
       std::vector<StoredValue> values;
+      values.reserve(static_cast<std::size_t>(sqlite3_column_count(statement)));
       for (int i = 0; i < sqlite3_column_count(statement); ++i) values.push_back(value_in(statement, i));
       // Pages that point to each other might give rows for ever, but not in order.
       if (table().has_rowid && !goes_on(statement == up_, std::get<std::int64_t>(values[0]))) break;
