@@ -267,7 +267,8 @@ void LetterClaims::set_aside(Round& round, const Candidate& candidate, const std
 
 bool LetterClaims::begin(const std::string& claimed_by, std::int64_t id, Timestamp wall) {
   bool begun = false;
-  connection_.transact(Sync::Never, [&] { begun = run(begin_, microseconds(wall), id, claimed_by) == 1; });
+  connection_.transact_unseen(Sync::Never,
+                              [&] { begun = run(begin_, microseconds(wall), id, claimed_by) == 1; });
   return begun;
 }
 

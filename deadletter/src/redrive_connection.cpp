@@ -22,7 +22,13 @@ WriteTurn::Deadline RedriveConnection::wait_from_now() {
 bool RedriveConnection::changed() {
   const StatementUse use(data_version_);
   const std::int64_t now = data_version_.executeStep() ? data_version_.getColumn(0).getInt64() : 0;
-  return std::exchange(seen_, now) != now;
+  const std::int64_t own = own_changes();
+  const bool by_others = std::exchange(seen_, now) != now;
+  return std::exchange(seen_own_, own) != own || by_others;
+}
+
+std::int64_t RedriveConnection::own_changes() noexcept {
+  return sqlite3_total_changes64(database().getHandle());
 }
 
 void RedriveConnection::begin(Sync sync) {

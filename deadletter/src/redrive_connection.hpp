@@ -29,7 +29,8 @@ class RedriveConnection {
   [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
   /// Waits for locks anew from now, until the time that it returns.
   WriteTurn::Deadline wait_from_now();
-  /// Whether others have committed anything since it was last asked; true at first.
+  /// Whether anything has been changed since it was last asked, by others or through this connection; true at
+  /// first.
   [[nodiscard]] bool changed();
 
   /// Runs `work` in one transaction, which holds the write lock from its beginning.
@@ -46,6 +47,14 @@ class RedriveConnection {
     }
   }
 
+  /// The same, for changes that changed() is not to tell of.
+  template <class Work>
+  void transact_unseen(Sync sync, Work work) {
+    const std::int64_t before = own_changes();
+    transact(sync, work);
+    seen_own_ += own_changes() - before;
+  }
+
   // For a transaction that somebody else ends, who has the turn.
   void begin(Sync sync);
   void end();
@@ -56,6 +65,9 @@ class RedriveConnection {
   [[nodiscard]] bool in_transaction() const noexcept { return connection_.in_transaction(); }
 
  private:
+  /// How many rows this connection has changed so far. Its data_version tells of those of others only.
+  [[nodiscard]] std::int64_t own_changes() noexcept;
+
   const std::chrono::milliseconds busy_timeout_;
   const std::shared_ptr<WriteTurn> turn_;
   Connection connection_;
@@ -64,6 +76,7 @@ class RedriveConnection {
   SQLite::Statement data_version_;
   Sync sync_ = Sync::Always;  // as a Connection begins
   std::int64_t seen_ = -1;
+  std::int64_t seen_own_ = 0;
 };
 
 namespace detail {

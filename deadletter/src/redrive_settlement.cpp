@@ -145,7 +145,7 @@ void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::
     }
   }
   if (renew && !held.empty()) {
-    connection_.transact(Sync::Never, [&] { run(renew_, time.until, claimed_by, Json(held).dump()); });
+    connection_.transact_unseen(Sync::Never, [&] { run(renew_, time.until, claimed_by, Json(held).dump()); });
   }
   if (!any_stale) return;
   connection_.transact(Sync::Always, [&] {

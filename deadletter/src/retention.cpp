@@ -35,7 +35,7 @@ std::size_t Retention::delete_before(Timestamp time) {
     if (!any_.executeStep()) return 0;
   }
   int deleted = 0;
-  connection_.transact(Sync::Never, [&] {
+  connection_.transact_unseen(Sync::Never, [&] {
     deleted = run(delete_, before, std::int64_t{kBatch});
     run(delete_requests_, before);
   });

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 
 // Redrives by real processes, which are killed.
@@ -127,6 +128,66 @@ class RedriveProcessTest : public StoreTest {
     return open_store(database(), {}, std::move(later));
   }
 };
+
+/// A process has died while it redrove the only letter of a key that parks.
+class CrashedKeyTest : public RedriveProcessTest {
+ protected:
+  static SubscribeOptions<Json> parking() {
+    return {.dispatch = Dispatch::Queued,
+            .ordering_key = [](const Json&) { return std::string("key"); },
+            .after_death = AfterDeath::Park};
+  }
+  void SetUp() override {
+    DeadLetter first = letter(1);
+    first.ordering_key = "key";
+    static_cast<void>(store(*open(), {first}));
+    static_cast<void>(open()->redrives()->mark("orders", {}, {}, failed_at(5000)));
+    ASSERT_TRUE(WIFSIGNALED(run_in_child([&] { return serve(open(), true); })));
+  }
+  /// A store whose leases end when `over_` is set.
+  [[nodiscard]] std::shared_ptr<Store> open_for_a_while() {
+    StoreInternals internals;
+    internals.boot_time = [this] { return boot_time_now() + (over_ ? 31'000'000 : 0); };
+    return open_store(database(), {}, std::move(internals));
+  }
+
+  std::atomic<bool> over_{false};
+};
+
+TEST_F(CrashedKeyTest, WhatTheUpkeepHasFoundIsAChange) {
+  const auto opened = open_for_a_while();
+  Redrives& redrives = *opened->redrives();
+  const auto tend = [&] { return redrives.tend("other", std::chrono::seconds(30), failed_at(9000)); };
+  EXPECT_TRUE(redrives.changed());
+  EXPECT_TRUE(tend().crashed.empty());
+  EXPECT_FALSE(redrives.changed());
+  over_ = true;
+  EXPECT_EQ(tend().crashed.size(), 1U);
+  EXPECT_TRUE(redrives.changed());
+  EXPECT_TRUE(tend().crashed.empty());
+  EXPECT_FALSE(redrives.changed());
+}
+
+TEST_F(CrashedKeyTest, NewEventsOfTheKeyAreParkedWithoutAnybodysWriting) {
+  const auto clock = std::make_shared<ManualClock>();
+  Bus bus({.service = "orders",
+           .store = open_for_a_while(),
+           .logger = logging::Logger({.level = logging::Level::Off}),
+           .clock = clock});
+  auto handler = bus.subscribe(
+      "orders.order_placed", "send_receipt", [](const Json&) {}, parking());
+  bus.publish("orders.order_placed", Json{{"order_id", 2}});
+  clock->await_waiter();
+  EXPECT_FALSE(bus.wait_idle(std::chrono::milliseconds(1)));
+  over_ = true;
+  for (int second = 0; second < 3; ++second) {
+    clock->advance(std::chrono::seconds(1));
+    clock->await_waiter();
+  }
+  EXPECT_TRUE(bus.wait_idle(std::chrono::seconds(30)));
+  EXPECT_EQ(query("SELECT group_concat(reason) FROM (SELECT reason FROM dead_letters ORDER BY id)"),
+            "crashed,parked");
+}
 
 class KilledAt : public RedriveProcessTest, public testing::WithParamInterface<Step> {};
 
