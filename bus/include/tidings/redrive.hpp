@@ -169,8 +169,8 @@ class Redrives {
   /// Marks the unresolved letters of `service` that match, are not marked and not claimed, in batches.
   [[nodiscard]] virtual RedriveRequest mark(std::string_view service, const LetterFilter& filter,
                                             const RedriveOptions& options, Timestamp wall) = 0;
-  /// Whether anything may have changed since it was last asked, also by the caller's own `tend`. Costs next to
-  /// nothing.
+  /// Whether anything may have changed since it was last asked, also by the caller's own `tend`. Costs next
+  /// to nothing.
   [[nodiscard]] virtual bool changed() = 0;
   /// Claims letters, in one transaction.
   [[nodiscard]] virtual LetterClaim claim(const ClaimRequest& request) = 0;
