@@ -281,6 +281,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                           const JournalDelivery& known);
   std::optional<Instant> do_journal_duties(Instant now);
+  std::nullopt_t leave_to_owner();
   Instant serve_journal(Instant now);
   void import_spilled(Instant now);
   void report_unserved(Instant now);

@@ -242,6 +242,10 @@ void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds
               {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
+void BusLog::journal_lost(std::string_view problem) const noexcept {
+  log_reserved(logger_, Level::Critical, "journal_lost", {{"problem", problem}});
+}
+
 void BusLog::unserved(const OwedTotal& total) const noexcept {
   log_nobodys(logger_, Level::Warning, "deliveries_unserved",
               {{"handler", total.handler},

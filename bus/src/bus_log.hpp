@@ -54,6 +54,7 @@ class BusLog {
   void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
   void spill_imported(const SpillImport& import) const noexcept;
   void spill_waits(std::string_view problem) const noexcept;
+  void journal_lost(std::string_view problem) const noexcept;
   void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept;
   void unserved(const OwedTotal& total) const noexcept;
   void recovered(const JournalStart& start) const noexcept;

@@ -195,6 +195,8 @@ void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delive
 
 BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard) {
   const StoredEvent& event = *delivery.event;
+  // Another bus delivers it.
+  if (delivery.state && delivery.state->owed && journal_->lost()) return {End::Dead, {}, Reason::Shutdown};
   if (!guard.enter(subscriber)) {
     left_closed(subscriber);
     return {End::Dead, {}, Reason::Shutdown};

@@ -108,8 +108,11 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
     const bool too_large = error->code() == ErrorCode::NotEncodable;
     const bool wait = error->code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw;
     if (!wait && !too_large) letters_.keep_now(std::exchange(group.letters, {}));
-    if (!group.events.empty() && !too_large)
+    if (error->code() == ErrorCode::JournalOwned) {
+      lose(*error);
+    } else if (!group.events.empty() && !too_large) {
       log_.journal_refused(error->what(), std::max(last_backoff * 2, kFirstBackoff));
+    }
   }
   mutex_.lock();
   committing_ = false;
@@ -161,11 +164,27 @@ void JournalWriter::refuse(Group& group, const Error& error) {
     request->error_ = error;
     events_.erase(request->append.id);
   }
+  if (lost()) return drop(group);
   put_back(group);
   refused_ = anything_waits();
   if (!refused_) return;
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   due_ = clock_->monotonic_now() + backoff_;
+  wake_after_commit_ = true;
+}
+
+void JournalWriter::lose(const Error& error) noexcept {
+  if (!lost_.exchange(true)) log_.journal_lost(error.what());
+}
+
+void JournalWriter::drop(Group& group) {
+  for (const auto& event : group.events) {
+    event->in_commit = false;
+    forget_if_idle(*event);
+  }
+  recorded_ = group.ticket;
+  refused_ = false;
+  due_.reset();
   wake_after_commit_ = true;
 }
 

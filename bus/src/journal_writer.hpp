@@ -9,6 +9,7 @@
 #include <tidings/error.hpp>
 #include <tidings/journal.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -148,6 +149,9 @@ class JournalWriter {
   void wake_when_settled();
   /// The same for the end of the bus: letters go to the spill file if the database is busy.
   void flush_finally();
+  /// Another bus has taken the journal: said once in the log. What is left here is that bus's to deliver.
+  void lose(const Error& error) noexcept;
+  [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
   /// Letters and completions that are not committed yet.
   [[nodiscard]] std::size_t pending() const;
 
@@ -188,6 +192,8 @@ class JournalWriter {
   /// Puts a group back whose requests are to be tried each by itself.
   void split(Group& group) TIDINGS_REQUIRES(mutex_);
   void put_back(Group& group) TIDINGS_REQUIRES(mutex_);
+  /// Of a journal that is lost.
+  void drop(Group& group) TIDINGS_REQUIRES(mutex_);
   /// True: some of them were awaited.
   bool forget_reserved(std::span<const std::int64_t> ids) TIDINGS_REQUIRES(mutex_);
   bool flush_all(WhenBusy when_busy);
@@ -198,6 +204,7 @@ class JournalWriter {
   const std::shared_ptr<Clock> clock_;
   const std::function<void()> wake_;
 
+  std::atomic<bool> lost_{false};
   mutable Mutex mutex_;
   Condition changed_;
   Condition arrived_;

@@ -88,7 +88,7 @@ void BusCore::end_recovery(Subscriber& subscriber) {
 /// name by now may have read past it, and so goes back.
 void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
   journal_->abandon(owed);
-  if (!accepting_.load()) return;
+  if (!accepting_.load() || journal_->lost()) return;
   for (const auto& successor : topics_.all()) {
     if (successor->state.load() != SubscriberState::Open ||
         successor->identity.handler != subscriber.identity.handler ||
@@ -275,13 +275,25 @@ std::optional<Instant> BusCore::look_for_commits(Instant now) {
 
 std::optional<Instant> BusCore::do_journal_duties(Instant now) {
   if (!journal_) return std::nullopt;
+  if (journal_->lost()) return leave_to_owner();
   try {
     return serve_journal(now);
   } catch (const std::exception& error) {
+    const auto* const known = dynamic_cast<const Error*>(&error);
+    if (known != nullptr && known->code() == ErrorCode::JournalOwned) {
+      journal_->lose(*known);
+      return leave_to_owner();
+    }
     log_.housekeeping_failed(error.what());
     refill_wanted_.store(true);
     return now + std::chrono::seconds(1);
   }
+}
+
+/// What the journal still has for this bus's handlers is another bus's to deliver.
+std::nullopt_t BusCore::leave_to_owner() {
+  for (const auto& subscriber : topics_.all()) end_recovery(*subscriber);
+  return std::nullopt;
 }
 
 Instant BusCore::serve_journal(Instant now) {

@@ -17,6 +17,8 @@ class Descriptor {
   ~Descriptor();
 
   [[nodiscard]] int get() const noexcept { return descriptor_; }
+  /// Without closing it.
+  void forget() noexcept { descriptor_ = -1; }
   explicit operator bool() const noexcept { return descriptor_ >= 0; }
 
  private:

@@ -1,6 +1,7 @@
 #include "journal_appender.hpp"
 
 #include "letter_row.hpp"
+#include "owner_number.hpp"
 #include "sqlite_error.hpp"
 #include "stored_time.hpp"
 
@@ -46,7 +47,12 @@ Error too_large(std::string_view event_type, const SQLite::Exception& cause) {
 JournalAppender::Keys::Keys(sqlite3* connection) : claim(connection, kClaimKey), find(connection, kFindKey) {}
 
 JournalAppender::JournalAppender(sqlite3* connection)
-    : connection_(connection), insert_(connection, kInsert) {}
+    : connection_(connection), insert_(connection, kInsert), owner_number_(connection, kOwnerNumber) {}
+
+std::int64_t JournalAppender::owner_number() {
+  const PreparedUse use(owner_number_);
+  return owner_number_.step() ? owner_number_.column_integer(0) : 0;
+}
 
 void JournalAppender::prepare_keys() {
   if (!keys_) keys_.emplace(connection_);

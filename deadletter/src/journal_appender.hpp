@@ -20,6 +20,8 @@ class JournalAppender {
 
   /// Prepares now what is otherwise prepared for the first event with an idempotency key.
   void prepare_keys();
+  /// The number of the journal's owner: see OwnerNumber.
+  [[nodiscard]] std::int64_t owner_number();
   /// The id of the event published before under the same idempotency key; otherwise appends, if anybody is
   /// owed the event. Throws Error(NotEncodable) for an event that no row can hold.
   std::optional<EventId> append(const JournalAppend& event, std::string_view service);
@@ -42,6 +44,7 @@ class JournalAppender {
 
   sqlite3* connection_;
   Prepared insert_;
+  Prepared owner_number_;
   std::optional<Keys> keys_;
   // What a row has in another form than the event; kept for its memory.
   std::string attributes_;

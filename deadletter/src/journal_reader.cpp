@@ -3,6 +3,7 @@
 #include "crash_streak.hpp"
 #include "journal_backlog.hpp"
 #include "journal_row.hpp"
+#include "owner_number.hpp"
 
 #include <algorithm>
 #include <map>
@@ -112,7 +113,14 @@ JournalReader::JournalReader(const std::filesystem::path& path, const std::strin
       connection_(path, Access::ReadOnly, vfs, std::chrono::steady_clock::now() + busy_timeout),
       scan_(connection_.database(), scan()),
       deliveries_(connection_.database(), deliveries()),
-      letter_(connection_.database(), kLetter) {}
+      letter_(connection_.database(), kLetter),
+      owner_number_(connection_.database(), kOwnerNumber) {}
+
+std::int64_t JournalReader::owner_number() {
+  wait_from_now();
+  const PreparedUse use(owner_number_);
+  return owner_number_.step() ? owner_number_.column_integer(0) : 0;
+}
 
 void JournalReader::wait_from_now() {
   connection_.wait_until(std::chrono::steady_clock::now() + busy_timeout_);

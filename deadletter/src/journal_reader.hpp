@@ -30,6 +30,8 @@ class JournalReader {
   JournalReader(const std::filesystem::path& path, const std::string& vfs,
                 std::chrono::milliseconds busy_timeout);
 
+  /// The number of the journal's owner: see OwnerNumber.
+  [[nodiscard]] std::int64_t owner_number();
   [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query, std::string_view service);
   [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most);
   /// next_id and events of what acquire finds.
@@ -38,7 +40,7 @@ class JournalReader {
   /// none was alone.
   [[nodiscard]] std::vector<CrashSuspect> suspects(std::span<const SlotContent> slots);
 
-  [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
+  [[nodiscard]] const Connection& connection() const noexcept { return connection_; }
 
  private:
   /// Whether the event of the scan's row is owed to the handler; then it is in `owed`.
@@ -56,6 +58,7 @@ class JournalReader {
   Prepared scan_;
   Prepared deliveries_;
   Prepared letter_;
+  Prepared owner_number_;
   std::optional<bool> was_spilled_;  // whether a letter ever came from a spill file; asked once
   std::string handlers_text_;        // what was parsed last, and what it says
   std::vector<std::string> handlers_;

@@ -23,6 +23,7 @@ class JournalWriter {
   /// then nothing is looked for that is not there. Who does not commit what was written sets it.
   JournalWriter(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
 
+  [[nodiscard]] std::int64_t owner_number() { return appender_.owner_number(); }
   /// As JournalAppender::append.
   std::optional<EventId> append(const JournalAppend& event, std::string_view service) {
     return appender_.append(event, service);

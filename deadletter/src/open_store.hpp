@@ -4,6 +4,8 @@
 
 #include "boot_clock.hpp"
 #include "migration.hpp"
+#include "opened_file.hpp"
+#include "owner_number.hpp"
 #include "schema.hpp"
 #include "spill_file.hpp"
 #include "write_turn.hpp"
@@ -32,6 +34,10 @@ struct StoreInternals {
   std::function<std::int64_t()> boot_time = boot_time_now;
   /// Of all connections through which the store writes.
   std::shared_ptr<WriteTurn> turn = std::make_shared<WriteTurn>();
+  /// What all connections of the store are to; made anew for each store.
+  std::shared_ptr<OpenedFile> file = std::make_shared<OpenedFile>();
+  /// The store's as the journal's owner; made anew for each store.
+  std::shared_ptr<OwnerNumber> owner = std::make_shared<OwnerNumber>();
 };
 
 /// Store::open, with everything that tests replace.

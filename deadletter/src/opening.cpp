@@ -215,10 +215,13 @@ void require_current(const std::filesystem::path& path, const StoreOptions& opti
 
 std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreOptions& options,
                                  const StoreInternals& internals) {
+  internals.file->require_in_place(kCannotOpen);
   require_current(path, options, internals);
   try {
-    return std::make_unique<Session>(
+    auto session = std::make_unique<Session>(
         path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit, internals.turn});
+    internals.file->admit(session->connection(), path, kCannotOpen);
+    return session;
   } catch (const SQLite::Exception& error) {
     throw unusable(kCannotOpen, path, error);
   }

@@ -9,6 +9,7 @@
 #include "letter_edit.hpp"
 #include "letter_import.hpp"
 #include "migration.hpp"
+#include "opened_file.hpp"
 #include "payload_value.hpp"
 #include "query.hpp"
 #include "sqlite_error.hpp"
@@ -117,12 +118,15 @@ class Operations::Implementation {
     call([&] {
       connection_ = std::make_unique<Connection>(path_, Access::ReadWrite, "",
                                                  steady_clock::now() + options_.busy_timeout);
+      static_cast<void>(connection_->has_table("tidings_meta"));
+      file_.admit(*connection_, path_, kCannotChange);
     });
   }
 
   /// What `body` gives, with SQLite's exceptions as ours.
   template <class Body>
   std::invoke_result_t<Body> call(Body body) try {
+    file_.require_in_place(kCannotChange);
     if (connection_) connection_->wait_until(steady_clock::now() + options_.busy_timeout);
     return body();
   } catch (const SQLite::Exception& error) {
@@ -143,6 +147,7 @@ class Operations::Implementation {
   const Actor actor_;
   const Options options_;
   const std::filesystem::path path_;
+  OpenedFile file_;
   std::unique_ptr<Connection> connection_;
 };
 

@@ -3,6 +3,7 @@
 #include "sqlite_error.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,24 +41,59 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 /// no descriptor is closed that shares its file with another's lock.
 struct Register {
   using File = std::pair<dev_t, ino_t>;
+  struct Owned {
+    int descriptor = -1;
+    std::byte* memory = nullptr;
+  };
   std::mutex mutex;
-  std::map<File, pid_t> owned;  // guarded by mutex; of another process: the parent's, before a fork
+  std::map<File, Owned> owned;  // guarded by mutex
 
   static Register& instance() {
-    static Register instance;
+    static Register& instance = make();
     return instance;
   }
   [[nodiscard]] bool has(const struct stat& facts) const {
-    const auto found = owned.find({facts.st_dev, facts.st_ino});
-    return found != owned.end() && found->second == ::getpid();
+    return owned.contains({facts.st_dev, facts.st_ino});
+  }
+
+ private:
+  /// Never destroyed: a process may fork while it ends.
+  static Register& make() {
+    auto& made = *new Register;
+    ::pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+                     [] { instance().leave_to_parent(); });
+    return made;
+  }
+  /// In a forked child. The locks are the parent's as long as nobody else has its open files: neither
+  /// descriptors nor mappings of them stay. What is written to the memory goes nowhere.
+  void leave_to_parent() {
+    for (const auto& [file, mine] : owned) {
+      ::close(mine.descriptor);
+      ::mmap(mine.memory, kFileSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    }
+    owned.clear();
+    mutex.unlock();
   }
 };
 
-struct flock whole_file(short type) noexcept {
+struct flock part_of_file(short type, off_t start, off_t length) noexcept {
   struct flock lock {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
+  lock.l_start = start;
+  lock.l_len = length;
   return lock;
+}
+
+/// The byte whose lock names its holder, and the others, whose lock is the ownership.
+struct flock name_lock(short type) noexcept {
+  return part_of_file(type, 0, 1);
+}
+struct flock owner_lock(short type) noexcept {
+  return part_of_file(type, 1, 0);
+}
+struct flock whole_file(short type) noexcept {
+  return part_of_file(type, 0, 0);
 }
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& why) {
@@ -126,12 +162,11 @@ bool OwnerFile::try_lock() {
   struct stat facts {};
   if (::stat(path_.c_str(), &facts) == 0 && files.has(facts)) throw owned_by(::getpid());
   Descriptor file = open_file();
-  struct flock wanted = whole_file(F_WRLCK);
-  if (::fcntl(file.get(), F_SETLK, &wanted) != 0) {
-    if (errno != EACCES && errno != EAGAIN) throw std::system_error(errno, std::generic_category());
-    wanted = whole_file(F_WRLCK);
-    if (::fcntl(file.get(), F_GETLK, &wanted) != 0 || wanted.l_type == F_UNLCK) return false;
-    throw owned_by(wanted.l_pid);
+  struct flock owner = owner_lock(F_WRLCK);
+  struct flock name = name_lock(F_WRLCK);
+  if (::fcntl(file.get(), F_OFD_SETLK, &owner) != 0 || ::fcntl(file.get(), F_SETLK, &name) != 0) {
+    require_free(file, errno);
+    return false;
   }
   struct stat current {};
   if (::fstat(file.get(), &facts) != 0 || ::stat(path_.c_str(), &current) != 0 ||
@@ -141,8 +176,23 @@ bool OwnerFile::try_lock() {
   map(file);
   file_ = std::move(file);
   process_ = ::getpid();
-  files.owned[{facts.st_dev, facts.st_ino}] = process_;
+  files.owned[{facts.st_dev, facts.st_ino}] = {file_.get(), memory_};
   return true;
+}
+
+/// Throws what the failure of a lock means; returns when the other one has gone meanwhile.
+void OwnerFile::require_free(const Descriptor& file, int problem) const {
+  if (problem != EACCES && problem != EAGAIN) throw std::system_error(problem, std::generic_category());
+  struct flock held = whole_file(F_WRLCK);
+  if (::fcntl(file.get(), F_GETLK, &held) != 0 || held.l_type == F_UNLCK) return;
+  struct flock name = name_lock(F_WRLCK);
+  if (::fcntl(file.get(), F_GETLK, &name) == 0 && name.l_type != F_UNLCK && name.l_pid >= 0)
+    throw owned_by(name.l_pid);
+  // It has lost that lock: something in its process opened and closed the file.
+  Header header{};
+  const auto size = static_cast<ssize_t>(sizeof header);
+  const bool signed_by = ::pread(file.get(), &header, sizeof header, 0) == size && header.is_ours();
+  throw owned_by(signed_by ? static_cast<pid_t>(header.process) : 0);
 }
 
 Descriptor OwnerFile::open_file() const {
@@ -206,11 +256,8 @@ void OwnerFile::release(bool clean) noexcept {
   }
   ::munmap(std::exchange(memory_, nullptr), kFileSize);
   Register& files = Register::instance();
-  // A forked child has a copy of the register, whose mutex may be held for ever, and no lock.
-  if (!ours) {
-    file_ = Descriptor();
-    return;
-  }
+  // A forked child has closed it, and may have another file of that number.
+  if (!ours) return file_.forget();
   const std::lock_guard guard(files.mutex);
   struct stat facts {};
   if (::fstat(file_.get(), &facts) == 0) files.owned.erase({facts.st_dev, facts.st_ino});

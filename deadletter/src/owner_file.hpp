@@ -20,11 +20,12 @@ namespace tidings::deadletter {
 /// the next owner must know if this one dies: its boot, its process, and which deliveries its threads were
 /// running.
 ///
-/// The lock is a POSIX record lock: the kernel ends it with the process, a forked child does not have it, and
-/// F_GETLK names its holder. Closing any descriptor of a file ends all such locks of a process on it, so
-/// nothing else may open this file, and this class opens it only while the process's register of owned files
-/// says that it is not owned here. The file is never removed: two processes could then lock two files of one
-/// name.
+/// The lock is that of an open file description (F_OFD_SETLK): the kernel ends it with the process, and it
+/// does no harm when something else of this process opens and closes the file. A forked child gives up its
+/// copy at once. A POSIX record lock of the first byte stands beside it, for what only that can do: F_GETLK
+/// names its holder. Versions before this one locked the whole file so, and are kept out by either.
+/// The file is never removed: two processes could then lock two files of one name. Somebody may do it all
+/// the same: then OwnerNumber tells who has lost the journal.
 class OwnerFile {
  public:
   static constexpr std::size_t kSlots = 4096;
@@ -66,6 +67,7 @@ class OwnerFile {
   struct Header;
 
   [[nodiscard]] bool try_lock();
+  void require_free(const Descriptor& file, int problem) const;
   [[nodiscard]] Descriptor open_file() const;
   void map(const Descriptor& file);
   void require_ours() const;

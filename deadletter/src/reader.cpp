@@ -7,6 +7,7 @@
 #include "groups.hpp"
 #include "journal_backlog.hpp"
 #include "letter_row.hpp"
+#include "opened_file.hpp"
 #include "query.hpp"
 #include "schema.hpp"
 #include "spill_importer.hpp"
@@ -128,9 +129,10 @@ class Reader::Implementation {
         auto answer = question(connection);
         if (!overtaken()) return answer;
       } catch (const SQLite::Exception& error) {
+        file_.require_in_place(what_failed);
         if (!overtaken()) fail(what_failed, error);
       } catch (const Error&) {
-        if (!overtaken()) throw;
+        if (!file_.is_in_place() || !overtaken()) throw;
       }
       if (steady_clock::now() >= deadline) {
         throw unusable(what_failed, path_, "services open and close it all the time; try again",
@@ -160,17 +162,24 @@ class Reader::Implementation {
  private:
   /// A connection to the file that is at the path now.
   Connection& connection_until(Connection::Deadline deadline) {
-    const bool current =
-        connection_ && (state_.in_use ? !connection_->file_moved() : state_ == FileState::of(path_));
-    if (!current) {
-      connection_.reset();
-      state_ = FileState::of(path_);
-      connection_ = std::make_unique<Connection>(path_, state_.in_use ? Access::ReadOnly : Access::Immutable,
-                                                 "", deadline);
-      connection_->interrupt_at_deadline();
-    }
+    file_.require_in_place(kCannotRead);
+    const bool current = connection_ && !suspect_ && (state_.in_use || state_ == FileState::of(path_));
+    if (!current) connect(deadline);
     connection_->wait_until(deadline);
     return *connection_;
+  }
+
+  /// The last connection goes after the next one was made: as long as one has the file open, no other file
+  /// gets its inode.
+  void connect(Connection::Deadline deadline) {
+    state_ = FileState::of(path_);
+    auto next = std::make_unique<Connection>(path_, state_.in_use ? Access::ReadOnly : Access::Immutable, "",
+                                             deadline);
+    next->interrupt_at_deadline();
+    static_cast<void>(next->has_table("tidings_meta"));
+    file_.admit(*next, path_, kCannotRead);
+    connection_ = std::move(next);
+    suspect_ = false;
   }
 
   /// Without a -wal file nobody has the database open, and a connection that takes no lock reads it without
@@ -181,7 +190,7 @@ class Reader::Implementation {
   }
 
   [[noreturn]] void fail(const char* what_failed, const SQLite::Exception& error) {
-    connection_.reset();
+    suspect_ = true;
     if (!file_exists(path_)) throw unusable(what_failed, path_, "the file is gone; check the path");
     throw unusable(what_failed, path_, error);
   }
@@ -211,7 +220,9 @@ class Reader::Implementation {
   std::vector<std::filesystem::path> spills_;
   std::filesystem::path spill_path_;
   FileState state_;
+  OpenedFile file_;
   std::unique_ptr<Connection> connection_;
+  bool suspect_ = false;  // the last question failed: the next one connects anew
 };
 
 Reader::Reader(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}

@@ -26,7 +26,7 @@ class RedriveConnection {
                     std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn);
 
   [[nodiscard]] SQLite::Database& database() noexcept { return connection_.database(); }
-  [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
+  [[nodiscard]] const Connection& connection() const noexcept { return connection_; }
   /// Waits for locks anew from now, until the time that it returns.
   WriteTurn::Deadline wait_from_now();
   /// Whether anything has been changed since it was last asked, by others or through this connection; true at

@@ -27,6 +27,8 @@ inline constexpr const char* kOwner = "owner";
 /// The spill file of the service that opened the database last; `spill_path.1` and so on are those of others.
 inline constexpr const char* kSpillPath = "spill_path";
 inline constexpr const char* kSpillReserve = "spill_reserve";
+/// The number of the journal's owner, one larger with each.
+inline constexpr const char* kJournalOwner = "journal_owner";
 // `crash_streak` is in crash_streak.cpp.
 }  // namespace meta
 

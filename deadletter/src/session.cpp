@@ -73,12 +73,13 @@ std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
   return outcomes;
 }
 
-bool Session::commit(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
+bool Session::commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                     JournalCommit& result) {
   const WriteTurn::Hold turn(*turn_, wait_from_now());
   begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
   bool committing = false;
   try {
-    if (!write(batch, service, result)) {
+    if (!write(batch, service, owner, result)) {
       undo_journal();
       return false;
     }
@@ -118,8 +119,10 @@ JournalWriter& Session::journal() {
   return *journal_;
 }
 
-bool Session::write(const JournalBatch& batch, std::string_view service, JournalCommit& result) {
+bool Session::write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                    JournalCommit& result) {
   JournalWriter& writer = journal();
+  owner.require(writer.owner_number());
   writer.finish(
       batch.finished);  // first: what is appended takes the pages that this frees, in the same commit
   result.repeats.clear();

@@ -6,6 +6,7 @@
 #include "connection.hpp"
 #include "journal_writer.hpp"
 #include "letter_row.hpp"
+#include "owner_number.hpp"
 #include "write_turn.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -51,8 +52,9 @@ class Session {
   /// One batch of the journal of `service` in one transaction. Letters whose outcome is Spilled or Unsaved
   /// already are left out of it; any other that cannot be a row makes it none: then false, with their
   /// outcomes. Throws CommitInDoubt, or SQLite::Exception when the database takes nothing, or
-  /// Error(NotEncodable); then it took nothing.
-  [[nodiscard]] bool commit(const JournalBatch& batch, std::string_view service, JournalCommit& result);
+  /// Error(NotEncodable), or Error(JournalOwned) when `owner` has lost the journal; then it took nothing.
+  [[nodiscard]] bool commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                            JournalCommit& result);
   /// Runs `work`, which throws SQLite::Exception, in one synced transaction.
   template <class Work>
   void transact(Work work) {
@@ -73,8 +75,6 @@ class Session {
   [[nodiscard]] Connection& connection() noexcept { return connection_; }
   /// As `store` does with each of its letters, inside an open transaction.
   [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
-  /// Whether the file at the path is no longer the one connected to.
-  [[nodiscard]] bool file_moved() const noexcept { return connection_.file_moved(); }
 
  private:
   /// Whether a commit is synced, or only written.
@@ -84,7 +84,8 @@ class Session {
   void end();
   void set_sync(Sync sync);
   void undo_journal() noexcept;
-  [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, JournalCommit& result);
+  [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                           JournalCommit& result);
   [[nodiscard]] bool take_all(const JournalBatch& batch, JournalCommit& result);
   WriteTurn::Deadline wait_from_now();
 

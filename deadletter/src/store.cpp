@@ -29,9 +29,6 @@ constexpr const char* kCannotStore = "cannot store dead letters in";
 constexpr std::chrono::milliseconds kImportAtOpen{1000};
 constexpr std::chrono::milliseconds kImportAtOnce{100};
 constexpr unsigned kWidestMode = 0660;
-constexpr const char* kMoved =
-    "the file was deleted or replaced while it was in use; restore it, and look for its letters in the file "
-    "that was moved";
 
 void require_valid(const StoreOptions& options) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorCode::InvalidArgument, what); };
@@ -89,8 +86,8 @@ class Store::Implementation : private StoreWriter {
         spill_(resolve_spill_path(path_, options.spill_path),
                {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls}),
         transactions_(path_, options_, internals_),
-        journal_(*this,
-                 {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id}) {
+        journal_(*this, {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id,
+                         internals_.file, internals_.owner}) {
     make_current(path_, options_, internals_, spill_.path());
     session_ = connect(path_, options_, internals_);
     spill_.open();
@@ -145,6 +142,7 @@ class Store::Implementation : private StoreWriter {
   void backup(const std::filesystem::path& target) const {
     require_same_process();
     const auto whole = resolve_path(target, "backup copy");
+    internals_.file->require_in_place("cannot back up");
     require_backup_target(path_, spill_.path(), whole);
     try {
       back_up(path_, whole, internals_.vfs, std::chrono::steady_clock::now() + options_.busy_timeout,
@@ -228,16 +226,10 @@ class Store::Implementation : private StoreWriter {
   /// long as one lives, a transaction whose commit failed stays uncommitted, while after the last one's end
   /// whoever opens the database next finds it in the -wal file, whole, and takes it for committed.
   Session& sound_session() {
+    internals_.file->require_in_place(kCannotStore);
     if (session_ == nullptr || suspect_) session_ = connect(path_, options_, internals_);
     suspect_ = false;
     return *session_;
-  }
-
-  /// The next call finds out whether there is another database now. SQLite leaves the names of a moved
-  /// database alone when it closes it.
-  [[noreturn]] void drop_moved() {
-    session_.reset();
-    throw unusable(kCannotStore, path_, kMoved, ErrorCode::DatabaseUnusable, SQLITE_READONLY_DBMOVED);
   }
 
   /// Throws Error.
@@ -261,10 +253,8 @@ class Store::Implementation : private StoreWriter {
     }
   }
 
-  /// Looked at afterwards alone: what was committed to a file that had been deleted meanwhile is not stored.
-  void require_still_there() {
-    if (session_->file_moved()) drop_moved();
-  }
+  /// What was committed to a file that had been deleted meanwhile is not stored.
+  void require_still_there() { internals_.file->require_in_place(kCannotStore); }
 
   void spill_unsaved(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) {
     std::vector<std::size_t> places;
@@ -320,6 +310,8 @@ std::shared_ptr<Store> Store::open(const std::filesystem::path& path, const Stor
 std::shared_ptr<Store> open_store(const std::filesystem::path& path, const StoreOptions& options,
                                   StoreInternals internals) {
   require_valid(options);
+  internals.file = std::make_shared<OpenedFile>();
+  internals.owner = std::make_shared<OwnerNumber>();
   auto implementation = std::make_unique<Store::Implementation>(path, options, std::move(internals));
   return std::shared_ptr<Store>(new Store(std::move(implementation)));
 }

@@ -37,6 +37,7 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
           found.suspects = reader.suspects(last.slots);
           return found;
         });
+        options_.owner->take(session.connection());
       });
     });
     start.crashed = last.crashed;
@@ -44,6 +45,7 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
     service_ = service;
   } catch (...) {
     // Unsigned: what the last owner left stays for the next.
+    options_.owner->give_up();
     owner_.release(false);
     throw;
   }
@@ -65,7 +67,8 @@ void StoreJournal::remember(std::span<const CrashSuspect> suspects) noexcept {
 
 void StoreJournal::release(bool clean) noexcept {
   service_.clear();
-  owner_.release(clean);
+  owner_.release(clean && !options_.owner->lost());
+  options_.owner->give_up();
 }
 
 void StoreJournal::require_same_process() const {
@@ -76,7 +79,7 @@ void StoreJournal::require_same_process() const {
 
 void StoreJournal::require_owned() const {
   require_same_process();
-  if (!service_.empty()) return;
+  if (!service_.empty()) return options_.owner->require_not_lost();
   throw Error(ErrorCode::NoJournal, "the journal is used before acquire or after release; acquire it first");
 }
 
@@ -96,7 +99,8 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
   bool done = false;
   for (;;) {
     try {
-      writer_.write([&](Session& session) { done = session.commit(batch, service_, result); });
+      writer_.write(
+          [&](Session& session) { done = session.commit(batch, service_, *options_.owner, result); });
     } catch (const Error& error) {
       // Committed, but to a file that was moved away: whoever puts it back brings the events back too.
       if (done) throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
@@ -113,9 +117,11 @@ template <class Question>
 std::invoke_result_t<Question, JournalReader&> StoreJournal::read(Question question) {
   const std::lock_guard lock(reading_);
   try {
-    if (reader_ == nullptr || reader_->file_moved()) {
-      reader_.reset();
-      reader_ = std::make_unique<JournalReader>(options_.database, options_.vfs, options_.busy_timeout);
+    options_.file->require_in_place(kCannotRead);
+    if (reader_ == nullptr) {
+      auto reader = std::make_unique<JournalReader>(options_.database, options_.vfs, options_.busy_timeout);
+      options_.file->admit(reader->connection(), options_.database, kCannotRead);
+      reader_ = std::move(reader);
     }
     return question(*reader_);
   } catch (const SQLite::Exception& error) {
@@ -126,7 +132,10 @@ std::invoke_result_t<Question, JournalReader&> StoreJournal::read(Question quest
 
 std::vector<OwedDelivery> StoreJournal::owed(const OwedQuery& query) {
   require_owned();
-  return read([&](JournalReader& reader) { return reader.owed(query, service_); });
+  return read([&](JournalReader& reader) {
+    options_.owner->require(reader.owner_number());
+    return reader.owed(query, service_);
+  });
 }
 
 std::vector<OwedTotal> StoreJournal::owed_totals(std::size_t at_most) {
@@ -136,15 +145,22 @@ std::vector<OwedTotal> StoreJournal::owed_totals(std::size_t at_most) {
 
 void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {
   require_owned();
-  writer_.write(
-      [&](Session& session) { session.transact([&] { session.journal().report_unserved(handlers); }); });
+  writer_.write([&](Session& session) {
+    session.transact([&] {
+      options_.owner->require(session.journal().owner_number());
+      session.journal().report_unserved(handlers);
+    });
+  });
 }
 
 bool StoreJournal::forget_keys(Timestamp published_before) {
   require_owned();
   bool more = false;
   writer_.write([&](Session& session) {
-    session.transact([&] { more = session.journal().forget_keys(published_before); });
+    session.transact([&] {
+      options_.owner->require(session.journal().owner_number());
+      more = session.journal().forget_keys(published_before);
+    });
   });
   return more;
 }

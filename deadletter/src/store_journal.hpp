@@ -1,7 +1,9 @@
 #pragma once
 
 #include "journal_reader.hpp"
+#include "opened_file.hpp"
 #include "owner_file.hpp"
+#include "owner_number.hpp"
 #include "session.hpp"
 
 #include <tidings/journal.hpp>
@@ -49,6 +51,8 @@ class StoreJournal final : public Journal {
     std::chrono::milliseconds busy_timeout{};
     unsigned file_mode = 0600;
     std::string boot_id;
+    std::shared_ptr<OpenedFile> file;
+    std::shared_ptr<OwnerNumber> owner;
   };
 
   StoreJournal(StoreWriter& writer, Options options);
@@ -67,7 +71,9 @@ class StoreJournal final : public Journal {
   [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }
 
   [[nodiscard]] const std::filesystem::path& database() const noexcept { return options_.database; }
-  /// The owner's. Throws Error(NoJournal) without one.
+  [[nodiscard]] OpenedFile& file() const noexcept { return *options_.file; }
+  [[nodiscard]] OwnerNumber& owner_number() const noexcept { return *options_.owner; }
+  /// The owner's. Throws Error: NoJournal without one, JournalOwned when it has lost the journal.
   [[nodiscard]] const std::string& service() const;
 
   /// In a forked child: gives up what SQLite forbids it even to close.

@@ -65,17 +65,13 @@ StoreRedrives::~StoreRedrives() {
   if (::getpid() != process_) static_cast<void>(parts_.release());
 }
 
-void StoreRedrives::drop_moved() {
-  parts_.reset();
-  throw unusable(kCannotRedrive, path_, "the file was deleted or replaced while it was in use; restore it",
-                 ErrorCode::DatabaseUnusable, SQLITE_READONLY_DBMOVED);
-}
-
 StoreRedrives::Parts& StoreRedrives::sound_parts() {
-  if (parts_ && parts_->connection.file_moved()) drop_moved();
+  internals_.file->require_in_place(kCannotRedrive);
   if (!parts_ || suspect_) {
     require_current(path_, options_, internals_);
-    parts_ = std::make_unique<Parts>(path_, options_, internals_);
+    auto parts = std::make_unique<Parts>(path_, options_, internals_);
+    internals_.file->admit(parts->connection.connection(), path_, kCannotRedrive);
+    parts_ = std::move(parts);
     untidy_ = true;
   }
   suspect_ = false;
@@ -93,7 +89,7 @@ auto StoreRedrives::in_database(Work work) {
     Parts& parts = sound_parts();
     parts.connection.wait_from_now();
     auto result = work(parts);
-    if (parts.connection.file_moved()) drop_moved();
+    internals_.file->require_in_place(kCannotRedrive);
     return result;
   } catch (const SQLite::Exception& error) {
     suspect_ = failure_kind(error.getErrorCode()) == FailureKind::Database;

@@ -47,7 +47,6 @@ class StoreRedrives final : public Redrives {
   template <class Work>
   auto in_database(Work work);
   [[nodiscard]] Parts& sound_parts();
-  [[noreturn]] void drop_moved();
   [[nodiscard]] std::string claimed_by(std::string_view claimant) const;
   void forget_held(std::string_view claimant, std::span<const RedriveResult> results);
   void tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep);

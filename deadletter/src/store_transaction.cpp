@@ -112,10 +112,11 @@ std::unique_ptr<DeliveryTransaction> StoreTransactions::begin() {
     connection = std::move(idle_);
   }
   try {
-    if (connection && connection->file_moved()) connection.reset();
+    internals_.file->require_in_place(kCannotTransact);
     if (!connection) {
       require_current(path_, options_, internals_);
       connection = std::make_unique<HandlerConnection>(path_, options_, internals_);
+      internals_.file->admit(connection->connection(), path_, kCannotTransact);
     }
     connection->begin(deadline);
   } catch (const SQLite::Exception& error) {
@@ -166,13 +167,15 @@ void StoreTransaction::require_whole() const {
 
 void StoreTransaction::lock(Journal& journal, Durability /*always synced*/) {
   const auto* const store = dynamic_cast<StoreJournal*>(&journal);
-  if (store == nullptr || store->database() != owner_.path()) {
+  if (store == nullptr || store->database() != owner_.path() ||
+      !(store->file().identity() == owner_.file().identity())) {
     throw Error(ErrorCode::InvalidArgument,
                 "this handler's transaction is of another database than the bus's journal; nothing was "
                 "published");
   }
   require_whole();
   service_ = store->service();
+  in_database([&] { store->owner_number().require(connection_->journal().owner_number()); });
 }
 
 std::vector<std::optional<EventId>> StoreTransaction::append(std::span<const JournalAppend> events) {
@@ -193,12 +196,10 @@ std::optional<std::vector<RedriveEnd>> StoreTransaction::settle(const std::strin
 void StoreTransaction::commit(const JournalBatch& end) {
   connection_->reset_statements();
   require_whole();
-  if (connection_->file_moved()) {
-    reusable_ = false;
-    throw unusable(kCannotTransact, owner_.path(),
-                   "the file was deleted or replaced while it was in use; restore it");
-  }
+  owner_.file().require_in_place(kCannotTransact);
   in_database([&] {
+    if (!end.changed.empty() || !end.finished.empty())
+      owner_.journal_owner().require(connection_->journal().owner_number());
     for (const JournalDelivery& delivery : end.changed) connection_->journal().change(delivery);
     connection_->journal().finish(end.finished);
   });

@@ -32,7 +32,7 @@ class HandlerConnection {
   ~HandlerConnection();
 
   [[nodiscard]] sqlite3* handle() noexcept { return connection_->database().getHandle(); }
-  [[nodiscard]] bool file_moved() const noexcept { return connection_->file_moved(); }
+  [[nodiscard]] const Connection& connection() const noexcept { return connection_->connection(); }
 
   /// The caller has the turn, and waits for other processes until `deadline`.
   void begin(WriteTurn::Deadline deadline);
@@ -74,6 +74,8 @@ class StoreTransactions {
   /// A connection that can be used again.
   void give_back(std::unique_ptr<HandlerConnection> connection);
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] OpenedFile& file() const noexcept { return *internals_.file; }
+  [[nodiscard]] OwnerNumber& journal_owner() const noexcept { return *internals_.owner; }
   /// In a forked child: gives up what SQLite forbids it even to close.
   void abandon() noexcept { static_cast<void>(idle_.release()); }
 

@@ -62,17 +62,20 @@ void UserTransaction::lock(Journal& journal, Durability durability) {
                             "BusOptions::store to one") +
                     kNothing);
   }
-  require_database(store->database());
+  require_database(*store);
   service_ = store->service();
   in_database([&] {
     if (durability == Durability::PowerLoss) require_sync();
     if (sqlite3_txn_state(connection_, kMain) != SQLITE_TXN_WRITE) take_lock();
     appender_.emplace(connection_);
+    store->owner_number().require(appender_->owner_number());
   });
 }
 
-/// By its path, since that names the -wal file too.
-void UserTransaction::require_database(const std::filesystem::path& journal) const {
+/// By its path, since that names the -wal file too, and by the file itself: another may be at the path by
+/// now.
+void UserTransaction::require_database(const StoreJournal& store) const {
+  const auto& journal = store.database();
   const auto file = main_file(connection_);
   int moved = 0;
   sqlite3_file_control(connection_, kMain, SQLITE_FCNTL_HAS_MOVED, &moved);
@@ -86,6 +89,7 @@ void UserTransaction::require_database(const std::filesystem::path& journal) con
     refuse("the file " + printable(file.native()) +
            " was deleted or replaced since the connection was opened; open it anew");
   }
+  store.file().require_in_place(kCannotPublish);
 }
 
 void UserTransaction::require_sync() const {

@@ -11,6 +11,8 @@
 
 namespace tidings::deadletter {
 
+class StoreJournal;
+
 /// A transaction that the application has open on a connection of its own. Leaves the connection as it was.
 class UserTransaction final : public JournalTransaction {
  public:
@@ -22,7 +24,7 @@ class UserTransaction final : public JournalTransaction {
   void store(const DeadLetter& letter) override;
 
  private:
-  void require_database(const std::filesystem::path& journal) const;
+  void require_database(const StoreJournal& journal) const;
   void require_sync() const;
   void take_lock();
   template <class Work>

@@ -156,7 +156,7 @@ TEST_F(ReaderTest, SaysThatTheFileIsGone) {
   auto opened = reader();
   std::filesystem::remove(database());
   EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(opened.count({})); }),
-              HasSubstr("is gone"));
+              HasSubstr("was deleted"));
   EXPECT_FALSE(std::filesystem::exists(database()));
 }
 

@@ -307,13 +307,13 @@ TEST_F(RedriveStoreTest, WhileTheDatabaseIsLockedCallsSaySo) {
   EXPECT_THAT(claim(), ElementsAre(1));
 }
 
-TEST_F(RedriveStoreTest, GoesOnWithTheDatabaseThatTookTheOldOnesPlace) {
+TEST_F(RedriveStoreTest, LeavesADatabaseAloneThatTookTheOldOnesPlace) {
   store_marked(1);
   static_cast<void>(claim());
   std::filesystem::remove(database());
   static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(claim()); }));
   static_cast<void>(Store::open(database()));
-  EXPECT_THAT(claim(), IsEmpty());
+  static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(claim()); }));
 }
 
 TEST_F(RedriveStoreTest, AForkedChildIsRefused) {

@@ -115,11 +115,12 @@ TEST_F(StoreJournalTest, ALetterThatIsTooLargeIsSpilledAndHoldsUpNothing) {
   EXPECT_THAT(owed_ids(*opened, "ship"), IsEmpty());
 }
 
-TEST_F(StoreJournalTest, WhatIsCommittedToADeletedDatabaseIsInDoubtAndThenItTakesNothing) {
+TEST_F(StoreJournalTest, ADeletedDatabaseTakesNothing) {
   const auto opened = open();
   static_cast<void>(acquire(*opened));
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(database().native() + suffix);
-  EXPECT_THAT(error_of(ErrorCode::InDoubt, [&] { append(*opened, 1, 1); }), HasSubstr("deleted or replaced"));
+  EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { append(*opened, 1, 1); }),
+              HasSubstr("deleted or replaced"));
   static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { append(*opened, 2, 2); }));
   static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(owed(*opened, "ship")); }));
 }

@@ -253,7 +253,7 @@ struct Examination {
 
 /// Reads the dead letters of a database, from any process, while services write: never waits for them, never
 /// makes them wait, writes nothing. One thread at a time per Reader. Every call sees a consistent state of
-/// its own.
+/// its own. Once the file was deleted or replaced every call throws DatabaseUnusable: open another Reader.
 class Reader {
  public:
   struct Options {

@@ -41,8 +41,10 @@ struct StoreOptions {
 /// returns. The schema is a public interface: docs/schema.md. Queries are Reader's.
 ///
 /// After a failure of the database every call tries again, on a new connection, so a store recovers when its
-/// database does. A database that was deleted is not made anew; one that took its place is used from the next
-/// call on. When a process ends while its disk is failing, a spilled letter may be found in the database too.
+/// database does. Once the file was deleted, moved, or another put in its place (they are told apart by
+/// device and inode), every call throws DatabaseUnusable until the store is opened anew, also when the first
+/// one comes back: letters are spilled, and no row of the other file is touched. When a process ends while
+/// its disk is failing, a spilled letter may be found in the database too.
 ///
 /// A forked child may destroy a Store but not use it: calls throw Error(ForkedChild). Do not fork while
 /// another thread is in `open`.
@@ -68,7 +70,8 @@ class Store final : public LetterSink {
   /// second.
   [[nodiscard]] SpillImport import_spilled() override;
   /// The journal of durable events, in the same database. One bus of one process owns it at a time, by the
-  /// lock of the file `<database>.owner`, which nothing else may open. Lives as long as the store.
+  /// lock of the file `<database>.owner`, and by its number in the database: who has lost the journal to
+  /// another is refused with JournalOwned. Lives as long as the store.
   [[nodiscard]] Journal* journal() noexcept override;
   [[nodiscard]] Redrives* redrives() noexcept override;
 
