@@ -1,13 +1,19 @@
 #include "attempt.hpp"
 
+#include "worker_pool.hpp"
+
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/redactor.hpp>
 #include <tidings/logging/text.hpp>
 
 #include <cxxabi.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <typeinfo>
 #include <utility>
 
@@ -22,6 +28,17 @@ constexpr std::size_t kMaxErrorTypeBytes = 200;
 struct ConversionFailed {
   std::exception_ptr cause;
 };
+
+/// An event that there was no memory to convert may fit all the same.
+void rethrow_if_short_of_memory(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (...) {
+    return;
+  }
+}
 
 std::string demangle(const std::type_info& type) {
   int status = 0;
@@ -46,6 +63,8 @@ bool says_permanent(const RetryPolicy& policy) {
   if (!policy.retry_if) return false;
   try {
     return !policy.retry_if(std::current_exception());
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (...) {
     return false;  // A predicate that fails must not cost the delivery its retries.
   }
@@ -54,6 +73,8 @@ bool says_permanent(const RetryPolicy& policy) {
 std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion, const RetryPolicy& policy) {
   try {
     std::rethrow_exception(conversion.cause);
+  } catch (const std::bad_alloc&) {
+    return describe_current_exception(policy);  // the data may be as it should
   } catch (...) {
     auto failure = describe_current_exception(policy);
     failure->final_reason = Reason::Undecodable;
@@ -61,24 +82,21 @@ std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion,
   }
 }
 
-}  // namespace
-
-std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
+/// But for what the policy says of it.
+std::unique_ptr<Failure> put_current_exception_into_words() {
   auto failure = std::make_unique<Failure>();
   failure->error_type = current_exception_type();
   try {
     throw;
-  } catch (const ConversionFailed& conversion) {
-    return describe_conversion(conversion, policy);
   } catch (const Permanent& error) {
-    failure->error_message = printable(error.what());
+    failure->error_message = printable(what_of(error));
     failure->final_reason = Reason::Permanent;
     return failure;
   } catch (const RetryAfter& error) {
-    failure->error_message = printable(error.what());
+    failure->error_message = printable(what_of(error));
     failure->retry_after = error.delay();
   } catch (const std::exception& error) {
-    failure->error_message = printable(error.what());
+    failure->error_message = printable(what_of(error));
   } catch (const std::string& text) {
     failure->error_message = printable(text);
   } catch (const char* text) {
@@ -86,8 +104,31 @@ std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
   } catch (...) {
     failure->error_message = "not a std::exception";
   }
-  if (says_permanent(policy)) failure->final_reason = Reason::Permanent;
   return failure;
+}
+
+}  // namespace
+
+std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
+  try {
+    throw;
+  } catch (const ConversionFailed& conversion) {
+    return describe_conversion(conversion, policy);
+  } catch (...) {
+    auto failure = patiently(put_current_exception_into_words);
+    if (!failure->final_reason && says_permanent(policy)) failure->final_reason = Reason::Permanent;
+    return failure;
+  }
+}
+
+void thread_ends_in_handler(HandlerTransaction* transaction) noexcept {
+  if (transaction != nullptr) transaction->roll_back();
+  if (!WorkerPool::on_worker()) return;
+  static constexpr std::string_view kWhy =
+      "tidings: a queued handler ended its thread (pthread_exit, or a cancellation), which is the bus's: "
+      "handlers return or throw; the process ends\n";
+  static_cast<void>(::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
+  std::abort();
 }
 
 const void* PayloadForms::convert(const PayloadType* wanted) {
@@ -99,6 +140,8 @@ const void* PayloadForms::convert(const PayloadType* wanted) {
     }
     objects.push_back({wanted, wanted->decode(json())});
     return objects.back().object.get();
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (...) {
     throw ConversionFailed{std::current_exception()};
   }
@@ -107,7 +150,8 @@ const void* PayloadForms::convert(const PayloadType* wanted) {
 const void* PayloadForms::try_as(const PayloadType* wanted) {
   try {
     return as(wanted);
-  } catch (const ConversionFailed&) {
+  } catch (const ConversionFailed& conversion) {
+    rethrow_if_short_of_memory(conversion.cause);
     return nullptr;
   }
 }

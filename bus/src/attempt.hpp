@@ -7,6 +7,8 @@
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
 
+#include <cxxabi.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -76,6 +78,10 @@ class PayloadForms {
 /// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
 [[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
 
+/// The handler ends its thread (pthread_exit, or a cancellation), which is the publisher's own affair.
+/// On a worker it ends the process, with a word: a bus without its workers would hold events for ever.
+void thread_ends_in_handler(HandlerTransaction* transaction) noexcept;
+
 /// Runs a handler once with the object that `event` returns, and ends the transaction that it may have asked
 /// for. Null when it returned, else what it, `event` or the commit threw. This is the one place where
 /// exceptions of handlers are caught, and those of conversions (PayloadForms::try_as only asks whether one
@@ -89,6 +95,9 @@ template <class Event>
     subscriber.function(event(), context);
     if (transaction != nullptr) transaction->commit();
     return nullptr;
+  } catch (const abi::__forced_unwind&) {
+    thread_ends_in_handler(transaction);
+    throw;  // the C library ends the process when it is swallowed
   } catch (...) {
     if (transaction != nullptr) transaction->roll_back();
     auto failure = describe_current_exception(subscriber.options.retry);

@@ -2,6 +2,10 @@
 #include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
+
+#include <cxxabi.h>
 
 #include <exception>
 #include <string>
@@ -20,9 +24,11 @@ EncodedData encode_payload(const Payload& payload) {
             "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
   }
   try {
-    return encode_data(payload.type->encode(payload.object));
+    return with_some_patience([&] { return encode_data(payload.type->encode(payload.object)); });
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (const std::exception& error) {
-    return {"", DataEncoding::None, std::string("to_json failed: ") + error.what()};
+    return {"", DataEncoding::None, std::string("to_json failed: ") + what_of(error)};
   } catch (...) {
     return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
   }
@@ -76,8 +82,10 @@ StoredForm BusCore::stored_form_of(const Payload& payload, const HandlerIdentity
 DeadLetter BusCore::make_letter(const HandlerIdentity& identity, const Payload& payload,
                                 const Metadata& metadata, Reason reason, const DeliveryState* state,
                                 const StoredEvent* stored) const {
-  return make_letter(identity, payload.event_type, stored_form_of(payload, identity, state, stored), metadata,
-                     reason, state);
+  return patiently([&] {
+    return make_letter(identity, payload.event_type, stored_form_of(payload, identity, state, stored),
+                       metadata, reason, state);
+  });
 }
 
 DeadLetter BusCore::make_letter(const HandlerIdentity& identity, std::string_view event_type, StoredForm form,

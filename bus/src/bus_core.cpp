@@ -1,7 +1,10 @@
 #include "bus_core.hpp"
 #include "crash_slots.hpp"
 
+#include <tidings/detail/patiently.hpp>
 #include <tidings/error.hpp>
+
+#include <cxxabi.h>
 
 #include <algorithm>
 #include <exception>
@@ -161,7 +164,9 @@ void BusCore::nobody_subscribes(const Payload& payload, const Metadata& metadata
   if (options_.unhandled == Unhandled::Warn) {
     if (first_warning(payload.event_type)) log_.unhandled(payload, metadata);
   } else if (options_.unhandled == Unhandled::DeadLetter) {
-    const HandlerIdentity nobody{options_.service, std::string(payload.event_type), "", 0};
+    const auto nobody = patiently([&] {
+      return HandlerIdentity{options_.service, std::string(payload.event_type), "", 0};
+    });
     DeadLetter letter = make_letter(nobody, payload, metadata, Reason::Unhandled, nullptr);
     ++(bury(std::move(letter)) ? result.dead : result.scheduled);
   }
@@ -169,7 +174,8 @@ void BusCore::nobody_subscribes(const Payload& payload, const Metadata& metadata
 
 bool BusCore::first_warning(std::string_view event_type) {
   const MutexLock lock(mutex_);
-  return warned_types_.size() < kMaxWarnedTypes && warned_types_.insert(std::string(event_type)).second;
+  if (warned_types_.size() >= kMaxWarnedTypes) return false;
+  return patiently([&] { return warned_types_.insert(std::string(event_type)).second; });
 }
 
 void BusCore::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
@@ -346,10 +352,15 @@ void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, Paylo
 /// Null when the event's copy constructor throws: then it cannot wait for a retry.
 EventPointer BusCore::copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state) {
   try {
-    return EventPointer(payload.type->copy(payload, KeptMetadata(metadata, source_)));
+    return with_some_patience(
+        [&] { return EventPointer(payload.type->copy(payload, KeptMetadata(metadata, source_))); });
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (...) {
-    state.attempts.back().error_message +=
-        " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";
+    patiently([&] {
+      state.attempts.back().error_message +=
+          " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";
+    });
     return {};
   }
 }

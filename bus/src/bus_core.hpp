@@ -275,6 +275,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
   bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
   std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row);
+  std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row,
+                                    const OwedDeliveryHandle& owed);
   bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
   void schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, std::span<OwedDelivery> rows);
   [[nodiscard]] std::chrono::microseconds time_to_retry(const JournalDelivery& known) const;

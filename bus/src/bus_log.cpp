@@ -14,6 +14,16 @@ using logging::Field;
 using logging::Level;
 using logging::detail::log_reserved;
 
+/// A record that there is no memory for is lost, and nothing else is: also what its fields are made of.
+template <class Work>
+void quietly(const Work& work) noexcept {
+  try {
+    work();
+  } catch (...) {
+    return;
+  }
+}
+
 double milliseconds(std::chrono::microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
@@ -45,17 +55,19 @@ void log_nobodys(const logging::Logger& logger, Level level, std::string_view re
                  std::initializer_list<Field> fields) noexcept {
   const RecordContext nobodys;
   const logging::AmbientFields none{logging::CapturedFields()};
-  log_reserved(logger, level, record, fields);
+  quietly([&] { log_reserved(logger, level, record, fields); });
 }
 
 /// For a record about an event that its own publisher writes, perhaps inside the handler of another.
 void log_published(const logging::Logger& logger, Level level, std::string_view record,
                    const Payload& payload, const Metadata& metadata) noexcept {
   const RecordContext events(metadata, payload.event_type, nullptr);
-  log_reserved(logger, level, record,
-               {{"event_type", payload.event_type},
-                {"event_id", metadata.event_id.to_string()},
-                {"correlation_id", metadata.correlation_id.to_string()}});
+  quietly([&] {
+    log_reserved(logger, level, record,
+                 {{"event_type", payload.event_type},
+                  {"event_id", metadata.event_id.to_string()},
+                  {"correlation_id", metadata.correlation_id.to_string()}});
+  });
 }
 
 }  // namespace
@@ -89,32 +101,42 @@ void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::st
   constexpr std::string_view kRecord = "publish_duplicate";
   if (!admit(kRecord, "", "", metadata.event_id)) return;
   const RecordContext events(metadata, payload.event_type, nullptr);
-  log_reserved(logger_, Level::Info, kRecord,
-               {{"event_type", payload.event_type},
-                {"event_id", metadata.event_id.to_string()},
-                {"idempotency_key", idempotency_key},
-                {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
+  quietly([&] {
+    log_reserved(logger_, Level::Info, kRecord,
+                 {{"event_type", payload.event_type},
+                  {"event_id", metadata.event_id.to_string()},
+                  {"idempotency_key", idempotency_key},
+                  {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
+  });
 }
 
 void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
-  log_reserved(logger_, Level::Debug, "handler_handled",
-               {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+  quietly([&] {
+    log_reserved(logger_, Level::Debug, "handler_handled",
+                 {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+  });
 }
 
 void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) const noexcept {
-  log_reserved(logger_, Level::Warning, "handler_slow",
-               {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+  quietly([&] {
+    log_reserved(logger_, Level::Warning, "handler_slow",
+                 {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+  });
 }
 
 void BusLog::transaction_waited(const EventContext& context,
                                 std::chrono::microseconds waited) const noexcept {
-  log_reserved(logger_, Level::Warning, "transaction_waited",
-               {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
+  quietly([&] {
+    log_reserved(logger_, Level::Warning, "transaction_waited",
+                 {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
+  });
 }
 
 void BusLog::transaction_held(const EventContext& context, std::chrono::microseconds held) const noexcept {
-  log_reserved(logger_, Level::Warning, "transaction_held",
-               {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
+  quietly([&] {
+    log_reserved(logger_, Level::Warning, "transaction_held",
+                 {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
+  });
 }
 
 bool BusLog::admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
@@ -132,17 +154,19 @@ void BusLog::failed(const EventContext& context, const Attempt& attempt, std::st
   if (!admit("handler_failed", context.handler(), fingerprint, metadata.event_id)) return;
   logging::Value retry_in_ms;
   if (retry_in) retry_in_ms = milliseconds(*retry_in);
-  log_reserved(logger_, Level::Warning, "handler_failed",
-               {{"handler", context.handler()},
-                {"event_type", context.event_type()},
-                {"event_id", metadata.event_id.to_string()},
-                {"correlation_id", metadata.correlation_id.to_string()},
-                {"attempt", context.attempt()},
-                {"max_attempts", context.max_attempts()},
-                {"duration_ms", milliseconds(attempt.duration)},
-                {"error_type", attempt.error_type},
-                {"error", attempt.error_message},
-                {"retry_in_ms", std::move(retry_in_ms)}});
+  quietly([&] {
+    log_reserved(logger_, Level::Warning, "handler_failed",
+                 {{"handler", context.handler()},
+                  {"event_type", context.event_type()},
+                  {"event_id", metadata.event_id.to_string()},
+                  {"correlation_id", metadata.correlation_id.to_string()},
+                  {"attempt", context.attempt()},
+                  {"max_attempts", context.max_attempts()},
+                  {"duration_ms", milliseconds(attempt.duration)},
+                  {"error_type", attempt.error_type},
+                  {"error", attempt.error_message},
+                  {"retry_in_ms", std::move(retry_in_ms)}});
+  });
 }
 
 void BusLog::about_letter(Level level, std::string_view record, const DeadLetter& letter,
@@ -156,16 +180,18 @@ void BusLog::write_about_letter(Level level, std::string_view record, const Dead
   const RecordContext letters(letter.metadata, letter.event_type,
                               letter.handler.empty() ? nullptr : &letter.handler);
   const logging::AmbientFields none{logging::CapturedFields()};
-  log_reserved(logger_, level, record,
-               {{"handler", letter.handler},
-                {"event_type", letter.event_type},
-                {"event_id", letter.metadata.event_id.to_string()},
-                {"correlation_id", letter.metadata.correlation_id.to_string()},
-                {"reason", to_string(letter.reason)},
-                {"error_type", letter.error_type},
-                {"error", letter.error_message},
-                {"fingerprint", letter.error_fingerprint},
-                std::move(detail)});
+  quietly([&] {
+    log_reserved(logger_, level, record,
+                 {{"handler", letter.handler},
+                  {"event_type", letter.event_type},
+                  {"event_id", letter.metadata.event_id.to_string()},
+                  {"correlation_id", letter.metadata.correlation_id.to_string()},
+                  {"reason", to_string(letter.reason)},
+                  {"error_type", letter.error_type},
+                  {"error", letter.error_message},
+                  {"fingerprint", letter.error_fingerprint},
+                  std::move(detail)});
+  });
 }
 
 void BusLog::gave_up(const DeadLetter& letter) noexcept {

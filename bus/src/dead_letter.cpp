@@ -51,13 +51,18 @@ void append_attempt(std::vector<Attempt>& attempts, Attempt attempt) {
 }
 
 void add_failed_attempt(DeadLetter& letter, Attempt attempt, Reason reason, Timestamp failed_at) {
-  if (!letter.attempts.empty()) ++letter.retry_count;
-  letter.reason = reason;
-  letter.error_type = attempt.error_type;
-  letter.error_message = attempt.error_message;
-  letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
-  letter.failed_at = failed_at;
+  // What needs memory comes first: the letter is as it was when that is short.
+  std::string type = attempt.error_type;
+  std::string message = attempt.error_message;
+  std::string fingerprint = error_fingerprint(letter.handler, type, message);
+  const bool is_retry = !letter.attempts.empty();
   append_attempt(letter.attempts, std::move(attempt));
+  if (is_retry) ++letter.retry_count;
+  letter.reason = reason;
+  letter.error_type = std::move(type);
+  letter.error_message = std::move(message);
+  letter.error_fingerprint = std::move(fingerprint);
+  letter.failed_at = failed_at;
 }
 
 Attempt crashed_attempt(Timestamp began) {

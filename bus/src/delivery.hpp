@@ -4,6 +4,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/detail/patiently.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/redrive.hpp>
 
@@ -49,7 +50,7 @@ struct Delivery {
   std::unique_ptr<DeliveryState> state;
 
   DeliveryState& remember() {
-    if (!state) state = std::make_unique<DeliveryState>();
+    if (!state) state = patiently([] { return std::make_unique<DeliveryState>(); });
     return *state;
   }
   [[nodiscard]] ClaimedLetter* redrive() const noexcept { return state ? state->redrive.get() : nullptr; }

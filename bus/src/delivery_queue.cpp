@@ -1,5 +1,7 @@
 #include "delivery_queue.hpp"
 
+#include <tidings/detail/patiently.hpp>
+
 #include <algorithm>
 #include <iterator>
 
@@ -64,10 +66,12 @@ bool DeliveryQueue::take_permit() {
   return true;
 }
 
-/// What may throw comes first: an empty batch in between would hide those behind it.
+/// What needs memory comes first: an empty batch in between would hide those behind it.
 void DeliveryQueue::add_batch() {
-  if (spares_.empty()) spares_.emplace_front();
-  spares_.front().reserve(batch_size_);
+  patiently([&] {
+    if (spares_.empty()) spares_.emplace_front();
+    spares_.front().reserve(batch_size_);
+  });
   incoming_.splice(incoming_.end(), spares_, spares_.begin());
 }
 
@@ -88,9 +92,10 @@ DeliveryQueue::Pushed DeliveryQueue::push(Delivery& delivery) {
     ++parking_;
     return Pushed::Parked;
   }
-  const auto [lane, is_new] = lanes_.try_emplace(*key);
+  const auto [lane, is_new] = patiently([&] { return lanes_.try_emplace(*key); });
   if (is_new) return enqueue(delivery);
-  lane->second.push_back(std::move(delivery));
+  auto& held = lane->second;
+  patiently([&] { held.push_back(std::move(delivery)); });
   ++held_;
   return Pushed::Queued;
 }
@@ -110,9 +115,13 @@ DeliveryQueue::Batch& DeliveryQueue::begin_serving() {
   auto found = std::find_if(batches_.begin(), batches_.end(), is_left);
   if (found == batches_.end()) found = std::find_if(batches_.begin(), batches_.end(), is_free);
   if (found == batches_.end()) {
-    auto batch = std::make_unique<Batch>();
-    batch->events_.reserve(batch_size_);  // fill() must not throw
-    found = batches_.insert(found, std::move(batch));
+    auto batch = patiently([&] {
+      auto made = std::make_unique<Batch>();
+      made->events_.reserve(batch_size_);  // fill() must not throw
+      return made;
+    });
+    patiently([&] { batches_.reserve(batches_.size() + 1); });
+    found = batches_.insert(batches_.end(), std::move(batch));
   }
   (*found)->held_ = true;
   return **found;
@@ -169,17 +178,18 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
   if (lane == lanes_.end()) return refused;
   std::deque<Delivery>& held = lane->second;
   if (outcome == KeyOutcome::Refuse && !held.empty()) {
+    patiently([&] { refused.reserve(held.size()); });
     held_ -= held.size();
     refused.assign(std::make_move_iterator(held.begin()), std::make_move_iterator(held.end()));
     held.clear();
     return refused;
   }
   if (outcome == KeyOutcome::Refuse) {
-    dead_keys_.try_emplace(key, 0);
+    patiently([&] { dead_keys_.try_emplace(key, 0); });
     resuming_.erase(key);
   }
   if (resuming_.contains(key) && (held.empty() || held.front().redrive() == nullptr)) {
-    idle_.insert(key);
+    patiently([&] { idle_.insert(key); });
     return refused;
   }
   if (held.empty()) {
@@ -195,7 +205,7 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
 
 bool DeliveryQueue::hold_key(const std::string& key) {
   const MutexLock lock(mutex_);
-  return lanes_.try_emplace(key).second;
+  return patiently([&] { return lanes_.try_emplace(key).second; });
 }
 
 bool DeliveryQueue::has_key(const std::string& key) const {
@@ -217,6 +227,7 @@ std::vector<Delivery> DeliveryQueue::close() {
   const MutexLock lock(mutex_);
   mode_ = Mode::Closed;
   std::vector<Delivery> rest;
+  patiently([&] { rest.reserve(held_ + incoming_.size() * batch_size_ + batches_.size() * batch_size_); });
   for (const auto& batch : batches_) batch->surrender(rest);
   for (auto& batch : incoming_) std::move(batch.begin(), batch.end(), std::back_inserter(rest));
   incoming_.clear();

@@ -3,10 +3,13 @@
 #include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 
 #include <algorithm>
 #include <exception>
 #include <initializer_list>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -18,6 +21,13 @@ namespace {
 
 /// How long an attempt waits for a journal that does not take note of the last one.
 constexpr std::chrono::milliseconds kRecordAgain{100};
+
+/// Longer than any process lives, and short enough to be added to an Instant, which counts nanoseconds:
+/// milliseconds::max() is not.
+std::chrono::milliseconds bounded(std::chrono::milliseconds duration) {
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
+  return std::clamp(duration, std::chrono::milliseconds(0), kLongest);
+}
 
 std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> times) {
   std::optional<Instant> first;
@@ -35,9 +45,9 @@ BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliverySta
   if (state.redrive) return {End::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
   if (failure.final_reason) return {End::Dead, {}, *failure.final_reason};
   if (state.attempts_made >= policy.max_attempts) return {End::Dead, {}, Reason::Exhausted};
-  const auto delay = failure.retry_after ? std::max(std::chrono::microseconds(*failure.retry_after), {})
+  const auto delay = failure.retry_after ? std::chrono::microseconds(bounded(*failure.retry_after))
                                          : policy.backoff.delay(state.attempts_made, options_.random());
-  if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
+  if (policy.give_up_after && now + delay - state.first_attempt > bounded(*policy.give_up_after)) {
     return {End::Dead, {}, Reason::Exhausted};
   }
   if (subscriber.state.load() != SubscriberState::Open || !accepting_.load())
@@ -57,13 +67,16 @@ BusCore::Verdict BusCore::judge(Subscriber& subscriber, const EventContext& cont
                             : std::max(wall - context.metadata().published_at, std::chrono::microseconds(0));
   subscriber.timed.store(true, std::memory_order_relaxed);
   if (state.attempts_made++ == 0) state.first_attempt = now - duration;
-  const Attempt attempt{wall - duration, duration, failure.error_type, failure.error_message};
-  append_attempt(state.attempts, attempt);
+  const auto attempt = patiently([&] {
+    return Attempt{wall - duration, duration, failure.error_type, failure.error_message};
+  });
+  patiently([&] { append_attempt(state.attempts, attempt); });
   Verdict verdict = decide(subscriber, state, failure, now);
   if (state.owed) record_failure(state, verdict, wall, failure.in_doubt);
   const bool retried = verdict.end != End::Dead;
-  log_.failed(context, attempt,
-              error_fingerprint(context.handler(), attempt.error_type, attempt.error_message),
+  log_.failed(context, attempt, patiently([&] {
+                return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
+              }),
               retried ? std::optional(verdict.delay) : std::nullopt);
   if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold)
     log_.slow(context, duration);
@@ -148,6 +161,7 @@ void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delive
 }
 
 void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {
+  patiently([] { return &thread_record(); });  // which the guard needs
   DispatchGuard guard(*this);
   DeliveryQueue& queue = subscriber->queue;
   DeliveryQueue::Batch& batch = queue.begin_serving();
@@ -281,8 +295,10 @@ std::optional<Instant> BusCore::do_duties(Instant now) {
     letters_.flush_if_due(now);
     const auto summaries = log_.due();
     if (summaries && *summaries <= now) log_.flush_summaries(now);
+  } catch (const std::bad_alloc&) {
+    return now + kAgainWithoutMemory;
   } catch (const std::exception& error) {
-    log_.housekeeping_failed(error.what());
+    log_.housekeeping_failed(what_of(error));
     return now + std::chrono::seconds(1);
   }
   return earliest({redrive, journal, letters_.due(), log_.due()});

@@ -4,11 +4,15 @@
 #include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/text.hpp>
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -37,8 +41,12 @@ EncodedData encode_durably(const Payload& payload) {
     EncodedData data = encode_data(payload.type->encode(payload.object));
     if (data.encoding != DataEncoding::None) return data;
     problem = data.problem;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (const std::exception& error) {
-    problem = std::string("to_json failed: ") + error.what();
+    problem = std::string("to_json failed: ") + what_of(error);
   } catch (...) {
     problem = "to_json threw something that is not a std::exception";
   }
@@ -68,6 +76,7 @@ std::vector<PublishResult> BusCore::publish_batch(std::span<const Payload> paylo
   std::vector<PublishResult> results;
   if (durability == Durability::None) {
     require_idempotency_key(options, payloads.size());
+    results.reserve(payloads.size());
     for (const Payload& payload : payloads) {
       results.push_back(publish(payload, slot, options));
     }
@@ -216,7 +225,7 @@ void BusCore::release_places(const SubscriberList& list, const DurableEvent& eve
 /// Puts the event into its queues. What the journal keeps is asked for.
 PublishResult BusCore::queue_durably(const SubscriberList& list, DurableEvent& event,
                                      const JournalWriter::Request& request) {
-  PublishResult result = event.begun;
+  PublishResult result = std::move(event.begun);
   if (request.repeat) {
     release_places(list, event);
     result.event_id = *request.repeat;
@@ -349,10 +358,11 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
   } else {
     request_refill();
   }
-  const auto repeats = transaction.append(rows);
   std::vector<PublishResult> results;
+  results.reserve(events.size());  // nothing throws once they are there
+  const auto repeats = transaction.append(rows);
   for (std::size_t index = 0; index < events.size(); ++index) {
-    PublishResult& result = results.emplace_back(events[index]->begun);
+    PublishResult& result = results.emplace_back(std::move(events[index]->begun));
     result.duplicate = repeats[index].has_value();
     if (result.duplicate) {
       log_.duplicate(events[index]->payload, events[index]->metadata, options.idempotency_key,

@@ -53,8 +53,10 @@ class HazardRecord {
 
   /// The slot for the owner's next level of nesting. Owner only.
   HazardSlot& push() {
-    const std::size_t level = depth_++;
-    return level < kSlotsPerBlock ? first_.slots[level] : deeper_slot(level);
+    const std::size_t level = depth_;
+    HazardSlot& slot = level < kSlotsPerBlock ? first_.slots[level] : deeper_slot(level);  // may throw
+    ++depth_;
+    return slot;
   }
   void pop() noexcept { --depth_; }
   [[nodiscard]] std::size_t depth() const noexcept { return depth_; }

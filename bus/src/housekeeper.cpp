@@ -2,6 +2,8 @@
 
 #include "subscriber.hpp"
 
+#include <tidings/detail/patiently.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -40,7 +42,8 @@ bool Housekeeper::schedule(Instant due, const std::shared_ptr<Subscriber>& subsc
     const MutexLock lock(mutex_);
     // Checked under the mutex that take() holds: a retry is either refused here or found there.
     if (subscriber->state.load() != SubscriberState::Open) return false;
-    entries_.push_back({due, ++sequence_, subscriber, std::move(delivery)});
+    Entry entry{due, ++sequence_, subscriber, std::move(delivery)};
+    patiently([&] { entries_.push_back(std::move(entry)); });
     std::push_heap(entries_.begin(), entries_.end(), later);
     next = entries_.front().sequence == sequence_;
   }
@@ -56,6 +59,7 @@ std::vector<Delivery> Housekeeper::take(const Subscriber& subscriber) {
   std::sort(mine, entries_.end(),
             [](const Entry& left, const Entry& right) { return left.sequence < right.sequence; });
   std::vector<Delivery> taken;
+  patiently([&] { taken.reserve(static_cast<std::size_t>(entries_.end() - mine)); });
   for (auto entry = mine; entry != entries_.end(); ++entry) taken.push_back(std::move(entry->delivery));
   entries_.erase(mine, entries_.end());
   std::make_heap(entries_.begin(), entries_.end(), later);

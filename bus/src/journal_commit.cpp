@@ -1,11 +1,15 @@
 #include "journal_writer.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 
 #include <algorithm>
 #include <exception>
 #include <iterator>
+#include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 // What one commit takes, and what becomes of it when it is done or refused.
@@ -18,17 +22,39 @@ constexpr std::size_t kMaxGroup = 4096;
 constexpr std::chrono::milliseconds kFirstBackoff{100};
 constexpr std::chrono::milliseconds kMaxBackoff{5000};
 
-JournalCommit commit_now(Journal& journal, const JournalBatch& batch) {
+ErrorCode code_of(const std::exception_ptr& error) noexcept {
   try {
-    JournalCommit result = journal.commit(batch);
-    result.repeats.resize(batch.appended.size());
-    result.letters.resize(batch.letters.size());  // Unsaved, should a journal have said less
-    return result;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Error(ErrorCode::InDoubt, error.what());
+    std::rethrow_exception(error);
+  } catch (const Error& thrown) {
+    return thrown.code();
+  } catch (...) {
+    return ErrorCode::InDoubt;
   }
+}
+
+bool is_bad_alloc(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+/// Moves `first` to the front of `all`. Changes nothing when it throws.
+template <class Element>
+void put_before(std::vector<Element>& all, std::vector<Element>& first) {
+  static_assert(std::is_nothrow_move_constructible_v<Element>);
+  first.reserve(first.size() + all.size());
+  std::move(all.begin(), all.end(), std::back_inserter(first));
+  all.swap(first);
+  first.clear();
+}
+
+/// What a request is to be told of an exception that its commit threw.
+std::exception_ptr as_refusal(const char* what) noexcept {
+  return patiently([&] { return std::make_exception_ptr(Error(ErrorCode::InDoubt, what)); });
 }
 
 }  // namespace
@@ -47,26 +73,27 @@ void JournalWriter::describe(OwedEvent& event, JournalBatch& batch) {
   }
 }
 
-JournalWriter::Group JournalWriter::take_group() {
-  Group group;
+void JournalWriter::take_group(Group& group) {
   const auto count = static_cast<std::ptrdiff_t>(std::min(requests_.size(), alone_ > 0 ? 1 : kMaxGroup));
-  if (alone_ > 0) --alone_;
   group.requests.assign(requests_.begin(), requests_.begin() + count);
+  group.reserved = reserved_;  // these two may throw; nothing below does
+  if (alone_ > 0) --alone_;
   requests_.erase(requests_.begin(), requests_.begin() + count);
-  group.events = std::exchange(dirty_, {});
+  group.events.swap(dirty_);
   group.synced = std::exchange(dirty_synced_, false);
-  group.letters = std::exchange(waiting_letters_, {});
-  group.facts = std::exchange(facts_, {});
+  group.letters.swap(waiting_letters_);
+  group.facts.swap(facts_);
   group.ticket = tickets_;
-  group.reserved = reserved_;
+  for (const auto& event : group.events) {
+    event->dirty = false;
+    event->in_commit = true;
+  }
   if (!group.requests.empty()) appending_ = group.requests.front()->append.id;
-  fill_batch(group);
   in_commit_ = group.letters.size() + group.events.size();
-  return group;
 }
 
 /// The letters of its deliveries come first, then those of what it appends, request by request.
-void JournalWriter::fill_batch(Group& group) {
+void JournalWriter::describe_group(Group& group) {
   JournalBatch& batch = group.batch;
   batch.synced = group.synced;
   batch.appended.reserve(group.requests.size());
@@ -75,53 +102,43 @@ void JournalWriter::fill_batch(Group& group) {
     batch.synced = batch.synced || request->synced;
   }
   batch.changed = group.facts;
-  for (const auto& event : group.events) {
-    event->dirty = false;
-    event->in_commit = true;
-    describe(*event, batch);
-  }
+  for (const auto& event : group.events) describe(*event, batch);
   for (const DeadLetter& letter : group.letters) batch.letters.push_back(&letter);
   for (const Request* request : group.requests) {
     for (const DeadLetter& letter : request->letters) batch.letters.push_back(&letter);
   }
 }
 
-bool JournalWriter::commit_group(WhenBusy when_busy) {
+/// The one place where a group is taken, committed and settled. Whatever is thrown on the way, of whatever
+/// type, the group is put back, its requests are told, and whoever waits is woken: it throws nothing itself.
+bool JournalWriter::commit_group(WhenBusy when_busy) noexcept {
   committing_ = true;
   gather();
-  Group group = take_group();
+  Group group;
+  std::exception_ptr error;
+  patiently([&] { take_group(group); });
+  try {
+    describe_group(group);  // under the mutex, which guards what is known of events
+  } catch (...) {
+    error = std::current_exception();
+  }
   const std::chrono::milliseconds last_backoff = backoff_;
   mutex_.unlock();
   JournalCommit commit;
-  std::optional<Error> error;
-  kill_point("journal.before_commit");
-  try {
-    commit = commit_now(journal_, group.batch);
-    kill_point("journal.after_commit");
-  } catch (const Error& thrown) {
-    error = thrown;
-  }
-  if (!error) {
-    letters_.report(group.letters, std::span(commit.letters).first(group.letters.size()));
+  if (!error) error = commit_taken(group, commit);
+  if (error) {
+    tell_refusal(group, error, when_busy, last_backoff);
   } else {
-    // A letter never waits for a database that fails; for one that is busy it waits as long as it may.
-    const bool too_large = error->code() == ErrorCode::NotEncodable;
-    const bool wait = error->code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw;
-    if (!wait && !too_large) letters_.keep_now(std::exchange(group.letters, {}));
-    if (error->code() == ErrorCode::JournalOwned) {
-      lose(*error);
-    } else if (!group.events.empty() && !too_large) {
-      log_.journal_refused(error->what(), std::max(last_backoff * 2, kFirstBackoff));
-    }
+    letters_.report(group.letters, std::span(commit.letters).first(group.letters.size()));
   }
   mutex_.lock();
   committing_ = false;
   in_commit_ = 0;
   appending_.reset();
-  if (error && error->code() == ErrorCode::NotEncodable && group.requests.size() > 1) {
+  if (error && code_of(error) == ErrorCode::NotEncodable && group.requests.size() > 1) {
     split(group);
   } else if (error) {
-    refuse(group, *error);
+    refuse(group, error);
   } else {
     settle(group, commit);
   }
@@ -130,13 +147,54 @@ bool JournalWriter::commit_group(WhenBusy when_busy) {
   return !error;
 }
 
+std::exception_ptr JournalWriter::commit_taken(Group& group, JournalCommit& commit) noexcept {
+  kill_point("journal.before_commit");
+  try {
+    commit = journal_.commit(group.batch);
+    patiently([&] {
+      commit.repeats.resize(group.batch.appended.size());
+      commit.letters.resize(group.batch.letters.size());  // Unsaved, should a journal have said less
+    });
+    kill_point("journal.after_commit");
+    return {};
+  } catch (const Error&) {
+    return std::current_exception();
+  } catch (const std::bad_alloc&) {
+    return std::current_exception();
+  } catch (const std::exception& thrown) {
+    return as_refusal(what_of(thrown));
+  } catch (...) {
+    return as_refusal("the journal threw something that is not a std::exception");
+  }
+}
+
+/// A letter never waits for a database that fails; for one that is busy it waits as long as it may, and for
+/// memory always.
+void JournalWriter::tell_refusal(Group& group, const std::exception_ptr& error, WhenBusy when_busy,
+                                 std::chrono::milliseconds last_backoff) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& refusal) {
+    if (refusal.code() == ErrorCode::NotEncodable) return;
+    const bool wait = refusal.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw;
+    if (!wait) letters_.keep_now(std::exchange(group.letters, {}));
+    if (refusal.code() == ErrorCode::JournalOwned) {
+      lose(refusal);
+    } else if (!group.events.empty()) {
+      log_.journal_refused(refusal.what(), std::max(last_backoff * 2, kFirstBackoff));
+    }
+  } catch (const std::exception&) {
+    if (!group.events.empty()) log_.journal_refused("there is not enough memory", kAgainWithoutMemory);
+  }
+}
+
 void JournalWriter::settle(Group& group, const JournalCommit& commit) {
   auto outcome = commit.letters.begin() + static_cast<std::ptrdiff_t>(group.letters.size());
   for (std::size_t index = 0; index < group.requests.size(); ++index) {
     Request& request = *group.requests[index];
     request.settled_ = true;
     const auto end = outcome + static_cast<std::ptrdiff_t>(request.letters.size());
-    request.outcomes.assign(outcome, end);
+    patiently([&] { request.outcomes.assign(outcome, end); });
     outcome = end;
     if (commit.repeats[index]) {
       request.repeat = commit.repeats[index];
@@ -158,7 +216,7 @@ void JournalWriter::settle(Group& group, const JournalCommit& commit) {
   if (anything_waits() && arm_again()) wake_after_commit_ = true;
 }
 
-void JournalWriter::refuse(Group& group, const Error& error) {
+void JournalWriter::refuse(Group& group, const std::exception_ptr& error) {
   for (Request* request : group.requests) {
     request->settled_ = true;
     request->error_ = error;
@@ -166,10 +224,15 @@ void JournalWriter::refuse(Group& group, const Error& error) {
   }
   if (lost()) return drop(group);
   put_back(group);
+  short_of_memory_ = is_bad_alloc(error);
   refused_ = anything_waits();
   if (!refused_) return;
-  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
-  due_ = clock_->monotonic_now() + backoff_;
+  if (short_of_memory_) {
+    due_ = clock_->monotonic_now() + kAgainWithoutMemory;
+  } else {
+    backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+    due_ = clock_->monotonic_now() + backoff_;
+  }
   wake_after_commit_ = true;
 }
 
@@ -190,7 +253,7 @@ void JournalWriter::drop(Group& group) {
 
 void JournalWriter::split(Group& group) {
   alone_ = group.requests.size();
-  requests_.insert(requests_.begin(), group.requests.begin(), group.requests.end());
+  patiently([&] { put_before(requests_, group.requests); });
   put_back(group);
 }
 
@@ -199,12 +262,11 @@ void JournalWriter::put_back(Group& group) {
   for (const auto& event : group.events) {
     event->in_commit = false;
     for (OwedEvent::Part& part : event->parts) part.changed = part.done || part.attempts_made > 0;
-    if (!std::exchange(event->dirty, true)) dirty_.push_back(event);
+    if (!event->dirty) patiently([&] { dirty_.push_back(event); });
+    event->dirty = true;
   }
-  waiting_letters_.insert(waiting_letters_.begin(), std::make_move_iterator(group.letters.begin()),
-                          std::make_move_iterator(group.letters.end()));
-  facts_.insert(facts_.begin(), std::make_move_iterator(group.facts.begin()),
-                std::make_move_iterator(group.facts.end()));
+  patiently([&] { put_before(waiting_letters_, group.letters); });
+  patiently([&] { put_before(facts_, group.facts); });
 }
 
 std::int64_t JournalWriter::settled_up_to() const {
@@ -242,12 +304,15 @@ bool JournalWriter::flush() { return flush_all(WhenBusy::Throw); }
 void JournalWriter::flush_finally() { flush_all(WhenBusy::Spill); }
 
 bool JournalWriter::flush_all(WhenBusy when_busy) {
-  const MutexLock lock(mutex_);
-  while (anything_waits() || committing_) {
+  MutexLock lock(mutex_);
+  for (Patience patience; anything_waits() || committing_;) {
     if (committing_) {
       changed_.wait(mutex_);
     } else if (!commit_group(when_busy)) {
-      return false;
+      if (when_busy == WhenBusy::Throw || !short_of_memory_) return false;
+      lock.unlock();
+      patience.wait();  // nobody would try again
+      lock.lock();
     }
   }
   return true;

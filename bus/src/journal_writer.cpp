@@ -1,6 +1,7 @@
 #include "journal_writer.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -45,17 +46,22 @@ HandlerNames::HandlerNames(std::vector<std::string> all) : names(std::move(all))
 
 void JournalWriter::append(std::span<Request> requests, const Admit& admit, Placing* placing) {
   const MutexLock lock(mutex_);
-  if (placing != nullptr) {
-    placing_.push_back(next_id_);
-    placing->first_ = next_id_;
-  }
-  for (Request& request : requests) {
-    request.append.id = next_id_++;
-    request.owed->id = request.append.id;
-    request.append.handlers = request.owed->handlers->json;
-    admit(request);
-    events_.emplace(request.append.id, request.owed);
-    requests_.push_back(&request);
+  try {
+    if (placing != nullptr) {
+      placing_.push_back(next_id_);
+      placing->first_ = next_id_;
+    }
+    for (Request& request : requests) {
+      request.append.id = next_id_++;
+      request.owed->id = request.append.id;
+      request.append.handlers = request.owed->handlers->json;
+      admit(request);
+      events_.emplace(request.append.id, request.owed);
+      requests_.push_back(&request);
+    }
+  } catch (...) {
+    withdraw(requests);
+    throw;
   }
   if (gathering_) arrived_.notify_one();
   kill_point("publish.before_append");
@@ -67,7 +73,15 @@ void JournalWriter::append(std::span<Request> requests, const Admit& admit, Plac
     }
   }
   for (const Request& request : requests) {
-    if (request.error_) throw Error(*request.error_);
+    if (request.error_) std::rethrow_exception(request.error_);
+  }
+}
+
+/// Their ids are never seen: the mutex was held all the time.
+void JournalWriter::withdraw(std::span<Request> requests) noexcept {
+  for (Request& request : requests) {
+    std::erase(requests_, &request);
+    events_.erase(request.append.id);
   }
 }
 
@@ -170,7 +184,7 @@ void JournalWriter::forget_if_idle(const OwedEvent& event) {
   if (event.in_memory > 0 || event.dirty || event.in_commit) return;
   const std::int64_t id = event.id;
   if (readers_ > 0) {
-    left_while_reading_.push_back(id);
+    patiently([&] { left_while_reading_.push_back(id); });
   } else {
     events_.erase(id);
   }
@@ -188,10 +202,9 @@ bool JournalWriter::arm_again() {
 }
 
 void JournalWriter::mark_dirty(const std::shared_ptr<OwedEvent>& event) {
+  if (!event->dirty) patiently([&] { dirty_.push_back(event); });
   ++tickets_;
-  if (event->dirty) return;
   event->dirty = true;
-  dirty_.push_back(event);
 }
 
 void JournalWriter::end_part(const OwedDeliveryHandle& delivery) {
@@ -247,11 +260,12 @@ std::uint64_t JournalWriter::failed(const OwedDeliveryHandle& delivery, std::uin
                                     std::optional<Timestamp> next_attempt_at, bool synced) {
   bool wake = false;
   std::uint64_t ticket = 0;
+  auto known = patiently([&] { return attempts; });
   {
     const MutexLock lock(mutex_);
     OwedEvent::Part& part = delivery.event->parts[delivery.index];
     part.attempts_made = attempts_made;
-    part.attempts = attempts;
+    part.attempts = std::move(known);
     part.failed_at = failed_at;
     part.next_attempt_at = next_attempt_at;
     part.changed = true;
@@ -292,7 +306,7 @@ bool JournalWriter::bury(const OwedDeliveryHandle& delivery, DeadLetter letter, 
   {
     const MutexLock lock(mutex_);
     if (wait != Wait::Not) make_room();
-    waiting_letters_.push_back(std::move(letter));
+    patiently([&] { waiting_letters_.push_back(std::move(letter)); });
     end_part(delivery);
     ticket = tickets_;
     wake = arm();
@@ -313,7 +327,7 @@ void JournalWriter::change(JournalDelivery delivery) {
   bool wake = false;
   {
     const MutexLock lock(mutex_);
-    facts_.push_back(std::move(delivery));
+    patiently([&] { facts_.push_back(std::move(delivery)); });
     ++tickets_;
     wake = arm();
   }

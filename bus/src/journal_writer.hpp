@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -56,7 +57,8 @@ class JournalWriter {
    private:
     friend class JournalWriter;
     bool settled_ = false;
-    std::optional<Error> error_ = {};
+    /// Error, or std::bad_alloc.
+    std::exception_ptr error_ = {};
   };
   /// Called once for each request, in the order of ids, before any later id is given out.
   using Admit = std::function<void(Request&)>;
@@ -78,8 +80,8 @@ class JournalWriter {
   };
 
   /// Returns when all are committed; `admit` is called for each, under the mutex, as soon as it has its id.
-  /// Throws Error when they were not, as Journal::commit does. `placing` begins then; null: no queue is to
-  /// have any.
+  /// Throws what Journal::commit does when they were not: Error, or std::bad_alloc. `placing` begins then;
+  /// null: no queue is to have any.
   void append(std::span<Request> requests, const Admit& admit, Placing* placing);
 
   /// An id for an event that a transaction of somebody else's appends, which holds the database's write lock;
@@ -182,13 +184,22 @@ class JournalWriter {
   [[nodiscard]] bool arm_again() TIDINGS_REQUIRES(mutex_);
   /// Lets other publishers join the group, for as long as it is likely that they come.
   void gather() TIDINGS_REQUIRES(mutex_);
-  [[nodiscard]] Group take_group() TIDINGS_REQUIRES(mutex_);
-  static void fill_batch(Group& group);
+  /// Takes what waits, all or, when memory is short, nothing.
+  void take_group(Group& group) TIDINGS_REQUIRES(mutex_);
+  /// What the journal is told of it; may throw std::bad_alloc half-way, before the group is put back.
+  static void describe_group(Group& group);
   static void describe(OwedEvent& event, JournalBatch& batch);
   /// Commits one group; releases the mutex meanwhile. Nobody else is committing. False: it was refused.
-  bool commit_group(WhenBusy when_busy) TIDINGS_REQUIRES(mutex_);
+  bool commit_group(WhenBusy when_busy) noexcept TIDINGS_REQUIRES(mutex_);
+  /// The part without the mutex: what it threw, or null.
+  [[nodiscard]] std::exception_ptr commit_taken(Group& group, JournalCommit& commit) noexcept;
+  /// What can be said of a refusal, and done for its letters, without the mutex.
+  void tell_refusal(Group& group, const std::exception_ptr& error, WhenBusy when_busy,
+                    std::chrono::milliseconds last_backoff) noexcept;
+  /// Forgets requests that append() could not add.
+  void withdraw(std::span<Request> requests) noexcept TIDINGS_REQUIRES(mutex_);
   void settle(Group& group, const JournalCommit& commit) TIDINGS_REQUIRES(mutex_);
-  void refuse(Group& group, const Error& error) TIDINGS_REQUIRES(mutex_);
+  void refuse(Group& group, const std::exception_ptr& error) TIDINGS_REQUIRES(mutex_);
   /// Puts a group back whose requests are to be tried each by itself.
   void split(Group& group) TIDINGS_REQUIRES(mutex_);
   void put_back(Group& group) TIDINGS_REQUIRES(mutex_);
@@ -234,6 +245,8 @@ class JournalWriter {
   bool committing_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool gathering_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool refused_ TIDINGS_GUARDED_BY(mutex_) = false;
+  /// The last refusal was for want of memory.
+  bool short_of_memory_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool wake_after_commit_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool wake_after_placing_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds backoff_ TIDINGS_GUARDED_BY(mutex_){0};

@@ -1,5 +1,7 @@
 #include "letter_writer.hpp"
 
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 
 #include <unistd.h>
@@ -8,6 +10,7 @@
 #include <cerrno>
 #include <exception>
 #include <iterator>
+#include <new>
 #include <utility>
 
 namespace tidings::detail {
@@ -58,8 +61,9 @@ bool LetterWriter::full() const {
 }
 
 void LetterWriter::append(DeadLetter letter) {
-  waiting_bytes_ += size_of(letter);
-  waiting_.push_back(std::move(letter));
+  const std::size_t bytes = size_of(letter);
+  patiently([&] { waiting_.push_back(std::move(letter)); });  // a deque moves it once it has the memory
+  waiting_bytes_ += bytes;
   ++appended_;
 }
 
@@ -138,13 +142,18 @@ bool LetterWriter::wait_until_kept(Instant deadline) {
 }
 
 bool LetterWriter::flush_all(WhenBusy when_busy) {
-  const MutexLock lock(mutex_);
-  while (!waiting_.empty() || committing_) {
+  MutexLock lock(mutex_);
+  for (Patience patience; !waiting_.empty() || committing_;) {
     if (committing_) {
       changed_.wait(mutex_);
-    } else if (commit_batch(when_busy) == Progress::Busy) {
-      return false;
+      continue;
     }
+    const Progress progress = commit_batch(when_busy);
+    if (progress == Progress::Committed) continue;
+    if (progress == Progress::Busy || when_busy == WhenBusy::Throw) return false;
+    lock.unlock();
+    patience.wait();  // nobody would try again
+    lock.lock();
   }
   return true;
 }
@@ -158,52 +167,65 @@ LetterWriter::Batch LetterWriter::take_batch() {
   return batch;
 }
 
-void LetterWriter::put_back(Batch batch) {
+void LetterWriter::put_back(Batch batch, bool short_of_memory) {
   busy_ = true;
-  busy_backoff_ = std::clamp(busy_backoff_ * 2, kFirstBusyBackoff, kMaxBusyBackoff);
-  due_ = clock_->monotonic_now() + busy_backoff_;
-  for (const DeadLetter& letter : batch) waiting_bytes_ += size_of(letter);
-  waiting_.insert(waiting_.begin(), std::make_move_iterator(batch.begin()),
-                  std::make_move_iterator(batch.end()));
+  if (!short_of_memory) busy_backoff_ = std::clamp(busy_backoff_ * 2, kFirstBusyBackoff, kMaxBusyBackoff);
+  due_ = clock_->monotonic_now() + (short_of_memory ? kAgainWithoutMemory : busy_backoff_);
+  // One by one: each is moved once there is the memory for it.
+  for (auto letter = batch.rbegin(); letter != batch.rend(); ++letter) {
+    waiting_bytes_ += size_of(*letter);
+    patiently([&] { waiting_.push_front(std::move(*letter)); });
+  }
 }
 
-LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) {
-  Batch batch = take_batch();
+/// The one place where a batch is taken, handed over and settled. Whatever happens on the way, it is kept or
+/// put back, and whoever waits is woken: it throws nothing itself.
+LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
+  Batch batch = patiently([&] { return take_batch(); });
   committing_ = true;
   mutex_.unlock();
   std::vector<LetterOutcome> outcomes;
-  std::optional<std::string> busy;
+  std::optional<Error> busy;
+  bool short_of_memory = false;
   try {
     outcomes = hand_over(batch, when_busy);
+    report(batch, outcomes);
   } catch (const Error& error) {
-    busy = error.what();
+    busy = error;
+  } catch (const std::bad_alloc&) {
+    short_of_memory = true;
   }
-  if (!busy) report(batch, outcomes);
   mutex_.lock();
   committing_ = false;
   in_commit_ = 0;
-  if (busy) {
-    put_back(std::move(batch));
+  if (busy || short_of_memory) {
+    put_back(std::move(batch), short_of_memory);
   } else {
     kept_ += batch.size();
     busy_ = false;
     busy_backoff_ = std::chrono::milliseconds(0);
   }
   changed_.notify_all();
+  if (short_of_memory) wake_();  // which takes no mutex that its caller holds
+  if (short_of_memory) return Progress::ShortOfMemory;
   if (!busy) return Progress::Committed;
   const std::size_t waiting = waiting_.size();
   const std::chrono::milliseconds backoff = busy_backoff_;
   mutex_.unlock();
   wake_();
-  log_.database_busy(waiting, backoff, *busy);
+  log_.database_busy(waiting, backoff, busy->what());
   mutex_.lock();
   return Progress::Busy;
 }
 
-/// Throws Error when the database is busy, and only if `when_busy` allows it.
+/// Throws Error when the database is busy, and only if `when_busy` allows it; and std::bad_alloc: then the
+/// letters may be kept or not, and are to be handed over again, which keeps each once.
 std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy when_busy) {
   const auto unsaved = [&](const char* problem) {
-    return std::vector<LetterOutcome>(batch.size(), {LetterOutcome::Place::Unsaved, 0, problem});
+    return patiently([&] {
+      return std::vector<LetterOutcome>(
+          batch.size(), {LetterOutcome::Place::Unsaved, 0, problem != nullptr ? problem : ""});
+    });
   };
   if (!sink_) return unsaved("");
   try {
@@ -211,9 +233,11 @@ std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy 
     return outcomes.size() == batch.size() ? outcomes : unsaved("the letter sink broke its contract");
   } catch (const Error& error) {
     if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
-    return unsaved(error.what());
+    return unsaved(what_of(error));
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
-    return unsaved(error.what());
+    return unsaved(what_of(error));
   } catch (...) {
     return unsaved("the letter sink threw something that is not a std::exception");
   }
@@ -225,11 +249,8 @@ void LetterWriter::keep_now(const Batch& batch) noexcept {
   while (committing_) changed_.wait(mutex_);
   committing_ = true;
   mutex_.unlock();
-  try {
-    report(batch, hand_over(batch, WhenBusy::Spill));
-  } catch (...) {
-    for (const DeadLetter& letter : batch) write_to_stderr(letter, "out of memory");
-  }
+  // Its caller has no other place for them.
+  report(batch, patiently([&] { return hand_over(batch, WhenBusy::Spill); }));
   mutex_.lock();
   committing_ = false;
   changed_.notify_all();

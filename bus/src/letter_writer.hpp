@@ -57,14 +57,14 @@ class LetterWriter {
   void keep_now(const Batch& batch) noexcept;
 
  private:
-  enum class Progress : std::uint8_t { Committed, Busy };
+  enum class Progress : std::uint8_t { Committed, Busy, ShortOfMemory };
 
   void append(DeadLetter letter) TIDINGS_REQUIRES(mutex_);
   /// Commits one batch; releases the mutex meanwhile. Nobody else is committing.
-  Progress commit_batch(WhenBusy when_busy) TIDINGS_REQUIRES(mutex_);
+  Progress commit_batch(WhenBusy when_busy) noexcept TIDINGS_REQUIRES(mutex_);
   bool flush_all(WhenBusy when_busy);
   [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
-  void put_back(Batch batch) TIDINGS_REQUIRES(mutex_);
+  void put_back(Batch batch, bool short_of_memory) TIDINGS_REQUIRES(mutex_);
   /// Waits until there is room, committing if nobody else does.
   void make_room() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] std::vector<LetterOutcome> hand_over(const Batch& batch, WhenBusy when_busy);

@@ -1,5 +1,7 @@
 #include "bus_core.hpp"
 
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 
 #include <algorithm>
@@ -75,7 +77,7 @@ BusCore::~BusCore() {
     if (journal_) journal_->flush_finally();
     letters_.flush_finally();
   } catch (const std::exception& error) {
-    log_.housekeeping_failed(error.what());
+    log_.housekeeping_failed(what_of(error));
   }
   if (journal_) journal_port_->release(true);
 }
@@ -262,7 +264,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   letters_.flush_finally();
   redriver_.flush();
   log_.flush_summaries(Instant::max());
-  const StopReport report = report_stop(subscribers);
+  const StopReport report = patiently([&] { return report_stop(subscribers); });
   if (!std::exchange(stopped_, true)) log_.stopped(report);
   return report;
 }
@@ -278,7 +280,7 @@ void BusCore::shut_down() noexcept {
     letters_.flush_finally();
     redriver_.flush();
   } catch (const std::exception& error) {
-    log_.housekeeping_failed(error.what());
+    log_.housekeeping_failed(what_of(error));
   }
 }
 

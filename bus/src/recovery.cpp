@@ -2,11 +2,14 @@
 #include "crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/error_description.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -177,6 +180,16 @@ bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up)
 std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery& row) {
   OwedDeliveryHandle owed = journal_->adopt(row);
   if (!owed) return std::nullopt;
+  try {
+    return take_over(subscriber, row, owed);
+  } catch (...) {
+    journal_->abandon(owed);  // or memory would have it for ever
+    throw;
+  }
+}
+
+std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery& row,
+                                           const OwedDeliveryHandle& owed) {
   if (row.has_letter) {
     journal_->handled(owed);
     return std::nullopt;
@@ -197,7 +210,7 @@ std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery&
       new RecoveredEvent(StoredForm{std::move(row.data), row.schema_version}, std::move(row.event_type),
                          KeptMetadata(row.metadata, source_), subscriber.schema_version, upcasters_));
   DeliveryState& state = delivery.remember();
-  state.owed = std::move(owed);
+  state.owed = owed;
   state.attempts_made = row.delivery.attempts_made;
   state.attempts = row.delivery.attempts;
   if (!state.attempts.empty()) {
@@ -216,6 +229,8 @@ bool BusCore::find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDel
     PayloadForms forms(payload);
     delivery.state->ordering_key = ordering_key_of(subscriber, forms, guard);
     return true;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (...) {
     const auto error = logging::describe_error(std::current_exception());
     row.delivery.attempts.push_back({clock_.now(), std::chrono::microseconds(0), error.type,
@@ -239,7 +254,15 @@ void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber,
                                  std::span<OwedDelivery> rows) {
   std::vector<std::optional<Delivery>> deliveries;
   deliveries.reserve(rows.size());
-  for (OwedDelivery& row : rows) deliveries.push_back(take_over(*subscriber, row));
+  try {
+    for (OwedDelivery& row : rows) deliveries.push_back(take_over(*subscriber, row));
+  } catch (...) {
+    // Nothing of the chunk was scheduled: all of it is read again.
+    for (const auto& delivery : deliveries) {
+      if (delivery) journal_->abandon(delivery->state->owed);
+    }
+    throw;
+  }
   for (std::size_t index = 0; index < rows.size(); ++index) {
     if (deliveries[index]) schedule_recovered(subscriber, *deliveries[index], rows[index].delivery);
   }
@@ -278,13 +301,16 @@ std::optional<Instant> BusCore::do_journal_duties(Instant now) {
   if (journal_->lost()) return leave_to_owner();
   try {
     return serve_journal(now);
+  } catch (const std::bad_alloc&) {
+    refill_wanted_.store(true);
+    return now + kAgainWithoutMemory;
   } catch (const std::exception& error) {
     const auto* const known = dynamic_cast<const Error*>(&error);
     if (known != nullptr && known->code() == ErrorCode::JournalOwned) {
       journal_->lose(*known);
       return leave_to_owner();
     }
-    log_.housekeeping_failed(error.what());
+    log_.housekeeping_failed(what_of(error));
     refill_wanted_.store(true);
     return now + std::chrono::seconds(1);
   }

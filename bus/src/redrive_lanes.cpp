@@ -1,5 +1,7 @@
 #include "delivery_queue.hpp"
 
+#include <tidings/detail/patiently.hpp>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -20,13 +22,16 @@ DeliveryQueue::Pushed DeliveryQueue::push_redrive(Delivery& delivery) {
   redriving_.fetch_add(1);
   const std::string* const key = keyed_ ? delivery.ordering_key() : nullptr;
   if (key == nullptr) return enqueue(delivery);
-  if (dead_keys_.erase(*key) > 0) resuming_.insert(*key);
-  const auto [lane, is_new] = lanes_.try_emplace(*key);
+  if (dead_keys_.contains(*key)) patiently([&] { resuming_.insert(*key); });
+  dead_keys_.erase(*key);
+  const auto [lane, is_new] = patiently([&] { return lanes_.try_emplace(*key); });
   if (is_new || idle_.erase(*key) > 0) return enqueue(delivery);
   std::deque<Delivery>& held = lane->second;
   const auto first_new =
       std::find_if(held.begin(), held.end(), [](const Delivery& each) { return each.redrive() == nullptr; });
-  held.insert(first_new, std::move(delivery));
+  const auto place = first_new - held.begin();
+  patiently([&] { held.push_back(std::move(delivery)); });
+  std::rotate(held.begin() + place, held.end() - 1, held.end());
   ++held_;
   return Pushed::Queued;
 }
@@ -97,15 +102,16 @@ void DeliveryQueue::lose_key(const std::string& key, KeyTurn& turn) {
   const auto lane = lanes_.find(key);
   std::deque<Delivery>& held = lane->second;
   if (!held.empty()) {
+    patiently([&] { turn.parked.reserve(turn.parked.size() + held.size()); });
     held_ -= held.size();
     std::move(held.begin(), held.end(), std::back_inserter(turn.parked));
     held.clear();
     return;
   }
+  patiently([&] { dead_keys_.try_emplace(key, 0); });
   lanes_.erase(lane);
   idle_.erase(key);
   resuming_.erase(key);
-  dead_keys_.try_emplace(key, 0);
 }
 
 bool DeliveryQueue::waits_for_redrives(const std::string& key) const {
@@ -117,7 +123,8 @@ std::vector<Delivery> DeliveryQueue::give_up_resuming() {
   const MutexLock lock(mutex_);
   std::vector<Delivery> given_up;
   for (const std::string& key : idle_) {
-    std::deque<Delivery>& held = lanes_[key];
+    std::deque<Delivery>& held = lanes_.at(key);
+    patiently([&] { given_up.reserve(given_up.size() + held.size()); });
     held_ -= held.size();
     std::move(held.begin(), held.end(), std::back_inserter(given_up));
     held.clear();

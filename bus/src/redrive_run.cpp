@@ -3,6 +3,7 @@
 #include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
 #include <tidings/error.hpp>
 
 #include <string>
@@ -55,8 +56,8 @@ void BusCore::deliver_claimed(ClaimedLetter letter) {
   if (subscriber) {
     Delivery delivery;
     DeliveryState& state = delivery.remember();
-    state.ordering_key = letter.letter.ordering_key;
-    state.redrive = std::make_unique<ClaimedLetter>(std::move(letter));
+    state.ordering_key = patiently([&] { return letter.letter.ordering_key; });
+    state.redrive = patiently([&] { return std::make_unique<ClaimedLetter>(std::move(letter)); });
     switch (subscriber->queue.push_redrive(delivery)) {
       case DeliveryQueue::Pushed::NeedsWorker:
         return pool_.submit(subscriber);
@@ -131,7 +132,7 @@ bool BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, Redriv
     return settled;
   }
   const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
-  add_failed_attempt(letter, std::move(state.attempts.back()), verdict.reason, result.at);
+  patiently([&] { add_failed_attempt(letter, state.attempts.back(), verdict.reason, result.at); });
   result.end = RedriveResult::End::Failed;
   result.letter = std::move(letter);
   return false;

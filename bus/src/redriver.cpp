@@ -1,6 +1,8 @@
 #include "redriver.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <cstddef>
 #include <exception>
 #include <iterator>
+#include <new>
 #include <utility>
 
 namespace tidings::detail {
@@ -129,18 +132,20 @@ void Redriver::poll(Instant now) {
     keys_are_due_ = keys_are_due_ || changed || settled;
     if (keys_are_due_ && now >= next_keys_) refresh_keys();
     backoff_ = std::chrono::milliseconds(0);
+  } catch (const std::bad_alloc&) {
+    try_again(now, kAgainWithoutMemory);
   } catch (const std::exception& error) {
-    failed(error.what(), now);
+    log_.housekeeping_failed(what_of(error));
+    backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
+    try_again(now, backoff_);
   }
   const MutexLock lock(mutex_);
   looking_ = false;
   changed_.notify_all();
 }
 
-void Redriver::failed(std::string_view problem, Instant now) {
-  log_.housekeeping_failed(problem);
-  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
-  next_poll_ = now + backoff_;
+void Redriver::try_again(Instant now, std::chrono::milliseconds wait) {
+  next_poll_ = now + wait;
   next_claim_.reset();
   keys_are_due_ = true;
   const MutexLock lock(mutex_);
@@ -229,9 +234,10 @@ std::vector<std::int64_t> Redriver::waiting_requests() const {
 void Redriver::hold(const LetterClaim& claim) {
   const MutexLock lock(mutex_);
   for (const ClaimedLetter& letter : claim.letters) {
-    Held& held = held_[letter.id];
-    held.handler = letter.letter.handler;
-    held.lane = lane_of(letter.letter);
+    // They are claimed: who is not held here is delivered by nobody.
+    Held& held = patiently([&]() -> Held& { return held_[letter.id]; });
+    held.handler = patiently([&] { return letter.letter.handler; });
+    held.lane = patiently([&] { return lane_of(letter.letter); });
     if (letter.limited) held.limited_request = letter.redrive_id;
   }
   claiming_ = false;
@@ -283,7 +289,7 @@ std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
       return std::nullopt;
     }
   } catch (const std::exception& error) {
-    log_.housekeeping_failed(error.what());
+    log_.housekeeping_failed(what_of(error));
   }
   return RedriveResult::End::Returned;
 }
@@ -292,9 +298,10 @@ std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
 void Redriver::block_behind(const RedriveResult& result, const std::string& lane) {
   using End = RedriveResult::End;
   if (!result.parks || lane.empty() || result.end == End::Reprocessed) return;
-  const Block behind{result.id, lane, result.end == End::Returned ? End::Returned : End::Withdrawn, false};
+  const auto end = result.end == End::Returned ? End::Returned : End::Withdrawn;
+  Block behind{result.id, patiently([&] { return lane; }), end, false};
   block(behind);
-  blocks_.push_back(behind);
+  patiently([&] { blocks_.push_back(std::move(behind)); });
 }
 
 void Redriver::end(RedriveResult result) {
@@ -309,7 +316,7 @@ void Redriver::end(RedriveResult result) {
       block_behind(result, held->second.lane);
       held_.erase(held);
     }
-    results_.push_back(std::move(result));
+    patiently([&] { results_.push_back(std::move(result)); });
     const Instant now = clock_->monotonic_now();
     first = !oldest_result_;
     if (first) oldest_result_ = now;
@@ -356,22 +363,27 @@ void Redriver::flush() noexcept {
   }
   if (batch.empty()) return;
   bool kept = true;
+  auto again = kFirstBackoff;
   kill_point("redrive.before_settle");
   try {
     for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) log_.redrive_ended(end);
     kill_point("redrive.after_settle");
+  } catch (const std::bad_alloc&) {
+    kept = false;
+    again = kAgainWithoutMemory;
   } catch (const std::exception& error) {
-    log_.housekeeping_failed(error.what());
+    log_.housekeeping_failed(what_of(error));
     kept = false;
   }
   {
     const MutexLock lock(mutex_);
     settling_ -= batch.size();
     if (!kept) {
-      settle_again_ = clock_->monotonic_now() + kFirstBackoff;
+      settle_again_ = clock_->monotonic_now() + again;
       oldest_result_ = settle_again_;
-      results_.insert(results_.begin(), std::make_move_iterator(batch.begin()),
-                      std::make_move_iterator(batch.end()));
+      patiently([&] { batch.reserve(batch.size() + results_.size()); });
+      std::move(results_.begin(), results_.end(), std::back_inserter(batch));
+      results_.swap(batch);
     } else {
       unblock(batch);
       settled_ = true;

@@ -97,7 +97,7 @@ class Redriver {
   void block(const Block& block) TIDINGS_REQUIRES(mutex_);
   void unblock(const std::vector<RedriveResult>& settled) TIDINGS_REQUIRES(mutex_);
   void refresh_keys();
-  void failed(std::string_view problem, Instant now);
+  void try_again(Instant now, std::chrono::milliseconds wait);
   [[nodiscard]] bool may_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool must_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
 

@@ -2,6 +2,7 @@
 
 #include "hazard.hpp"
 
+#include <tidings/detail/patiently.hpp>
 #include <tidings/error.hpp>
 
 #include <algorithm>
@@ -89,11 +90,13 @@ bool Topics::remove(const Subscriber& subscriber) {
 
 std::vector<std::shared_ptr<Subscriber>> Topics::all() const {
   const MutexLock lock(mutex_);
-  std::vector<std::shared_ptr<Subscriber>> everyone;
-  for (const auto& topic : topics_)
-    everyone.insert(everyone.end(), topic->members.begin(), topic->members.end());
-  everyone.insert(everyone.end(), wildcards_.begin(), wildcards_.end());
-  return everyone;
+  return patiently([&] {
+    std::vector<std::shared_ptr<Subscriber>> everyone;
+    for (const auto& topic : topics_)
+      everyone.insert(everyone.end(), topic->members.begin(), topic->members.end());
+    everyone.insert(everyone.end(), wildcards_.begin(), wildcards_.end());
+    return everyone;
+  });
 }
 
 std::size_t Topics::retired() const {
@@ -106,14 +109,17 @@ std::vector<std::shared_ptr<Subscriber>>& Topics::members_for(const Subscriber& 
 }
 
 Topic& Topics::topic_for(std::string_view event_type) {
-  const auto [entry, is_new] = by_type_.try_emplace(std::string(event_type), nullptr);
-  if (!is_new) return *entry->second;
-  topics_.push_back(std::make_unique<Topic>(event_type));
+  const auto key = patiently([&] { return std::string(event_type); });
+  if (const auto known = by_type_.find(key); known != by_type_.end()) return *known->second;
+  // All or nothing: a topic that is listed in part would never be found by those who publish to it.
+  auto made = std::make_unique<Topic>(event_type);
+  auto list = std::make_unique<const SubscriberList>(wildcards_);
+  by_type_.emplace(key, made.get());
+  made->list.store(list.release(), std::memory_order_release);
+  patiently([&] { topics_.push_back(std::move(made)); });
   Topic& topic = *topics_.back();
-  entry->second = &topic;
-  topic.list.store(new SubscriberList(wildcards_), std::memory_order_release);
-  insert_slot(topic);
-  insert_name(topic);
+  patiently([&] { insert_slot(topic); });
+  patiently([&] { insert_name(topic); });
   return topic;
 }
 
@@ -164,7 +170,12 @@ void Topics::rebuild(const Subscriber& changed) {
   reclaim();
 }
 
+/// Nobody can be told half-way through several lists, nor by unsubscribe().
 void Topics::replace_list(Topic& topic) {
+  patiently([&] { replace_list_now(topic); });
+}
+
+void Topics::replace_list_now(Topic& topic) {
   std::vector<std::shared_ptr<Subscriber>> everyone;
   everyone.reserve(topic.members.size() + wildcards_.size());
   everyone.insert(everyone.end(), topic.members.begin(), topic.members.end());

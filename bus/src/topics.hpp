@@ -74,6 +74,7 @@ class Topics {
       TIDINGS_REQUIRES(mutex_);
   void rebuild(const Subscriber& changed) TIDINGS_REQUIRES(mutex_);
   void replace_list(Topic& topic) TIDINGS_REQUIRES(mutex_);
+  void replace_list_now(Topic& topic) TIDINGS_REQUIRES(mutex_);
   void reclaim() TIDINGS_REQUIRES(mutex_);
 
   std::atomic<const SlotTable*> slots_;

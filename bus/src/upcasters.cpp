@@ -1,8 +1,12 @@
 #include "upcasters.hpp"
 
+#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 
+#include <cxxabi.h>
+
 #include <exception>
+#include <new>
 
 namespace tidings::detail {
 
@@ -54,8 +58,12 @@ Json Upcasters::bring_up(std::string_view event_type, int version, int known, Js
         "cannot be brought up to date: the upcaster from version " + std::to_string(version);
     try {
       data = (*next)(std::move(data));
+    } catch (const std::bad_alloc&) {
+      throw;  // says nothing about the data
+    } catch (const abi::__forced_unwind&) {
+      throw;
     } catch (const std::exception& error) {
-      refuse(event_type, name + " failed: " + error.what());
+      refuse(event_type, name + " failed: " + what_of(error));
     } catch (...) {
       refuse(event_type, name + " threw something that is not a std::exception");
     }

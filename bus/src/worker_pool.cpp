@@ -2,6 +2,8 @@
 
 #include "subscriber.hpp"
 
+#include <tidings/detail/patiently.hpp>
+
 #include <utility>
 
 namespace tidings::detail {
@@ -26,7 +28,7 @@ void WorkerPool::start() {
 void WorkerPool::submit(std::shared_ptr<Subscriber> subscriber) {
   {
     const MutexLock lock(mutex_);
-    ready_.push_back(std::move(subscriber));
+    patiently([&] { ready_.push_back(std::move(subscriber)); });  // nobody else has the permit
     ready_count_.store(ready_.size(), std::memory_order_relaxed);
   }
   changed_.notify_one();

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <new>
 #include <utility>
 
 namespace tidings::deadletter {
@@ -124,6 +125,20 @@ std::vector<LetterClaims::Candidate> LetterClaims::marked(const Round& round) {
 LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& claimed_by,
                                 std::int64_t claimed_until) {
   Round round{.wanted = wanted, .claimed_by = claimed_by, .claimed_until = claimed_until};
+  try {
+    claim_pages(round);
+  } catch (const std::bad_alloc&) {
+    if (round.claim.letters.empty()) throw;
+    round.failed = true;  // what was claimed before is the caller's all the same
+  }
+  for (const auto& [id, row] : round.requests) {
+    const Instant next = row.rate ? pace_.next(id) : Instant{};
+    if (next > wanted.now) round.claim.next = std::min(round.claim.next.value_or(next), next);
+  }
+  return std::move(round.claim);
+}
+
+void LetterClaims::claim_pages(Round& round) {
   for (auto page = resumable(round, 0); !page.empty() && !full(round);
        page = resumable(round, page.back().id)) {
     claim_all(round, page);
@@ -142,11 +157,6 @@ LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& c
     }
     pass_spent(round, page.back());
   }
-  for (const auto& [id, row] : round.requests) {
-    const Instant next = row.rate ? pace_.next(id) : Instant{};
-    if (next > wanted.now) round.claim.next = std::min(round.claim.next.value_or(next), next);
-  }
-  return std::move(round.claim);
 }
 
 bool LetterClaims::full(Round& round) const {
@@ -185,10 +195,10 @@ void LetterClaims::claim_served(Round& round, const ServedCandidates& served) {
         advance_to(*candidate);
       }
     });
-  } catch (const SQLite::Exception&) {
-    if (letters == 0) throw;
+  } catch (...) {
     round.claim.letters.resize(letters);
     round.claim.unreadable.resize(unreadable);
+    if (letters == 0) throw;
     round.failed = true;
   }
 }

@@ -75,6 +75,7 @@ class LetterClaims {
   [[nodiscard]] std::vector<Candidate> marked(const Round& round);
   using ServedCandidates = std::vector<std::pair<const Candidate*, const ServedHandler*>>;
   void pass_spent(const Round& round, const Candidate& last);
+  void claim_pages(Round& round);
   void claim_all(Round& round, const std::vector<Candidate>& candidates);
   void claim_served(Round& round, const ServedCandidates& served);
   [[nodiscard]] bool full(Round& round) const;

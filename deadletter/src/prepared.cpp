@@ -2,6 +2,8 @@
 
 #include <SQLiteCpp/Exception.h>
 
+#include <new>
+
 namespace tidings::deadletter {
 
 Prepared::Prepared(sqlite3* connection, std::string_view sql) : database_(connection) {
@@ -56,9 +58,10 @@ std::int64_t Prepared::column_integer(int column) const noexcept {
   return sqlite3_column_int64(statement_, column);
 }
 
-std::string_view Prepared::column_text(int column) const noexcept {
-  // A blob's bytes are as they are; null and the lack of memory are empty.
+std::string_view Prepared::column_text(int column) const {
+  // A blob's bytes are as they are; null is empty.
   const void* const data = sqlite3_column_blob(statement_, column);
+  if (data == nullptr && sqlite3_errcode(database_) == SQLITE_NOMEM) throw std::bad_alloc();
   const int size = sqlite3_column_bytes(statement_, column);
   return data == nullptr ? std::string_view()
                          : std::string_view(static_cast<const char*>(data), static_cast<std::size_t>(size));

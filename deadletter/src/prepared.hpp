@@ -35,7 +35,8 @@ class Prepared {
 
   // Of the current row, from 0. What is pointed at lives until the next step or reset.
   [[nodiscard]] std::int64_t column_integer(int column) const noexcept;
-  [[nodiscard]] std::string_view column_text(int column) const noexcept;
+  /// Throws std::bad_alloc too.
+  [[nodiscard]] std::string_view column_text(int column) const;
   [[nodiscard]] bool column_is_null(int column) const noexcept;
 
  private:

@@ -2,6 +2,8 @@
 
 #include "sqlite_error.hpp"
 
+#include <tidings/detail/patiently.hpp>
+
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 
@@ -73,8 +75,20 @@ std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
   return outcomes;
 }
 
+/// A commit that had no memory is in doubt until another has taken its place: it is tried again at once.
 bool Session::commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                      JournalCommit& result) {
+  for (tidings::detail::Patience patience;; patience.wait()) {
+    try {
+      return commit_once(batch, service, owner, result);
+    } catch (const CommitInDoubt& error) {
+      if (!is_short_of_memory(error) || patience.is_over()) throw;
+    }
+  }
+}
+
+bool Session::commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                          JournalCommit& result) {
   const WriteTurn::Hold turn(*turn_, wait_from_now());
   begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
   bool committing = false;

@@ -83,6 +83,8 @@ class Session {
   void begin(Sync sync);
   void end();
   void set_sync(Sync sync);
+  [[nodiscard]] bool commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                                 JournalCommit& result);
   void undo_journal() noexcept;
   [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                            JournalCommit& result);

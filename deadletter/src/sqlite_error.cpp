@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <new>
 
 namespace tidings::deadletter {
 namespace {
@@ -65,6 +66,10 @@ std::string quoted_for_shell(const std::string& text) {
 
 }  // namespace
 
+bool is_short_of_memory(const SQLite::Exception& error) noexcept {
+  return primary(error.getErrorCode()) == SQLITE_NOMEM;
+}
+
 FailureKind failure_kind(int sqlite_code) noexcept {
   switch (primary(sqlite_code)) {
     case SQLITE_BUSY:
@@ -121,6 +126,7 @@ Error unusable(std::string_view what_failed, const std::filesystem::path& path, 
 Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                const SQLite::Exception& cause) {
   const int code = cause.getExtendedErrorCode() > 0 ? cause.getExtendedErrorCode() : cause.getErrorCode();
+  if (is_short_of_memory(cause)) throw std::bad_alloc();
   std::string why = explain(code, cause.what());
   if (primary(code) == SQLITE_CORRUPT) why += "; " + how_to_salvage(path);
   if (primary(code) == SQLITE_NOTADB) why += "; if it was one, " + how_to_salvage(path);

@@ -19,6 +19,9 @@ enum class FailureKind : std::uint8_t {
 };
 [[nodiscard]] FailureKind failure_kind(int sqlite_code) noexcept;
 
+/// Whether SQLite had no memory, whatever for.
+[[nodiscard]] bool is_short_of_memory(const SQLite::Exception& error) noexcept;
+
 /// What a result code means and what to do about it, in one sentence without a full stop.
 [[nodiscard]] std::string explain(int sqlite_code, std::string_view sqlite_message);
 
@@ -36,7 +39,8 @@ inline constexpr const char* kCannotOpen = "cannot open the dead-letter database
 [[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                              std::string_view why, ErrorCode code = ErrorCode::DatabaseUnusable,
                              int sqlite_code = 0);
-/// The same, from SQLite's exception: its code decides ours.
+/// The same, from SQLite's exception: its code decides ours. Throws std::bad_alloc instead when it says that
+/// memory is short, which is no fault of the database's, and no reason to give it up.
 [[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                              const SQLite::Exception& cause);
 

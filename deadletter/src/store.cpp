@@ -17,6 +17,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -115,6 +116,8 @@ class Store::Implementation : private StoreWriter {
     } catch (const Error& error) {
       if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
       outcomes.assign(letters.size(), unsaved(error.what()));
+    } catch (const std::bad_alloc&) {
+      throw;  // they are to be given again
     } catch (const std::exception& error) {
       outcomes.assign(letters.size(), unsaved(printable(error.what())));
     }
@@ -264,6 +267,8 @@ class Store::Implementation : private StoreWriter {
       try {
         lines.push_back(to_json_line(*letters[i]));
         places.push_back(i);
+      } catch (const std::bad_alloc&) {
+        throw;
       } catch (const std::exception& error) {
         outcomes[i].problem +=
             std::string("; it cannot be written as JSON either: ") + printable(error.what());

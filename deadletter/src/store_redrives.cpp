@@ -9,6 +9,8 @@
 #include "sqlite_error.hpp"
 #include "store_transaction.hpp"
 
+#include <tidings/detail/patiently.hpp>
+
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 #include <unistd.h>
@@ -123,8 +125,9 @@ LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
     auto claim =
         parts.claims.claim(request, claimed_by(request.claimant), internals_.boot_time() + lease.count());
     const std::lock_guard lock(held_mutex_);
-    auto& held = held_[std::string(request.claimant)];
-    for (const ClaimedLetter& letter : claim.letters) held.insert(letter.id);
+    // Patiently: they are claimed, and whoever does not get them keeps them from all.
+    for (const ClaimedLetter& letter : claim.letters)
+      tidings::detail::patiently([&] { held_[std::string(request.claimant)].insert(letter.id); });
     return claim;
   });
 }

@@ -3,6 +3,7 @@
 #include "pipeline.hpp"
 
 #include <tidings/correlation.hpp>
+#include <tidings/detail/what_of.hpp>
 #include <tidings/logging/ambient_fields.hpp>
 
 #include <algorithm>
@@ -65,7 +66,7 @@ void detail::LoggerState::emit(Level level, std::string_view event, std::span<co
     build(scratch->builder, level, event, fields, naming);
     pipeline->write(*scratch);
   } catch (const std::exception& error) {
-    pipeline->count_loss(error.what());
+    pipeline->count_loss(tidings::detail::what_of(error));
   } catch (...) {
     pipeline->count_loss("something that is not a std::exception was thrown");
   }

@@ -1,5 +1,7 @@
 #include "pipeline.hpp"
 
+#include <tidings/detail/what_of.hpp>
+
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
@@ -97,7 +99,7 @@ bool Pipeline::process(detail::RecordBuilder& builder) const {
     }
     return true;
   } catch (const std::exception& error) {
-    text = error.what();
+    text = tidings::detail::what_of(error);
     problem = text.c_str();
   } catch (...) {  // NOLINT(bugprone-empty-catch): `problem` says it
   }
@@ -130,7 +132,7 @@ void Pipeline::write_to_sink(const Target& target, const Record& record, std::st
         spdlog_text(record.logger()), level, spdlog_text(line)));
     if (record.level() >= flush_on_) target.sink->flush();
   } catch (const std::exception& error) {
-    count_loss(error.what());
+    count_loss(tidings::detail::what_of(error));
   } catch (...) {
     count_loss("the sink threw something that is not a std::exception");
   }
@@ -151,7 +153,7 @@ void Pipeline::flush() noexcept {
     try {
       destination.flush();
     } catch (const std::exception& error) {
-      count_loss(error.what());
+      count_loss(tidings::detail::what_of(error));
     } catch (...) {
       count_loss("a sink threw something that is not a std::exception");
     }

@@ -1,5 +1,7 @@
 #include "record_builder.hpp"
 
+#include <tidings/detail/what_of.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <string>
@@ -29,7 +31,7 @@ Value evaluated(const Value& lazy) {
     if (value.is_lazy()) return "[unavailable: a lazy field that stays lazy]";
     return value;
   } catch (const std::exception& error) {
-    return Value(unavailable(error.what()));
+    return Value(unavailable(tidings::detail::what_of(error)));
   } catch (...) {
     return Value("[unavailable: the lazy field threw]");
   }

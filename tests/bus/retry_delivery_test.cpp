@@ -219,6 +219,38 @@ TEST_F(RetryDeliveryTest, ManyWaitingRetriesAreBoundedAndAPublishPastTheBoundIsR
   EXPECT_EQ(error_code_of([&] { bus.publish(OrderPlaced{}); }), ErrorCode::QueueFull);
 }
 
+struct Speechless : std::exception {
+  [[nodiscard]] const char* what() const noexcept override { return nullptr; }
+};
+
+TEST_F(RetryDeliveryTest, AnExceptionWhoseWhatIsNullIsALetterLikeAnyOther) {
+  Bus bus(options());
+  auto mute = bus.subscribe<OrderPlaced>("mute", [](const OrderPlaced&) { throw Speechless(); },
+                                         {.retry = {.max_attempts = 1}});
+  EXPECT_EQ(bus.publish(OrderPlaced{}).dead, 1U);
+  EXPECT_EQ(letters_->letters().at(0).error_message, "(no message: what() returned a null pointer)");
+}
+
+TEST_F(RetryDeliveryTest, TheLongestRetryAfterIsNoRetryAtOnce) {
+  int calls = 0;
+  Bus bus(options());
+  auto later = bus.subscribe<OrderPlaced>("later", [&](const OrderPlaced&) {
+    ++calls;
+    throw RetryAfter(std::chrono::milliseconds::max());
+  });
+  EXPECT_EQ(bus.publish(OrderPlaced{}).scheduled, 1U);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(RetryDeliveryTest, TheLongestGiveUpAfterGivesUpNoEarlier) {
+  Bus bus(options());
+  auto bad = bus.subscribe<OrderPlaced>(
+      "bad", [](const OrderPlaced&) { throw std::runtime_error("x"); },
+      {.retry = {.max_attempts = 3, .give_up_after = std::chrono::milliseconds::max()}});
+  bus.publish(OrderPlaced{});
+  EXPECT_EQ(letters_->letters().at(0).retry_count, 2U);
+}
+
 TEST_F(RetryDeliveryTest, AnEventThatCannotBeCopiedIsALetterInsteadOfADelayedRetry) {
   Bus bus(options());
   auto flaky =
