@@ -1,6 +1,7 @@
 #include <tidings/dead_letter.hpp>
 
 #include <tidings/detail/base64.hpp>
+#include <tidings/detail/parse_json.hpp>
 #include <tidings/detail/quoted.hpp>
 #include <tidings/detail/utf8.hpp>
 
@@ -11,13 +12,13 @@
 namespace tidings {
 namespace {
 
-// Keeps attributes in the order given, and a line's members in an order that is pleasant to read.
+// Keeps a line's members in an order that is pleasant to read.
 using Line = nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
 
 // Bounds for lines from elsewhere; a letter is far below both.
-constexpr int kMaxLineDepth = 8;
+constexpr std::size_t kMaxLineDepth = 8;
 constexpr std::size_t kMaxLineKeys = 2'000;
 
 // --- writing ---
@@ -81,48 +82,43 @@ void add_failure(Line& line, const DeadLetter& letter) {
   refuse("field " + detail::quoted(name) + " " + rule);
 }
 
+Json parse_text(std::string_view text) try {
+  return detail::parse_json(text, kMaxLineDepth);
+} catch (const Error& error) {
+  refuse(error.what());
+}
+
 /// Reads one JSON object, refusing what no letter looks like before it costs much.
-Line parse_line(std::string_view text) {
-  std::size_t keys = 0;
-  const auto check = [&keys](int depth, Line::parse_event_t event, const Line&) {
-    if (depth > kMaxLineDepth) refuse("it nests deeper than a letter does");
-    if (event == Line::parse_event_t::key && ++keys > kMaxLineKeys)
-      refuse("it has more fields than a letter has");
-    return true;
-  };
-  try {
-    Line line = Line::parse(text, check);
-    if (!line.is_object()) refuse("it is not a JSON object");
-    return line;
-  } catch (const Line::parse_error& error) {
-    refuse("it is not valid JSON at byte " + std::to_string(error.byte));
-  } catch (const Line::out_of_range&) {
-    refuse("it holds a number that no double can hold");
-  }
+Json parse_line(std::string_view text) {
+  if (detail::bracket_depth(text) > kMaxLineDepth) refuse("it nests deeper than a letter does");
+  Json line = parse_text(text);
+  if (!line.is_object()) refuse("it is not a JSON object");
+  if (line.size() > kMaxLineKeys) refuse("it has more fields than a letter has");
+  return line;
 }
 
 /// The fields of a JSON object, each checked for its type.
 class Fields {
  public:
-  explicit Fields(const Line& object) : object_(object) {}
+  explicit Fields(const Json& object) : object_(object) {}
 
   [[nodiscard]] bool has(const char* name) const { return object_.contains(name); }
 
-  [[nodiscard]] const Line& any(const char* name) const {
+  [[nodiscard]] const Json& any(const char* name) const {
     const auto found = object_.find(name);
     if (found == object_.end()) refuse_field(name, "is missing");
     return *found;
   }
   [[nodiscard]] std::string text(const char* name) const {
-    const Line& value = any(name);
+    const Json& value = any(name);
     if (!value.is_string()) refuse_field(name, "must be a string");
     return value.get<std::string>();
   }
   [[nodiscard]] std::optional<std::string> optional_text(const char* name) const {
     return any(name).is_null() ? std::nullopt : std::optional(text(name));
   }
-  [[nodiscard]] const Line& array(const char* name) const {
-    const Line& value = any(name);
+  [[nodiscard]] const Json& array(const char* name) const {
+    const Json& value = any(name);
     if (!value.is_array()) refuse_field(name, "must be an array");
     return value;
   }
@@ -147,13 +143,13 @@ class Fields {
   }
 
  private:
-  const Line& object_;
+  const Json& object_;
 };
 
 template <class Integer>
 Integer Fields::integer(const char* name) const {
   using Limits = std::numeric_limits<Integer>;
-  const Line& value = any(name);
+  const Json& value = any(name);
   const bool fits_signed =
       !value.is_number_unsigned() ||
       value.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()};
@@ -177,9 +173,9 @@ EncodedData read_data(const Fields& fields) {
   return data;
 }
 
-Attributes read_attributes(const Line& array) {
+Attributes read_attributes(const Json& array) {
   Attributes attributes;
-  for (const Line& pair : array) {
+  for (const Json& pair : array) {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
       refuse_field("attributes", "must be an array of [name, value] pairs of strings");
     }
@@ -203,9 +199,9 @@ Metadata read_metadata(const Fields& fields) {
   return metadata;
 }
 
-std::vector<Attempt> read_attempts(const Line& array) {
+std::vector<Attempt> read_attempts(const Json& array) {
   std::vector<Attempt> attempts;
-  for (const Line& object : array) {
+  for (const Json& object : array) {
     if (!object.is_object()) refuse_field("attempts", "must be an array of objects");
     const Fields fields(object);
     attempts.push_back({.at = fields.time("at"),
@@ -245,7 +241,7 @@ std::string to_json_line(const DeadLetter& letter) {
 }
 
 DeadLetter parse_json_line(std::string_view text) {
-  const Line line = parse_line(text);
+  const Json line = parse_line(text);
   const Fields fields(line);
   if (fields.integer<int>("letter_format") != kFormat) {
     refuse_field("letter_format", "is of a newer tidings: read the line with that version");

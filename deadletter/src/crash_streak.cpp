@@ -1,5 +1,7 @@
 #include "crash_streak.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <SQLiteCpp/Statement.h>
 #include <nlohmann/json.hpp>
 
@@ -19,7 +21,7 @@ Streak read_streak(SQLite::Database& database) {
   SQLite::Statement row(database, "SELECT value FROM tidings_meta WHERE key = 'crash_streak'");
   Streak streak;
   if (!row.executeStep()) return streak;
-  const auto entries = nlohmann::json::parse(row.getColumn(0).getString(), nullptr, false);
+  const auto entries = tidings::detail::find_json(row.getColumn(0).getString()).value_or(Json());
   for (const auto& entry : entries) {
     if (!entry.is_array() || entry.size() != 3 || !entry[0].is_number_integer() || !entry[1].is_string() ||
         !entry[2].is_number_unsigned()) {

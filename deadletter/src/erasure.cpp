@@ -9,6 +9,8 @@
 #include "schema.hpp"
 #include "write_transaction.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 #include <nlohmann/json.hpp>
@@ -158,9 +160,8 @@ class PersonalValues {
     if (filter.event_id) add(filter.event_id->to_string());
     for (const PayloadValue& each : filter.where) {
       add(each.value);
-      constexpr bool kThrows = false;
-      const Json value = Json::parse(each.value, nullptr, kThrows);
-      if (value.is_string()) add(value.get<std::string>());
+      const auto value = tidings::detail::find_json(each.value);
+      if (value && value->is_string()) add(value->get<std::string>());
     }
   }
 

@@ -3,6 +3,8 @@
 #include "letter_row.hpp"
 #include "stored_time.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -58,6 +60,9 @@ class LenientRow {
     } catch (const nlohmann::json::exception&) {
       wrong(name);
       return {};
+    } catch (const Error&) {
+      wrong(name);
+      return {};
     }
   }
 
@@ -76,8 +81,10 @@ class LenientRow {
 
 std::optional<std::vector<std::string>> handlers_from_json(std::string_view text) {
   try {
-    return nlohmann::json::parse(text).get<std::vector<std::string>>();
+    return tidings::detail::parse_json(text).get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  } catch (const Error&) {
     return std::nullopt;
   }
 }

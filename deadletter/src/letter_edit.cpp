@@ -28,14 +28,14 @@ StoredLetter read_editable(Connection& connection, std::int64_t id) {
   return stored;
 }
 
-DeadLetter corrected(const DeadLetter& original, const Json& payload) {
+DeadLetter corrected(const DeadLetter& original, const EncodedData& data) {
   DeadLetter letter = original;
   const Timestamp now{std::chrono::microseconds(wall_now())};
   letter.metadata.event_id = uuid_v7_source()->next(now);
   letter.metadata.causation_id = original.metadata.event_id;
   letter.metadata.causation_depth = original.metadata.causation_depth + 1;
   letter.metadata.published_at = now;
-  letter.data = encode_data(payload);
+  letter.data = data;
   return letter;
 }
 
@@ -61,9 +61,14 @@ void supersede(Connection& connection, const Actor& actor, std::int64_t old_id, 
 }  // namespace
 
 EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t id, const Json& payload) {
+  const EncodedData data = encode_data(payload);
+  if (data.encoding == DataEncoding::None) {
+    throw Error(ErrorCode::InvalidArgument,
+                "the new payload cannot be kept: " + data.problem + "; nothing was edited");
+  }
   WriteTransaction transaction(connection);
   const StoredLetter original = read_editable(connection, id);
-  const DeadLetter letter = corrected(original.letter, payload);
+  const DeadLetter letter = corrected(original.letter, data);
   const auto inserted = LetterInsert(connection.database()).insert(letter);
   mark_as_edited(connection, inserted.id, original.letter.metadata.event_id);
   supersede(connection, actor, id, inserted.id);

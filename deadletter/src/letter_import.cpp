@@ -7,6 +7,8 @@
 #include "stored_time.hpp"
 #include "write_transaction.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <SQLiteCpp/Exception.h>
 
 #include <string>
@@ -22,6 +24,13 @@ constexpr std::chrono::milliseconds kBatchTime(30);
 constexpr std::chrono::milliseconds kPause(12);
 constexpr std::size_t kLettersAtOnce = 500;
 
+/// One row that is deeper fails SQLite's JSON functions for the whole table.
+std::optional<ImportOutcome> refuse_deep(const DeadLetter& letter) {
+  if (!tidings::detail::nests_too_deeply(letter.data)) return std::nullopt;
+  return ImportOutcome{ImportOutcome::Place::Refused, 0,
+                       "its payload nests deeper than " + std::to_string(kMaxJsonDepth) + " levels"};
+}
+
 /// Keeps its statements prepared.
 class Importer {
  public:
@@ -34,6 +43,7 @@ class Importer {
 
   /// Inside a transaction.
   ImportOutcome take(const StoredLetter& stored) {
+    if (auto refused = refuse_deep(stored.letter)) return *std::move(refused);
     try {
       const auto inserted = insert_.insert(stored.letter);
       if (!inserted.inserted) return {ImportOutcome::Place::Duplicate, inserted.id};
@@ -97,6 +107,7 @@ class Rehearsal {
   explicit Rehearsal(Connection& connection) : stored_(connection.database()) {}
 
   ImportOutcome take(const DeadLetter& letter) {
+    if (auto refused = refuse_deep(letter)) return *std::move(refused);
     if (const auto id = stored_.find(letter); id != 0) return {ImportOutcome::Place::Duplicate, id};
     if (!taken_.insert(delivery_of(letter))) return {ImportOutcome::Place::Duplicate};
     return {ImportOutcome::Place::Imported};

@@ -4,6 +4,8 @@
 #include "sqlite_error.hpp"
 #include "stored_time.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <limits>
@@ -67,6 +69,8 @@ auto from_json(RowReader& row, Convert convert) {
     return convert(text);
   } catch (const nlohmann::json::exception&) {
     row.wrong("is not the JSON that tidings writes");
+  } catch (const Error&) {
+    row.wrong("is not the JSON that tidings writes");
   }
 }
 
@@ -116,7 +120,7 @@ Attributes attributes_from_json(std::string_view text) {
   Attributes attributes;
   // Most events have none.
   if (text == "{}") return attributes;
-  const auto json = nlohmann::ordered_json::parse(text);
+  const auto json = tidings::detail::parse_ordered_json(text);
   for (const auto& [name, value] : json.get_ref<const nlohmann::ordered_json::object_t&>()) {
     attributes.emplace_back(name, value.get<std::string>());
   }
@@ -125,8 +129,8 @@ Attributes attributes_from_json(std::string_view text) {
 
 std::vector<Attempt> attempts_from_json(std::string_view text) {
   std::vector<Attempt> attempts;
-  const auto json = nlohmann::ordered_json::parse(text);
-  for (const auto& each : json.get_ref<const nlohmann::ordered_json::array_t&>()) {
+  const auto json = tidings::detail::parse_json(text);
+  for (const auto& each : json.get_ref<const Json::array_t&>()) {
     attempts.push_back({time_of(each.at("at").get<std::int64_t>()),
                         std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
                         each.at("error_type").get<std::string>(),

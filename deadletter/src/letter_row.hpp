@@ -60,7 +60,7 @@ class LetterInsert {
 [[nodiscard]] std::vector<Attempt> attempts_from_json(std::string_view text);
 /// The column `attributes`: one object, names in the order given.
 [[nodiscard]] std::string attributes_to_json(const Attributes& attributes);
-/// Throws nlohmann::json::exception for what is not such an object; so does attempts_from_json.
+/// Throws nlohmann::json::exception or Error for what is not such an object; so does attempts_from_json.
 [[nodiscard]] Attributes attributes_from_json(std::string_view text);
 
 }  // namespace tidings::deadletter

@@ -1,6 +1,7 @@
 #include "payload_value.hpp"
 
 #include <tidings/deadletter/operations.hpp>
+#include <tidings/detail/parse_json.hpp>
 
 #include "sqlite_error.hpp"
 
@@ -17,9 +18,8 @@ namespace {
 
 bool is_value(const Json& found, std::string_view value) {
   if (found.is_string() && found.get_ref<const std::string&>() == value) return true;
-  constexpr bool kThrows = false;
-  const Json meant = Json::parse(value, nullptr, kThrows);
-  return !meant.is_discarded() && meant == found;
+  const auto meant = tidings::detail::find_json(value);
+  return meant && *meant == found;
 }
 
 std::string_view bytes_of(sqlite3_value* value) {

@@ -4,6 +4,7 @@
 
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>
+#include <tidings/detail/parse_json.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -54,11 +55,13 @@ bool readable(const StoredValue& value) {
     return true;
   } catch (const nlohmann::json::exception&) {
     return false;
+  } catch (const Error&) {
+    return false;
   }
 }
 
 std::vector<std::string> names_from_json(std::string_view json) {
-  return nlohmann::json::parse(json).get<std::vector<std::string>>();
+  return tidings::detail::parse_json(json).get<std::vector<std::string>>();
 }
 bool names(const StoredValue& value) { return readable<&names_from_json>(value); }
 bool object(const StoredValue& value) { return text(value) && text_in(value)->starts_with('{'); }

@@ -4,6 +4,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/parse_json.hpp>
 
 #include <SQLiteCpp/Statement.h>
 #include <sys/stat.h>
@@ -121,7 +122,9 @@ void SpillImporter::import(Session& session, Piece& piece) const {
   for (const std::string_view line : lines_of(piece.bytes)) {
     if (line.empty()) continue;
     try {
-      if (session.take(parse_json_line(line)).place == LetterOutcome::Place::Unsaved) {
+      const DeadLetter letter = parse_json_line(line);
+      if (tidings::detail::nests_too_deeply(letter.data) ||
+          session.take(letter).place == LetterOutcome::Place::Unsaved) {
         piece.rejected.push_back(line);
       } else {
         ++piece.imported;

@@ -156,6 +156,9 @@ void read_data(Envelope& envelope, CloudEvent& event) {
   auto data = envelope.take_data();
   auto encoded = envelope.take("data_base64");
   if (data && encoded) refuse("it has both data and data_base64; only one of them is allowed");
+  if (data && json_depth(*data) > kMaxJsonDepth) {
+    refuse("its data nests deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+  }
   if (data) event.data = *std::move(data);
   if (!encoded) return;
   if (!encoded->is_string()) refuse_attribute("data_base64", "must be a string");
@@ -213,7 +216,7 @@ CloudEvent read_envelope(Json&& json) {
 
 Json read_text(std::string_view text, std::size_t levels_around_data) {
   try {
-    return detail::read_json_text(text, kMaxDecodableDepth + levels_around_data, detail::Duplicates::Refuse);
+    return detail::read_json_text(text, kMaxJsonDepth + levels_around_data, detail::Duplicates::Refuse);
   } catch (const Error& error) {
     refuse(error.what());
   }

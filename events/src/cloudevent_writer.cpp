@@ -109,7 +109,11 @@ void add_data(Json& envelope, const CloudEvent& event) {
     return;
   }
   if (event.data.is_discarded()) return;
-  if (!detail::examine_json(event.data).fits_json()) {
+  const detail::JsonTraits traits = detail::examine_json(event.data);
+  if (traits.depth > kMaxJsonDepth) {
+    refuse_writing("its data nests deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+  }
+  if (!traits.fits_json()) {
     refuse_writing(
         "its data holds what JSON cannot carry (invalid UTF-8, NaN, infinity or bytes); hand it over as "
         "binary data");

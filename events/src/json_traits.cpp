@@ -13,9 +13,13 @@ namespace {
 
 struct Examiner {
   JsonTraits traits;
+  std::size_t depth = 0;
 
-  bool open(const Json&) { return true; }
-  void close(const Json&) {}
+  bool open(const Json&) {
+    traits.depth = std::max(traits.depth, ++depth);
+    return true;
+  }
+  void close(const Json&) { --depth; }
   void element(bool) {}
   void key(const std::string& name, bool) { check_text(name); }
   bool scalar(const Json& value) {

@@ -2,10 +2,14 @@
 
 #include <tidings/event.hpp>
 
+#include <cstddef>
+
 namespace tidings::detail {
 
 /// What decides how a value can be written.
 struct JsonTraits {
+  /// How deeply arrays and objects nest.
+  std::size_t depth = 0;
   /// Invalid UTF-8, in a string or key.
   bool has_invalid_text = false;
   /// NaN or an infinity.

@@ -1,5 +1,7 @@
 #include <tidings/logging/capture.hpp>
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <spdlog/sinks/sink.h>
 
 #include <algorithm>
@@ -51,7 +53,7 @@ std::vector<std::string> Capture::lines() const { return sink_->lines(); }
 
 std::vector<Json> Capture::records() const {
   std::vector<Json> records;
-  for (const std::string& line : sink_->lines()) records.push_back(Json::parse(line));
+  for (const std::string& line : sink_->lines()) records.push_back(tidings::detail::parse_json(line));
   return records;
 }
 

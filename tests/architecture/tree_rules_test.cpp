@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <regex>
 #include <string>
 #include <string_view>
@@ -89,6 +90,24 @@ TEST(Tree, GuardsHeadersWithPragmaOnce) {
     if (!file.path.ends_with(".hpp")) continue;
     EXPECT_THAT(file.text, StartsWith("#pragma once\n")) << file.path;
   }
+}
+
+/// nlohmann's own functions take a NUL byte for the end of the text, and build values of any depth.
+TEST(Tree, ReadsJsonInOnePlaceOnly) {
+  const std::regex call(
+      R"((json|Json|Line)::(parse|sax_parse|accept|from_cbor|from_msgpack|from_ubjson|from_bson)\b|_json\b.*operator""|"_json\b|json(_pointer)?_literals)");
+  const std::string the_place = "events/src/json_text.cpp";
+  std::size_t calls = 0;
+  for (const TreeFile& file : tree_files()) {
+    if (!file.is_source() || file.is_below("tests") || file.is_below("bench")) continue;
+    const auto found = std::distance(std::sregex_iterator(file.text.begin(), file.text.end(), call), {});
+    if (file.path == the_place) {
+      calls = static_cast<std::size_t>(found);
+    } else {
+      EXPECT_EQ(found, 0) << file.path;
+    }
+  }
+  EXPECT_EQ(calls, 2U);
 }
 
 TEST(Tree, HasExecutableScripts) {

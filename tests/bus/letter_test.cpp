@@ -87,10 +87,12 @@ TEST_F(LetterTest, NumbersThatJsonCannotSayAreKept) {
   EXPECT_TRUE(std::isinf(decode_data(letter.data.bytes, letter.data.encoding).at("x").get<double>()));
 }
 
-TEST_F(LetterTest, DeepPayloadsAreKept) {
+TEST_F(LetterTest, APayloadThatNestsTooDeeplyIsNotStoredAndTheLetterSaysSo) {
   const DeadLetter letter = letter_of(Deep{});
-  EXPECT_EQ(letter.data.encoding, DataEncoding::Json);
-  EXPECT_EQ(letter.data.bytes, std::string(10'000, '[') + "1" + std::string(10'000, ']'));
+  EXPECT_EQ(letter.data.encoding, DataEncoding::None);
+  EXPECT_TRUE(letter.data.bytes.empty());
+  EXPECT_EQ(letter.data.problem, "the event nests deeper than 1000 levels");
+  EXPECT_EQ(letter.error_message, "no");
 }
 
 TEST_F(LetterTest, LargePayloadsAreKept) {

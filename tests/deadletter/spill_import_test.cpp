@@ -145,6 +145,19 @@ TEST_F(SpillImportTest, ALetterThatTheDatabaseCannotTakeIsSetAside) {
   EXPECT_EQ(read_file(rejects()), to_json_line(large) + "\n");
 }
 
+TEST_F(SpillImportTest, ALetterThatNestsTooDeeplyIsSetAside) {
+  static_cast<void>(open());
+  DeadLetter deep = letter(2);
+  deep.data.bytes = std::string(1'001, '[') + std::string(1'001, ']');
+  DeadLetter deep_cbor = letter(3);
+  deep_cbor.data = {std::string(1'001, '\x81') + "\x01", DataEncoding::Cbor, {}};
+  leave_spill(1, 1, to_json_line(deep) + "\n" + to_json_line(deep_cbor) + "\n");
+  const auto report = open()->import_spilled();
+  EXPECT_EQ(report.imported, 1U);
+  EXPECT_EQ(report.set_aside, 2U);
+  EXPECT_EQ(read_file(rejects()), to_json_line(deep) + "\n" + to_json_line(deep_cbor) + "\n");
+}
+
 TEST_F(SpillImportTest, NothingIsTakenOffWhileWhatIsNoLetterCannotBeSetAside) {
   static_cast<void>(open());
   leave_spill(1, 1, "nonsense\n");

@@ -239,10 +239,13 @@ TEST(ParseCloudEvent, ReadsDataOfTheGreatestDepthAndNoDeeper) {
     return smallest_envelope().dump().substr(0, smallest_envelope().dump().size() - 1) +
            ",\"data\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
   };
-  EXPECT_EQ(json_depth(parse_cloudevent(text(kMaxDecodableDepth)).data), kMaxDecodableDepth);
+  EXPECT_EQ(json_depth(parse_cloudevent(text(kMaxJsonDepth)).data), kMaxJsonDepth);
   expect_error(ErrorCode::NotDecodable, "nests deeper",
-               [&] { return parse_cloudevent(text(kMaxDecodableDepth + 1)); });
+               [&] { return parse_cloudevent(text(kMaxJsonDepth + 1)); });
   expect_error(ErrorCode::NotDecodable, "nests deeper", [&] { return parse_cloudevent(text(1'000'000)); });
+  Json envelope = smallest_envelope();
+  envelope["data"] = nested(kMaxJsonDepth + 1);
+  expect_error(ErrorCode::NotDecodable, "nests deeper", [&] { return from_cloudevent_json(envelope); });
 }
 
 TEST(ParseCloudEventBatch, ReadsEventsInOrder) {

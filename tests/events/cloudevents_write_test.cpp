@@ -101,12 +101,13 @@ TEST(WriteCloudEvent, ATracestateWithoutTraceparentIsDropped) {
   EXPECT_FALSE(to_cloudevent_json(event).contains("tracestate"));
 }
 
-TEST(WriteCloudEvent, DeepDataIsCarriedWhole) {
+TEST(WriteCloudEvent, DataOfTheGreatestDepthIsCarriedWholeAndNoDeeper) {
   CloudEvent event = smallest_event();
-  event.data = nested(kMaxDecodableDepth);
-  const EncodedData text = encode_data(to_cloudevent_json(event));
-  const CloudEvent back = parse_cloudevent(text.bytes);
-  EXPECT_EQ(innermost(back.data, kMaxDecodableDepth), 42);
+  event.data = nested(kMaxJsonDepth);
+  const CloudEvent back = parse_cloudevent(to_cloudevent_json(event).dump());
+  EXPECT_EQ(innermost(back.data, kMaxJsonDepth), 42);
+  event.data = nested(100'000);
+  expect_error(ErrorCode::NotEncodable, "nests deeper", [&event] { return to_cloudevent_json(event); });
 }
 
 template <class Change>

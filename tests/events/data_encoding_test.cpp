@@ -148,12 +148,23 @@ TEST(EncodeData, ADiscardedValueIsNoData) {
   }
 }
 
-TEST(EncodeData, DepthTenThousandSurvivesBothWays) {
-  const Json decoded = round_trip(nested(kMaxDecodableDepth), DataEncoding::Json);
-  EXPECT_EQ(json_depth(decoded), kMaxDecodableDepth);
-  EXPECT_EQ(innermost(decoded, kMaxDecodableDepth), 42);
-  const Json through_cbor = round_trip(nested(kMaxDecodableDepth, "\xFF"), DataEncoding::Cbor);
-  EXPECT_EQ(innermost(through_cbor, kMaxDecodableDepth), "\xFF");
+TEST(EncodeData, TheGreatestDepthSurvivesBothWays) {
+  const Json decoded = round_trip(nested(kMaxJsonDepth), DataEncoding::Json);
+  EXPECT_EQ(json_depth(decoded), kMaxJsonDepth);
+  EXPECT_EQ(innermost(decoded, kMaxJsonDepth), 42);
+  const Json through_cbor = round_trip(nested(kMaxJsonDepth, "\xFF"), DataEncoding::Cbor);
+  EXPECT_EQ(innermost(through_cbor, kMaxJsonDepth), "\xFF");
+}
+
+TEST(EncodeData, WhatNestsDeeperIsNoDataAndSaysWhy) {
+  for (const std::size_t depth : {kMaxJsonDepth + 1, std::size_t{100'000}}) {
+    for (const Json& core : {Json(42), Json("\xFF")}) {
+      const EncodedData data = encode_data(nested(depth, core));
+      EXPECT_EQ(data.encoding, DataEncoding::None);
+      EXPECT_EQ(data.bytes, "");
+      EXPECT_EQ(data.problem, "the event nests deeper than 1000 levels");
+    }
+  }
 }
 
 TEST(EncodeData, WritesEachCharacterWhereverItStandsAsDumpDoes) {
@@ -190,13 +201,12 @@ TEST(EncodeData, WritesAnyDepthAsDumpDoes) {
   EXPECT_NE(deep.find("[" + everyday.dump() + "]"), std::string::npos);
 }
 
-TEST(EncodeData, AnyDepthIsEncodedInFullButRefusedLater) {
-  const EncodedData json = encode_data(nested(100'000));
-  EXPECT_NE(json.bytes.find("[42]"), std::string::npos);
-  expect_not_decodable(json.bytes, json.encoding, "nests deeper than 10000 levels");
-  const EncodedData cbor = encode_data(nested(100'000, kInfinity));
-  EXPECT_GT(cbor.bytes.size(), 100'000U);
-  expect_not_decodable(cbor.bytes, cbor.encoding, "nests deeper than 10000 levels");
+TEST(DecodeData, RefusesWhatNestsDeeper) {
+  const std::string arrays(100'000, '[');
+  expect_not_decodable(arrays + "42" + std::string(100'000, ']'), DataEncoding::Json,
+                       "nests deeper than 1000 levels");
+  expect_not_decodable(std::string(100'000, '\x81') + "\x01", DataEncoding::Cbor,
+                       "nests deeper than 1000 levels");
 }
 
 TEST(EncodeData, TenMebibytesSurvive) {

@@ -22,7 +22,7 @@ std::optional<Json> decoded(std::string_view bytes, DataEncoding encoding) {
 void check_decoding(std::string_view bytes, DataEncoding encoding) {
   const auto value = decoded(bytes, encoding);
   if (!value) return;
-  FUZZ_CHECK(json_depth(*value) <= kMaxDecodableDepth);
+  FUZZ_CHECK(json_depth(*value) <= kMaxJsonDepth);
   const EncodedData again = encode_data(*value);
   FUZZ_CHECK(again.encoding != DataEncoding::None &&
              (encoding == DataEncoding::Cbor || again.encoding == encoding));

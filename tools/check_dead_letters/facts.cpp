@@ -156,7 +156,7 @@ std::string encode_answer(const Answer& answer) {
 }
 
 Answer decode_answer(std::string_view text) try {
-  const Json json = Json::from_cbor(text.begin(), text.end());
+  const Json json = decode_data(text, DataEncoding::Cbor);
   Answer answer{.path = json.at("path").get<std::string>(), .failure = {}, .facts = {}};
   if (json.contains("failure")) {
     const Json& failure = json.at("failure");

@@ -1,4 +1,5 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/editor.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/payload_editor.hpp"
 #include "text/printable.hpp"
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <istream>
 #include <iterator>
+#include <optional>
 #include <ostream>
 
 namespace tidings::dead_letters {
@@ -27,11 +29,30 @@ void require_editable(const deadletter::StoredLetter& stored) {
   }
 }
 
-/// Null when there is none, or none that can be read.
-Json original_payload(const deadletter::StoredLetter& stored) {
-  const EncodedData& data = stored.letter.data;
-  if (data.encoding == DataEncoding::None) return nullptr;
-  return decode_data(data.bytes, data.encoding);
+/// What a letter has to begin with.
+struct Original {
+  /// Nothing when there is none, or none that can be decoded: `problem` says why.
+  std::optional<Json> payload;
+  std::string problem;
+  /// For the editor.
+  std::string text;
+};
+
+std::string text_for_editor(const Json& payload) {
+  return payload.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+Original original_of(const EncodedData& data) {
+  if (data.encoding == DataEncoding::None) return {{}, "the letter has no payload", "null"};
+  try {
+    Json payload = decode_data(data.bytes, data.encoding);
+    std::string text = text_for_editor(payload);
+    return {std::move(payload), "", std::move(text)};
+  } catch (const Error& error) {
+    return {{},
+            std::string("the letter's payload cannot be decoded (") + error.what() + ")",
+            data.encoding == DataEncoding::Json ? data.bytes : "null"};
+  }
 }
 
 std::string read_file(Command& command, const std::string& path) {
@@ -52,13 +73,12 @@ bool wants_to_correct(Command& command, const Refusal& problem) {
          (answer.empty() || answer[0] == 'y' || answer[0] == 'Y');
 }
 
-Json ask_editor(Command& command, const Json& original) {
+Json ask_editor(Command& command, std::string text) {
   const bool has_terminal = command.streams().in_is_terminal && command.streams().err_terminal.is_terminal;
   if (!has_terminal) {
     throw Refusal(ExitStatus::Usage,
                   "there is no terminal to edit on; give --set '/field=value' or --file FILE");
   }
-  std::string text = original.dump(2, ' ', false, Json::error_handler_t::replace);
   for (;;) {
     text = edit_in_editor(text);
     try {
@@ -69,23 +89,28 @@ Json ask_editor(Command& command, const Json& original) {
   }
 }
 
-Json new_payload(Command& command, const Json& original, DataEncoding encoding) {
+Json new_payload(Command& command, const Original& original) {
   const CommandLine& line = command.line();
   if (!line.changes.empty()) {
-    if (encoding == DataEncoding::None) {
+    if (!original.payload) {
       throw Refusal(ExitStatus::Data,
-                    "the letter has no payload to set a value in; give a whole one with --file");
+                    tools::printable(original.problem, 300) +
+                        ", so there is nothing to set a value in; give a whole one with --file");
     }
-    return with_changes(original, line.changes);
+    return with_changes(*original.payload, line.changes);
   }
   if (!line.file.empty()) return parse_payload(read_file(command, line.file), tools::printable(line.file));
-  return ask_editor(command, original);
+  return ask_editor(command, original.text);
 }
 
 /// Operations and places, no values: they may be secrets, or a person's.
-OrderedJson changes_between(const Json& original, const Json& payload) {
+OrderedJson changes_between(const std::optional<Json>& original, const Json& payload) {
   OrderedJson changes = OrderedJson::array();
-  for (const Json& step : Json::diff(original, payload)) {
+  if (!original) {
+    changes.push_back({{"op", "replace"}, {"path", ""}});
+    return changes;
+  }
+  for (const Json& step : Json::diff(*original, payload)) {
     changes.push_back(
         {{"op", step.at("op").get<std::string>()}, {"path", step.at("path").get<std::string>()}});
   }
@@ -104,10 +129,10 @@ void print_changes(Command& command, const OrderedJson& changes) {
 ExitStatus run_edit(Command& command) {
   const auto stored = command.letter(command.line().letters.front());
   require_editable(stored);
-  const Json original = original_payload(stored);
-  const Json payload = new_payload(command, original, stored.letter.data.encoding);
+  const Original original = original_of(stored.letter.data);
+  const Json payload = new_payload(command, original);
   const bool json = command.line().json;
-  const auto changes = changes_between(original, payload);
+  const auto changes = changes_between(original.payload, payload);
   const std::string id = std::to_string(stored.id);
   if (changes.empty() || command.line().dry_run) {
     if (json) {

@@ -3,6 +3,7 @@
 #include "dead_letters/letter_view.hpp"
 
 #include <tidings/cloudevents.hpp>
+#include <tidings/detail/parse_json.hpp>
 #include <tidings/error.hpp>
 
 #include <nlohmann/json.hpp>
@@ -43,7 +44,7 @@ void add_resolution(Json& facts, const deadletter::StoredLetter& stored) {
 /// What the envelope does not say.
 Json facts_of(const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
-  Json facts = Json::parse(to_json_line(letter));
+  Json facts = tidings::detail::parse_json(to_json_line(letter));
   const bool keeps_data = !is_restored_exactly(letter.data);
   const bool keeps_attributes = !is_restored_in_order(letter.metadata.attributes);
   for (const char* name : {"event_type", "schema_version", "event_id", "correlation_id", "causation_id",
@@ -64,11 +65,10 @@ Json take_facts(Attributes& attributes) {
   const auto found = std::find_if(attributes.begin(), attributes.end(),
                                   [](const auto& attribute) { return attribute.first == kFacts; });
   if (found == attributes.end()) refuse("it has no attribute \"deadletter\"; import takes what export wrote");
-  constexpr bool kThrows = false;
-  Json facts = Json::parse(found->second, nullptr, kThrows);
-  if (!facts.is_object()) refuse("its attribute \"deadletter\" is not a JSON object");
+  auto facts = tidings::detail::find_json(found->second);
+  if (!facts || !facts->is_object()) refuse("its attribute \"deadletter\" is not a JSON object");
   attributes.erase(found);
-  return facts;
+  return *std::move(facts);
 }
 
 /// A letter's line for parse_json_line, which checks every fact: what the envelope says is put in afterwards.
@@ -156,23 +156,22 @@ deadletter::StoredLetter from_export_line(std::string_view line) try {
 }
 
 LineKind kind_of_line(std::string_view line) {
-  constexpr bool kThrows = false;
   const auto begin = line.find_first_not_of(" \t");
   if (begin == std::string_view::npos || line[begin] != '{') return LineKind::Text;
   // An exported letter is not parsed twice.
   if (line.find("\"specversion\"") != std::string_view::npos && line.find(kUnsaved) == std::string_view::npos)
     return LineKind::Exported;
-  const Json record = Json::parse(line, nullptr, kThrows);
-  if (!record.is_object() || record.contains("specversion")) return LineKind::Exported;
-  const auto event = record.find("event");
-  if (event == record.end() || !event->is_string()) return LineKind::Exported;
-  const bool has_letter = *event == kUnsaved && record.contains("letter");
+  const auto record = tidings::detail::find_json(line);
+  if (!record || !record->is_object() || record->contains("specversion")) return LineKind::Exported;
+  const auto event = record->find("event");
+  if (event == record->end() || !event->is_string()) return LineKind::Exported;
+  const bool has_letter = *event == kUnsaved && record->contains("letter");
   return has_letter ? LineKind::Unsaved : LineKind::LogRecord;
 }
 
 deadletter::StoredLetter from_unsaved_line(std::string_view line) try {
   deadletter::StoredLetter stored;
-  stored.letter = parse_json_line(Json::parse(line).at("letter").dump(-1, ' ', true));
+  stored.letter = parse_json_line(tidings::detail::parse_json(line).at("letter").dump(-1, ' ', true));
   require_names(stored.letter);
   return stored;
 } catch (const Json::exception&) {

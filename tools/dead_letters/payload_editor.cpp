@@ -3,93 +3,92 @@
 #include "dead_letters/exit_status.hpp"
 #include "text/printable.hpp"
 
-#include <nlohmann/json.hpp>
+#include <tidings/detail/parse_json.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <optional>
 #include <system_error>
 
 namespace tidings::dead_letters {
 namespace {
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): there is one thread
-  return value == nullptr ? std::string() : std::string(value);
+[[noreturn]] void refuse_place(const std::string& pointer, const std::string& problem) {
+  throw Refusal(ExitStatus::Usage, "--set: the payload has no place " + tools::printable(pointer, 80) + ": " +
+                                       problem + "; nothing was edited");
 }
 
-/// A file that only this user may read, gone with this object.
-class PrivateFile {
- public:
-  PrivateFile() {
-    const std::string folder = environment("TMPDIR");
-    path_ = (folder.empty() ? std::string("/tmp") : folder) + "/dead-letter-XXXXXX.json";
-    descriptor_ = ::mkstemps(path_.data(), 5);
-    if (descriptor_ < 0) {
-      throw Refusal(ExitStatus::CannotCreate,
-                    "cannot make a file for the editor in " + tools::printable(path_) + ": " +
-                        std::generic_category().message(errno) + "; set TMPDIR to a folder of yours");
+std::string depth_rule() { return "deeper than " + std::to_string(kMaxJsonDepth) + " levels"; }
+
+Json value_meant(const std::string& pointer, const std::string& text) {
+  auto value = tidings::detail::find_json(text);
+  if (value) return *std::move(value);
+  if (tidings::detail::bracket_depth(text) > kMaxJsonDepth) {
+    throw Refusal(ExitStatus::Usage, "--set: the value for " + tools::printable(pointer, 80) + " nests " +
+                                         depth_rule() + "; nothing was edited");
+  }
+  return text;
+}
+
+std::vector<std::string> tokens_of(const std::string& pointer) {
+  std::vector<std::string> tokens;
+  for (Json::json_pointer rest(pointer); !rest.empty(); rest.pop_back()) tokens.push_back(rest.back());
+  std::reverse(tokens.begin(), tokens.end());
+  return tokens;
+}
+
+/// RFC 6901: digits without leading zeros.
+std::optional<std::size_t> array_index(std::string_view token) {
+  if (token.empty() || (token.size() > 1 && token.front() == '0')) return std::nullopt;
+  std::size_t index = 0;
+  const auto result = std::from_chars(token.data(), token.data() + token.size(), index);
+  if (result.ec == std::errc::result_out_of_range) return static_cast<std::size_t>(-1);
+  if (result.ec != std::errc() || result.ptr != token.data() + token.size()) return std::nullopt;
+  return index;
+}
+
+Json& element(Json& array, const std::string& token, bool is_last, const std::string& pointer) {
+  const auto index = token == "-" ? array.size() : array_index(token);
+  if (!index) refuse_place(pointer, "an array is on the way; write its index (0, 1, ...) or, to append, -");
+  const bool appends = *index == array.size() && is_last;
+  if (*index >= array.size() && !appends) {
+    refuse_place(pointer, "an array on the way has " + std::to_string(array.size()) + " elements");
+  }
+  if (appends) array.push_back(nullptr);
+  return array[*index];
+}
+
+Json& member(Json& object, const std::string& token, bool is_last, const std::string& pointer) {
+  const auto found = object.find(token);
+  if (found != object.end()) return *found;
+  if (!is_last) refuse_place(pointer, "there is no " + tools::printable(token, 80) + " to set a value in");
+  return object[token];
+}
+
+Json& place_of(Json& payload, const std::string& pointer) {
+  const auto tokens = tokens_of(pointer);
+  Json* place = &payload;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const bool is_last = i + 1 == tokens.size();
+    if (place->is_array()) {
+      place = &element(*place, tokens[i], is_last, pointer);
+    } else if (place->is_object()) {
+      place = &member(*place, tokens[i], is_last, pointer);
+    } else {
+      refuse_place(pointer, "a value that is no object is on the way");
     }
   }
-  PrivateFile(const PrivateFile&) = delete;
-  PrivateFile& operator=(const PrivateFile&) = delete;
-  ~PrivateFile() {
-    ::close(descriptor_);
-    ::unlink(path_.c_str());
-  }
-
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-  void write(const std::string& text) const {
-    std::ofstream file(path_, std::ios::binary | std::ios::trunc);
-    if (!(file << text << "\n").flush()) throw Refusal(ExitStatus::InputOutput, "cannot write " + path_);
-  }
-  /// By name: editors save by replacing the file.
-  [[nodiscard]] std::string read() const {
-    std::ifstream file(path_, std::ios::binary);
-    if (!file)
-      throw Refusal(ExitStatus::InputOutput, "the editor left no file " + path_ + "; nothing was edited");
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
- private:
-  std::string path_;
-  int descriptor_ = -1;
-};
-
-/// By the shell, so that EDITOR may hold arguments (`code --wait`); the path is an argument, not part of it.
-int run_editor(const std::string& editor, const std::string& path) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const std::string script = editor + " \"$1\"";
-    ::execl("/bin/sh", "sh", "-c", script.c_str(), "sh", path.c_str(), static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
-  if (child < 0) return -1;
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return status;
+  return *place;
 }
 
 }  // namespace
 
 Json with_changes(Json payload, const std::vector<std::pair<std::string, std::string>>& changes) {
-  for (const auto& [pointer, value] : changes) {
-    constexpr bool kThrows = false;
-    Json parsed = Json::parse(value, nullptr, kThrows);
-    if (parsed.is_discarded()) parsed = value;
-    try {
-      payload[Json::json_pointer(pointer)] = std::move(parsed);
-    } catch (const Json::exception&) {
-      throw Refusal(ExitStatus::Usage, "--set: the payload has no place " + tools::printable(pointer, 80) +
-                                           ": an array is on the way, or a value that is no object");
-    }
+  for (const auto& [pointer, text] : changes) place_of(payload, pointer) = value_meant(pointer, text);
+  if (json_depth(payload) > kMaxJsonDepth) {
+    throw Refusal(ExitStatus::Usage,
+                  "--set: the payload would nest " + depth_rule() + "; nothing was edited");
   }
   return payload;
 }
@@ -100,21 +99,6 @@ Json parse_payload(std::string_view text, const std::string& what) {
   } catch (const Error& error) {
     throw Refusal(ExitStatus::Data, what + " is not a JSON document: " + tools::printable(error.what(), 300));
   }
-}
-
-std::string edit_in_editor(const std::string& text) {
-  std::string editor = environment("VISUAL");
-  if (editor.empty()) editor = environment("EDITOR");
-  if (editor.empty()) editor = "vi";
-  const PrivateFile file;
-  file.write(text);
-  const int status = run_editor(editor, file.path());
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw Refusal(ExitStatus::Unavailable,
-                  "the editor (" + tools::printable(editor, 80) +
-                      ") did not end well; nothing was edited. Set EDITOR, or use --set or --file");
-  }
-  return file.read();
 }
 
 }  // namespace tidings::dead_letters

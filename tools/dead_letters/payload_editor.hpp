@@ -2,7 +2,6 @@
 
 #include <tidings/event.hpp>
 
-#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,15 +9,13 @@
 
 namespace tidings::dead_letters {
 
-/// `payload` with values set by JSON pointer; a value that is no JSON is text. Throws Refusal(Usage).
+/// `payload` with values set by JSON pointer; a value that is no JSON is text. As "replace" of RFC 6902 where
+/// there is a value, else as its "add": what is to hold the new one must be there, and an array only gets one
+/// more element, at its end. Throws Refusal(Usage).
 [[nodiscard]] Json with_changes(Json payload,
                                 const std::vector<std::pair<std::string, std::string>>& changes);
 
 /// JSON text as a payload. Throws Refusal(Data) that says where it is wrong.
 [[nodiscard]] Json parse_payload(std::string_view text, const std::string& what);
-
-/// Opens $VISUAL, $EDITOR or vi on `text`, in a file of mode 0600 that is deleted afterwards, and gives what
-/// was saved. Throws Refusal.
-[[nodiscard]] std::string edit_in_editor(const std::string& text);
 
 }  // namespace tidings::dead_letters

@@ -37,8 +37,8 @@ inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 /// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and the user's); schema version N > 1 as
 /// `dataschema` is not tidings' to invent, so it is the extension `schemaversion`. Throws
 /// Error(NotEncodable), naming the attribute and the rule, when the envelope would break the specification,
-/// and for data that JSON cannot carry (hand that over as `binary`). The result may nest two levels deeper
-/// than kMaxDecodableDepth; print it with encode_data().
+/// for data that JSON cannot carry (hand that over as `binary`), and for data nested deeper than
+/// kMaxJsonDepth. The envelope adds a level to that; print it with dump().
 [[nodiscard]] Json to_cloudevent_json(const CloudEvent& event);
 /// Strict: throws Error(NotDecodable), naming the attribute and the rule, on anything the specification
 /// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` that is invalid, or

@@ -108,19 +108,15 @@ struct EncodedData {
   std::string problem;
 };
 
-/// Payloads nest at most this deep, which keeps recursive readers of a letter (sqlite3's json functions, jq)
-/// working.
+/// Payloads nest at most this deep, wherever they come from. Copying and printing a Json recurse, and must
+/// not run out of stack; and one row that is deeper fails SQLite's JSON functions for the whole table.
 inline constexpr std::size_t kMaxJsonDepth = 1000;
 
-/// Deeper than this, data is refused when it is decoded: copying and printing a Json recurse, and must not
-/// run out of stack.
-inline constexpr std::size_t kMaxDecodableDepth = 10'000;
-
-/// Lossless: JSON text when JSON can carry the value, else CBOR. None, with a problem, only for a discarded
-/// value (which stands for the absence of data). Throws nothing but std::bad_alloc. A value nested deeper
-/// than kMaxJsonDepth is still encoded in full, whatever its depth.
+/// Lossless: JSON text when JSON can carry the value, else CBOR. None, with a problem, for a value nested
+/// deeper than kMaxJsonDepth and for a discarded one (which stands for the absence of data). Throws nothing
+/// but std::bad_alloc, whatever the depth.
 [[nodiscard]] EncodedData encode_data(const Json& value);
-/// The reverse, up to kMaxDecodableDepth. Reads any JSON (the last of duplicate keys wins), and of CBOR what
+/// The reverse. Reads any JSON (the last of duplicate keys wins), and of CBOR what
 /// encode_data writes (RFC 8949, definite lengths, text keys) and half and single floats besides. Throws
 /// Error(NotDecodable) on malformed or undecodable data, saying where; never crashes on hostile bytes.
 [[nodiscard]] Json decode_data(std::string_view bytes, DataEncoding encoding);

@@ -67,7 +67,7 @@ struct ImportOutcome {
   enum class Place : std::uint8_t {
     Imported,
     Duplicate,  ///< There is a letter of this (event_id, service, handler): `id`.
-    Refused,    ///< It cannot be a row; `problem` says why.
+    Refused,    ///< It cannot be a row, or its payload nests deeper than kMaxJsonDepth; `problem` says why.
   };
   Place place = Place::Refused;
   std::int64_t id = 0;
@@ -97,7 +97,7 @@ struct EraseResult {
 /// are those that a handler is at work on.
 ///
 /// Calls throw Error: DatabaseBusy when a lock was not to be had within the timeout, DatabaseUnusable,
-/// InvalidArgument (a pointer that is none).
+/// InvalidArgument (a pointer that is none, a payload that nests deeper than kMaxJsonDepth).
 class Operations {
  public:
   struct Options {
