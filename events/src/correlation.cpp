@@ -71,7 +71,7 @@ std::string inbound_tracestate(const Headers& headers) {
     if (!joined.empty()) joined += ',';
     joined += value;
   }
-  return is_valid_tracestate(joined) ? joined : std::string();
+  return limited_tracestate(joined);
 }
 
 CorrelationContext inbound_context(const Headers& headers) {

@@ -4,7 +4,11 @@
 
 #include "hex.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace tidings {
@@ -36,13 +40,32 @@ bool is_scheme(std::string_view text) noexcept {
   });
 }
 
+bool is_ipv6(std::string_view text) noexcept {
+  std::array<char, INET6_ADDRSTRLEN> terminated{};
+  if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return false;
+  std::copy(text.begin(), text.end(), terminated.begin());
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, terminated.data(), &address) == 1;
+}
+
+/// "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )
+bool is_ip_future(std::string_view text) noexcept {
+  const std::size_t dot = text.find('.');
+  if (text.empty() || (text[0] != 'v' && text[0] != 'V') || dot == std::string_view::npos || dot < 2)
+    return false;
+  const std::string_view version = text.substr(1, dot - 1);
+  const std::string_view rest = text.substr(dot + 1);
+  return std::all_of(version.begin(), version.end(), [](char c) { return hex_value(c) >= 0; }) &&
+         !rest.empty() && rest.find('%') == std::string_view::npos && consists_of(rest, ":");
+}
+
 bool is_host_and_port(std::string_view text) noexcept {
   std::size_t host_end = text.find(':');
   if (text.starts_with('[')) {
     const std::size_t bracket = text.find(']');
     if (bracket == std::string_view::npos || bracket < 2) return false;
     const std::string_view address = text.substr(1, bracket - 1);
-    if (address.find('%') != std::string_view::npos || !consists_of(address, ":")) return false;
+    if (!is_ipv6(address) && !is_ip_future(address)) return false;
     host_end = bracket + 1;
     if (host_end < text.size() && text[host_end] != ':') return false;
   } else if (!consists_of(text.substr(0, host_end), "")) {

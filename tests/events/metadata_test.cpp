@@ -159,6 +159,11 @@ TEST(UriReference, RefusesEverythingElse) {
     EXPECT_FALSE(is_uri_reference(text)) << text;
   }
   EXPECT_FALSE(is_uri_reference(std::string_view("a\0b", 3)));
+  for (const char* host :
+       {"gg::", "::1::", "1:2", "1:2:3:4:5:6:7:8:9", "12345::", "v.a", "vg.a", "v1.", "fe80::1%25eth0"})
+    EXPECT_FALSE(is_uri_reference("http://[" + std::string(host) + "]/")) << host;
+  for (const char* host : {"::1", "2001:db8::7", "::ffff:192.0.2.1", "v1.a:b", "1:2:3:4:5:6:7:8"})
+    EXPECT_TRUE(is_uri_reference("http://[" + std::string(host) + "]:80/")) << host;
 }
 
 }  // namespace

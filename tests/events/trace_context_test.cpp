@@ -22,7 +22,7 @@ TEST(TraceParent, BitZeroOfTheFlagsIsSampled) {
   EXPECT_FALSE(TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")->sampled());
   const auto other_bits = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-fe");
   EXPECT_FALSE(other_bits->sampled());
-  EXPECT_EQ(other_bits->to_string().substr(53), "fe");
+  EXPECT_EQ(other_bits->to_string().substr(53), "00");
 }
 
 TEST(TraceParent, AHigherVersionIsReadByItsPrefixAndWrittenAsZero) {
@@ -57,6 +57,25 @@ INSTANTIATE_TEST_SUITE_P(TraceParent, Invalid,
                                          "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331_01",
                                          "00-0af7651916cd43dd8448eb211c80319-cb7ad6b7169203331-01",
                                          " 0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+
+TEST(TraceParent, ZeroesFlagsThatItDoesNotKnow) {
+  const auto parent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff");
+  EXPECT_EQ(parent.value().to_string(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+}
+
+TEST(Tracestate, IsShortenedByWholeMembers) {
+  EXPECT_EQ(limited_tracestate("a=1\t,\t b=2,,c=3 "), "a=1,b=2,c=3");
+  const std::string long_member = "long=" + std::string(130, 'x');
+  std::string many = "first=1," + long_member;
+  std::string kept = "first=1";
+  for (int i = 10; i < 50; ++i) {
+    const std::string member = ",m" + std::to_string(i) + "=12345678";
+    many += member;
+    if (kept.size() + member.size() <= 512) kept += member;
+  }
+  EXPECT_EQ(limited_tracestate(many), kept);
+  EXPECT_EQ(limited_tracestate("a=b\r\nX-Evil: 1"), "");
+}
 
 TEST(Tracestate, IsAtMostFiveHundredTwelvePrintableCharacters) {
   EXPECT_TRUE(is_valid_tracestate(""));

@@ -364,5 +364,11 @@ TEST(Columns, CutsAndWrapsByWhatTheTerminalShows) {
   EXPECT_THAT(tools::wrap("", 4), testing::ElementsAre(""));
 }
 
+TEST_F(ReadingVerbsTest, HelpOfAVerbThatIsNoneIsAMistake) {
+  EXPECT_EQ(call({"nosuchverb", "--help"}).status, 64);
+  EXPECT_EQ(call({"list", "--help"}).status, 0);
+  EXPECT_EQ(call({"--help"}).status, 0);
+}
+
 }  // namespace
 }  // namespace tidings::dead_letters

@@ -1,7 +1,11 @@
 #include "check_dead_letters/printable.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
 
 namespace tidings::check_dead_letters {
 namespace {
@@ -35,6 +39,8 @@ TEST(Printable, EscapesCharactersThatHideOrReorderText) {
                       "b\xe2\x80\xa8\xef\xbb\xbf"),
             "a\\u200bb\\u2028\\ufeff");
   EXPECT_EQ(printable("\xf3\xa0\x80\x81"), "\\U000e0001");
+  EXPECT_EQ(printable("\u034f\u180e\u3164\ufe0f"), "\\u034f\\u180e\\u3164\\ufe0f");
+  EXPECT_EQ(printable("\U0001bca0\U0001d17a"), "\\U0001bca0\\U0001d17a");
 }
 
 TEST(Printable, EscapesBytesThatAreNotUtf8) {
@@ -45,6 +51,19 @@ TEST(Printable, EscapesBytesThatAreNotUtf8) {
   EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // above U+10FFFF
   EXPECT_EQ(printable("ab\xe2\x82"), "ab\\xe2\\x82");                // cut off
   EXPECT_EQ(printable("\xe2\x28\xa1"), "\\xe2(\\xa1");
+}
+
+TEST(ShellWord, OfAnyTextIsPrintableAndGivesTheTextBack) {
+  for (const std::string& text :
+       {"orders.db"s, "a b's.db"s, "a|b.db"s, "-a\nb\xff%s\\|$(x).db"s, "\xc3\xa9.db"s}) {
+    const std::string word = tools::shell_word_of_text(text);
+    EXPECT_EQ(printable(word), word);
+    FILE* const shell = ::popen(("printf %s " + word).c_str(), "r");
+    std::string got(64, '\0');
+    got.resize(std::fread(got.data(), 1, got.size(), shell));
+    ::pclose(shell);
+    EXPECT_EQ(got, text);
+  }
 }
 
 TEST(Printable, CutsLongTextBetweenCharacters) {

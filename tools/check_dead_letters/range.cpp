@@ -11,14 +11,12 @@ namespace tidings::check_dead_letters {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-/// Beyond this a double no longer holds every whole number.
-constexpr double kLargestBound = 9'007'199'254'740'992.0;
 
 std::optional<double> parse_number(std::string_view text) {
   double number = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-  if (error != std::errc{} || stop != end || !(std::abs(number) <= kLargestBound)) return std::nullopt;
+  if (error != std::errc{} || stop != end || !std::isfinite(number)) return std::nullopt;
   return number;
 }
 
@@ -49,7 +47,7 @@ std::optional<Range> Range::parse_with(std::string_view text, BoundParser parse_
   const std::size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
     const std::string_view lower = text.substr(0, colon);
-    start = lower == "~" ? -kInfinity : parse_bound(lower);
+    if (!lower.empty()) start = lower == "~" ? -kInfinity : parse_bound(lower);
     text.remove_prefix(colon + 1);
   }
   if (colon == std::string_view::npos || !text.empty()) end = parse_bound(text);

@@ -97,7 +97,7 @@ std::string performance_data(const Answer& answer, const Report& report, bool al
 }
 
 std::string option(std::string_view name, const std::optional<std::string>& value) {
-  return value ? " --" + std::string(name) + " " + tools::shell_word(*value) : "";
+  return value ? " --" + std::string(name) + " " + tools::shell_word_of_text(*value) : "";
 }
 
 bool is_about_letters(const Verdict& verdict) {
@@ -120,7 +120,7 @@ std::string next_command(const Report& report) {
                                      option("handler", selection.handler) +
                                      option("service", selection.service)
                                : "doctor";
-  return "; next: dead-letters --db " + printable(tools::shell_word(worst->answer.path)) + " " + verb;
+  return "; next: dead-letters --db " + tools::shell_word_of_text(worst->answer.path) + " " + verb;
 }
 
 std::string first_line(const Report& report) {

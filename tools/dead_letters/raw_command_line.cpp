@@ -349,6 +349,9 @@ std::variant<RawCommandLine, Information> parse_raw(const std::vector<std::strin
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them in reverse
   } catch (const CLI::CallForHelp&) {
+    const auto word = misspelt_verb(arguments);
+    const auto& known = verb_names();
+    if (word && std::find(known.begin(), known.end(), *word) == known.end()) refuse_without_verb(arguments);
     return Information{app.help()};
   } catch (const CLI::CallForVersion&) {
     return Information{std::string(kVersion)};

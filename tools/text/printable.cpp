@@ -2,22 +2,35 @@
 
 #include <tidings/detail/utf8.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 namespace tidings::tools {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-bool between(std::uint32_t value, std::uint32_t first, std::uint32_t last) {
-  return value >= first && value <= last;
-}
+struct CodePoints {
+  std::uint32_t first;
+  std::uint32_t last;
+};
 
-/// Controls, invisible and reordering characters, line separators.
+/// Controls, line separators, and what Unicode 15 calls Default_Ignorable_Code_Point or Cf: characters that
+/// are invisible, or reorder others.
+constexpr CodePoints kEscaped[] = {
+    {0x0, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
+    {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},
+    {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3},
+    {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
 bool must_escape(std::uint32_t value) {
-  return value < 0x20 || between(value, 0x7f, 0x9f) || value == 0xad || value == 0x61c ||
-         between(value, 0x200b, 0x200f) || between(value, 0x2028, 0x202e) || between(value, 0x2060, 0x206f) ||
-         value == 0xfeff || between(value, 0xfff0, 0xfffb) || between(value, 0xe0000, 0xe0fff);
+  return std::any_of(std::begin(kEscaped), std::end(kEscaped), [value](const CodePoints& range) {
+    return value >= range.first && value <= range.last;
+  });
 }
 
 void append_hex(std::string& out, std::uint32_t value, int digits) {

@@ -8,4 +8,8 @@ namespace tidings::tools {
 /// `text` as one word of a shell command.
 [[nodiscard]] std::string shell_word(std::string_view text);
 
+/// The same in printable ASCII without a bar, for any bytes that do not end in a line feed:
+/// "$(printf -- 'a\174b.db')".
+[[nodiscard]] std::string shell_word_of_text(std::string_view text);
+
 }  // namespace tidings::tools

@@ -33,4 +33,9 @@ struct TraceParent {
 /// Its list members are passed on unread.
 [[nodiscard]] bool is_valid_tracestate(std::string_view text) noexcept;
 
+/// What of an inbound tracestate is passed on (W3C Trace Context, section 3.3.1.5): its members without the
+/// spaces and tabs around them; of more than 512 characters, whole members less, those of more than 128
+/// characters first, then from the end. Empty if what is left is not valid.
+[[nodiscard]] std::string limited_tracestate(std::string_view text);
+
 }  // namespace tidings
