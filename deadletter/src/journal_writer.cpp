@@ -21,6 +21,11 @@ constexpr const char* kChange =
     " done = max(done, excluded.done), attempts_made = excluded.attempts_made, attempts = excluded.attempts,"
     " failed_at = excluded.failed_at, next_attempt_at = excluded.next_attempt_at, crashes = "
     "excluded.crashes";
+// Handlers that cannot be read keep their event.
+constexpr const char* kFinishIfDone =
+    "DELETE FROM tidings_journal WHERE id = ?1"
+    " AND CASE WHEN json_valid(handlers) THEN json_array_length(handlers) ELSE 1e9 END"
+    " <= (SELECT count(*) FROM tidings_journal_deliveries WHERE journal_id = ?1 AND done = 1)";
 constexpr const char* kFinishEvents = "DELETE FROM tidings_journal WHERE id BETWEEN ? AND ?";
 constexpr const char* kFinishDeliveries =
     "DELETE FROM tidings_journal_deliveries WHERE journal_id BETWEEN ? AND ?";
@@ -50,6 +55,7 @@ JournalWriter::JournalWriter(SQLite::Database& database, std::atomic<bool>& may_
       may_have_deliveries_(may_have_deliveries),
       appender_(database.getHandle()),
       change_(database, kChange),
+      finish_if_done_(database, kFinishIfDone),
       finish_events_(database, kFinishEvents),
       finish_deliveries_(database, kFinishDeliveries) {
   appender_.prepare_keys();
@@ -68,6 +74,18 @@ void JournalWriter::change(const JournalDelivery& delivery) {
   bind_time(change_, delivery.next_attempt_at);
   change_.integer(delivery.crashes);
   change_.step();
+  if (delivery.done) finish_if_done(delivery.journal_id);
+}
+
+/// Two transactions may each say that one handler is done and leave the end of the event to the other: the
+/// second of them ends it here.
+void JournalWriter::finish_if_done(std::int64_t journal_id) {
+  {
+    const PreparedUse use(finish_if_done_);
+    finish_if_done_.integer(journal_id);
+    finish_if_done_.step();
+  }
+  if (database_.getChanges() > 0) remove(finish_deliveries_, journal_id, journal_id);
 }
 
 /// Neighbours go together: events are often finished in the order in which they were published.

@@ -44,12 +44,14 @@ class JournalWriter {
   }
 
  private:
+  void finish_if_done(std::int64_t journal_id);
   static void remove(Prepared& statement, std::int64_t first, std::int64_t last);
 
   SQLite::Database& database_;
   std::atomic<bool>& may_have_deliveries_;
   JournalAppender appender_;
   Prepared change_;
+  Prepared finish_if_done_;
   Prepared finish_events_;
   Prepared finish_deliveries_;
 };

@@ -78,6 +78,17 @@ TEST_P(JournalContract, StoresNoLetterOfADeadEventThatIsARepeat) {
   expect_equal_letter(subject_.letters()[0], event.dead);
 }
 
+TEST_P(JournalContract, ForgetsAnEventWhoseHandlersAreDoneOneByOne) {
+  static_cast<void>(acquire());
+  append(1, 2);
+  change(done(1, "ship"));
+  change(done(1, "send_receipt"));
+  journal().release(true);
+  const auto start = acquire();
+  EXPECT_EQ(start.events, 1U);
+  EXPECT_EQ(owed_ids("ship"), (Ids{2}));
+}
+
 TEST_P(JournalContract, CountsWhatIsOwedOfTheFirstEventsAlone) {
   static_cast<void>(acquire());
   append(1, 5);

@@ -227,6 +227,10 @@ class MemoryJournal final : public LetterSink, public Journal {
     const bool done = known.done || delivery.done;
     known = delivery;
     known.done = done;
+    const auto& deliveries = row->second.deliveries;
+    const auto ended = std::count_if(deliveries.begin(), deliveries.end(),
+                                     [](const auto& each) { return each.second.done; });
+    if (static_cast<std::size_t>(ended) == row->second.event.handlers.size()) rows_.erase(row);
   }
   [[nodiscard]] std::vector<OwedDelivery> find_owed(const OwedQuery& query) const {
     const std::lock_guard lock(mutex_);
