@@ -175,7 +175,10 @@ void BusCore::nobody_subscribes(const Payload& payload, const Metadata& metadata
 bool BusCore::first_warning(std::string_view event_type) {
   const MutexLock lock(mutex_);
   if (warned_types_.size() >= kMaxWarnedTypes) return false;
-  return patiently([&] { return warned_types_.insert(std::string(event_type)).second; });
+  return patiently([&] {
+    mutex_.assert_held();
+    return warned_types_.insert(std::string(event_type)).second;
+  });
 }
 
 void BusCore::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,

@@ -69,6 +69,7 @@ bool DeliveryQueue::take_permit() {
 /// What needs memory comes first: an empty batch in between would hide those behind it.
 void DeliveryQueue::add_batch() {
   patiently([&] {
+    mutex_.assert_held();
     if (spares_.empty()) spares_.emplace_front();
     spares_.front().reserve(batch_size_);
   });
@@ -92,7 +93,10 @@ DeliveryQueue::Pushed DeliveryQueue::push(Delivery& delivery) {
     ++parking_;
     return Pushed::Parked;
   }
-  const auto [lane, is_new] = patiently([&] { return lanes_.try_emplace(*key); });
+  const auto [lane, is_new] = patiently([&] {
+    mutex_.assert_held();
+    return lanes_.try_emplace(*key);
+  });
   if (is_new) return enqueue(delivery);
   auto& held = lane->second;
   patiently([&] { held.push_back(std::move(delivery)); });
@@ -120,7 +124,10 @@ DeliveryQueue::Batch& DeliveryQueue::begin_serving() {
       made->events_.reserve(batch_size_);  // fill() must not throw
       return made;
     });
-    patiently([&] { batches_.reserve(batches_.size() + 1); });
+    patiently([&] {
+      mutex_.assert_held();
+      batches_.reserve(batches_.size() + 1);
+    });
     found = batches_.insert(batches_.end(), std::move(batch));
   }
   (*found)->held_ = true;
@@ -185,11 +192,17 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
     return refused;
   }
   if (outcome == KeyOutcome::Refuse) {
-    patiently([&] { dead_keys_.try_emplace(key, 0); });
+    patiently([&] {
+      mutex_.assert_held();
+      dead_keys_.try_emplace(key, 0);
+    });
     resuming_.erase(key);
   }
   if (resuming_.contains(key) && (held.empty() || held.front().redrive() == nullptr)) {
-    patiently([&] { idle_.insert(key); });
+    patiently([&] {
+      mutex_.assert_held();
+      idle_.insert(key);
+    });
     return refused;
   }
   if (held.empty()) {
@@ -205,7 +218,10 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
 
 bool DeliveryQueue::hold_key(const std::string& key) {
   const MutexLock lock(mutex_);
-  return patiently([&] { return lanes_.try_emplace(key).second; });
+  return patiently([&] {
+    mutex_.assert_held();
+    return lanes_.try_emplace(key).second;
+  });
 }
 
 bool DeliveryQueue::has_key(const std::string& key) const {
@@ -227,7 +243,10 @@ std::vector<Delivery> DeliveryQueue::close() {
   const MutexLock lock(mutex_);
   mode_ = Mode::Closed;
   std::vector<Delivery> rest;
-  patiently([&] { rest.reserve(held_ + incoming_.size() * batch_size_ + batches_.size() * batch_size_); });
+  patiently([&] {
+    mutex_.assert_held();
+    rest.reserve(held_ + incoming_.size() * batch_size_ + batches_.size() * batch_size_);
+  });
   for (const auto& batch : batches_) batch->surrender(rest);
   for (auto& batch : incoming_) std::move(batch.begin(), batch.end(), std::back_inserter(rest));
   incoming_.clear();

@@ -43,7 +43,10 @@ bool Housekeeper::schedule(Instant due, const std::shared_ptr<Subscriber>& subsc
     // Checked under the mutex that take() holds: a retry is either refused here or found there.
     if (subscriber->state.load() != SubscriberState::Open) return false;
     Entry entry{due, ++sequence_, subscriber, std::move(delivery)};
-    patiently([&] { entries_.push_back(std::move(entry)); });
+    patiently([&] {
+      mutex_.assert_held();
+      entries_.push_back(std::move(entry));
+    });
     std::push_heap(entries_.begin(), entries_.end(), later);
     next = entries_.front().sequence == sequence_;
   }
@@ -59,7 +62,10 @@ std::vector<Delivery> Housekeeper::take(const Subscriber& subscriber) {
   std::sort(mine, entries_.end(),
             [](const Entry& left, const Entry& right) { return left.sequence < right.sequence; });
   std::vector<Delivery> taken;
-  patiently([&] { taken.reserve(static_cast<std::size_t>(entries_.end() - mine)); });
+  patiently([&] {
+    mutex_.assert_held();
+    taken.reserve(static_cast<std::size_t>(entries_.end() - mine));
+  });
   for (auto entry = mine; entry != entries_.end(); ++entry) taken.push_back(std::move(entry->delivery));
   entries_.erase(mine, entries_.end());
   std::make_heap(entries_.begin(), entries_.end(), later);

@@ -116,7 +116,10 @@ bool JournalWriter::commit_group(WhenBusy when_busy) noexcept {
   gather();
   Group group;
   std::exception_ptr error;
-  patiently([&] { take_group(group); });
+  patiently([&] {
+    mutex_.assert_held();
+    take_group(group);
+  });
   try {
     describe_group(group);  // under the mutex, which guards what is known of events
   } catch (...) {
@@ -253,7 +256,10 @@ void JournalWriter::drop(Group& group) {
 
 void JournalWriter::split(Group& group) {
   alone_ = group.requests.size();
-  patiently([&] { put_before(requests_, group.requests); });
+  patiently([&] {
+    mutex_.assert_held();
+    put_before(requests_, group.requests);
+  });
   put_back(group);
 }
 
@@ -262,11 +268,21 @@ void JournalWriter::put_back(Group& group) {
   for (const auto& event : group.events) {
     event->in_commit = false;
     for (OwedEvent::Part& part : event->parts) part.changed = part.done || part.attempts_made > 0;
-    if (!event->dirty) patiently([&] { dirty_.push_back(event); });
+    if (!event->dirty)
+      patiently([&] {
+        mutex_.assert_held();
+        dirty_.push_back(event);
+      });
     event->dirty = true;
   }
-  patiently([&] { put_before(waiting_letters_, group.letters); });
-  patiently([&] { put_before(facts_, group.facts); });
+  patiently([&] {
+    mutex_.assert_held();
+    put_before(waiting_letters_, group.letters);
+  });
+  patiently([&] {
+    mutex_.assert_held();
+    put_before(facts_, group.facts);
+  });
 }
 
 std::int64_t JournalWriter::settled_up_to() const {

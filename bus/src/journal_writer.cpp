@@ -184,7 +184,10 @@ void JournalWriter::forget_if_idle(const OwedEvent& event) {
   if (event.in_memory > 0 || event.dirty || event.in_commit) return;
   const std::int64_t id = event.id;
   if (readers_ > 0) {
-    patiently([&] { left_while_reading_.push_back(id); });
+    patiently([&] {
+      mutex_.assert_held();
+      left_while_reading_.push_back(id);
+    });
   } else {
     events_.erase(id);
   }
@@ -202,7 +205,11 @@ bool JournalWriter::arm_again() {
 }
 
 void JournalWriter::mark_dirty(const std::shared_ptr<OwedEvent>& event) {
-  if (!event->dirty) patiently([&] { dirty_.push_back(event); });
+  if (!event->dirty)
+    patiently([&] {
+      mutex_.assert_held();
+      dirty_.push_back(event);
+    });
   ++tickets_;
   event->dirty = true;
 }
@@ -306,7 +313,10 @@ bool JournalWriter::bury(const OwedDeliveryHandle& delivery, DeadLetter letter, 
   {
     const MutexLock lock(mutex_);
     if (wait != Wait::Not) make_room();
-    patiently([&] { waiting_letters_.push_back(std::move(letter)); });
+    patiently([&] {
+      mutex_.assert_held();
+      waiting_letters_.push_back(std::move(letter));
+    });
     end_part(delivery);
     ticket = tickets_;
     wake = arm();
@@ -327,7 +337,10 @@ void JournalWriter::change(JournalDelivery delivery) {
   bool wake = false;
   {
     const MutexLock lock(mutex_);
-    patiently([&] { facts_.push_back(std::move(delivery)); });
+    patiently([&] {
+      mutex_.assert_held();
+      facts_.push_back(std::move(delivery));
+    });
     ++tickets_;
     wake = arm();
   }

@@ -62,7 +62,10 @@ bool LetterWriter::full() const {
 
 void LetterWriter::append(DeadLetter letter) {
   const std::size_t bytes = size_of(letter);
-  patiently([&] { waiting_.push_back(std::move(letter)); });  // a deque moves it once it has the memory
+  patiently([&] {
+    mutex_.assert_held();
+    waiting_.push_back(std::move(letter));
+  });  // a deque moves it once it has the memory
   waiting_bytes_ += bytes;
   ++appended_;
 }
@@ -174,14 +177,20 @@ void LetterWriter::put_back(Batch batch, bool short_of_memory) {
   // One by one: each is moved once there is the memory for it.
   for (auto letter = batch.rbegin(); letter != batch.rend(); ++letter) {
     waiting_bytes_ += size_of(*letter);
-    patiently([&] { waiting_.push_front(std::move(*letter)); });
+    patiently([&] {
+      mutex_.assert_held();
+      waiting_.push_front(std::move(*letter));
+    });
   }
 }
 
 /// The one place where a batch is taken, handed over and settled. Whatever happens on the way, it is kept or
 /// put back, and whoever waits is woken: it throws nothing itself.
 LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
-  Batch batch = patiently([&] { return take_batch(); });
+  Batch batch = patiently([&] {
+    mutex_.assert_held();
+    return take_batch();
+  });
   committing_ = true;
   mutex_.unlock();
   std::vector<LetterOutcome> outcomes;

@@ -22,9 +22,16 @@ DeliveryQueue::Pushed DeliveryQueue::push_redrive(Delivery& delivery) {
   redriving_.fetch_add(1);
   const std::string* const key = keyed_ ? delivery.ordering_key() : nullptr;
   if (key == nullptr) return enqueue(delivery);
-  if (dead_keys_.contains(*key)) patiently([&] { resuming_.insert(*key); });
+  if (dead_keys_.contains(*key))
+    patiently([&] {
+      mutex_.assert_held();
+      resuming_.insert(*key);
+    });
   dead_keys_.erase(*key);
-  const auto [lane, is_new] = patiently([&] { return lanes_.try_emplace(*key); });
+  const auto [lane, is_new] = patiently([&] {
+    mutex_.assert_held();
+    return lanes_.try_emplace(*key);
+  });
   if (is_new || idle_.erase(*key) > 0) return enqueue(delivery);
   std::deque<Delivery>& held = lane->second;
   const auto first_new =
@@ -108,7 +115,10 @@ void DeliveryQueue::lose_key(const std::string& key, KeyTurn& turn) {
     held.clear();
     return;
   }
-  patiently([&] { dead_keys_.try_emplace(key, 0); });
+  patiently([&] {
+    mutex_.assert_held();
+    dead_keys_.try_emplace(key, 0);
+  });
   lanes_.erase(lane);
   idle_.erase(key);
   resuming_.erase(key);

@@ -235,7 +235,10 @@ void Redriver::hold(const LetterClaim& claim) {
   const MutexLock lock(mutex_);
   for (const ClaimedLetter& letter : claim.letters) {
     // They are claimed: who is not held here is delivered by nobody.
-    Held& held = patiently([&]() -> Held& { return held_[letter.id]; });
+    Held& held = patiently([&]() -> Held& {
+      mutex_.assert_held();
+      return held_[letter.id];
+    });
     held.handler = patiently([&] { return letter.letter.handler; });
     held.lane = patiently([&] { return lane_of(letter.letter); });
     if (letter.limited) held.limited_request = letter.redrive_id;
@@ -301,7 +304,10 @@ void Redriver::block_behind(const RedriveResult& result, const std::string& lane
   const auto end = result.end == End::Returned ? End::Returned : End::Withdrawn;
   Block behind{result.id, patiently([&] { return lane; }), end, false};
   block(behind);
-  patiently([&] { blocks_.push_back(std::move(behind)); });
+  patiently([&] {
+    mutex_.assert_held();
+    blocks_.push_back(std::move(behind));
+  });
 }
 
 void Redriver::end(RedriveResult result) {
@@ -316,7 +322,10 @@ void Redriver::end(RedriveResult result) {
       block_behind(result, held->second.lane);
       held_.erase(held);
     }
-    patiently([&] { results_.push_back(std::move(result)); });
+    patiently([&] {
+      mutex_.assert_held();
+      results_.push_back(std::move(result));
+    });
     const Instant now = clock_->monotonic_now();
     first = !oldest_result_;
     if (first) oldest_result_ = now;
@@ -381,7 +390,10 @@ void Redriver::flush() noexcept {
     if (!kept) {
       settle_again_ = clock_->monotonic_now() + again;
       oldest_result_ = settle_again_;
-      patiently([&] { batch.reserve(batch.size() + results_.size()); });
+      patiently([&] {
+        mutex_.assert_held();
+        batch.reserve(batch.size() + results_.size());
+      });
       std::move(results_.begin(), results_.end(), std::back_inserter(batch));
       results_.swap(batch);
     } else {

@@ -91,6 +91,7 @@ bool Topics::remove(const Subscriber& subscriber) {
 std::vector<std::shared_ptr<Subscriber>> Topics::all() const {
   const MutexLock lock(mutex_);
   return patiently([&] {
+    mutex_.assert_held();
     std::vector<std::shared_ptr<Subscriber>> everyone;
     for (const auto& topic : topics_)
       everyone.insert(everyone.end(), topic->members.begin(), topic->members.end());
@@ -116,10 +117,19 @@ Topic& Topics::topic_for(std::string_view event_type) {
   auto list = std::make_unique<const SubscriberList>(wildcards_);
   by_type_.emplace(key, made.get());
   made->list.store(list.release(), std::memory_order_release);
-  patiently([&] { topics_.push_back(std::move(made)); });
+  patiently([&] {
+    mutex_.assert_held();
+    topics_.push_back(std::move(made));
+  });
   Topic& topic = *topics_.back();
-  patiently([&] { insert_slot(topic); });
-  patiently([&] { insert_name(topic); });
+  patiently([&] {
+    mutex_.assert_held();
+    insert_slot(topic);
+  });
+  patiently([&] {
+    mutex_.assert_held();
+    insert_name(topic);
+  });
   return topic;
 }
 
@@ -172,7 +182,10 @@ void Topics::rebuild(const Subscriber& changed) {
 
 /// Nobody can be told half-way through several lists, nor by unsubscribe().
 void Topics::replace_list(Topic& topic) {
-  patiently([&] { replace_list_now(topic); });
+  patiently([&] {
+    mutex_.assert_held();
+    replace_list_now(topic);
+  });
 }
 
 void Topics::replace_list_now(Topic& topic) {

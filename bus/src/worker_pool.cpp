@@ -28,7 +28,10 @@ void WorkerPool::start() {
 void WorkerPool::submit(std::shared_ptr<Subscriber> subscriber) {
   {
     const MutexLock lock(mutex_);
-    patiently([&] { ready_.push_back(std::move(subscriber)); });  // nobody else has the permit
+    patiently([&] {
+      mutex_.assert_held();
+      ready_.push_back(std::move(subscriber));
+    });  // nobody else has the permit
     ready_count_.store(ready_.size(), std::memory_order_relaxed);
   }
   changed_.notify_one();
