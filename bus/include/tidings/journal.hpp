@@ -58,7 +58,8 @@ struct JournalDelivery {
 struct JournalBatch {
   std::vector<JournalAppend> appended;
   /// Replace what was known of these deliveries, but that they are done. What is said of events that are not
-  /// there is forgotten. An event all of whose deliveries are done goes, also if nobody says so in `finished`.
+  /// there is forgotten. An event all of whose deliveries are done goes, also if nobody says so in
+  /// `finished`.
   std::vector<JournalDelivery> changed;
   /// Letters of deliveries that gave up; their ends are among `changed` or `finished`. Or letters of events
   /// in `appended`, whose deliveries are dead from the start: those of an event that is a repeat are not
