@@ -13,6 +13,9 @@ namespace tidings::detail {
 void kill_point(std::string_view name) noexcept;
 /// From now on the `nth` time (1 is the first) that this process comes to `name` is its last.
 void arm_kill_point(std::string_view name, std::size_t nth) noexcept;
+/// From now on `observer` is called at every kill point, before the process may be killed there: to hold the
+/// thread up for a moment, so that others get ahead of it.
+void observe_kill_points(void (*observer)(std::string_view name) noexcept) noexcept;
 #else
 inline void kill_point(std::string_view) noexcept {}
 #endif

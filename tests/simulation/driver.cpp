@@ -1,0 +1,170 @@
+#include "simulation/driver.hpp"
+
+#include "deadletter/temporary_folder.hpp"
+#include "simulation/model.hpp"
+#include "simulation/service_process.hpp"
+#include "simulation/tools.hpp"
+#include "simulation/write_lock.hpp"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <memory>
+#include <optional>
+
+namespace tidings::simulation {
+namespace {
+
+/// Poisonous events and unlucky kills end lives that were to be the last; so many of them are a fault.
+constexpr int kMostLastLives = 25;
+constexpr int kMostRounds = 200;
+
+class Driver {
+ public:
+  explicit Driver(const Plan& plan) : plan_(plan), database_(folder_.path("shop.db")), history_(plan) {}
+
+  Outcome run() {
+    for (const Step& step : plan_.steps) {
+      if (!outcome_.broken.empty()) break;
+      take(step);
+    }
+    end_life({.verb = "end"});
+    if (outcome_.broken.empty()) live_to_the_end();
+    outcome_.history = history_.lines();
+    outcome_.kills = history_.kills();
+    outcome_.lives = static_cast<int>(history_.lives().size());
+    return std::move(outcome_);
+  }
+
+ private:
+  void take(const Step& step) {
+    if (step.verb == "life") return begin_life(step);
+    if (step.verb == "lock") return lock_.hold(database_);
+    if (step.verb == "unlock") return lock_.release();
+    if (step.verb == "tool") return use_tool(step);
+    if (!service_) begin_life({.verb = "life"});
+    if (!service_) return;
+    if (step.verb == "kill") return kill(step);
+    if (step.verb == "quiet") return be_quiet(false);
+    if (step.verb == "stop") return end_life(step);
+    static_cast<void>(ask(step));
+  }
+
+  void begin_life(Step life) {
+    end_life({.verb = "end"});
+    lock_.release();
+    life.details["number"] = std::to_string(history_.lives().size());
+    history_.begin_life();
+    taken_ = 0;
+    service_ = std::make_unique<ServiceProcess>(database_, life);
+    static_cast<void>(answer());
+  }
+
+  /// Nothing: the service has died.
+  std::optional<std::string> ask(const Step& step) {
+    service_->send(step);
+    return answer();
+  }
+
+  std::optional<std::string> answer() {
+    const auto reply = service_->reply();
+    if (reply) return reply;
+    if (service_->is_stuck()) {
+      outcome_.broken.push_back("stuck: no answer for longer than anything takes");
+      service_->kill();
+    }
+    bury();
+    return std::nullopt;
+  }
+
+  /// The service has ended, or is about to.
+  void bury() {
+    const int status = service_->wait();
+    take_lines();
+    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (!killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+      outcome_.broken.push_back("the service failed: wait status " + std::to_string(status));
+    history_.end_life(killed);
+    service_.reset();
+  }
+
+  void take_lines() {
+    for (const std::string& line : service_->lines_since(taken_)) {
+      history_.add(line);
+      ++taken_;
+    }
+  }
+
+  void kill(const Step& step) {
+    // Its reply ends the wait when there are fewer lines to come.
+    service_->send({.verb = "join"});
+    service_->await_lines(static_cast<std::size_t>(step.number("lines", 1)));
+    service_->kill();
+    bury();
+  }
+
+  void end_life(const Step& how) {
+    if (!service_) return;
+    if (how.verb == "end") lock_.release();
+    if (!ask({.verb = "heal"})) return;
+    if (ask(how)) bury();
+  }
+
+  /// Once nothing fails any more and the bus is idle, everything agrees with the model.
+  void be_quiet(bool at_the_end) {
+    lock_.release();
+    if (!ask({.verb = "heal"})) return;
+    const auto reply = ask({.verb = "quiet"});
+    if (!reply) return;
+    ++outcome_.quiets;
+    if (reply != "quiet idle=1 busy=0") outcome_.broken.push_back("not idle: " + *reply);
+    take_lines();
+    compare(at_the_end);
+  }
+
+  void compare(bool at_the_end) {
+    const Facts facts = facts_of(database_);
+    const auto broken = broken_promises(history_, facts, at_the_end);
+    outcome_.broken.insert(outcome_.broken.end(), broken.begin(), broken.end());
+    const auto told = what_the_check_gets_wrong(database_, facts);
+    if (told) outcome_.broken.push_back(*told);
+  }
+
+  void use_tool(const Step& step) {
+    if (history_.lives().empty()) return;
+    const auto trouble = tool_trouble(database_, step);
+    if (trouble) outcome_.broken.push_back(*trouble);
+  }
+
+  void live_to_the_end() {
+    for (int life = 0; life < kMostLastLives; ++life) {
+      begin_life({.verb = "life", .details = {{"mended", "1"}, {"workers", "3"}}});
+      // Claims of the dead are found by the bus's tick; until then their letters are marked.
+      for (int round = 0; round < 3 || (round < kMostRounds && facts_of(database_).any_marked()); ++round) {
+        if (!service_ || !outcome_.broken.empty()) break;
+        be_quiet(false);
+        if (service_ && round < 3) static_cast<void>(ask({.verb = "redrive"}));
+      }
+      if (!outcome_.broken.empty()) return end_life({.verb = "end"});
+      if (!service_) continue;
+      be_quiet(true);
+      return end_life({.verb = "end"});
+    }
+    outcome_.broken.push_back("the service dies whatever is done");
+  }
+
+  const Plan& plan_;
+  const deadletter::TemporaryFolder folder_;
+  const std::filesystem::path database_;
+  History history_;
+  std::unique_ptr<ServiceProcess> service_;
+  std::size_t taken_ = 0;
+  WriteLock lock_;
+  Outcome outcome_;
+};
+
+}  // namespace
+
+Outcome simulate(const Plan& plan) { return Driver(plan).run(); }
+
+}  // namespace tidings::simulation

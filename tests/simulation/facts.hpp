@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tidings::simulation {
+
+/// A delivery: (handler, number of the event). An edit makes a new event of the same number, for that
+/// handler.
+using Delivery = std::pair<std::string, std::int64_t>;
+
+struct LetterFact {
+  std::int64_t id = 0;
+  std::string event_id = {};
+  std::string reason = {};
+  std::string error_type = {};
+  std::string error_message = {};
+  /// Empty: unresolved.
+  std::string resolution = {};
+  std::string ordering_key = {};
+  bool mended = false;
+  bool marked = false;
+};
+
+/// What the database says.
+struct Facts {
+  /// Newest last: those of a delivery are the original and what edits made of it.
+  std::map<Delivery, std::vector<LetterFact>> letters;
+  /// Letters that were deleted, with how they had been resolved.
+  std::map<Delivery, std::vector<std::string>> gone;
+  /// What the journal owes.
+  std::multiset<Delivery> owed;
+  /// Of handlers that write in their transactions.
+  std::map<Delivery, int> effects;
+  /// Events whose transactions were committed.
+  std::set<std::int64_t> placed;
+  /// Letters that wait in the spill file.
+  std::set<Delivery> spilled;
+
+  [[nodiscard]] std::size_t unresolved() const;
+  /// Whether a letter is on its way to be delivered again.
+  [[nodiscard]] bool any_marked() const;
+};
+
+[[nodiscard]] Facts facts_of(const std::filesystem::path& database);
+
+}  // namespace tidings::simulation
