@@ -18,6 +18,7 @@ namespace {
 /// Poisonous events and unlucky kills end lives that were to be the last; so many of them are a fault.
 constexpr int kMostLastLives = 25;
 constexpr int kMostRounds = 200;
+constexpr int kRequests = 3;
 
 class Driver {
  public:
@@ -136,15 +137,23 @@ class Driver {
     if (trouble) outcome_.broken.push_back(*trouble);
   }
 
+  /// Claims of the dead, and what is left of requests that stopped, are found by the bus's tick; what they
+  /// give back needs another request.
+  void redrive_everything() {
+    for (int round = 0, requests = 0; round < kMostRounds; ++round) {
+      be_quiet(false);
+      if (!service_ || !outcome_.broken.empty()) return;
+      if (facts_of(database_).any_marked()) continue;
+      if (requests++ == kRequests) return;
+      static_cast<void>(ask({.verb = "redrive"}));
+      if (!service_) return;
+    }
+  }
+
   void live_to_the_end() {
     for (int life = 0; life < kMostLastLives; ++life) {
       begin_life({.verb = "life", .details = {{"mended", "1"}, {"workers", "3"}}});
-      // Claims of the dead are found by the bus's tick; until then their letters are marked.
-      for (int round = 0; round < 3 || (round < kMostRounds && facts_of(database_).any_marked()); ++round) {
-        if (!service_ || !outcome_.broken.empty()) break;
-        be_quiet(false);
-        if (service_ && round < 3) static_cast<void>(ask({.verb = "redrive"}));
-      }
+      redrive_everything();
       if (!outcome_.broken.empty()) return end_life({.verb = "end"});
       if (!service_) continue;
       be_quiet(true);
