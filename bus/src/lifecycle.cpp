@@ -264,7 +264,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   letters_.flush_finally();
   redriver_.flush();
   log_.flush_summaries(Instant::max());
-  const StopReport report = patiently([&] { return report_stop(subscribers); });
+  StopReport report = patiently([&] { return report_stop(subscribers); });
   if (!std::exchange(stopped_, true)) log_.stopped(report);
   return report;
 }

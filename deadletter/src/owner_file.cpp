@@ -69,7 +69,8 @@ struct Register {
   void leave_to_parent() {
     for (const auto& [file, mine] : owned) {
       ::close(mine.descriptor);
-      ::mmap(mine.memory, kFileSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+      static_cast<void>(::mmap(mine.memory, kFileSize, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
     }
     owned.clear();
     mutex.unlock();

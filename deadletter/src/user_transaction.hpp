@@ -24,7 +24,7 @@ class UserTransaction final : public JournalTransaction {
   void store(const DeadLetter& letter) override;
 
  private:
-  void require_database(const StoreJournal& journal) const;
+  void require_database(const StoreJournal& store) const;
   void require_sync() const;
   void take_lock();
   template <class Work>

@@ -52,8 +52,10 @@ class Judgement {
     for (const std::string& handler : handlers) {
       const Delivery delivery{handler, number};
       if (is == Accepted::No && has_left_a_trace(delivery)) say(delivery, "not accepted, but delivered");
-      const Place to =
-          std::max(event.accepted_at == kNever ? event.first_try : event.accepted_at, event.first_try);
+      // A publish that did not return has found its handlers at any time until its process ended.
+      const Place to = event.accepted_at == kNever
+                           ? history_.lives()[static_cast<std::size_t>(event.life)].ended
+                           : std::max(event.accepted_at, event.first_try);
       const bool owed =
           handler.empty() || history_.subscribed(handler, event.life, event.first_try, to).value_or(false);
       if (is == Accepted::Yes && (owed && event.tries == 1)) require_end(delivery);
@@ -183,7 +185,8 @@ class Judgement {
 
   /// Whether nobody could handle it: it never works, or is parked behind one that never does.
   [[nodiscard]] bool may_stay(const Delivery& delivery, const LetterFact& letter) const {
-    const auto& [handler, number] = delivery;
+    const std::string& handler = delivery.first;
+    const std::int64_t number = delivery.second;
     if (handler.empty() || (never_works(number, handler) && !letter.mended)) return true;
     if (handler != "pack") return false;
     return std::any_of(facts_.letters.begin(), facts_.letters.end(), [&](const auto& entry) {

@@ -87,7 +87,7 @@ Subscription Shop::added(const std::string& handler, SubscribeOptions<E> options
   return bus_->subscribe<E>(
       handler,
       [this, handling = Handling(scribe_, handler, mended_)](const E& event, const EventContext& context) {
-        handling(event, context, [&] { work(event, context); });
+        handling(event, context, [&] { this->work(event, context); });
       },
       std::move(options));
 }

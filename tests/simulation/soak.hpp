@@ -1,0 +1,9 @@
+#pragma once
+
+namespace tidings::simulation {
+
+/// Simulates plans at random for TIDINGS_SIMULATION_SECONDS, and tells what it finds. False: a plan breaks
+/// what is promised.
+[[nodiscard]] bool soak();
+
+}  // namespace tidings::simulation
