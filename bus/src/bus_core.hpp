@@ -256,6 +256,9 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   using Subscribers = std::vector<std::shared_ptr<Subscriber>>;
   [[nodiscard]] OwedNumbers owed_numbers() const;
   [[nodiscard]] std::uint64_t owed_to(const Subscriber& subscriber, const OwedNumbers& numbers) const;
+  /// What is left of them when what these subscribers are owed is taken out.
+  [[nodiscard]] std::vector<OwedTotal> unserved_of(std::vector<OwedTotal> totals,
+                                                   const Subscribers& subscribers) const;
   [[nodiscard]] std::uint64_t owed_to_nobody(const Subscribers& subscribers,
                                              const OwedNumbers& numbers) const;
   /// Whether the journal owes anything to any of them, however much it holds.

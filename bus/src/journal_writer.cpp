@@ -121,6 +121,11 @@ std::vector<std::int64_t> JournalWriter::reserved() const {
   return reserved_;
 }
 
+bool JournalWriter::awaits_transactions() const {
+  const MutexLock lock(mutex_);
+  return !reserved_.empty();
+}
+
 bool JournalWriter::forget_reserved(std::span<const std::int64_t> ids) {
   const auto ended = [&](std::int64_t id) { return std::binary_search(ids.begin(), ids.end(), id); };
   return std::erase_if(reserved_, ended) > 0;

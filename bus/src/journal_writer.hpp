@@ -90,6 +90,8 @@ class JournalWriter {
   /// The reserved ids of transactions that are not known to have ended, in ascending order. Nothing is read
   /// past the first of them.
   [[nodiscard]] std::vector<std::int64_t> reserved() const;
+  /// Whether there are any.
+  [[nodiscard]] bool awaits_transactions() const;
   /// The transactions of these ids have ended: each is in the journal, or never will be. An id is settled by
   /// its number alone, never by its place before another, so that none is passed by that was reserved later
   /// than the caller thinks.

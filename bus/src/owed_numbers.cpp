@@ -45,14 +45,18 @@ std::uint64_t BusCore::owed_to(const Subscriber& subscriber, const OwedNumbers& 
   return sum;
 }
 
-std::uint64_t BusCore::owed_to_nobody(const Subscribers& subscribers, const OwedNumbers& numbers) const {
-  std::vector<OwedTotal> unserved = numbers.totals;
-  std::erase_if(unserved, [&](const OwedTotal& total) {
+std::vector<OwedTotal> BusCore::unserved_of(std::vector<OwedTotal> totals,
+                                            const Subscribers& subscribers) const {
+  std::erase_if(totals, [&](const OwedTotal& total) {
     return std::any_of(subscribers.begin(), subscribers.end(), [&](const auto& subscriber) {
       return total.service == options_.service && subscriber->serves(total.event_type, total.handler);
     });
   });
-  return deliveries(unserved);
+  return totals;
+}
+
+std::uint64_t BusCore::owed_to_nobody(const Subscribers& subscribers, const OwedNumbers& numbers) const {
+  return deliveries(unserved_of(numbers.totals, subscribers));
 }
 
 /// True, too, when the journal cannot be asked. What a lost journal owes is its next owner's to deliver.

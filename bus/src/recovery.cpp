@@ -327,7 +327,7 @@ Instant BusCore::serve_journal(Instant now) {
   serve_suspects(now);
   std::optional<Instant> look = look_for_commits(now);
   if (refill_wanted_.exchange(false)) refill_backlogs();
-  if (!look && !journal_->reserved().empty()) look = now + kLookForCommits;
+  if (!look && journal_->awaits_transactions()) look = now + kLookForCommits;
   if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
   if (now >= keys_due_) {
     const bool more = journal_port_->forget_keys(clock_.now() - options_.idempotency_window);
@@ -354,13 +354,7 @@ void BusCore::import_spilled(Instant now) {
 }
 
 void BusCore::report_unserved(Instant now) {
-  std::vector<OwedTotal> unserved = journal_port_->owed_totals(SIZE_MAX);
-  const auto subscribers = topics_.all();
-  std::erase_if(unserved, [&](const OwedTotal& total) {
-    return std::any_of(subscribers.begin(), subscribers.end(), [&](const auto& subscriber) {
-      return total.service == options_.service && subscriber->serves(total.event_type, total.handler);
-    });
-  });
+  const std::vector<OwedTotal> unserved = unserved_of(journal_port_->owed_totals(SIZE_MAX), topics_.all());
   const bool changed = unserved.size() != unserved_reported_;
   if (changed) {
     for (const OwedTotal& total : unserved) log_.unserved(total);

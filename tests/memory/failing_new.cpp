@@ -94,4 +94,4 @@ Plenty::~Plenty() { --exempt; }
 
 /// nlohmann's converting constructor loses what to_json had made of the object when that throws: told in
 /// docs/testing.md. Read by LeakSanitizer, in builds with AddressSanitizer.
-extern "C" const char* __lsan_default_suppressions() { return "leak:nlohmann"; }
+extern "C" const char* __lsan_default_suppressions() { return "leak:basic_json<tidings::memory::"; }

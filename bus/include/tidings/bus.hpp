@@ -362,7 +362,8 @@ class Bus {
   /// Waits until nothing is queued, waiting for a retry, running on a worker, waiting to be stored, or being
   /// redriven, no transaction is open in which events were published, and the journal owes nothing to a
   /// subscribed handler. False at the timeout. Inline handlers of other threads are waited for only while
-  /// they handle a durable event. Throws Error(CalledInHandler) inside a handler.
+  /// they handle a durable event. Throws Error(CalledInHandler) inside a handler. A journal that
+  /// cannot be read may owe something, so then it is false, too.
   [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
 
   /// The load at this moment. With a journal it asks the database. Thread-safe.
