@@ -242,10 +242,10 @@ std::optional<RedriveEnd> MemoryRedrives::end_of(std::int64_t id, Request& reque
       record.marked = false;
       record.redrive_id.reset();
     }
-  } else if (std::any_of(records_.begin(), records_.end(),
-                         [&](const Record& record) { return record.redrive_id == id; })) {
-    return std::nullopt;
   }
+  const bool any_left = std::any_of(records_.begin(), records_.end(),
+                                    [&](const Record& record) { return record.redrive_id == id; });
+  if (any_left) return std::nullopt;
   request.open = false;
   pace_.forget(id);
   return RedriveEnd{id, request.stopped, request.succeeded, request.failed};

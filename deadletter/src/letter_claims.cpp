@@ -1,6 +1,7 @@
 #include "letter_claims.hpp"
 
 #include "letter_row.hpp"
+#include "schema.hpp"
 #include "stored_time.hpp"
 
 #include <tidings/error.hpp>
@@ -29,7 +30,8 @@ constexpr const char* kResumable =
 /// order.
 constexpr const char* kClaim =
     "UPDATE dead_letters SET claimed_by = ?1, claimed_until = ?2, redrive_started_at = NULL,"
-    " redrive_requested_at = coalesce(redrive_requested_at, ?3)"
+    " redrive_requested_at = coalesce(redrive_requested_at, ?3),"
+    " redrive_id = iif(redrive_requested_at IS NULL, NULL, redrive_id)"
     " WHERE id = ?4 AND claimed_by IS NULL AND reprocessed_at IS NULL"
     " AND (redrive_requested_at IS NOT NULL OR reason = 'shutdown') AND NOT EXISTS"
     " (SELECT 1 FROM dead_letters AS earlier INDEXED BY dead_letters_unresolved_keys"
@@ -43,9 +45,12 @@ constexpr const char* kClaim =
 constexpr const char* kBegin =
     "UPDATE dead_letters SET redrive_started_at = ?1 WHERE id = ?2 AND claimed_by = ?3 AND reprocessed_at IS "
     "NULL"
-    " AND NOT EXISTS (SELECT 1 FROM tidings_redrives WHERE id = redrive_id AND state = 'stopped')";
+    " AND NOT EXISTS (SELECT 1 FROM tidings_redrives WHERE id = redrive_id AND ";
+/// Whoever ends the claim of a dead process must know what its handler does after a death.
+constexpr const char* kNoteParking = "INSERT OR IGNORE INTO tidings_meta VALUES (?, '1')";
+constexpr const char* kNoteGoingOn = "DELETE FROM tidings_meta WHERE key = ?";
 constexpr const char* kSetAside =
-    "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
+    "UPDATE dead_letters SET redrive_requested_at = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL, reason = 'undecodable', failed_at = ?1,"
     " error_type = ?2, error_message = ?3, error_fingerprint = ?4, attempts = iif(json_valid(attempts),"
     " json_insert(attempts, '$[#]', json_object('at', ?1, 'duration_us', 0, 'error_type', ?2,"
@@ -72,7 +77,9 @@ LetterClaims::LetterClaims(RedriveConnection& connection, RedriveRequests& reque
       marked_then_(connection.database(), kMarkedThen),
       marked_later_(connection.database(), kMarkedLater),
       claim_(connection.database(), kClaim + std::string(letter_columns()) + ", redrive_id"),
-      begin_(connection.database(), kBegin),
+      begin_(connection.database(), std::string(kBegin) + kHasFailed + ")"),
+      note_parking_(connection.database(), kNoteParking),
+      note_going_on_(connection.database(), kNoteGoingOn),
       set_aside_(connection.database(), kSetAside) {}
 
 namespace {
@@ -225,7 +232,7 @@ bool LetterClaims::may_claim(Round& round, const Candidate& candidate) {
 }
 
 std::size_t LetterClaims::budget(Round& round, const RequestRow& row) {
-  if (row.state == "stopped") return 0;
+  if (row.has_failed) return 0;
   std::size_t letters = std::numeric_limits<std::size_t>::max();
   const std::int64_t begun = row.succeeded + row.failed + row.claimed;
   if (row.canary && row.succeeded < *row.canary)
@@ -260,7 +267,11 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
     --round.budgets[row.id];
     if (row.rate) pace_.claimed(row.id, *row.rate, 1, round.wanted.now);
   }
-  if (last_of_key != nullptr) *last_of_key = std::max(*last_of_key, candidate.id);
+  if (last_of_key != nullptr) {
+    *last_of_key = std::max(*last_of_key, candidate.id);
+    run(parks ? note_parking_ : note_going_on_,
+        meta::parking_key(round.wanted.service, candidate.event_type, candidate.handler));
+  }
   round.bytes += claimed.letter.data.bytes.size();
   round.claim.letters.push_back(std::move(claimed));
 }

@@ -99,6 +99,8 @@ class LetterClaims {
   SQLite::Statement marked_later_;
   SQLite::Statement claim_;
   SQLite::Statement begin_;
+  SQLite::Statement note_parking_;
+  SQLite::Statement note_going_on_;
   SQLite::Statement set_aside_;
 };
 

@@ -12,6 +12,7 @@
 #include "opened_file.hpp"
 #include "payload_value.hpp"
 #include "query.hpp"
+#include "redrive_requests.hpp"
 #include "sqlite_error.hpp"
 #include "write_transaction.hpp"
 
@@ -90,8 +91,9 @@ class RequestOfOperator {
   /// False when the service has stopped it. A service may have finished all that was marked so far.
   bool add_letters(std::int64_t marked) {
     SQLite::Statement update(connection_.database(),
-                             "UPDATE tidings_redrives SET letters = letters + ?, state = 'open',"
-                             " finished_at = NULL WHERE id = ? AND state <> 'stopped'");
+                             std::string("UPDATE tidings_redrives SET letters = letters + ?, state = 'open',"
+                                         " finished_at = NULL WHERE id = ? AND NOT ") +
+                                 kHasFailed);
     update.bind(1, marked);
     update.bind(2, id_);
     update.exec();

@@ -40,10 +40,8 @@ Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after, Lis
   add_state(filter);
   add_times(filter, after, order);
   if (filter.up_to_id) add("id <= ?", *filter.up_to_id);
-  if (filter.attempted_since) {
-    add("CASE WHEN json_valid(attempts) THEN json_extract(attempts, '$[#-1].at') >= ? END",
-        microseconds(*filter.attempted_since));
-  }
+  if (filter.failed_in_redrive)
+    add("redrive_requested_at IS NULL AND redrive_id = ?", *filter.failed_in_redrive);
   // Last: it costs most.
   add_payload(filter.where);
 }

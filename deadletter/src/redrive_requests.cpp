@@ -15,8 +15,7 @@ constexpr std::size_t kBatch = 500;
 constexpr const char* kFind =
     "SELECT canary, rate, stop_after, letters, succeeded, failed, state,"
     " (SELECT count(*) FROM dead_letters INDEXED BY dead_letters_claimed"
-    "  WHERE claimed_by IS NOT NULL AND redrive_id = tidings_redrives.id)"
-    " FROM tidings_redrives WHERE id = ?";
+    "  WHERE claimed_by IS NOT NULL AND redrive_id = tidings_redrives.id), ";
 constexpr const char* kOfMoment =
     "SELECT count(*) FROM (SELECT 1 FROM tidings_redrives WHERE requested_at = ? LIMIT 2)";
 constexpr const char* kReopen =
@@ -122,15 +121,9 @@ class MatchingLetters {
 
 }  // namespace
 
-/// As long as the canary's letters are all that was delivered, one failure is the canary's.
-bool RequestRow::must_stop() const noexcept {
-  const bool canary_failed = canary && failed > 0 && succeeded + failed <= *canary;
-  return canary_failed || (stop_after && failed >= *stop_after);
-}
-
 RedriveRequests::RedriveRequests(RedriveConnection& connection)
     : connection_(connection),
-      find_(connection.database(), kFind),
+      find_(connection.database(), std::string(kFind) + kHasFailed + " FROM tidings_redrives WHERE id = ?"),
       of_moment_(connection.database(), kOfMoment),
       reopen_(connection.database(), kReopen),
       count_(connection.database(), kCount),
@@ -156,6 +149,7 @@ std::optional<RequestRow> RedriveRequests::find(std::int64_t id) {
   row.failed = find_.getColumn(5).getInt64();
   row.state = find_.getColumn(6).getString();
   row.claimed = find_.getColumn(7).getInt64();
+  row.has_failed = find_.getColumn(8).getInt() != 0;
   return row;
 }
 
@@ -172,12 +166,21 @@ RedriveEnd RedriveRequests::end(const RequestRow& row, bool stopped, Timestamp w
   return {row.id, stopped, row.succeeded, row.failed};
 }
 
+/// Unmarks, then reports: whoever reads that it has stopped finds none of its letters marked. Those that are
+/// claimed are given back or end first.
+RedriveRequests::Stop RedriveRequests::stop(const RequestRow& row, Timestamp wall) {
+  Stop result;
+  result.more = run(unmark_, row.id, static_cast<std::int64_t>(kBatch)) == static_cast<int>(kBatch);
+  if (row.state == "open" && row.claimed == 0 && !result.more) result.end = end(row, true, wall);
+  return result;
+}
+
 std::optional<RedriveEnd> RedriveRequests::count(std::int64_t id, std::int64_t succeeded, std::int64_t failed,
                                                  Timestamp wall) {
   run(count_, succeeded, failed, id);
   const auto row = find(id);
   if (!row || row->state != "open") return std::nullopt;
-  if (row->must_stop()) return end(*row, true, wall);
+  if (row->has_failed) return stop(*row, wall).end;
   if (row->succeeded + row->failed >= row->letters) return end(*row, false, wall);
   return std::nullopt;
 }
@@ -194,15 +197,19 @@ std::int64_t RedriveRequests::insert(const tidings::RedriveOptions& options, Tim
 }
 
 /// The request is made together with its first marks, so that none is seen without letters.
-std::int64_t RedriveRequests::mark_batch(const std::vector<std::int64_t>& ids, std::string_view service,
-                                         const tidings::RedriveOptions& options, Timestamp wall,
-                                         std::int64_t& request) {
+std::optional<std::int64_t> RedriveRequests::mark_batch(const std::vector<std::int64_t>& ids,
+                                                        std::string_view service,
+                                                        const tidings::RedriveOptions& options,
+                                                        Timestamp wall, std::int64_t& request) {
   const std::string owner(service);
-  std::int64_t marked = 0;
+  std::optional<std::int64_t> marked;
   connection_.transact(Sync::Always, [&] {
+    const auto row = request != 0 ? find(request) : std::nullopt;
+    if (row && row->has_failed) return;
     const std::int64_t id = request != 0 ? request : insert(options, wall);
-    for (const std::int64_t letter : ids) marked += run(mark_, microseconds(wall), id, letter, owner);
-    run(add_letters_, marked, id);
+    marked = 0;
+    for (const std::int64_t letter : ids) *marked += run(mark_, microseconds(wall), id, letter, owner);
+    run(add_letters_, *marked, id);
     request = id;
   });
   return marked;
@@ -213,7 +220,9 @@ RedriveRequest RedriveRequests::mark(std::string_view service, const LetterFilte
   RedriveRequest request;
   MatchingLetters letters(connection_.database(), service, filter);
   for (auto ids = letters.next(); !ids.empty(); ids = letters.next()) {
-    request.letters += static_cast<std::uint64_t>(mark_batch(ids, service, options, wall, request.id));
+    const auto marked = mark_batch(ids, service, options, wall, request.id);
+    if (!marked) break;
+    request.letters += static_cast<std::uint64_t>(*marked);
   }
   if (request.letters > 0 || request.id == 0) return request;
   // Others have taken them all between the look and the mark.
@@ -247,15 +256,18 @@ RedriveRequests::Tidied RedriveRequests::tidy(Timestamp wall) {
       const auto row = find(id);
       const auto now_marked = marked_requests();
       const bool nothing_left = std::find(now_marked.begin(), now_marked.end(), id) == now_marked.end();
-      if (row && row->state == "open" && nothing_left) tidied.ended.push_back(end(*row, false, wall));
+      if (row && row->state == "open" && nothing_left)
+        tidied.ended.push_back(end(*row, row->has_failed, wall));
     });
   }
   for (const std::int64_t id : marked) {
-    const auto row = find(id);
-    if (!row || row->state != "stopped") continue;
+    if (const auto row = find(id); !row || !row->has_failed) continue;
     connection_.transact(Sync::Never, [&] {
-      const auto unmarked = run(unmark_, id, static_cast<std::int64_t>(kBatch));
-      tidied.more = tidied.more || unmarked == static_cast<int>(kBatch);
+      const auto row = find(id);
+      if (!row) return;
+      const Stop stopped = stop(*row, wall);
+      tidied.more = tidied.more || stopped.more;
+      if (stopped.end) tidied.ended.push_back(*stopped.end);
     });
   }
   return tidied;

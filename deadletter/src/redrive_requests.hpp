@@ -11,6 +11,13 @@
 
 namespace tidings::deadletter {
 
+/// SQL of a condition on a row of tidings_redrives: its canary failed, or it had too many failures. No more
+/// of it is begun, and it is stopped when nothing of it is claimed or marked. As long as the canary's letters
+/// are all that was delivered, one failure is the canary's.
+inline constexpr const char* kHasFailed =
+    "(state = 'stopped' OR coalesce((canary > 0 AND failed > 0 AND succeeded + failed <= canary)"
+    " OR (stop_after > 0 AND failed >= stop_after), 0))";
+
 /// A row of tidings_redrives, and how many of its letters are claimed now.
 struct RequestRow {
   std::int64_t id = 0;
@@ -22,9 +29,9 @@ struct RequestRow {
   std::int64_t failed = 0;
   std::int64_t claimed = 0;
   std::string state;
+  bool has_failed = false;
 
   [[nodiscard]] bool limited() const noexcept { return canary || rate || stop_after; }
-  [[nodiscard]] bool must_stop() const noexcept;
 };
 
 /// The requests for redrives: rows of tidings_redrives, and the marks that refer to them. Goes before the
@@ -39,7 +46,8 @@ class RedriveRequests {
   /// A request whose letters are being claimed is open, though all that were marked earlier are done: its
   /// maker may still be marking.
   void reopen(std::int64_t id);
-  /// Adds to the counters, and stops or finishes the request if that is its end.
+  /// Adds to the counters, takes back marks if the request has failed, and stops or finishes it if nothing of
+  /// it is left then.
   [[nodiscard]] std::optional<RedriveEnd> count(std::int64_t id, std::int64_t succeeded, std::int64_t failed,
                                                 Timestamp wall);
 
@@ -55,10 +63,17 @@ class RedriveRequests {
 
  private:
   [[nodiscard]] std::int64_t insert(const tidings::RedriveOptions& options, Timestamp wall);
-  [[nodiscard]] std::int64_t mark_batch(const std::vector<std::int64_t>& ids, std::string_view service,
-                                        const tidings::RedriveOptions& options, Timestamp wall,
-                                        std::int64_t& request);
+  /// Nothing: the request has failed already.
+  [[nodiscard]] std::optional<std::int64_t> mark_batch(const std::vector<std::int64_t>& ids,
+                                                       std::string_view service,
+                                                       const tidings::RedriveOptions& options, Timestamp wall,
+                                                       std::int64_t& request);
   [[nodiscard]] RedriveEnd end(const RequestRow& row, bool stopped, Timestamp wall);
+  struct Stop {
+    std::optional<RedriveEnd> end;
+    bool more = false;
+  };
+  [[nodiscard]] Stop stop(const RequestRow& row, Timestamp wall);
   [[nodiscard]] std::vector<std::int64_t> marked_requests();
   [[nodiscard]] std::vector<std::int64_t> open_requests();
 

@@ -1,6 +1,7 @@
 #include "redrive_settlement.hpp"
 
 #include "letter_row.hpp"
+#include "schema.hpp"
 #include "stored_time.hpp"
 
 #include <tidings/error.hpp>
@@ -23,18 +24,22 @@ constexpr const char* kFail =
     "UPDATE dead_letters SET reason = ?, error_type = ?, error_message = ?, error_fingerprint = ?, failed_at "
     "= "
     "?,"
-    " retry_count = ?, attempts = ?, redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
+    " retry_count = ?, attempts = ?, redrive_requested_at = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
 constexpr const char* kRelease =
     "UPDATE dead_letters SET claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
 constexpr const char* kWithdraw =
     "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
+/// Of a process that has died, those that it had claimed and not begun, too.
 constexpr const char* kWithdrawBehind =
-    "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL WHERE id IN"
+    "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
+    " claimed_until = NULL WHERE id IN"
     " (SELECT id FROM dead_letters INDEXED BY dead_letters_unresolved_keys"
     "  WHERE service = ? AND event_type = ? AND handler = ? AND ordering_key = ? AND reprocessed_at IS NULL"
-    "  AND ordering_key IS NOT NULL AND id > ? AND redrive_requested_at IS NOT NULL AND claimed_by IS NULL)";
+    "  AND ordering_key IS NOT NULL AND id > ? AND redrive_requested_at IS NOT NULL"
+    "  AND (claimed_by IS NULL OR (claimed_by = ? AND redrive_started_at IS NULL)))";
+constexpr const char* kParks = "SELECT 1 FROM tidings_meta WHERE key = ?";
 constexpr const char* kDue =
     "SELECT coalesce(sum(claimed_by = ?1 AND claimed_until < ?2), 0),"
     " coalesce(sum(claimed_until <= ?3 OR substr(claimed_by, 1, length(?4)) <> ?4), 0)"
@@ -59,6 +64,7 @@ RedriveSettlement::RedriveSettlement(RedriveConnection& connection, RedriveReque
       release_(connection.database(), kRelease),
       withdraw_(connection.database(), kWithdraw),
       withdraw_behind_(connection.database(), kWithdrawBehind),
+      parks_(connection.database(), kParks),
       due_(connection.database(), kDue),
       renew_(connection.database(), kRenew),
       stale_(connection.database(), kStale),
@@ -95,14 +101,16 @@ bool RedriveSettlement::settle_one(const std::string& claimed_by, const RedriveR
     if (!request_of_.executeStep()) return false;
     if (!request_of_.getColumn(0).isNull()) request = request_of_.getColumn(0).getInt64();
   }
+  // Also a letter that comes back ends its request, if that has failed and this was the last of it.
+  auto* const count = request ? &counts[*request] : nullptr;
   switch (result.end) {
     case End::Reprocessed:
       run(resolve_, microseconds(result.at), result.id);
-      if (request) ++counts[*request].first;
+      if (count != nullptr) ++count->first;
       break;
     case End::Failed:
       fail(result);
-      if (request) ++counts[*request].second;
+      if (count != nullptr) ++count->second;
       break;
     case End::Returned:
       run(release_, result.id);
@@ -119,9 +127,18 @@ void RedriveSettlement::fail(const RedriveResult& result) {
   run(fail_, std::string(to_string(letter.reason)), letter.error_type, letter.error_message,
       letter.error_fingerprint, microseconds(letter.failed_at), std::int64_t{letter.retry_count},
       attempts_to_json(letter.attempts), result.id);
-  if (result.parks && letter.ordering_key) {
-    run(withdraw_behind_, letter.service, letter.event_type, letter.handler, *letter.ordering_key, result.id);
-  }
+  if (result.parks && letter.ordering_key) withdraw_behind(letter, result.id, "");
+}
+
+void RedriveSettlement::withdraw_behind(const DeadLetter& letter, std::int64_t id, const std::string& dead) {
+  run(withdraw_behind_, letter.service, letter.event_type, letter.handler, *letter.ordering_key, id, dead);
+}
+
+bool RedriveSettlement::parks(const DeadLetter& letter) {
+  if (!letter.ordering_key) return false;
+  const StatementUse use(parks_);
+  parks_.bind(1, meta::parking_key(letter.service, letter.event_type, letter.handler));
+  return parks_.executeStep();
 }
 
 void RedriveSettlement::count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended) {
@@ -173,12 +190,13 @@ void RedriveSettlement::end_stale(const HeldLetter& held, Timestamp wall, Counts
   RedriveResult result;
   result.id = held.id;
   if (held.started) result = crashed(held.id, wall);
-  settle_one(held.claimed_by, result, counts);
-  if (held.started) {
-    upkeep.crashed.push_back(held.id);
-  } else {
+  if (!settle_one(held.claimed_by, result, counts)) return;  // withdrawn behind one that has crashed
+  if (!held.started) {
     ++upkeep.returned;
+    return;
   }
+  upkeep.crashed.push_back(held.id);
+  if (parks(result.letter)) withdraw_behind(result.letter, held.id, held.claimed_by);
 }
 
 /// Withdraws a letter whose row cannot be read, so that it is not claimed again and again.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -29,6 +30,9 @@ inline constexpr const char* kSpillPath = "spill_path";
 inline constexpr const char* kSpillReserve = "spill_reserve";
 /// The number of the journal's owner, one larger with each.
 inline constexpr const char* kJournalOwner = "journal_owner";
+/// There while the handler's letters with an ordering key are redriven with AfterDeath::Park.
+[[nodiscard]] std::string parking_key(std::string_view service, std::string_view event_type,
+                                      std::string_view handler);
 // `crash_streak` is in crash_streak.cpp.
 }  // namespace meta
 

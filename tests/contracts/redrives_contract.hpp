@@ -219,15 +219,29 @@ TEST_P(RedrivesContract, ACanaryThatFailsStopsTheRequestAndTakesTheMarksBack) {
   store_letters(4);
   const auto request = mark({}, {.canary = 2});
   static_cast<void>(claimed());
-  const auto ended = settle(2, End::Failed);
+  EXPECT_THAT(settle(2, End::Failed), IsEmpty());  // one is claimed
+  EXPECT_FALSE(begin(1));
+  const auto ended = settle(1, End::Returned);
   ASSERT_EQ(ended.size(), 1U);
   EXPECT_EQ(ended[0].id, request.id);
   EXPECT_TRUE(ended[0].stopped);
-  EXPECT_FALSE(begin(1));
-  settle(1, End::Returned);
-  static_cast<void>(redrives().tend("bus", std::chrono::seconds(30), wall_));
+  EXPECT_EQ(ended[0].failed, 1);
   EXPECT_THAT(claimed(), IsEmpty());
   EXPECT_EQ(mark().letters, 4U);
+}
+
+TEST_P(RedrivesContract, ARequestThatStopsWaitsForWhatRunsAndCountsIt) {
+  store_letters(4);
+  static_cast<void>(mark({}, {.canary = 2}));
+  static_cast<void>(claimed());
+  EXPECT_TRUE(begin(1));
+  settle(2, End::Failed);
+  EXPECT_THAT(redrives().tend("bus", std::chrono::seconds(30), wall_).ended, IsEmpty());
+  const auto ended = settle(1, End::Reprocessed);
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_TRUE(ended[0].stopped);
+  EXPECT_EQ(ended[0].succeeded + ended[0].failed, 2);
+  EXPECT_EQ(mark().letters, 3U);
 }
 
 TEST_P(RedrivesContract, StopsAfterSoManyFailures) {
@@ -236,11 +250,13 @@ TEST_P(RedrivesContract, StopsAfterSoManyFailures) {
   static_cast<void>(claimed(3));
   EXPECT_THAT(settle(1, End::Failed), IsEmpty());
   EXPECT_TRUE(begin(3));
-  const auto ended = settle(2, End::Failed);
-  ASSERT_EQ(ended.size(), 1U);
-  EXPECT_TRUE(ended[0].stopped);
+  EXPECT_THAT(settle(2, End::Failed), IsEmpty());
   EXPECT_FALSE(begin(3));
   EXPECT_THAT(claimed(), IsEmpty());
+  const auto ended = settle(3, End::Returned);
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_TRUE(ended[0].stopped);
+  EXPECT_EQ(mark().letters, 5U);
 }
 
 TEST_P(RedrivesContract, KeepsToARateWhoeverClaims) {

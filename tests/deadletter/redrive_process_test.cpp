@@ -189,6 +189,79 @@ TEST_F(CrashedKeyTest, NewEventsOfTheKeyAreParkedWithoutAnybodysWriting) {
             "crashed,parked");
 }
 
+/// Letters of one key, the first of which a process was redriving when it died.
+class CrashedLaneTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    for (std::uint64_t number = 1; number <= 4; ++number) {
+      DeadLetter each = letter(number);
+      each.ordering_key = number == 4 ? "other" : "key";
+      static_cast<void>(store(*opened_, {each}));
+    }
+    static_cast<void>(redrives().mark("orders", {}, {}, failed_at(5000)));
+  }
+  [[nodiscard]] Redrives& redrives() const { return *opened_->redrives(); }
+  std::size_t claim(std::size_t most, bool parks) {
+    const std::vector<ServedHandler> handlers = {{"orders.order_placed", "send_receipt", parks}};
+    return redrives()
+        .claim({.service = "orders",
+                .claimant = "dead",
+                .handlers = handlers,
+                .most_letters = most,
+                .most_bytes = 1U << 16U,
+                .lease = std::chrono::seconds(30),
+                .now = {},
+                .wall = failed_at(6000),
+                .waiting = {}})
+        .letters.size();
+  }
+  /// Another bus, of another service, cleans up.
+  RedriveUpkeep tend_later() {
+    boot_time_ += 31'000'000;
+    return redrives().tend("other", std::chrono::seconds(30), failed_at(9000));
+  }
+  [[nodiscard]] std::string marked() const {
+    return query("SELECT ifnull(group_concat(id), '') FROM dead_letters WHERE redrive_requested_at > 0");
+  }
+  [[nodiscard]] std::shared_ptr<Store> open_at_a_time() {
+    StoreInternals internals;
+    internals.boot_time = [this] { return boot_time_; };
+    return open_store(database(), {}, std::move(internals));
+  }
+
+  std::int64_t boot_time_ = boot_time_now();
+  const std::shared_ptr<Store> opened_ = open_at_a_time();
+};
+
+TEST_F(CrashedLaneTest, WhatIsParkedBehindACrashIsUnmarkedAndTheRequestEnds) {
+  ASSERT_EQ(claim(1, true), 1U);
+  ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
+  EXPECT_THAT(tend_later().crashed, ElementsAre(1));
+  EXPECT_EQ(marked(), "4");
+  execute("UPDATE dead_letters SET redrive_requested_at = NULL WHERE id = 4");
+  static_cast<void>(redrives().changed());
+  EXPECT_EQ(tend_later().ended.size(), 1U);
+}
+
+TEST_F(CrashedLaneTest, SoIsWhatTheDeadProcessHadClaimedAndNotBegun) {
+  ASSERT_EQ(claim(9, true), 4U);
+  ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
+  const auto upkeep = tend_later();
+  EXPECT_THAT(upkeep.crashed, ElementsAre(1));
+  EXPECT_EQ(upkeep.returned, 1U);
+  EXPECT_EQ(marked(), "4");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE claimed_by IS NOT NULL"), "0");
+}
+
+TEST_F(CrashedLaneTest, AKeyThatGoesOnStaysMarked) {
+  ASSERT_EQ(claim(9, true), 4U);  // the handler parked once
+  EXPECT_EQ(tend_later().returned, 4U);
+  ASSERT_EQ(claim(9, false), 4U);
+  ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
+  EXPECT_THAT(tend_later().crashed, ElementsAre(1));
+  EXPECT_EQ(marked(), "2,3,4");
+}
+
 class KilledAt : public RedriveProcessTest, public testing::WithParamInterface<Step> {};
 
 TEST_P(KilledAt, LosesNoLetterAndHoldsNoneBeyondItsLease) {

@@ -88,9 +88,9 @@ TEST_F(RedriveStoreTest, AFailureClearsMarkAndClaimAndLeavesTheLetterUnresolved)
   store_marked(1);
   static_cast<void>(claim());
   settle(1, End::Failed);
-  EXPECT_EQ(row("coalesce(redrive_requested_at, redrive_id, claimed_by, claimed_until, redrive_started_at, "
-                "reprocessed_at, 'none')"),
-            "none");
+  EXPECT_EQ(row("coalesce(redrive_requested_at, claimed_by, claimed_until, redrive_started_at, "
+                "reprocessed_at, 'none') || redrive_id"),
+            "none1");
   EXPECT_EQ(query("SELECT state || failed FROM tidings_redrives"), "finished1");
 }
 
@@ -168,6 +168,15 @@ TEST_F(RedriveStoreTest, ACrashOfTheCanaryStopsTheRequest) {
   EXPECT_TRUE(upkeep.ended[0].stopped);
   static_cast<void>(tend());
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE redrive_requested_at IS NOT NULL"), "0");
+}
+
+TEST_F(RedriveStoreTest, WhatIsClaimedWithoutAMarkIsOfNoEarlierRequest) {
+  auto left = letter(1);
+  left.reason = Reason::Shutdown;
+  static_cast<void>(store(*store_, {left}));
+  execute("UPDATE dead_letters SET redrive_id = 7");
+  EXPECT_THAT(claim(), ElementsAre(1));
+  EXPECT_EQ(row("ifnull(redrive_id, 'none')"), "none");
 }
 
 TEST_F(RedriveStoreTest, AClaimThatWasLostIsNeitherBegunNorSettled) {
@@ -290,8 +299,17 @@ TEST_F(RedriveStoreTest, TakesBackThousandsOfMarksAFewAtATime) {
   static_cast<void>(claim());
   settle(1, End::Failed);
   int calls = 1;
-  for (; tend().more; ++calls) pass(seconds(10));  // it may take a part of the time only
+  EXPECT_EQ(query("SELECT state FROM tidings_redrives"), "open");
+  std::vector<RedriveEnd> ended;
+  for (bool more = true; more; ++calls) {
+    pass(seconds(10));  // it may take a part of the time only
+    const auto upkeep = tend();
+    more = upkeep.more;
+    ended.insert(ended.end(), upkeep.ended.begin(), upkeep.ended.end());
+  }
   EXPECT_EQ(calls, 3);
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_TRUE(ended[0].stopped);
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE redrive_requested_at IS NOT NULL"), "0");
 }
 

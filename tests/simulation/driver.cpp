@@ -18,9 +18,8 @@ namespace {
 
 /// Poisonous events and unlucky kills end lives that were to be the last; so many of them are a fault.
 constexpr int kMostLastLives = 25;
-/// A bus takes back the claims of the dead within some ticks. What waits behind one of them that has crashed,
-/// in a key that parks, stays marked until another request takes that one, too.
-constexpr std::chrono::seconds kTicks{2};
+/// A bus takes back the claims of the dead, and the marks of stopped requests, within some ticks.
+constexpr std::chrono::seconds kLongMarked{40};
 constexpr int kRequests = 5;
 
 class Driver {
@@ -147,10 +146,13 @@ class Driver {
     for (int requests = 0; requests < kRequests;) {
       be_quiet(false);
       if (!service_ || !outcome_.broken.empty()) return;
-      const auto now = std::chrono::steady_clock::now();
-      if (facts_of(database_).any_marked() && now - asked < kTicks) continue;
+      // The first request is for what is marked behind others that are not, too.
+      if (requests > 0 && facts_of(database_).any_marked()) {
+        if (std::chrono::steady_clock::now() - asked < kLongMarked) continue;
+        return outcome_.broken.push_back("letters stay marked");
+      }
       ++requests;
-      asked = now;
+      asked = std::chrono::steady_clock::now();
       static_cast<void>(ask({.verb = "redrive"}));
       if (!service_) return;
     }

@@ -132,16 +132,15 @@ TEST_F(ChangingVerbsTest, RetrySaysWhatFailedAgain) {
   execute(
       "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET "
       "state ="
-      " 'stopped', failed = 1, canary = 1 WHERE id = new.id; UPDATE dead_letters SET attempts = "
-      "json_insert(attempts, '$[#]',"
-      " json_object('at', new.requested_at + 1, 'duration_us', 1, 'error_type', 'E', 'error_message', "
-      "'again')) WHERE id = 3;"
+      " 'stopped', failed = 1, canary = 1 WHERE id = new.id;"
+      " UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = nullif(new.id, (id <> 3) * new.id);"
       " END");
   const auto answer = call({"retry", "--all", "--canary", "1", "--wait"});
   EXPECT_EQ(answer.status, 69);
-  EXPECT_THAT(answer.out, AllOf(HasSubstr("0 succeeded, 1 failed again."),
-                                HasSubstr("its canary failed. 2 letters were left unresolved"),
-                                HasSubstr("charge_card"), Not(HasSubstr("send_receipt"))));
+  EXPECT_THAT(answer.out,
+              AllOf(HasSubstr("0 succeeded, 1 failed again."),
+                    HasSubstr("its canary failed. 2 letters were not delivered, and are not marked"),
+                    HasSubstr("charge_card"), Not(HasSubstr("send_receipt"))));
 }
 
 TEST_F(ChangingVerbsTest, RetryGivesUpWaitingInTime) {

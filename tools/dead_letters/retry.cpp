@@ -103,17 +103,14 @@ class Waiting {
   bool warned_ = false;
 };
 
-/// The causes of what failed again since the request.
-std::vector<deadletter::Group> failed_again(Command& command, deadletter::Filter filter,
-                                            const RedriveState& state) {
+/// The causes of what failed again in the request. They failed since it was made, unless a clock jumped.
+std::vector<deadletter::Group> failed_again(Command& command, const RedriveState& state) {
   if (state.failed == 0) return {};
-  filter.marked.reset();
-  filter.since.reset();
-  filter.until.reset();
-  // A failure that differs from the last one is of another cause now.
-  filter.fingerprint.reset();
-  filter.reason.reset();
-  filter.attempted_since = state.requested_at;
+  deadletter::Filter filter;
+  filter.resolved = false;
+  filter.failed_in_redrive = state.id;
+  filter.since = state.requested_at;
+  if (command.reader().count(filter) < state.failed) filter.since.reset();
   return command.reader().groups(filter, kShownCauses);
 }
 
@@ -126,6 +123,22 @@ void print_causes(Command& command, const std::vector<deadletter::Group>& groups
   if (!table.empty()) command.print(table.render(command.streams().out_terminal));
 }
 
+/// What was not delivered is neither marked nor claimed any more, once the request has ended.
+void print_end(Command& command, const RedriveState& state) {
+  const auto rest = state.letters - state.succeeded - state.failed;
+  const std::string left = counted(rest, "letter") + " " + (rest == 1 ? "was" : "were") + " not delivered";
+  if (state.state == "stopped") {
+    const bool by_canary = state.canary && state.succeeded < *state.canary;
+    command.print("The service stopped the request: " +
+                  std::string(by_canary ? "its canary failed" : "too many failed") + ". " + left + ", and " +
+                  (rest == 1 ? "is" : "are") + " not marked any more.\n");
+  } else if (state.state == "finished" && rest > 0) {
+    command.print(left + ", and " + (rest == 1 ? "is" : "are") +
+                  " not marked any more: an earlier letter of the ordering key failed again, or somebody "
+                  "changed them meanwhile.\n");
+  }
+}
+
 void print_summary(Command& command, const RedriveState& state,
                    const std::vector<deadletter::Group>& groups) {
   const Terminal& terminal = command.streams().out_terminal;
@@ -133,14 +146,7 @@ void print_summary(Command& command, const RedriveState& state,
   command.print(styled(terminal, state.failed == 0 ? Style::Good : Style::Plain,
                        grouped(state.succeeded) + " succeeded") +
                 ", " + styled(terminal, state.failed > 0 ? Style::Bad : Style::Plain, failed) + ".\n");
-  if (state.state == "stopped") {
-    const auto rest = state.letters - state.succeeded - state.failed;
-    command.print("The service stopped the request: " +
-                  std::string(state.canary && state.succeeded < *state.canary ? "its canary failed"
-                                                                              : "too many failed") +
-                  ". " + counted(rest, "letter") + " " + (rest == 1 ? "was" : "were") +
-                  " left unresolved.\n");
-  }
+  print_end(command, state);
   print_causes(command, groups);
   if (state.state == "open") {
     const auto rest = state.letters - state.succeeded - state.failed;
@@ -239,7 +245,7 @@ ExitStatus run_retry(Command& command) {
   if (!line.json) print_marked(command, result);
   state =
       line.wait ? Waiting(command, result.id).wait() : command.reader().redrive(result.id).value_or(state);
-  const auto groups = line.wait ? failed_again(command, filter, state) : std::vector<deadletter::Group>{};
+  const auto groups = line.wait ? failed_again(command, state) : std::vector<deadletter::Group>{};
   if (line.json) {
     command.print_json(to_json(command, result, state, groups, without_payload));
   } else if (line.wait) {

@@ -117,7 +117,7 @@ struct RedriveResult {
   bool parks = false;
 };
 
-/// A request that has come to its end.
+/// A request that has come to its end: none of its letters is marked or claimed any more.
 struct RedriveEnd {
   std::int64_t id = 0;
   /// By its canary or by stop_after; otherwise nothing of it is left.

@@ -54,8 +54,8 @@ struct Filter {
   std::optional<bool> running = {};
   /// Whether the payload was kept, without which a letter cannot be delivered again.
   std::optional<bool> has_payload = {};
-  /// Their last attempt began then or later.
-  std::optional<Timestamp> attempted_since = {};
+  /// Delivered last by this request, a row of tidings_redrives, and failed.
+  std::optional<std::int64_t> failed_in_redrive = {};
   /// Numbers up to this one, which leaves out letters that come while a long change is made.
   std::optional<std::int64_t> up_to_id = {};
 };
@@ -189,7 +189,8 @@ struct RedriveState {
   std::int64_t letters = 0;
   std::int64_t succeeded = 0;
   std::int64_t failed = 0;
-  /// `open`, `stopped` (by its canary or stop_after) or `finished`.
+  /// `open`, `stopped` (by its canary or stop_after) or `finished`. In the last two none of its letters is
+  /// marked or claimed any more.
   std::string state;
 };
 
