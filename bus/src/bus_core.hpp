@@ -6,6 +6,7 @@
 #include "dispatch_guard.hpp"
 #include "housekeeper.hpp"
 #include "journal_writer.hpp"
+#include "key_window.hpp"
 #include "letter_writer.hpp"
 #include "redriver.hpp"
 #include "subscriber.hpp"
@@ -336,6 +337,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   // Constant after start; empty on a bus without durability.
   Journal* journal_port_ = nullptr;
   std::unique_ptr<JournalWriter> journal_;
+  std::unique_ptr<KeyWindow> keys_;
   std::span<CrashSlot> crash_slots_;
   /// Those to whom an event is owed whose deliveries are dead from the start.
   const std::shared_ptr<const HandlerNames> nobody_ =

@@ -13,13 +13,14 @@ struct BusCore::DurableEvent {
   explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
 
   /// But for its id and its handlers.
-  [[nodiscard]] JournalAppend append(const PublishOptions& options) const {
+  [[nodiscard]] JournalAppend append(const PublishOptions& options, KeyWindow& keys) const {
     JournalAppend row;
     row.event_type = payload.event_type;
     row.schema_version = payload.schema_version;
     row.data = &data;
     row.metadata = &metadata;
     row.idempotency_key = options.idempotency_key;
+    if (!row.idempotency_key.empty()) row.key_period = keys.ending_with(metadata.published_at);
     return row;
   }
 

@@ -164,7 +164,7 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberL
   std::vector<JournalWriter::Request> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
     JournalWriter::Request& request = requests[index];
-    request.append = events[index]->append(options);
+    request.append = events[index]->append(options, *keys_);
     request.letters = std::move(events[index]->letters);
     request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names : nobody_);
     request.synced = durability == Durability::PowerLoss;
@@ -346,7 +346,7 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
   const bool ends_here = open != nullptr && &open->journal() == &transaction;
   std::vector<JournalAppend> rows;
   for (const auto& event : events) {
-    rows.push_back(event->append(options));
+    rows.push_back(event->append(options, *keys_));
     rows.back().handlers = list.names->json;
     rows.back().id = journal_->reserve([&](std::int64_t id) {
       for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);

@@ -24,6 +24,8 @@ constexpr std::size_t kChunk = 256;
 constexpr std::chrono::seconds kReportUnservedAfter{10};
 constexpr std::chrono::seconds kReportUnservedAgain{60};
 constexpr std::chrono::hours kForgetKeysEvery{1};
+/// A service may be started often; a machine's clock may be set only after it has started.
+constexpr std::chrono::minutes kForgetKeysFirst{1};
 constexpr std::chrono::seconds kImportSpilledEvery{5};
 constexpr std::chrono::milliseconds kLookForCommits{500};
 constexpr std::chrono::milliseconds kLookAgain{5};
@@ -41,7 +43,8 @@ void BusCore::open_journal() {
       port, letters_, log_, options_.clock, [this] { housekeeper_.wake(); }, start.next_id);
   const Instant now = clock_.monotonic_now();
   if (start.events > 0) unserved_due_ = now + kReportUnservedAfter;
-  keys_due_ = now + kForgetKeysEvery;
+  keys_ = std::make_unique<KeyWindow>(options_.idempotency_window, clock_);
+  keys_due_ = now + kForgetKeysFirst;
   if (start.events > 0 || start.crashed) log_.recovered(start);
   kill_point("recover.acquired");
   for (const CrashSuspect& suspect : start.suspects) suspect_of_crash(suspect);
@@ -330,7 +333,7 @@ Instant BusCore::serve_journal(Instant now) {
   if (!look && journal_->awaits_transactions()) look = now + kLookForCommits;
   if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
   if (now >= keys_due_) {
-    const bool more = journal_port_->forget_keys(clock_.now() - options_.idempotency_window);
+    const bool more = journal_port_->forget_keys(keys_->ending_with(clock_.now()));
     keys_due_ = more ? now + std::chrono::seconds(1) : now + kForgetKeysEvery;
   }
   Instant next = keys_due_;

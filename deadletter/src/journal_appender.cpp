@@ -19,7 +19,8 @@ constexpr const char* kInsert =
     " published_at, handlers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kClaimKey =
     "INSERT INTO main.tidings_idempotency_keys (source, idempotency_key, event_id, published_at)"
-    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    " VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET event_id = excluded.event_id, published_at ="
+    " excluded.published_at WHERE published_at NOT BETWEEN ? AND ?";
 constexpr const char* kFindKey =
     "SELECT event_id FROM main.tidings_idempotency_keys WHERE source = ? AND idempotency_key = ?";
 constexpr std::string_view kNobody = "[]";
@@ -107,6 +108,8 @@ std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, st
   keys_->claim.text(event.idempotency_key);
   keys_->claim.text(event_id);
   keys_->claim.integer(microseconds(event.metadata->published_at));
+  keys_->claim.integer(microseconds(event.key_period.from));
+  keys_->claim.integer(microseconds(event.key_period.to));
   keys_->claim.step();
   if (sqlite3_changes(connection_) > 0) return std::nullopt;
   const PreparedUse finding(keys_->find);

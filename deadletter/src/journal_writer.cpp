@@ -33,7 +33,7 @@ constexpr const char* kForgetKeys =
     "DELETE FROM tidings_idempotency_keys WHERE (source, idempotency_key) IN"
     " (SELECT source, idempotency_key FROM tidings_idempotency_keys INDEXED BY "
     "tidings_idempotency_keys_by_time"
-    " WHERE published_at < ? LIMIT ?)";
+    " WHERE published_at < ? OR published_at > ? LIMIT ?)";
 constexpr const char* kReportUnserved =
     "INSERT INTO tidings_unserved_handlers (service, event_type, handler, owed, since) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET owed = excluded.owed";
@@ -110,9 +110,10 @@ void JournalWriter::remove(Prepared& statement, std::int64_t first, std::int64_t
   statement.step();
 }
 
-bool JournalWriter::forget_keys(Timestamp published_before) {
+bool JournalWriter::forget_keys(const KeyPeriod& remembered) {
   Prepared forget(database_, kForgetKeys);
-  forget.integer(microseconds(published_before));
+  forget.integer(microseconds(remembered.from));
+  forget.integer(microseconds(remembered.to));
   forget.integer(kKeysForgottenAtOnce);
   forget.step();
   return database_.getChanges() == kKeysForgottenAtOnce;

@@ -37,7 +37,7 @@ class JournalWriter {
   void finish(std::span<const std::int64_t> journal_ids);
 
   /// True: there are more.
-  bool forget_keys(Timestamp published_before);
+  bool forget_keys(const KeyPeriod& remembered);
   void report_unserved(std::span<const OwedTotal> handlers);
   void remember_sole_crashes(std::span<const CrashSuspect> suspects) {
     deadletter::remember_sole_crashes(database_, suspects);

@@ -17,14 +17,6 @@ constexpr const char* kDeadKeys =
     " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS "
     "NOT NULL";
 
-/// Whether it is a letter of an event that the batch was to append, and that was published before.
-bool is_of_repeat(const DeadLetter& letter, const JournalBatch& batch, const JournalCommit& result) {
-  for (std::size_t i = 0; i < batch.appended.size(); ++i) {
-    if (result.repeats[i] && batch.appended[i].metadata->event_id == letter.metadata.event_id) return true;
-  }
-  return false;
-}
-
 void run(SQLite::Statement& statement) {
   const StatementUse use(statement);
   statement.executeStep();
@@ -156,8 +148,9 @@ bool Session::take_all(const JournalBatch& batch, JournalCommit& result) {
     const auto place = outcomes[i].place;
     if (again && (place == LetterOutcome::Place::Spilled || place == LetterOutcome::Place::Unsaved)) continue;
     const DeadLetter& letter = *batch.letters[i];
-    outcomes[i] = is_of_repeat(letter, batch, result) ? LetterOutcome{LetterOutcome::Place::Repeat, 0, {}}
-                                                      : take(letter);
+    outcomes[i] = is_of_repeat(letter, batch, result.repeats)
+                      ? LetterOutcome{LetterOutcome::Place::Repeat, 0, {}}
+                      : take(letter);
     all = all && outcomes[i].place != LetterOutcome::Place::Unsaved;
   }
   return all;

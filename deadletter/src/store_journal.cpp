@@ -153,13 +153,13 @@ void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {
   });
 }
 
-bool StoreJournal::forget_keys(Timestamp published_before) {
+bool StoreJournal::forget_keys(const KeyPeriod& remembered) {
   require_owned();
   bool more = false;
   writer_.write([&](Session& session) {
     session.transact([&] {
       options_.owner->require(session.journal().owner_number());
-      more = session.journal().forget_keys(published_before);
+      more = session.journal().forget_keys(remembered);
     });
   });
   return more;

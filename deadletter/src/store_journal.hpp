@@ -67,7 +67,7 @@ class StoreJournal final : public Journal {
   [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query) override;
   [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most) override;
   void report_unserved(std::span<const OwedTotal> handlers) override;
-  [[nodiscard]] bool forget_keys(Timestamp published_before) override;
+  [[nodiscard]] bool forget_keys(const KeyPeriod& remembered) override;
   [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }
 
   [[nodiscard]] const std::filesystem::path& database() const noexcept { return options_.database; }

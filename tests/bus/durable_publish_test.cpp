@@ -271,18 +271,6 @@ TEST_F(DurablePublishTest, RefusesIdempotencyKeysThatCouldNotBeKept) {
   }
 }
 
-TEST_F(DurablePublishTest, AKeyIsForgottenAfterItsWindow) {
-  BusOptions brief = durable();
-  brief.idempotency_window = std::chrono::hours(2);
-  Bus bus(brief);
-  auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
-  bus.publish(OrderPlaced{}, {.idempotency_key = "k"});
-  EXPECT_TRUE(bus.wait_idle(kLong));
-  for (int hour = 0; hour < 3; ++hour) advance(1h + 1s);
-  clock_->await_waiter();
-  EXPECT_FALSE(bus.publish(OrderPlaced{}, {.idempotency_key = "k"}).duplicate);
-}
-
 TEST_F(DurablePublishTest, AnEventThatNobodySubscribesToIsNotOwed) {
   Bus bus(durable());
   EXPECT_EQ(bus.publish(OrderPlaced{}).scheduled, 0U);

@@ -255,7 +255,7 @@ TEST_P(JournalContract, ForgetsKeysOfOldEventsOnly) {
   old.key = "old";
   young.key = "young";
   append({old, young});
-  EXPECT_FALSE(journal().forget_keys(young.metadata.published_at));
+  EXPECT_FALSE(journal().forget_keys({.from = young.metadata.published_at}));
   SampleEvent old_again(3);
   SampleEvent young_again(4);
   old_again.key = "old";
@@ -263,6 +263,52 @@ TEST_P(JournalContract, ForgetsKeysOfOldEventsOnly) {
   const auto result = append({old_again, young_again});
   EXPECT_EQ(result.repeats.at(0), std::nullopt);
   EXPECT_EQ(result.repeats.at(1), young.metadata.event_id);
+}
+
+TEST_P(JournalContract, GivesAKeyAwayThatWasUsedOutsideOfTheTimeThatCounts) {
+  static_cast<void>(acquire());
+  std::int64_t number = 10;
+  for (const auto& [from, to] : {std::pair(11, 20), std::pair(0, 9)}) {
+    SampleEvent first(10);
+    SampleEvent other(11);
+    SampleEvent repeat(12);
+    first.key = other.key = repeat.key = "payment-" + std::to_string(number);
+    for (SampleEvent* event : {&first, &other, &repeat}) event->id = number++;
+    append({first});
+    other.key_period = {SampleEvent::published_at(from), SampleEvent::published_at(to)};
+    EXPECT_EQ(append({other}).repeats.at(0), std::nullopt);
+    EXPECT_EQ(append({repeat}).repeats.at(0), other.metadata.event_id);
+  }
+  EXPECT_EQ(owed_ids("ship"), (Ids{10, 11, 13, 14}));
+}
+
+TEST_P(JournalContract, KeepsAKeyThatWasUsedAtTheFirstOrTheLastTimeThatCounts) {
+  static_cast<void>(acquire());
+  SampleEvent first(10);
+  SampleEvent repeat(11);
+  first.key = repeat.key = "payment-42";
+  append({first});
+  for (const auto& [from, to] : {std::pair(10, 20), std::pair(0, 10), std::pair(10, 10)}) {
+    repeat.key_period = {SampleEvent::published_at(from), SampleEvent::published_at(to)};
+    EXPECT_EQ(append({repeat}).repeats.at(0), first.metadata.event_id);
+  }
+}
+
+TEST_P(JournalContract, ForgetsKeysFromTheFutureWhenTold) {
+  static_cast<void>(acquire());
+  SampleEvent now(1);
+  SampleEvent future(2);
+  now.key = "now";
+  future.key = "future";
+  append({now, future});
+  EXPECT_FALSE(journal().forget_keys({.to = now.metadata.published_at}));
+  SampleEvent now_again(3);
+  SampleEvent future_again(4);
+  now_again.key = "now";
+  future_again.key = "future";
+  const auto result = append({now_again, future_again});
+  EXPECT_EQ(result.repeats.at(0), now.metadata.event_id);
+  EXPECT_EQ(result.repeats.at(1), std::nullopt);
 }
 
 TEST_P(JournalContract, ForgetsManyKeysInBoundedSteps) {
@@ -274,7 +320,7 @@ TEST_P(JournalContract, ForgetsManyKeysInBoundedSteps) {
   }
   append(events);
   int steps = 1;
-  while (journal().forget_keys(SampleEvent::published_at(kEnd))) ++steps;
+  while (journal().forget_keys({.from = SampleEvent::published_at(kEnd)})) ++steps;
   EXPECT_GT(steps, 1);
   EXPECT_LT(steps, 100);
   SampleEvent again(5000);

@@ -69,7 +69,7 @@ class MemoryJournal final : public LetterSink, public Journal {
     }
     for (const JournalDelivery& delivery : batch.changed) change(delivery);
     for (const DeadLetter* letter : batch.letters) {
-      if (is_of_repeat(*letter, batch, result)) {
+      if (is_of_repeat(*letter, batch, result.repeats)) {
         result.letters.push_back({LetterOutcome::Place::Repeat, 0, {}});
       } else {
         result.letters.push_back(letters_.store({letter, 1}, WhenBusy::Throw).front());
@@ -106,13 +106,13 @@ class MemoryJournal final : public LetterSink, public Journal {
     const std::lock_guard lock(mutex_);
     unserved_.assign(handlers.begin(), handlers.end());
   }
-  bool forget_keys(Timestamp published_before) override {
+  bool forget_keys(const KeyPeriod& remembered) override {
     const std::lock_guard lock(mutex_);
     std::size_t left = 500;
     for (auto key = keys_.begin(); key != keys_.end() && left > 0;) {
-      const bool old = key->second.second < published_before;
-      key = old ? keys_.erase(key) : std::next(key);
-      left -= old ? 1 : 0;
+      const bool forgotten = !remembered.has(key->second.second);
+      key = forgotten ? keys_.erase(key) : std::next(key);
+      left -= forgotten ? 1 : 0;
     }
     return left == 0;
   }
@@ -149,6 +149,10 @@ class MemoryJournal final : public LetterSink, public Journal {
   [[nodiscard]] std::size_t events() const {
     const std::lock_guard lock(mutex_);
     return rows_.size();
+  }
+  [[nodiscard]] std::size_t keys() const {
+    const std::lock_guard lock(mutex_);
+    return keys_.size();
   }
   [[nodiscard]] bool has(std::int64_t id) const {
     const std::lock_guard lock(mutex_);
@@ -199,9 +203,10 @@ class MemoryJournal final : public LetterSink, public Journal {
   std::optional<EventId> append_row(const JournalAppend& append) {
     if (!append.idempotency_key.empty()) {
       const auto key = std::pair(append.metadata->source.str(), std::string(append.idempotency_key));
-      const auto [known, is_new] =
-          keys_.try_emplace(key, std::pair(append.metadata->event_id, append.metadata->published_at));
-      if (!is_new) return known->second.first;
+      const std::pair use(append.metadata->event_id, append.metadata->published_at);
+      const auto [known, is_new] = keys_.try_emplace(key, use);
+      if (!is_new && append.key_period.has(known->second.second)) return known->second.first;
+      known->second = use;
     }
     OwedDelivery event;
     event.journal_id = append.id;
@@ -212,13 +217,6 @@ class MemoryJournal final : public LetterSink, public Journal {
     event.handlers = Json::parse(append.handlers).get<std::vector<std::string>>();
     if (!event.handlers.empty()) rows_.emplace(append.id, Row{service_, std::move(event), {}});
     return std::nullopt;
-  }
-  [[nodiscard]] static bool is_of_repeat(const DeadLetter& letter, const JournalBatch& batch,
-                                         const JournalCommit& result) {
-    for (std::size_t i = 0; i < batch.appended.size(); ++i) {
-      if (result.repeats[i] && batch.appended[i].metadata->event_id == letter.metadata.event_id) return true;
-    }
-    return false;
   }
   void change(const JournalDelivery& delivery) {
     const auto row = rows_.find(delivery.journal_id);

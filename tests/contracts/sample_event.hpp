@@ -24,7 +24,7 @@ struct SampleEvent {
     return Timestamp(std::chrono::microseconds(1'800'000'000'000'000)) + std::chrono::seconds(number);
   }
   [[nodiscard]] JournalAppend append() const {
-    return {id, event_type, schema_version, &data, &metadata, handlers, key};
+    return {id, event_type, schema_version, &data, &metadata, handlers, key, key_period};
   }
 
   std::int64_t id;
@@ -34,6 +34,7 @@ struct SampleEvent {
   Metadata metadata;
   std::string handlers = R"(["send_receipt","ship"])";
   std::string key;
+  KeyPeriod key_period;
 };
 
 /// What is known of a delivery whose handler is done with it.

@@ -121,7 +121,8 @@ struct BusOptions {
   /// A delivery that was running alone each of this many times that the process died becomes a letter; at
   /// least 1.
   std::uint32_t max_crashes = 3;
-  /// How long an idempotency key is remembered; positive.
+  /// How long an idempotency key is remembered, from its first use on; positive. Wall clocks that are set
+  /// while the bus runs do not shorten it.
   std::chrono::hours idempotency_window = std::chrono::hours(24 * 7);
   logging::Logger logger = {};
   /// Threads for queued handlers and delayed retries; at least 1.

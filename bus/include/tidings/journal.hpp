@@ -25,6 +25,15 @@ enum class Durability : std::uint8_t {
   PowerLoss,     ///< A power cut or kernel crash too: the journal is synced before publish returns.
 };
 
+/// The times, first and last, at which an idempotency key must have been used to count. They are wall-clock
+/// times, as events are stamped: a key may have been used in the future.
+struct KeyPeriod {
+  Timestamp from = Timestamp::min();
+  Timestamp to = Timestamp::max();
+
+  [[nodiscard]] bool has(Timestamp used_at) const noexcept { return from <= used_at && used_at <= to; }
+};
+
 /// An event to be journalled. What it points at lives until `Journal::commit` returns.
 struct JournalAppend {
   /// Chosen by the bus, larger than every id before: the order of publishing.
@@ -37,6 +46,9 @@ struct JournalAppend {
   std::string_view handlers;
   /// Empty: none.
   std::string_view idempotency_key;
+  /// An event that was published outside of it, under the same key, is no repeat's first: the key is this
+  /// one's from now on.
+  KeyPeriod key_period = {};
 };
 
 /// What is known of one delivery of a journalled event, besides that it is owed.
@@ -81,6 +93,11 @@ struct JournalCommit {
   /// save.
   std::vector<LetterOutcome> letters;
 };
+
+/// Whether a letter of `batch` is of an event in `appended` that is a repeat, by JournalCommit::repeats: such
+/// a letter is not stored.
+[[nodiscard]] bool is_of_repeat(const DeadLetter& letter, const JournalBatch& batch,
+                                std::span<const std::optional<EventId>> repeats) noexcept;
 
 /// A delivery that is owed, as read back.
 struct OwedDelivery {
@@ -240,9 +257,9 @@ class Journal {
   [[nodiscard]] virtual std::vector<OwedTotal> owed_totals(std::size_t at_most) = 0;
   /// Writes down for readers which handlers nobody serves; whoever is not named is served. Throws Error.
   virtual void report_unserved(std::span<const OwedTotal> handlers) = 0;
-  /// Forgets idempotency keys of events published before `time`, a bounded number at a time. True: there are
-  /// more. Throws Error.
-  [[nodiscard]] virtual bool forget_keys(Timestamp published_before) = 0;
+  /// Forgets idempotency keys that were used outside of this time, a bounded number at once. True: there are
+  /// more. That they count no more is for JournalAppend::key_period to say. Throws Error.
+  [[nodiscard]] virtual bool forget_keys(const KeyPeriod& remembered) = 0;
 
   /// Zeroed at acquire; valid until release. Never empty.
   [[nodiscard]] virtual std::span<CrashSlot> crash_slots() noexcept = 0;
