@@ -348,7 +348,7 @@ TEST_F(ChangingVerbsTest, MistakesSayWhatToWriteInstead) {
       {{"list", "--after", "7"}, "copy it from the page before"},
       {{"retry", "1", "--rate", "fast"}, "letters a second"},
       {{"retry", "1", "--canary", "-1"}, "whole number from 1"},
-      {{"purge", "--older-than", "old"}, "write for example 30d"},
+      {{"purge", "--older-than", "old"}, "is not a time; write how long ago (2h, 30m, 1d)"},
       {{"show"}, "show --help"},
       {{"list", "--db", ""}, "file name is empty"}};
   for (const auto& [arguments, advice] : mistakes) {

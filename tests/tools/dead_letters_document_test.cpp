@@ -144,9 +144,8 @@ TEST_F(JsonDocumentTest, HoldsForVerbsThatChange) {
   execute(
       "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET "
       "state ="
-      " 'finished', failed = 1 WHERE id = new.id; UPDATE dead_letters SET attempts = "
-      "json_array(json_object('at',"
-      " new.requested_at + 1, 'duration_us', 1, 'error_type', 'E', 'error_message', 'm')); END");
+      " 'finished', failed = 1 WHERE id = new.id; UPDATE dead_letters SET "
+      "redrive_requested_at = NULL WHERE redrive_id = new.id; END");
   expect_as_documented("retry", {"retry", "1", "--wait"});
   expect_as_documented("discard", {"discard", "1"});
   expect_as_documented("discard", {"undo", "1"});

@@ -217,8 +217,8 @@ TEST_F(ReadingVerbsTest, ShowSaysTheSameErrorOnce) {
       "1");
   EXPECT_THAT(call({"show", "1"}).out,
               HasSubstr("took 0.1 ms\n            E: no ink\n"
-                        "  2         00:00:00.000, took 0.1 ms: the same error\n"
-                        "  3         00:00:00.000, took 0.1 ms\n            E: no paper\n"));
+                        "  2         1970-01-01 00:00:00.000 UTC, took 0.1 ms: the same error\n"
+                        "  3         1970-01-01 00:00:00.000 UTC, took 0.1 ms\n            E: no paper\n"));
 }
 
 TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {

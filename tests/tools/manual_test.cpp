@@ -30,7 +30,7 @@ std::set<std::string> options_in(const std::string& text) {
 
 /// The first columns of the list of options.
 std::set<std::string> options_of_help() {
-  std::istringstream help(std::get<Information>(parse_options({"--help"}, nullptr)).text);
+  std::istringstream help(std::get<Information>(parse_options({"--help"}, nullptr, {})).text);
   std::set<std::string> options;
   for (std::string line; std::getline(help, line);) {
     if (line.starts_with("  -")) options.merge(options_in(line.substr(0, line.find(' ', 2))));
@@ -82,7 +82,7 @@ TEST(Manual, GuideNamesEveryOption) {
 }
 
 TEST(Manual, NamesThisVersion) {
-  const std::string version = std::get<Information>(parse_options({"-V"}, nullptr)).text;
+  const std::string version = std::get<Information>(parse_options({"-V"}, nullptr, {})).text;
   const std::string number = version.substr(version.rfind(' ') + 1, version.size() - version.rfind(' ') - 2);
   EXPECT_NE(project_file(kManual).find("\"tidings " + number + "\""), std::string::npos) << number;
 }

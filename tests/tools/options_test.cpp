@@ -1,5 +1,7 @@
 #include "check_dead_letters/options.hpp"
 
+#include "tools/report_fixture.hpp"
+
 #include <tidings/error.hpp>
 
 #include <gmock/gmock.h>
@@ -18,13 +20,13 @@ using testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 
 Options parse(const Arguments& arguments, const char* environment = nullptr) {
-  return std::get<Options>(parse_options(arguments, environment));
+  return std::get<Options>(parse_options(arguments, environment, kNow));
 }
 
 /// The message with which a command line is refused; a test fails when it is not.
 std::string refusal(const Arguments& arguments, const char* environment = nullptr) {
   try {
-    static_cast<void>(parse_options(arguments, environment));
+    static_cast<void>(parse_options(arguments, environment, kNow));
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
     return error.what();
@@ -110,6 +112,19 @@ TEST(Options, DatabasesComeFromTheEnvironmentSeparatedByColons) {
   EXPECT_THAT(parse({}, "/a/x.db:/b/y.db").databases, ElementsAre("/a/x.db", "/b/y.db"));
 }
 
+TEST(Options, TheWindowMayBeGivenByItsBeginning) {
+  const auto window = [](const std::string& since) {
+    return parse({"--db", "a.db", "--since", since}).selection.window;
+  };
+  EXPECT_EQ(window("1h12m ago"), std::chrono::minutes(72));
+  EXPECT_EQ(window(to_rfc3339(kNow - seconds(90))), seconds(90));
+  EXPECT_EQ(window(to_rfc3339(kNow - std::chrono::milliseconds(1'500))), seconds(2));
+  EXPECT_EQ(window(to_rfc3339(kNow - std::chrono::hours(48)).substr(0, 10)),
+            kNow - std::chrono::floor<std::chrono::days>(kNow - std::chrono::hours(48)));
+  EXPECT_THAT(refusal({"--db", "a.db", "--since", to_rfc3339(kNow + seconds(9))}),
+              HasSubstr("or a past day or time"));
+}
+
 TEST(Options, RefusesToCheckNothing) {
   EXPECT_THAT(refusal({}), HasSubstr("give --db FILE, or set TIDINGS_DB"));
   EXPECT_THAT(refusal({}, ""), HasSubstr("give --db FILE, or set TIDINGS_DB"));
@@ -170,19 +185,19 @@ TEST(Options, MistakesAreQuotedSafelyAndShort) {
 
 TEST(Options, HelpAndVersionExitWithZeroAndInPluginModeWithThree) {
   for (const char* option : {"-h", "--help", "-V", "--version"}) {
-    EXPECT_EQ(std::get<Information>(parse_options({option}, nullptr)).exit_status, 0) << option;
-    EXPECT_EQ(std::get<Information>(parse_options({option, "--plugin-mode"}, nullptr)).exit_status, 3)
+    EXPECT_EQ(std::get<Information>(parse_options({option}, nullptr, kNow)).exit_status, 0) << option;
+    EXPECT_EQ(std::get<Information>(parse_options({option, "--plugin-mode"}, nullptr, kNow)).exit_status, 3)
         << option;
   }
 }
 
 TEST(Options, HelpOverridesMistakes) {
-  EXPECT_THAT(std::get<Information>(parse_options({"--help", "--bogus"}, nullptr)).text,
+  EXPECT_THAT(std::get<Information>(parse_options({"--help", "--bogus"}, nullptr, kNow)).text,
               HasSubstr("--since WINDOW"));
 }
 
 TEST(Options, VersionIsOneLineWithTheProgramsName) {
-  EXPECT_THAT(std::get<Information>(parse_options({"-V"}, nullptr)).text,
+  EXPECT_THAT(std::get<Information>(parse_options({"-V"}, nullptr, kNow)).text,
               testing::MatchesRegex("check-dead-letters \\(tidings\\) [0-9]+\\.[0-9]+\\.[0-9]+\n"));
 }
 

@@ -82,7 +82,7 @@ TEST(PrometheusText, FiltersBecomeLabelsSoThatSeveralFilesCanStandSideBySide) {
 
 TEST(PrometheusText, LabelsEscapeWhatTheFormatNeeds) {
   const std::string text = prometheus_text(report_of({answer_of("a\"b\\c\nd\xff.db", 0)}));
-  EXPECT_THAT(text, HasSubstr("{database=\"a\\\"b\\\\c\\\\nd\\\\xff.db\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("{database=\"a\\\"b\\\\c%0Ad%FF.db\"} 0\n"));
 }
 
 TEST(PrometheusText, OldestTimestampKeepsMicrosecondsAndTimesBeforeTheEpoch) {

@@ -28,7 +28,7 @@ constexpr const char* kHead =
     R"json("service":null},"thresholds":{"warning":"0","critical":"10","oldest_warning":null,"oldest_critical":null},)json"
     R"json("problems":[],"databases":[)json";
 constexpr const char* kDatabase =
-    R"({"path":"orders.db","state":"WARNING","reasons":["unresolved_warning"],"error":null,"unresolved_in_window":7,)"
+    R"({"path":"orders.db","label":"orders.db","state":"WARNING","reasons":["unresolved_warning"],"error":null,"unresolved_in_window":7,)"
     R"("unresolved":7,"oldest":{"id":17,"event_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f",)"
     R"("event_type":"orders.order_placed","handler":"send_receipt","service":"orders","error_type":"SmtpTimeout",)"
     R"("correlation_id":"request-7","failed_at":"2025-12-31T23:18:00.000000Z","age_seconds":2520},)"
@@ -72,7 +72,7 @@ TEST(RenderJson, FailingDatabaseHasAnErrorAndNoNumbers) {
   const auto json = nlohmann::json::parse(render_json(report_of({failed_answer_of("gone.db")})));
   EXPECT_EQ(
       json["databases"][0].dump(),
-      R"({"error":{"code":"database_unusable","message":"gone.db does not exist; check the path"},"path":"gone.db",)"
+      R"({"error":{"code":"database_unusable","message":"gone.db does not exist; check the path"},"label":"gone.db","path":"gone.db",)"
       R"("reasons":["check_failed"],"state":"UNKNOWN"})");
 }
 

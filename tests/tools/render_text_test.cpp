@@ -95,7 +95,8 @@ TEST(RenderText, HostilePathsBreakNeitherLineNorPerformanceData) {
   EXPECT_EQ(render_text(report_of({answer_of(path, 0), answer_of("b.db", 0)})),
             "DEADLETTERS OK: [OK] a'=\\x7c\\n\\xff.db: 0 unresolved in the last 1h; [OK] b.db: 0 unresolved "
             "in the last 1h"
-            " | 'a_____.db unresolved'=0;0;;0 'a_____.db oldest'=0s;; 'b.db unresolved'=0;0;;0 'b.db "
+            " | 'a%27%3D%7C%0A%FF.db unresolved'=0;0;;0 'a%27%3D%7C%0A%FF.db oldest'=0s;; 'b.db "
+            "unresolved'=0;0;;0 'b.db "
             "oldest'=0s;;\n");
 }
 

@@ -2,6 +2,8 @@
 
 #include "check_dead_letters/printable.hpp"
 #include "text/duration.hpp"
+#include "text/help_text.hpp"
+#include "text/time.hpp"
 
 #include <tidings/error.hpp>
 #include <tidings/event.hpp>
@@ -26,9 +28,13 @@ constexpr const char* kRangeRule =
 constexpr const char* kAgeRule =
     "is not a range of ages; write 30m (older alerts), 3600 (seconds), or 10m:2h";
 constexpr const char* kFooter =
-    "RANGE is [@][start:][end]: alert outside of start..end, with @ inside; ~ is minus infinity.\n"
+    "RANGE is [@][start:][end]: alert outside of start..end, with @ inside;\n"
+    "~ is minus infinity.\n"
     "WINDOW and ages are whole numbers with units: 90s, 30m, 1h, 1h30m, 2d, 1w.\n"
-    "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. The manual: man check-dead-letters\n";
+    "A WINDOW may also be when it begins: a day (2026-11-21) or\n"
+    "2026-11-21T09:30:00Z, in UTC unless it says otherwise (+01:00).\n"
+    "Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.\n"
+    "The manual: man check-dead-letters\n";
 
 /// The command line as it was typed.
 struct RawOptions {
@@ -102,12 +108,16 @@ Range require_age_range(const char* option, const std::string& text) {
   return *range;
 }
 
-seconds require_window(const std::string& text) {
-  const auto window = tools::parse_duration(text);
-  if (!window || *window < seconds(1)) {
-    refuse("--since", text, "is not a time from 1s to 36500d; write for example 1h, 30m, 2d, 90s or 1h30m");
+/// How long it is, or when it begins: then rounded up, so that what failed at that moment is in it.
+seconds require_window(const std::string& text, Timestamp now) {
+  const auto begin = tools::parse_time(text, now);
+  const auto window = begin ? std::chrono::ceil<seconds>(now - *begin) : seconds(0);
+  if (window < seconds(1) || window > tools::kLongestDuration) {
+    refuse("--since", text,
+           "is not a time from 1s to 36500d; write for example 1h, 30m, 2d, 90s or 1h30m, or a past day or"
+           " time (2026-11-21, 2026-11-21T09:30:00Z; UTC)");
   }
-  return *window;
+  return window;
 }
 
 seconds require_timeout(const std::string& text) {
@@ -168,14 +178,14 @@ Thresholds check_thresholds(const RawOptions& raw) {
   return thresholds;
 }
 
-Options check_options(const RawOptions& raw, const char* environment) {
+Options check_options(const RawOptions& raw, const char* environment, Timestamp now) {
   require_name("--type", raw.event_type);
   require_name("--handler", raw.handler);
   require_name("--service", raw.service);
   if (raw.prometheus_file && raw.prometheus_file->empty())
     refuse("--prometheus: the file name is empty; give a path");
   return {.databases = choose_databases(raw, environment),
-          .selection = {.window = require_window(raw.since),
+          .selection = {.window = require_window(raw.since, now),
                         .event_type = raw.event_type,
                         .handler = raw.handler,
                         .service = raw.service},
@@ -190,7 +200,7 @@ Options check_options(const RawOptions& raw, const char* environment) {
 }  // namespace
 
 std::variant<Options, Information> parse_options(const std::vector<std::string>& arguments,
-                                                 const char* environment_databases) {
+                                                 const char* environment_databases, Timestamp now) {
   CLI::App app("Says whether dead letters wait: for monitoring systems, cron and systemd.",
                "check-dead-letters");
   RawOptions raw;
@@ -206,13 +216,13 @@ std::variant<Options, Information> parse_options(const std::vector<std::string>&
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them in reverse
   } catch (const CLI::CallForHelp&) {
-    return Information{app.help(), information_status()};
+    return Information{tools::fit_help(app.help()), information_status()};
   } catch (const CLI::CallForVersion&) {
     return Information{std::string(kVersion), information_status()};
   } catch (const CLI::ParseError& error) {
     refuse(printable(error.what(), 4 * kQuoted) + "; see check-dead-letters --help");
   }
-  return check_options(raw, environment_databases);
+  return check_options(raw, environment_databases, now);
 }
 
 }  // namespace tidings::check_dead_letters

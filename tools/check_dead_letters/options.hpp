@@ -33,6 +33,7 @@ struct Information {
 /// is not set. Throws Error(InvalidArgument) for every mistake, saying which option is wrong and what to
 /// write instead.
 [[nodiscard]] std::variant<Options, Information> parse_options(const std::vector<std::string>& arguments,
-                                                               const char* environment_databases);
+                                                               const char* environment_databases,
+                                                               Timestamp now);
 
 }  // namespace tidings::check_dead_letters

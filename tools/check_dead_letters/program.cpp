@@ -124,7 +124,7 @@ Result usage_error(const std::vector<std::string>& arguments, const char* messag
 
 Result run(const std::vector<std::string>& arguments, const char* environment_databases,
            const Clock& clock) try {
-  const auto parsed = parse_options(arguments, environment_databases);
+  const auto parsed = parse_options(arguments, environment_databases, clock.now());
   if (const auto* information = std::get_if<Information>(&parsed)) {
     return {
         .output = information->text, .exit_status = information->exit_status, .deadline = default_deadline()};

@@ -1,6 +1,6 @@
 #include "check_dead_letters/prometheus_text.hpp"
 
-#include "check_dead_letters/printable.hpp"
+#include "check_dead_letters/database_label.hpp"
 #include "text/duration.hpp"
 
 #include <array>
@@ -95,7 +95,7 @@ std::string label(std::string_view name, std::string_view value) {
 
 std::string labels(const JudgedAnswer& database, const Report& report, bool has_window) {
   const Selection& selection = report.selection;
-  std::string text = label("database", printable(database.answer.path));
+  std::string text = label("database", database_label(database.answer.path));
   if (selection.event_type) text += "," + label("event_type", *selection.event_type);
   if (selection.handler) text += "," + label("handler", *selection.handler);
   if (selection.service) text += "," + label("service", *selection.service);

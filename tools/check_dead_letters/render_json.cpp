@@ -1,5 +1,6 @@
 #include "check_dead_letters/render_json.hpp"
 
+#include "check_dead_letters/database_label.hpp"
 #include "check_dead_letters/render_text.hpp"
 
 #include <nlohmann/json.hpp>
@@ -91,8 +92,10 @@ OrderedJson unserved_json(const deadletter::UnservedHandler& handler) {
 
 OrderedJson database_json(const JudgedAnswer& database, const Report& report) {
   const Answer& answer = database.answer;
-  OrderedJson json = {
-      {"path", answer.path}, {"state", to_string(database.verdict.state)}, {"reasons", OrderedJson::array()}};
+  OrderedJson json = {{"path", answer.path},
+                      {"label", database_label(answer.path)},
+                      {"state", to_string(database.verdict.state)},
+                      {"reasons", OrderedJson::array()}};
   for (const std::string_view reason : database.verdict.reasons) json["reasons"].push_back(reason);
   if (answer.failure) {
     json["error"] = {{"code", answer.failure->code}, {"message", answer.failure->message}};

@@ -1,5 +1,6 @@
 #include "check_dead_letters/render_text.hpp"
 
+#include "check_dead_letters/database_label.hpp"
 #include "check_dead_letters/printable.hpp"
 #include "text/duration.hpp"
 #include "text/shell_word.hpp"
@@ -14,15 +15,6 @@ namespace {
 constexpr std::size_t kShownError = 300;
 
 std::string range_text(const std::optional<Range>& range) { return range ? range->to_string() : ""; }
-
-std::string quoted_label(std::string_view label) {
-  std::string out = "'";
-  for (const char c : label) {
-    const bool fit = c >= ' ' && c <= '~' && c != '\'' && c != '=' && c != '|';
-    out += fit ? c : '_';
-  }
-  return out + "'";
-}
 
 std::string failure_text(const Answer& answer) { return printable(answer.failure->message); }
 
@@ -78,7 +70,8 @@ std::string one_of_many(const JudgedAnswer& database, const Report& report) {
 /// The guidelines' 'label'=value[UOM];warn;crit;min, with quotes only where a label needs them.
 std::string performance_data(const Answer& answer, const Report& report, bool alone) {
   const auto label = [&](std::string_view metric) {
-    return alone ? std::string(metric) : quoted_label(answer.path + " " + std::string(metric));
+    return alone ? std::string(metric)
+                 : "'" + performance_label(answer.path) + " " + std::string(metric) + "'";
   };
   const DatabaseFacts& facts = answer.facts;
   const Thresholds& limits = report.thresholds;

@@ -184,12 +184,6 @@ std::string counted(std::int64_t count, std::string_view noun) {
   return grouped(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }
 
-std::string readable_time(Timestamp time) {
-  std::string text = to_rfc3339(time).substr(0, 19);
-  text[10] = ' ';
-  return text + " UTC";
-}
-
 std::string readable_size(std::uint64_t bytes) {
   constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB"};
   if (bytes < 1024) return std::to_string(bytes) + " bytes";

@@ -89,8 +89,6 @@ class Command {
 [[nodiscard]] std::string counted(std::int64_t count, std::string_view noun);
 /// `12,345`.
 [[nodiscard]] std::string grouped(std::int64_t number);
-/// `2026-11-21 09:30:00 UTC`.
-[[nodiscard]] std::string readable_time(Timestamp time);
 /// `1.5 MiB`.
 [[nodiscard]] std::string readable_size(std::uint64_t bytes);
 

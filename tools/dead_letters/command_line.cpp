@@ -4,6 +4,7 @@
 #include "dead_letters/raw_command_line.hpp"
 #include "text/duration.hpp"
 #include "text/printable.hpp"
+#include "text/time.hpp"
 
 #include <tidings/error.hpp>
 #include <tidings/event.hpp>
@@ -48,14 +49,10 @@ std::optional<std::string> name(const char* option, const std::optional<std::str
   return text;
 }
 
-/// A time as such, a day, or how long ago.
 std::optional<Timestamp> time(const char* option, const std::optional<std::string>& text, Timestamp now) {
   if (!text) return std::nullopt;
-  if (const auto ago = tools::parse_duration(*text)) return now - *ago;
-  if (const auto exact = parse_rfc3339(*text)) return exact;
-  if (const auto day = parse_rfc3339(*text + "T00:00:00Z")) return day;
-  refuse(option, *text,
-         "is not a time; write how long ago (2h, 30m, 1d), a day (2026-11-21), or 2026-11-21T09:30:00Z");
+  if (const auto time = tools::parse_time(*text, now)) return time;
+  refuse(option, *text, tools::kTimeRule);
 }
 
 std::optional<std::string> fingerprint(const std::optional<std::string>& text) {
@@ -186,16 +183,13 @@ void take_retry(const RawCommandLine& raw, CommandLine& line) {
 }
 
 void take_purge(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
-  const std::string age = raw.older_than.value_or("30d");
-  const auto duration = tools::parse_duration(age);
-  if (!duration) refuse("--older-than", age, "is not a time; write for example 30d, 12h or 0s");
-  line.older_than = *duration;
+  const Timestamp before = *time("--older-than", raw.older_than.value_or("30d"), now);
   line.purge_unresolved = raw.unresolved;
   line.filter.resolved = !raw.unresolved;
   if (raw.unresolved && raw.older_than) {
-    line.filter.until = std::min(line.filter.until.value_or(now), now - *duration);
+    line.filter.until = std::min(line.filter.until.value_or(now), before);
   } else if (!raw.unresolved) {
-    line.filter.resolved_before = now - *duration;
+    line.filter.resolved_before = before;
   }
   line.confirm = count_from_1("--confirm", raw.confirm);
 }

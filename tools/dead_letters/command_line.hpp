@@ -77,7 +77,6 @@ struct CommandLine {
   /// standard stream.
   std::string file;
   std::optional<std::string> correlation_id;
-  std::chrono::seconds older_than{};
   bool purge_unresolved = false;
   std::optional<std::int64_t> confirm;
   bool thorough = false;

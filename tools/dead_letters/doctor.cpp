@@ -3,6 +3,7 @@
 #include "text/columns.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
+#include "text/time.hpp"
 
 #include <unistd.h>
 
@@ -105,7 +106,7 @@ class Diagnosis {
       const std::string text =
           counted(waiting.letters, "letter") + " for " + tools::printable(waiting.handler) + " (" +
           tools::printable(waiting.event_type) + ") of service " + tools::printable(waiting.service) +
-          " marked since " + readable_time(waiting.since);
+          " marked since " + tools::readable_time(waiting.since);
       const bool stuck = !waiting.service_is_at_work && command_.now() - waiting.since > kUsualWait;
       if (stuck) {
         problem(text + " and nobody takes them: start that service, with that handler subscribed");
@@ -119,7 +120,7 @@ class Diagnosis {
     for (const auto& each : found_.unserved) {
       problem(counted(each.owed, "event") + " owed to handler " + tools::printable(each.handler) + " (" +
               tools::printable(each.event_type) + ") of service " + tools::printable(each.service) +
-              ", which nobody has subscribed since " + readable_time(each.since) +
+              ", which nobody has subscribed since " + tools::readable_time(each.since) +
               "; deploy it, or subscribe that name");
     }
   }

@@ -2,6 +2,7 @@
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/table.hpp"
 #include "text/printable.hpp"
+#include "text/time.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -47,7 +48,7 @@ void warn_of_waiting(Command& command) {
   const deadletter::IdleService& first = services.front();
   std::string text = (first.exact ? "" : "More than ") + counted(first.letters, "letter") + " of service " +
                      tools::printable(first.service) + (first.letters == 1 ? " waits" : " wait") + " since " +
-                     readable_time(first.since) + " to be delivered again: is it running?";
+                     tools::readable_time(first.since) + " to be delivered again: is it running?";
   if (services.size() > 1)
     text += " So do letters of " + counted(std::ssize(services) - 1, "other service") + ".";
   command.advise(text + " See " + command.self() + " doctor");

@@ -1,6 +1,7 @@
 #include "dead_letters/raw_command_line.hpp"
 
 #include "dead_letters/exit_status.hpp"
+#include "text/help_text.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
 
@@ -21,12 +22,15 @@ constexpr const char* kFooter =
     "  dead-letters groups                       what fails, one line per cause\n"
     "  dead-letters show 42                      one letter: error, attempts, payload\n"
     "  dead-letters retry --fingerprint 0f1e2d3c4b5a6978 --canary 10 --wait\n"
-    "                                            after the fix: deliver again, 10 first\n"
+    "                                    after the fix: deliver again, 10 first\n"
     "\n"
-    "LETTER is a letter's number, or the beginning of its event id. TIME is how long ago (2h, 30m, 1d),\n"
-    "a day (2026-11-21) or 2026-11-21T09:30:00Z. The manual: man dead-letters\n"
-    "Exit status: 0, or as sysexits.h: 64 usage, 65 data, 66 no such letter or file, 69 failed again,\n"
-    "73 cannot create, 74 input or output, 75 try again, 77 permission, 78 newer database.\n";
+    "LETTER is a letter's number, or the beginning of its event id.\n"
+    "TIME is how long ago (2h, 30m, 1d), a day (2026-11-21) or\n"
+    "2026-11-21T09:30:00Z; in UTC, unless it says otherwise (+01:00).\n"
+    "Times are also taken as they are printed. The manual: man dead-letters\n"
+    "Exit status: 0, or as sysexits.h: 64 usage, 65 data, 66 no such letter or file,\n"
+    "69 failed again, 73 cannot create, 74 input or output, 75 try again,\n"
+    "77 permission, 78 newer database.\n";
 
 void add_globals(CLI::App& app, RawCommandLine& raw) {
   app.add_option("--db", raw.database, "The database (default: $TIDINGS_DB)")->type_name("FILE");
@@ -44,8 +48,8 @@ void add_filters(CLI::App& verb, RawCommandLine& raw) {
   verb.add_option("--correlation-id", raw.correlation_id, "Only letters of this request")->type_name("ID");
   verb.add_option("--event-id", raw.event_id, "Only letters of this event; its beginning is enough")
       ->type_name("ID");
-  verb.add_option("--since", raw.since, "Only letters that failed then or later")->type_name("TIME");
-  verb.add_option("--until", raw.until, "Only letters that failed before then")->type_name("TIME");
+  verb.add_option("--since", raw.since, "Only letters that failed then or later; in UTC")->type_name("TIME");
+  verb.add_option("--until", raw.until, "Only letters that failed before then; in UTC")->type_name("TIME");
   verb.add_option("--where", raw.where, "Only letters whose payload has this value; may be repeated")
       ->type_name("/POINTER=VALUE")
       ->allow_extra_args(false);
@@ -136,7 +140,7 @@ void make_retry(CLI::App& verb, RawCommandLine& raw) {
   verb.add_option("--rate", raw.rate, "At most so many a second, e.g. 50/s")->type_name("N/s");
   verb.add_option("--stop-after", raw.stop_after, "Stop after so many failures")->type_name("N");
   verb.add_flag("--wait", raw.wait, "Wait until it is done, and say what failed again");
-  verb.add_option("--timeout", raw.timeout, "Wait, but no longer than this")->type_name("TIME");
+  verb.add_option("--timeout", raw.timeout, "Wait, but no longer than this, e.g. 10m")->type_name("DURATION");
 }
 
 void make_discard(CLI::App& verb, RawCommandLine& raw) {
@@ -180,7 +184,7 @@ void make_import(CLI::App& verb, RawCommandLine& raw) {
 void make_purge(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
-  verb.add_option("--older-than", raw.older_than, "Resolved longer ago than this (default 30d)")
+  verb.add_option("--older-than", raw.older_than, "Resolved before then (default 30d: so long ago)")
       ->type_name("TIME");
   verb.add_flag("--unresolved", raw.unresolved, "Unresolved letters instead; needs --confirm");
   verb.add_option("--confirm", raw.confirm, "How many letters this deletes, as --dry-run says")
@@ -238,8 +242,8 @@ constexpr std::array<VerbEntry, 17> kVerbs = {{
     {"stats", "Count letters by type, handler, service, reason and day", "dead-letters stats --since 7d",
      &make_stats},
     {"retry", "Have the running service deliver letters again",
-     "dead-letters retry 42 43 --wait\n  dead-letters retry --fingerprint 0f1e2d3c4b5a6978 --canary 10 "
-     "--rate 50/s --wait",
+     "dead-letters retry 42 43 --wait\n  dead-letters retry --fingerprint 0f1e2d3c4b5a6978 \\\n"
+     "    --canary 10 --rate 50/s --wait",
      &make_retry},
     {"discard", "Give up on letters; undo takes it back",
      "dead-letters discard 42 --reason 'test order'\n  dead-letters discard --handler old_handler --dry-run",
@@ -342,7 +346,8 @@ std::variant<RawCommandLine, Information> parse_raw(const std::vector<std::strin
     CLI::App* verb = app.add_subcommand(kVerbs[i].name, kVerbs[i].description);
     verb->fallthrough();
     verb->footer(std::string("Examples:\n  ") + kVerbs[i].examples +
-                 "\n\n--db, --json, --quiet and --no-color work with every verb: dead-letters --help\n");
+                 "\n\nTIME, and what works with every verb (--db, --json, --quiet, --no-color):\n"
+                 "dead-letters --help\n");
     kVerbs[i].make(*verb, raw);
     verb->callback([&raw, i] { raw.verb = static_cast<Verb>(i); });
   }
@@ -352,7 +357,7 @@ std::variant<RawCommandLine, Information> parse_raw(const std::vector<std::strin
     const auto word = misspelt_verb(arguments);
     const auto& known = verb_names();
     if (word && std::find(known.begin(), known.end(), *word) == known.end()) refuse_without_verb(arguments);
-    return Information{app.help()};
+    return Information{tools::fit_help(app.help())};
   } catch (const CLI::CallForVersion&) {
     return Information{std::string(kVersion)};
   } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 #include "text/columns.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
+#include "text/time.hpp"
 
 #include <tidings/error.hpp>
 
@@ -57,7 +58,7 @@ std::string state_line(const Command& command, const deadletter::StoredLetter& s
   const std::string by = stored.claim
                              ? (stored.claim->alive ? ", taken by " : ", was taken by ") + stored.claim->by
                              : ", not taken yet: is the service running?";
-  return "waiting to be delivered again since " + readable_time(*stored.redrive_requested_at) + by;
+  return "waiting to be delivered again since " + tools::readable_time(*stored.redrive_requested_at) + by;
 }
 
 void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
@@ -70,7 +71,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   sheet.line("handler",
              (letter.handler.empty() ? "(none)" : letter.handler) + " of service " + letter.service);
   sheet.line("error", error_text(command, letter.error_type, letter.error_message));
-  sheet.line("gave up", readable_time(letter.failed_at) + ", " + command.ago(letter.failed_at) + ", " +
+  sheet.line("gave up", tools::readable_time(letter.failed_at) + ", " + command.ago(letter.failed_at) + ", " +
                             std::string(to_string(letter.reason)) + " after " +
                             (letter.retry_count == 1 ? std::string("1 retry")
                                                      : grouped(letter.retry_count) + " retries"));
@@ -82,7 +83,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (metadata.traceparent) sheet.line("trace", metadata.traceparent->to_string());
   if (!metadata.tracestate.empty()) sheet.line("tracestate", command.masked(metadata.tracestate));
   if (letter.ordering_key) sheet.line("key", command.masked(*letter.ordering_key));
-  sheet.line("published", readable_time(metadata.published_at) + " by " + metadata.source.str());
+  sheet.line("published", tools::readable_time(metadata.published_at) + " by " + metadata.source.str());
   for (const auto& [name, value] : metadata.attributes) {
     const bool hidden = !command.line().reveal && command.redactor().denies(name);
     sheet.line(name, hidden ? "[redacted]" : command.masked(value));
@@ -109,8 +110,7 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
     if (gap)
       sheet.line("  ...",
                  std::to_string(stored.letter.retry_count + 1 - attempts.size()) + " more, not kept");
-    std::string when = to_rfc3339(attempt.at).substr(11, 12);
-    if (i == 0 || attempt.at - attempts[i - 1].at > std::chrono::hours(24)) when = readable_time(attempt.at);
+    const std::string when = tools::readable_time_exactly(attempt.at);
     const bool same = i > 0 && !gap && has_same_error(attempt, attempts[i - 1]);
     sheet.line("  " + std::to_string(i + 1),
                when + ", took " + milliseconds(attempt.duration) + (same ? ": the same error" : ""));

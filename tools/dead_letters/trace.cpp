@@ -3,6 +3,7 @@
 #include "text/columns.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
+#include "text/time.hpp"
 
 #include <algorithm>
 #include <map>
@@ -145,7 +146,7 @@ class Story {
     }
     const DeadLetter& first = event.letters.front()->letter;
     add(node.before, indented,
-        tools::printable(first.event_type) + "  " + readable_time(first.metadata.published_at));
+        tools::printable(first.event_type) + "  " + tools::readable_time(first.metadata.published_at));
     for (const auto* stored : event.letters) add_letter(node.below, *stored);
   }
 

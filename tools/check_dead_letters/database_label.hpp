@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tidings::check_dead_letters {
+
+/// The path of a database for the label of a metric. Characters that cannot be shown and `%` are written as
+/// their bytes, %XX, so that two paths never have one label.
+[[nodiscard]] std::string database_label(std::string_view path);
+
+/// The same for performance data, in which everything but ASCII and `'`, `=` and `|` are written so, too.
+[[nodiscard]] std::string performance_label(std::string_view path);
+
+}  // namespace tidings::check_dead_letters
