@@ -17,6 +17,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -55,6 +56,19 @@ void log_record(std::uint64_t times) {
     log.warning("order_refused", {{"order_id", number}, {"customer", "customer-7"}, {"duration_ms", 12.5}});
 }
 
+/// So many handlers of one type, subscribed and reset one by one: what each costs must not depend on how many
+/// there are.
+void subscribe(std::uint64_t times) {
+  BusOptions options = quiet_bus();
+  options.clock = std::make_shared<FixedClock>();
+  Bus bus(std::move(options));
+  std::vector<Subscription> subscriptions;
+  for (std::uint64_t number = 0; number < times; ++number) {
+    subscriptions.push_back(
+        bus.subscribe<OrderPlaced>("handler-" + std::to_string(number), [](const OrderPlaced&) {}));
+  }
+}
+
 /// In whole batches.
 void store_letters(std::uint64_t times) {
   constexpr std::size_t kBatch = 256;
@@ -72,6 +86,7 @@ const std::map<std::string_view, std::function<void(std::uint64_t)>> kOperations
     {"publish-1", [](std::uint64_t times) { publish(1, times); }},
     {"publish-4", [](std::uint64_t times) { publish(4, times); }},
     {"log-record", log_record},
+    {"subscribe", subscribe},
     {"stored-letter", store_letters}};
 
 int run(std::string_view operation, std::string_view times) {
@@ -79,7 +94,7 @@ int run(std::string_view operation, std::string_view times) {
   std::uint64_t number = 0;
   const auto [end, problem] = std::from_chars(times.data(), times.data() + times.size(), number);
   if (found == kOperations.end() || problem != std::errc() || end != times.data() + times.size()) {
-    std::cerr << "usage: tidings_instructions publish-1|publish-4|log-record|stored-letter TIMES\n";
+    std::cerr << "usage: tidings_instructions publish-1|publish-4|log-record|subscribe|stored-letter TIMES\n";
     return kExitUsage;
   }
   found->second(number);

@@ -122,7 +122,7 @@ PublishResult BusCore::dispatch(const Payload& payload, const Topic& topic, cons
   if (is_plain(list, payload, metadata, guard)) [[likely]] {
     deliver_plainly(list, payload, metadata, guard, result);
   } else {
-    deliver(list, payload, metadata, guard, result);
+    deliver(list.outdated ? topics_.current(topic, guard) : list, payload, metadata, guard, result);
   }
   return result;
 }

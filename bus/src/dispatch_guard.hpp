@@ -28,7 +28,7 @@ class DispatchGuard {
   DispatchGuard(const DispatchGuard&) = delete;
   DispatchGuard& operator=(const DispatchGuard&) = delete;
 
-  /// The current list, which stays valid until the guard is destroyed. Once.
+  /// The current list, which stays valid until the guard is destroyed or protects another.
   [[nodiscard]] const SubscriberList& protect(const std::atomic<const SubscriberList*>& current) {
     const SubscriberList* list = current.load(std::memory_order_acquire);
     for (;;) {

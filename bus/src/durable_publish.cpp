@@ -95,7 +95,7 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
   if (payloads.empty()) return results;
   results.reserve(payloads.size());
   DispatchGuard guard(*this);
-  const SubscriberList& list = guard.protect(topic.list);
+  const SubscriberList& list = topics_.current(topic, guard);
   if (!accepting_.load()) throw_stopped();
   DurableEvents events(payloads.size());
   for (std::size_t index = 0; index < events.size(); ++index)
@@ -166,7 +166,7 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberL
     JournalWriter::Request& request = requests[index];
     request.append = events[index]->append(options, *keys_);
     request.letters = std::move(events[index]->letters);
-    request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names : nobody_);
+    request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names() : nobody_);
     request.synced = durability == Durability::PowerLoss;
   }
   try {
@@ -322,7 +322,7 @@ std::vector<PublishResult> BusCore::publish_within(JournalTransaction& transacti
   require_idempotency_key(options, payloads.size());
   if (payloads.empty()) return {};
   DispatchGuard guard(*this);
-  const SubscriberList& list = guard.protect(topic.list);
+  const SubscriberList& list = topics_.current(topic, guard);
   if (!accepting_.load()) throw_stopped();
   DurableEvents events(payloads.size());
   for (std::size_t index = 0; index < events.size(); ++index)
@@ -347,7 +347,7 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
   std::vector<JournalAppend> rows;
   for (const auto& event : events) {
     rows.push_back(event->append(options, *keys_));
-    rows.back().handlers = list.names->json;
+    rows.back().handlers = list.names()->json;
     rows.back().id = journal_->reserve([&](std::int64_t id) {
       for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
     });

@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -109,6 +110,9 @@ class Subscriber {
 /// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
 /// once published.
 struct SubscriberList {
+  /// What stands in the place of a list that is to be made by who needs it next.
+  struct Outdated {};
+  explicit SubscriberList(Outdated) noexcept : outdated(true) {}
   explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone)
       : subscribers(std::move(everyone)) {
     for (const auto& subscriber : subscribers) {
@@ -119,9 +123,17 @@ struct SubscriberList {
     };
     if (!subscribers.empty() && std::all_of(subscribers.begin(), subscribers.end(), takes_as_first))
       plain_type = subscribers.front()->payload_type;
-    std::vector<std::string> all;
-    for (const auto& subscriber : subscribers) all.push_back(subscriber->identity.handler);
-    names = std::make_shared<const HandlerNames>(std::move(all));
+  }
+
+  /// The names of all, in the same order. Made when the first durable event asks. May throw std::bad_alloc.
+  [[nodiscard]] const std::shared_ptr<const HandlerNames>& names() const {
+    std::call_once(names_made_, [this] {
+      std::vector<std::string> all;
+      all.reserve(subscribers.size());
+      for (const auto& subscriber : subscribers) all.push_back(subscriber->identity.handler);
+      names_ = std::make_shared<const HandlerNames>(std::move(all));
+    });
+    return names_;
   }
 
   const std::vector<std::shared_ptr<Subscriber>> subscribers;
@@ -129,8 +141,14 @@ struct SubscriberList {
   const Subscriber* last_queued = nullptr;
   /// What every one of them takes, if all are inline and take the same.
   const PayloadType* plain_type = nullptr;
-  /// The names of all, in the same order.
-  std::shared_ptr<const HandlerNames> names;
+  /// It says nothing: see Topics::current().
+  const bool outdated = false;
+  /// The next of those that wait to be freed. Guarded by the mutex of Topics.
+  mutable const SubscriberList* next_retired = nullptr;
+
+ private:
+  mutable std::once_flag names_made_;
+  mutable std::shared_ptr<const HandlerNames> names_;
 };
 
 }  // namespace tidings::detail

@@ -19,6 +19,7 @@ std::atomic<std::uint64_t> last{0};
 std::atomic<std::uint64_t> struck_count{0};
 thread_local constinit bool is_caller = false;
 thread_local constinit int exempt = 0;
+thread_local constinit std::uint64_t bytes = 0;
 
 /// Whether a destructor of nlohmann's asks: json_value::destroy() takes a stack to be without recursion.
 bool asked_by_json_destructor() {
@@ -46,6 +47,7 @@ bool is_to_fail() {
 
 void* allocate(std::size_t size) {
   if (is_to_fail()) throw std::bad_alloc();
+  bytes += size;
   if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
@@ -86,6 +88,8 @@ ScarceMemory::~ScarceMemory() {
 }
 
 bool ScarceMemory::struck() const noexcept { return struck_count.load() > 0; }
+
+std::uint64_t allocated_bytes() noexcept { return bytes; }
 
 Plenty::Plenty() noexcept { ++exempt; }
 Plenty::~Plenty() { --exempt; }

@@ -27,6 +27,9 @@ class ScarceMemory {
   [[nodiscard]] bool struck() const noexcept;
 };
 
+/// What the calling thread has asked of `operator new`, all sizes together.
+[[nodiscard]] std::uint64_t allocated_bytes() noexcept;
+
 /// Lifts the shortage for the calling thread: for what a test does itself.
 class Plenty {
  public:
