@@ -238,7 +238,7 @@ Subscriber* BusCore::try_reserve_places(const SubscriberList& list) {
     DeliveryQueue& queue = (*subscriber)->queue;
     if ((*subscriber)->queued ? queue.try_reserve() : queue.has_room()) continue;
     for (auto earlier = list.subscribers.begin(); earlier != subscriber; ++earlier) {
-      if ((*earlier)->queued) (*earlier)->queue.release();
+      if ((*earlier)->queued) release_place(**earlier);
     }
     return subscriber->get();
   }
@@ -284,11 +284,11 @@ void BusCore::enqueue_delivery(const std::shared_ptr<Subscriber>& subscriber, De
         not_delivered(subscriber, delivery, result);
       }
       subscriber->queue.parked();
-      subscriber->queue.release();
+      release_place(*subscriber);
       break;
     case DeliveryQueue::Pushed::Refused:
       not_delivered(subscriber, delivery, result);
-      subscriber->queue.release();
+      release_place(*subscriber);
       break;
   }
 }
@@ -372,7 +372,7 @@ bool BusCore::reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscri
                                       std::chrono::microseconds delay) {
   subscriber->queue.reserve();
   if (retry_later(subscriber, delivery, delay)) return true;
-  subscriber->queue.release();
+  release_place(*subscriber);
   return false;
 }
 

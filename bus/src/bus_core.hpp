@@ -114,7 +114,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
                                              DispatchGuard& guard);
   void reserve_places(const SubscriberList& list);
-  static Subscriber* try_reserve_places(const SubscriberList& list);
+  Subscriber* try_reserve_places(const SubscriberList& list);
   void wait_or_refuse(Subscriber& full);
   void enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
                std::optional<std::string> key, PublishResult& result);
@@ -223,7 +223,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                                            DurableEvents& events, const PublishOptions& options);
   void nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event,
                                 PublishResult& result);
-  static void release_places(const SubscriberList& list, const DurableEvent& event);
+  void release_places(const SubscriberList& list, const DurableEvent& event);
   PublishResult queue_durably(const SubscriberList& list, DurableEvent& event,
                               const JournalWriter::Request& request);
   void run_durably(const SubscriberList& list, DurableEvent& event, const JournalWriter::Request& request,
@@ -274,7 +274,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void request_refill();
   /// Sees to transactions of others in which events were published. When to look again.
   [[nodiscard]] std::optional<Instant> look_for_commits(Instant now);
-  void refill_if_low(const Subscriber& subscriber);
+  void release_place(Subscriber& subscriber);
   void refill_backlogs();
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
   bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);

@@ -256,8 +256,7 @@ void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const 
     end_key(subscriber, *key, shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next,
             shutdown ? Reason::Shutdown : Reason::Parked, RedriveResult::End::Returned);
   }
-  subscriber->queue.release();
-  refill_if_low(*subscriber);
+  release_place(*subscriber);
 }
 
 void BusCore::end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key,
@@ -282,7 +281,7 @@ void BusCore::hand_back(const std::shared_ptr<Subscriber>& subscriber, const Del
     return;
   }
   bury_soon(*subscriber, delivery, reason);
-  subscriber->queue.release();
+  release_place(*subscriber);
 }
 
 std::optional<Instant> BusCore::do_duties(Instant now) {

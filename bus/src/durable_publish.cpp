@@ -218,7 +218,7 @@ void BusCore::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
 void BusCore::release_places(const SubscriberList& list, const DurableEvent& event) {
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     Subscriber& subscriber = *list.subscribers[index];
-    if (event.direct[index] && subscriber.queued) subscriber.queue.release();
+    if (event.direct[index] && subscriber.queued) release_place(subscriber);
   }
 }
 

@@ -110,7 +110,9 @@ void BusCore::request_refill() {
   if (!refill_wanted_.exchange(true)) housekeeper_.wake();
 }
 
-void BusCore::refill_if_low(const Subscriber& subscriber) {
+/// Whoever gives a place back, for whatever reason: what waits in the journal may have the room.
+void BusCore::release_place(Subscriber& subscriber) {
+  subscriber.queue.release();
   if (!subscriber.backlog.active.load(std::memory_order_relaxed)) return;
   if (subscriber.queue.room() >= std::min(kChunk, (subscriber.queue.capacity() + 1) / 2)) request_refill();
 }
