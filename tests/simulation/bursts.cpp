@@ -1,6 +1,5 @@
 #include "simulation/bursts.hpp"
 
-#include "simulation/failing_allocation.hpp"
 #include "simulation/handling.hpp"
 
 #include <tidings/deadletter/transaction.hpp>
@@ -10,7 +9,9 @@
 #include <sqlite3.h>
 
 #include <functional>
+#include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -19,9 +20,10 @@ namespace {
 
 class Connection {
  public:
-  explicit Connection(const std::filesystem::path& database) {
-    if (sqlite3_open(database.c_str(), &handle_) != SQLITE_OK) throw StorageTrouble("cannot be opened");
-    sqlite3_busy_timeout(handle_, 20'000);
+  explicit Connection(const Shop& shop) {
+    if (sqlite3_open(shop.database().c_str(), &handle_) != SQLITE_OK)
+      throw StorageTrouble("cannot be opened");
+    sqlite3_busy_timeout(handle_, static_cast<int>(shop.busy_timeout().count()));
     execute(handle_, "PRAGMA synchronous = FULL");
   }
   ~Connection() { sqlite3_close(handle_); }
@@ -44,11 +46,13 @@ class Publisher {
   }
 
   void run() {
+    plenty_.emplace();
     const std::string what = burst_.text("what", "order");
     if (what == "order") publish<Order>();
     if (what == "payment") publish<Payment>();
     if (what == "parcel") publish<Parcel>();
     if (what == "stray") publish<Stray>();
+    plenty_.reset();
   }
 
  private:
@@ -73,7 +77,10 @@ class Publisher {
     shop_.scribe().tell("try", number, to_string(*options.durability));
     told(number, number + 1, [&]() -> std::vector<PublishResult> {
       const Json data = by_name ? as_json(E{number, false}) : Json();
-      const FailingAllocation failing(static_cast<std::size_t>(burst_.number("allocation")));
+      std::optional<memory::ScarceMemory> scarce;
+      const auto nth = static_cast<std::uint64_t>(burst_.number("allocation"));
+      if (nth > 0) scarce.emplace(memory::Whose::Caller, nth, 1);
+      const Exposed exposed(plenty_);
       if (by_name) return {shop_.bus().publish(E::event_type, data, options, version_of(E{}))};
       return {shop_.bus().publish(E{number, false}, options)};
     });
@@ -86,12 +93,15 @@ class Publisher {
       events.push_back({number, false});
       shop_.scribe().tell("try", number, to_string(*options_.durability));
     }
-    told(first_, end(), [&] { return shop_.bus().publish_batch(events, options_); });
+    told(first_, end(), [&] {
+      const Exposed exposed(plenty_);
+      return shop_.bus().publish_batch(events, options_);
+    });
   }
 
   template <class E>
   void publish_in_transactions() {
-    const Connection connection(shop_.database());
+    const Connection connection(shop_);
     for (std::int64_t number = first_; number < end(); ++number) {
       shop_.scribe().tell("try", number, "in");
       try {
@@ -106,7 +116,10 @@ class Publisher {
   template <class E>
   void publish_in_transaction(sqlite3* connection, const E& event) {
     execute(connection, "BEGIN IMMEDIATE; INSERT INTO placed VALUES (" + std::to_string(event.number) + ")");
-    deadletter::publish_in(connection, shop_.bus(), event, options_);
+    {
+      const Exposed exposed(plenty_);
+      deadletter::publish_in(connection, shop_.bus(), event, options_);
+    }
     detail::kill_point("shop.published");
     const bool rolled_back = is_rolled_back(event.number);
     execute(connection, rolled_back ? "ROLLBACK" : "COMMIT");
@@ -154,6 +167,7 @@ class Publisher {
   const Step burst_;
   const std::int64_t first_;
   PublishOptions options_ = {};
+  std::optional<memory::Plenty> plenty_;
 };
 
 }  // namespace
@@ -161,7 +175,8 @@ class Publisher {
 void Bursts::start(const Step& burst) {
   for (std::int64_t thread = 0; thread < burst.number("threads", 1); ++thread) {
     const std::int64_t first = burst.number("first", 1) + thread * burst.number("events", 1);
-    threads_.emplace_back([this, burst, first] { Publisher(shop_, burst, first).run(); });
+    threads_.emplace_back(
+        [publisher = std::make_unique<Publisher>(shop_, burst, first)] { publisher->run(); });
   }
 }
 

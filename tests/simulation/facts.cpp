@@ -21,6 +21,17 @@ constexpr const char* kOwed =
     " json_each(event.handlers) WHERE NOT EXISTS (SELECT 1 FROM tidings_journal_deliveries"
     " WHERE journal_id = event.id AND handler = value AND done)";
 
+constexpr const char* kMiscounted =
+    "SELECT count(*) FROM (SELECT error_fingerprint, event_type, handler, service, unresolved FROM "
+    "tidings_causes"
+    " EXCEPT SELECT error_fingerprint, event_type, handler, service, count(*) FROM dead_letters"
+    " WHERE reprocessed_at IS NULL GROUP BY 1, 2, 3, 4)";
+
+std::int64_t number_of(SQLite::Database& database, const char* query) {
+  SQLite::Statement row(database, query);
+  return row.executeStep() ? row.getColumn(0).getInt64() : 0;
+}
+
 Delivery delivery_of(SQLite::Statement& row, int handler) {
   return {row.getColumn(handler).getString(), row.getColumn(handler + 1).getInt64()};
 }
@@ -83,6 +94,8 @@ Facts facts_of(const std::filesystem::path& path) {
   while (effects.executeStep()) ++facts.effects[delivery_of(effects, 0)];
   SQLite::Statement placed(database, "SELECT number FROM placed");
   while (placed.executeStep()) facts.placed.insert(placed.getColumn(0).getInt64());
+  facts.events = static_cast<std::size_t>(number_of(database, "SELECT count(*) FROM tidings_journal"));
+  facts.miscounted_causes = number_of(database, kMiscounted);
   return facts;
 }
 

@@ -25,6 +25,7 @@ struct LetterFact {
   std::string ordering_key = {};
   bool mended = false;
   bool marked = false;
+  friend bool operator==(const LetterFact&, const LetterFact&) = default;
 };
 
 /// What the database says.
@@ -41,10 +42,15 @@ struct Facts {
   std::set<std::int64_t> placed;
   /// Letters that wait in the spill file.
   std::set<Delivery> spilled;
+  /// Events in the journal.
+  std::size_t events = 0;
+  /// Causes whose number of unresolved letters is not that of `tidings_causes`.
+  std::int64_t miscounted_causes = 0;
 
   [[nodiscard]] std::size_t unresolved() const;
   /// Whether a letter is on its way to be delivered again.
   [[nodiscard]] bool any_marked() const;
+  friend bool operator==(const Facts&, const Facts&) = default;
 };
 
 [[nodiscard]] Facts facts_of(const std::filesystem::path& database);

@@ -1,21 +1,36 @@
 #pragma once
 
+#include "memory/failing_new.hpp"
 #include "simulation/scribe.hpp"
 #include "simulation/shop_events.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/deadletter/transaction.hpp>
 
+#include <poll.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 namespace tidings::simulation {
+
+/// While it lives, a thread that has `plenty` of memory may run out of it.
+class Exposed {
+ public:
+  explicit Exposed(std::optional<memory::Plenty>& plenty) : plenty_(plenty) { plenty_.reset(); }
+  ~Exposed() { plenty_.emplace(); }
+  Exposed(const Exposed&) = delete;
+  Exposed& operator=(const Exposed&) = delete;
+
+ private:
+  std::optional<memory::Plenty>& plenty_;
+};
 
 /// What a handler does with an event, and writes down about it.
 class Handling {
@@ -23,9 +38,10 @@ class Handling {
   Handling(const Scribe& scribe, std::string handler, bool shop_is_mended)
       : scribe_(scribe), handler_(std::move(handler)), shop_is_mended_(shop_is_mended) {}
 
-  /// `work` is done in every attempt, whether it fails afterwards or not.
+  /// `work` is done in every attempt, whether it fails afterwards or not. What is written down never fails.
   template <class E, class Work>
   void operator()(const E& event, const EventContext& context, const Work& work) const {
+    std::optional<memory::Plenty> plenty(std::in_place);
     const std::string attempt =
         context.metadata().event_id.to_string() + ' ' + std::to_string(context.attempt());
     scribe_.write("run " + handler_ + ' ' + std::to_string(event.number) + ' ' + attempt);
@@ -33,8 +49,12 @@ class Handling {
       scribe_.write("end " + handler_ + ' ' + std::to_string(event.number) + ' ' + attempt + ' ' + how);
     };
     const bool last = context.attempt() >= context.max_attempts();
+    if (context.attempt() > context.max_attempts()) linger(event.number);
     try {
-      work();
+      {
+        const Exposed exposed(plenty);
+        work();
+      }
       if (!event.mended) meet_fate(event.number, context);
     } catch (const Permanent&) {
       ended("gave_up");
@@ -47,6 +67,10 @@ class Handling {
   }
 
  private:
+  /// Of redrives: some take so long that tools come by meanwhile.
+  static void linger(std::int64_t number) {
+    if (number % 5 == 2) static_cast<void>(::poll(nullptr, 0, 40));
+  }
   void meet_fate(std::int64_t number, const EventContext& context) const {
     const Fate fate = fate_of(number, handler_);
     const bool first = context.attempt() == 1 && !shop_is_mended_;

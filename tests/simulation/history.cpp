@@ -60,6 +60,7 @@ void History::add_publishing(const std::vector<std::string>& words, Place place)
     event.in_transaction = words[2] == "in";
     event.life = static_cast<int>(lives_.size()) - 1;
     event.first_try = std::min(event.first_try, place);
+    event.tried_in.try_emplace(event.life, place);
     ++event.tries;
   } else if (words[0] == "accepted" || words[0] == "duplicate") {
     const bool of_nothing = event.tries - event.refusals <= 1 && event.accepted_at == kNever;

@@ -28,6 +28,8 @@ struct Publishing {
   int tries = 0;
   int refusals = 0;
   int life = 0;  // of the last try
+  /// Its first try in each life in which there was one.
+  std::map<int, Place> tried_in = {};
   bool duplicate_of_nothing = false;
 };
 

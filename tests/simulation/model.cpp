@@ -52,16 +52,21 @@ class Judgement {
     for (const std::string& handler : handlers) {
       const Delivery delivery{handler, number};
       if (is == Accepted::No && has_left_a_trace(delivery)) say(delivery, "not accepted, but delivered");
-      // A publish that did not return has found its handlers at any time until its process ended.
-      const Place to = event.accepted_at == kNever
-                           ? history_.lives()[static_cast<std::size_t>(event.life)].ended
-                           : std::max(event.accepted_at, event.first_try);
-      const bool owed =
-          handler.empty() || history_.subscribed(handler, event.life, event.first_try, to).value_or(false);
-      if (is == Accepted::Yes && (owed && event.tries == 1)) require_end(delivery);
+      if (is == Accepted::Yes && (handler.empty() || was_subscribed(handler, event))) require_end(delivery);
       judge_end(delivery);
     }
     judge_identity(number, handlers);
+  }
+
+  /// Whenever the event may have been accepted. A publish that did not return has found its handlers at any
+  /// time until its process ended; and of several tries nobody knows which one it was.
+  [[nodiscard]] bool was_subscribed(const std::string& handler, const Publishing& event) const {
+    const bool once = event.tries == 1 && event.accepted_at != kNever;
+    return std::all_of(event.tried_in.begin(), event.tried_in.end(), [&](const auto& tried) {
+      const auto& [life, first] = tried;
+      const Place to = once ? event.accepted_at : history_.lives()[static_cast<std::size_t>(life)].ended;
+      return history_.subscribed(handler, life, first, to).value_or(false);
+    });
   }
 
   /// A payment's receipt is published in the transaction that writes the bank's effect.
@@ -152,6 +157,9 @@ class Judgement {
     if (letter.resolution == "reprocessed" && !is_handled(delivery))
       say(delivery, "reprocessed, but not handled");
     const bool open = letter.resolution.empty() || letter.resolution == "discarded";
+    if (letter.resolution == "discarded" && is_done(delivery, letter.event_id) &&
+        !was_killed_after_it_was_done(delivery))
+      say(delivery, "handled, and discarded");
     if (open && is_transactional(delivery.first) && facts_.effects.contains(delivery))
       say(delivery, "took effect, and is a letter: " + letter.reason);
     if (letter.resolution.empty() && is_handled(delivery) && !was_killed_after_it_was_done(delivery))
@@ -159,6 +167,13 @@ class Judgement {
     if (at_the_end_ && letter.resolution.empty() && !may_stay(delivery, letter))
       say(delivery, "still a letter after everything was mended and redriven: " + letter.reason + ", " +
                         letter.error_type + ": " + letter.error_message);
+  }
+
+  [[nodiscard]] bool is_done(const Delivery& delivery, const std::string& event_id) const {
+    const auto& all = runs(delivery);
+    return std::any_of(all.begin(), all.end(), [&](const Run& run) {
+      return run.how == "done" && run.event_id == event_id && !is_transactional(delivery.first);
+    });
   }
 
   [[nodiscard]] bool was_killed_after_it_was_done(const Delivery& delivery) const {

@@ -52,20 +52,42 @@ class Generator {
       life["nth"] = std::to_string(between(1, 12));
     }
     if (chance(30)) life["clock"] = std::to_string(between(-48, 48));
+    impatient_ = chance(40);
+    if (impatient_) life["busy"] = std::to_string(between(30, 300));
     add("life", std::move(life));
   }
 
   void add_step() {
     const int draw = between(1, 100);
-    if (draw <= 55) return add_burst();
-    if (draw <= 63) return add("quiet");
-    if (draw <= 68) return add_redrive();
-    if (draw <= 76) return add_tool();
-    if (draw <= 82) return add_switch();
-    if (draw <= 86) return add("clock", {{"hours", std::to_string(between(-48, 48))}});
-    if (draw <= 91) return add("join");
-    if (!bursts_.empty() && draw <= 95) return plan_.steps.push_back(bursts_[random_() % bursts_.size()]);
+    if (draw <= 40) return add_burst();
+    if (draw <= 47) return add("quiet");
+    if (draw <= 54) return add_redrive();
+    if (draw <= 61) return add_tool();
+    if (draw <= 67) return add_switch();
+    if (draw <= 71) return add("clock", {{"hours", std::to_string(between(-48, 48))}});
+    if (draw <= 75) return add("join");
+    if (draw <= 86) return add_trouble();
+    if (!bursts_.empty() && draw <= 92) return plan_.steps.push_back(bursts_[random_() % bursts_.size()]);
     add_burst();
+  }
+
+  /// A failing disk, a database that another process holds, or short memory, and what happens meanwhile. Who
+  /// is patient would wait for the database for too long.
+  void add_trouble() {
+    const int draw = between(1, impatient_ ? 3 : 2);
+    if (draw == 1) {
+      add("disk", {{"what", chance(60) ? "full" : "io"},
+                   {"nth", std::to_string(between(1, 20))},
+                   {"lasting", chance(60) ? "1" : "0"}});
+    } else if (draw == 2) {
+      const int nth = between(1, chance(50) ? 60 : 3'000);
+      add("memory", {{"nth", std::to_string(nth)}, {"burst", chance(50) ? "1" : "20"}});
+    } else {
+      add("lock");
+    }
+    for (int steps = between(1, 2); steps > 0; --steps) chance(70) ? add_burst() : add_redrive();
+    if (draw == 3) return add("unlock");
+    if (chance(50)) add("heal");
   }
 
   void add_burst() {
@@ -85,6 +107,7 @@ class Generator {
       burst["keys"] = "1";
       if (chance(30)) burst["twice"] = "1";
     }
+    if (alone && chance(10)) burst["allocation"] = std::to_string(between(1, 60));
     add("burst", burst);
     if (burst.contains("keys")) bursts_.push_back(plan_.steps.back());
   }
@@ -94,10 +117,12 @@ class Generator {
     if (chance(40)) details["canary"] = std::to_string(between(1, 3));
     if (chance(30)) details["stop"] = std::to_string(between(1, 3));
     add("redrive", std::move(details));
+    if (chance(50)) add_tool();
   }
 
   void add_tool() {
-    static constexpr std::array kVerbs{"retry", "retry", "discard", "edit", "undo", "purge"};
+    static constexpr std::array kVerbs{"retry", "retry_one", "discard", "discard",
+                                       "edit",  "edit",      "undo",    "purge"};
     std::map<std::string, std::string> details{{"verb", one_of(kVerbs)}};
     if (details["verb"] == "retry" && chance(50)) details["canary"] = std::to_string(between(1, 3));
     if (details["verb"] == "retry" && chance(30)) details["stop"] = std::to_string(between(1, 3));
@@ -115,12 +140,13 @@ class Generator {
 
   void add_end() {
     if (chance(40)) add("kill", {{"lines", std::to_string(between(1, 60))}});
-    if (chance(50)) add("stop", {{"ms", chance(50) ? "0" : "200"}});
+    if (chance(50)) add("stop", {{"ms", chance(50) ? "0" : "200"}, {"sick", chance(30) ? "1" : "0"}});
   }
 
   std::mt19937_64 random_;
   Plan plan_;
   int next_ = 1;
+  bool impatient_ = false;    // the life that is being planned
   std::vector<Step> bursts_;  // that may be repeated: what they publish has keys
 };
 

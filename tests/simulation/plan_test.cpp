@@ -25,8 +25,8 @@ TEST(SimulationPlan, HasEveryKindOfStepInSomeOfAHundredSeeds) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     for (const Step& step : plan_of(seed).steps) verbs.insert(step.verb);
   }
-  EXPECT_THAT(verbs, ElementsAre("burst", "clock", "join", "kill", "life", "off", "on", "quiet", "redrive",
-                                 "stop", "tool"));
+  EXPECT_THAT(verbs, ElementsAre("burst", "clock", "disk", "heal", "join", "kill", "life", "lock", "memory",
+                                 "off", "on", "quiet", "redrive", "stop", "tool", "unlock"));
 }
 
 TEST(SimulationPlan, ShrinksToTheStepsWithoutWhichItDoesNotFail) {

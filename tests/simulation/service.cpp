@@ -12,6 +12,7 @@
 #include <atomic>
 #include <iostream>
 #include <sstream>
+#include <vector>
 
 namespace tidings::simulation {
 namespace {
@@ -59,11 +60,15 @@ void linger(std::string_view /*point*/) noexcept {
   if (draw % 8 == 0) static_cast<void>(::poll(nullptr, 0, static_cast<int>(1 + (draw >> 32) % 4)));
 }
 
+/// ` busy=N unknown=0|1 nobody=N`, and for each handler that is owed something ` HANDLER=N`.
 std::string described(const Snapshot& now) {
   std::ostringstream text;
   std::size_t busy = now.letters_pending;
   for (const HandlerSnapshot& each : now.handlers) busy += each.queued + each.waiting + each.running;
-  text << busy;
+  text << " busy=" << busy << " unknown=" << (now.journal_problem.empty() ? 0 : 1)
+       << " nobody=" << now.owed_to_nobody;
+  for (const HandlerSnapshot& each : now.handlers)
+    if (each.owed > 0) text << ' ' << each.handler << '=' << each.owed;
   return text.str();
 }
 
@@ -97,20 +102,34 @@ std::string Service::answer_to(const Step& step) {
   if (step.verb == "on" || step.verb == "off") return changed_subscription(step);
   if (step.verb == "clock") shop_.clock().set(step.number("hours"));
   if (step.verb == "stop") return stopped(step);
-  if (step.verb == "heal") FaultyVfs::instance().heal();
-  if (step.verb == "disk") {
-    FaultyVfs::instance().set({.operations = {Operation::Write},
-                               .nth = static_cast<int>(step.number("nth", 1)),
-                               .sqlite_code = SQLITE_FULL,
-                               .lasting = step.number("lasting") != 0});
+  if (step.verb == "heal") heal();
+  if (step.verb == "disk") break_disk(step);
+  if (step.verb == "memory") {
+    scarce_.reset();
+    scarce_.emplace(memory::Whose::Others, static_cast<std::uint64_t>(step.number("nth", 1)),
+                    static_cast<std::uint64_t>(step.number("burst", 1)));
   }
   return {};
+}
+
+void Service::break_disk(const Step& step) {
+  const bool full = step.text("what", "full") == "full";
+  const std::vector<Operation> all{Operation::Write, Operation::Sync, Operation::Truncate};
+  FaultyVfs::instance().set({.operations = full ? std::vector{Operation::Write} : all,
+                             .nth = static_cast<int>(step.number("nth", 1)),
+                             .sqlite_code = full ? SQLITE_FULL : SQLITE_IOERR,
+                             .lasting = step.number("lasting") != 0});
+}
+
+void Service::heal() {
+  scarce_.reset();
+  FaultyVfs::instance().heal();
 }
 
 std::string Service::quiet() {
   bursts_.join();
   const bool idle = shop_.bus().wait_idle(kStuck);
-  return std::string("idle=") + (idle ? '1' : '0') + " busy=" + described(shop_.bus().snapshot());
+  return std::string("idle=") + (idle ? '1' : '0') + described(shop_.bus().snapshot());
 }
 
 std::string Service::redrive(const Step& step) {
@@ -131,11 +150,15 @@ std::string Service::changed_subscription(const Step& step) {
 }
 
 std::string Service::stopped(const Step& step) {
-  const StopReport report = shop_.bus().stop(std::chrono::milliseconds(step.number("ms")));
+  static_cast<void>(shop_.bus().stop(std::chrono::milliseconds(step.number("ms"))));
   bursts_.join();
+  // Asked again when nothing changes any more.
+  const StopReport report = shop_.bus().stop(kStuck);
   return "drained=" + std::to_string(report.drained ? 1 : 0) +
          " letters=" + std::to_string(report.settled_as_letters) +
-         " left=" + std::to_string(report.left_in_journal);
+         " left=" + std::to_string(report.left_in_journal + report.owed_to_nobody) +
+         " running=" + std::to_string(report.still_running.size()) +
+         " unknown=" + std::to_string(report.journal_problem.empty() ? 0 : 1);
 }
 
 int run_service(const std::filesystem::path& database, const std::string& life, int commands, int pipe) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "memory/failing_new.hpp"
 #include "simulation/bursts.hpp"
 #include "simulation/shop.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace tidings::simulation {
@@ -12,7 +14,9 @@ namespace tidings::simulation {
 /// `reply ...`. Its history and the replies come in the order in which they were written.
 ///
 /// Steps: burst (see Bursts), join, quiet (waits until the bus is idle), redrive (canary, stop), on, off
-/// (handler), clock (hours), disk (nth, lasting: writes fail from the nth on), heal, stop (ms), end.
+/// (handler), clock (hours), disk (the nth write fails: lasting, what: full, or io, which syncs fail with,
+/// too), memory (nth, burst: allocations of the bus's threads, handlers and publishers fail), heal, stop
+/// (ms), end.
 class Service {
  public:
   Service(const std::filesystem::path& database, const Step& life, int pipe);
@@ -21,6 +25,8 @@ class Service {
 
  private:
   [[nodiscard]] std::string answer_to(const Step& step);
+  void break_disk(const Step& step);
+  void heal();
   [[nodiscard]] std::string quiet();
   [[nodiscard]] std::string stopped(const Step& step);
   [[nodiscard]] std::string redrive(const Step& step);
@@ -29,6 +35,7 @@ class Service {
   Scribe scribe_;
   Shop shop_;
   Bursts bursts_;
+  std::optional<memory::ScarceMemory> scarce_;
 };
 
 /// Threads linger at kill points: how long each time, the seed says.

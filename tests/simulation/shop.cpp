@@ -21,14 +21,15 @@ constexpr const char* kTables =
     "CREATE TRIGGER IF NOT EXISTS sim_gone AFTER DELETE ON dead_letters BEGIN INSERT INTO gone VALUES "
     "(old.handler, coalesce(old.event_data ->> '$.number', old.event_data ->> '$.n'), old.resolution); END;";
 
-std::shared_ptr<deadletter::Store> opened(const std::filesystem::path& database, const Step& life) {
+std::shared_ptr<deadletter::Store> opened(const std::filesystem::path& database, const Step& life,
+                                          std::chrono::milliseconds busy_timeout) {
   deadletter::StoreInternals internals;
   internals.vfs = deadletter::faults::FaultyVfs::instance().kName;
   // The leases of earlier lives are over.
   const std::int64_t later = life.number("number") * 31'000'000;
   internals.boot_time = [later] { return deadletter::boot_time_now() + later; };
-  const std::chrono::milliseconds busy(life.number("busy", 20'000));
-  return deadletter::open_store(database, {.busy_timeout = busy, .spill_reserve = 0}, std::move(internals));
+  return deadletter::open_store(database, {.busy_timeout = busy_timeout, .spill_reserve = 0},
+                                std::move(internals));
 }
 
 void make_tables(const std::filesystem::path& database) {
@@ -47,8 +48,11 @@ void execute(sqlite3* connection, const std::string& sql) {
 }
 
 Shop::Shop(std::filesystem::path database, const Step& life, const Scribe& scribe)
-    : database_(std::move(database)), scribe_(scribe), mended_(life.number("mended") != 0) {
-  store_ = opened(database_, life);
+    : database_(std::move(database)),
+      scribe_(scribe),
+      mended_(life.number("mended") != 0),
+      busy_timeout_(life.number("busy", 20'000)) {
+  store_ = opened(database_, life, busy_timeout_);
   make_tables(database_);
   clock_ = std::make_shared<WallClock>(life.number("clock"));
   bus_ = std::make_unique<Bus>(BusOptions{.service = "shop",

@@ -48,6 +48,8 @@ class Shop {
   [[nodiscard]] WallClock& clock() { return *clock_; }
   [[nodiscard]] const std::filesystem::path& database() const { return database_; }
   [[nodiscard]] const Scribe& scribe() const { return scribe_; }
+  /// How long who writes waits for the database.
+  [[nodiscard]] std::chrono::milliseconds busy_timeout() const { return busy_timeout_; }
   [[nodiscard]] bool mended() const { return mended_; }
 
   void subscribe(const std::string& handler);
@@ -68,6 +70,7 @@ class Shop {
   const std::filesystem::path database_;
   const Scribe scribe_;
   const bool mended_;
+  const std::chrono::milliseconds busy_timeout_;
   std::shared_ptr<deadletter::Store> store_;
   std::shared_ptr<WallClock> clock_;
   // Before the bus, which is to end while its handlers are there. Of the thread that obeys the driver.

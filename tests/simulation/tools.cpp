@@ -12,11 +12,14 @@ namespace {
 using check_dead_letters::run_tool;
 using check_dead_letters::ToolRun;
 
-std::vector<std::int64_t> unresolved_ids(const Facts& facts) {
+/// Of unresolved letters of handlers; those that are on their way, if there are any.
+std::vector<std::int64_t> interesting_ids(const Facts& facts) {
+  const bool marked = facts.any_marked();
   std::vector<std::int64_t> ids;
   for (const auto& [delivery, letters] : facts.letters) {
     for (const LetterFact& letter : letters) {
-      if (letter.resolution.empty() && !delivery.first.empty()) ids.push_back(letter.id);
+      if (!letter.resolution.empty() || delivery.first.empty()) continue;
+      if (letter.marked || !marked) ids.push_back(letter.id);
     }
   }
   return ids;
@@ -25,11 +28,12 @@ std::vector<std::int64_t> unresolved_ids(const Facts& facts) {
 /// Empty: there is nothing to do it to.
 std::vector<std::string> arguments_of(const Step& step, const Facts& facts) {
   const std::string verb = step.text("verb");
-  const auto ids = unresolved_ids(facts);
+  const auto ids = interesting_ids(facts);
   if (verb == "purge") return {"purge", "--older-than", "0s"};
   if (ids.empty()) return {};
   const std::string picked = std::to_string(ids[static_cast<std::size_t>(step.number("pick")) % ids.size()]);
   if (verb == "discard") return {"discard", picked, "--reason", "simulated"};
+  if (verb == "retry_one") return {"retry", picked};
   if (verb == "edit") return {"edit", picked, "--set", "/mended=true"};
   std::vector<std::string> arguments{verb, "--all"};
   if (step.number("canary") > 0) arguments.insert(arguments.end(), {"--canary", step.text("canary")});
@@ -60,9 +64,13 @@ std::optional<std::string> what_the_check_gets_wrong(const std::filesystem::path
   const auto& one = told.at("databases").at(0);
   if (!one.at("error").is_null()) return "check-dead-letters says: " + run.out;
   const auto unresolved = one.at("unresolved").get<std::size_t>();
-  if (unresolved == facts.unresolved()) return std::nullopt;
-  return "check-dead-letters counts " + std::to_string(unresolved) +
-         " unresolved letters, the database has " + std::to_string(facts.unresolved());
+  const auto events = one.at("journal").at("events").get<std::size_t>();
+  const bool waits = one.at("spill").at("bytes").get<std::size_t>() > 0;
+  if (unresolved == facts.unresolved() && events == facts.events && (!waits || !facts.spilled.empty()))
+    return std::nullopt;
+  return "check-dead-letters counts " + std::to_string(unresolved) + " unresolved letters and " +
+         std::to_string(events) + " events, the database has " + std::to_string(facts.unresolved()) +
+         " and " + std::to_string(facts.events) + (waits ? "; letters are said to be spilled" : "");
 }
 
 }  // namespace tidings::simulation

@@ -9,8 +9,9 @@
 
 namespace tidings::simulation {
 
-/// Runs `dead-letters` as the step says: verb (retry, discard, undo, edit, purge), canary, stop, pick (which
-/// of the unresolved letters, for edit; or every so manieth, for discard). What is wrong with how it ended.
+/// Runs `dead-letters` as the step says: verb (retry: all; retry_one, discard, edit: one of those that are on
+/// their way, if there are any, or of the unresolved ones, as `pick` says; undo, purge), canary, stop. What
+/// is wrong with how it ended.
 [[nodiscard]] std::optional<std::string> tool_trouble(const std::filesystem::path& database,
                                                       const Step& step);
 
