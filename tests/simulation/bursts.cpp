@@ -71,19 +71,25 @@ class Publisher {
 
   template <class E>
   void publish_one(std::int64_t number, bool by_name) {
-    const std::string key = "key-" + std::to_string(number);
-    PublishOptions options = options_;
-    if (burst_.number("keys") != 0) options.idempotency_key = key;
+    const PublishOptions options = options_of(number);
     shop_.scribe().tell("try", number, to_string(*options.durability));
-    told(number, number + 1, [&]() -> std::vector<PublishResult> {
+    told(number, number + 1, [&] {
       const Json data = by_name ? as_json(E{number, false}) : Json();
+      std::vector<PublishResult> results(1);
       std::optional<memory::ScarceMemory> scarce;
       const auto nth = static_cast<std::uint64_t>(burst_.number("allocation"));
       if (nth > 0) scarce.emplace(memory::Whose::Caller, nth, 1);
       const Exposed exposed(plenty_);
-      if (by_name) return {shop_.bus().publish(E::event_type, data, options, version_of(E{}))};
-      return {shop_.bus().publish(E{number, false}, options)};
+      results[0] = by_name ? shop_.bus().publish(E::event_type, data, options, version_of(E{}))
+                           : shop_.bus().publish(E{number, false}, options);
+      return results;
     });
+  }
+
+  [[nodiscard]] PublishOptions options_of(std::int64_t number) const {
+    PublishOptions options = options_;
+    if (burst_.number("keys") != 0) options.idempotency_key = "key-" + std::to_string(number);
+    return options;
   }
 
   template <class E>

@@ -64,6 +64,7 @@ class Driver {
     life.details["number"] = std::to_string(history_.lives().size());
     history_.begin_life();
     taken_ = 0;
+    sick_ = false;
     service_ = std::make_unique<ServiceProcess>(database_, life);
     static_cast<void>(answer());
   }
@@ -92,7 +93,7 @@ class Driver {
     const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     if (!killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
       outcome_.broken.push_back("the service failed: wait status " + std::to_string(status));
-    history_.end_life(killed);
+    history_.end_life(killed, sick_);
     service_.reset();
   }
 
@@ -116,6 +117,7 @@ class Driver {
     if (how.verb == "end") lock_.release();
     // Some stops find the disk as it is.
     if (how.number("sick") == 0 && !ask({.verb = "heal"})) return;
+    sick_ = how.number("sick") != 0;
     const auto reply = ask(how);
     if (!reply) return;
     bury();
@@ -203,6 +205,7 @@ class Driver {
   History history_;
   std::unique_ptr<ServiceProcess> service_;
   std::size_t taken_ = 0;
+  bool sick_ = false;  // the life ends without having been healed
   WriteLock lock_;
   Outcome outcome_;
 };

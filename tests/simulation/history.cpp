@@ -32,8 +32,9 @@ void History::begin_life() {
   lines_.push_back("began " + std::to_string(lives_.size()));
 }
 
-void History::end_life(bool killed) {
+void History::end_life(bool killed, bool sick) {
   lives_.back().ended = lines_.size();
+  lives_.back().sick = sick;
   lives_.back().killed = killed;
   lines_.push_back(killed ? "killed" : "ended");
 }
@@ -100,6 +101,12 @@ std::optional<bool> History::subscribed(const std::string& handler, int life, Pl
 bool History::settled_after(int life, Place place) const {
   const LifeSpan& span = lives_[static_cast<std::size_t>(life)];
   if (span.ended != kNever && !span.killed) return true;
+  return std::any_of(span.quiets.begin(), span.quiets.end(), [&](Place quiet) { return quiet > place; });
+}
+
+bool History::recorded_after(int life, Place place) const {
+  const LifeSpan& span = lives_[static_cast<std::size_t>(life)];
+  if (span.ended != kNever && !span.killed && !span.sick) return true;
   return std::any_of(span.quiets.begin(), span.quiets.end(), [&](Place quiet) { return quiet > place; });
 }
 

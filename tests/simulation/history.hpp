@@ -47,6 +47,8 @@ struct LifeSpan {
   Place began = 0;
   Place ended = kNever;
   bool killed = false;
+  /// It ended while the disk or the memory failed: what it could not write down happens again.
+  bool sick = false;
   std::vector<Place> quiets = {};  // moments at which the bus was idle
 };
 
@@ -56,7 +58,7 @@ class History {
   explicit History(const Plan& plan);
 
   void begin_life();
-  void end_life(bool killed);
+  void end_life(bool killed, bool sick = false);
   /// A line of the life that runs, or has just ended.
   void add(const std::string& line);
 
@@ -70,6 +72,8 @@ class History {
                                                Place to) const;
   /// Whether the bus was idle, or has ended in order, after this place in its life.
   [[nodiscard]] bool settled_after(int life, Place place) const;
+  /// The same, and could write to its database then: it has committed what had happened.
+  [[nodiscard]] bool recorded_after(int life, Place place) const;
   [[nodiscard]] int kills() const;
 
  private:

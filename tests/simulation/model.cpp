@@ -127,11 +127,20 @@ class Judgement {
   void judge_end(const Delivery& delivery) {
     judge_repeats(delivery);
     for (const LetterFact& letter : letters(delivery)) judge_letter(delivery, letter);
-    const bool mended = std::any_of(letters(delivery).begin(), letters(delivery).end(),
-                                    [](const LetterFact& letter) { return letter.mended; }) ||
-                        facts_.gone.contains(delivery);
+    const bool mended =
+        was_mended(delivery) || (is_of_receipt(delivery) && was_mended({"bank", delivery.second}));
     if (is_handled(delivery) && never_works(delivery.second, delivery.first) && !mended)
       say(delivery, "handled, though its handler never works");
+  }
+
+  [[nodiscard]] static bool is_of_receipt(const Delivery& delivery) {
+    const auto& handlers = handlers_of("receipt");
+    return std::find(handlers.begin(), handlers.end(), delivery.first) != handlers.end();
+  }
+  [[nodiscard]] bool was_mended(const Delivery& delivery) const {
+    const auto& all = letters(delivery);
+    return facts_.gone.contains(delivery) ||
+           std::any_of(all.begin(), all.end(), [](const LetterFact& letter) { return letter.mended; });
   }
 
   /// At least once: a second time only after the process was killed before the completion was committed.
@@ -141,7 +150,7 @@ class Judgement {
     if (is_transactional(delivery.first)) return;
     const Run* last = nullptr;
     for (const Run& run : runs(delivery)) {
-      if (last != nullptr && history_.settled_after(last->life, last->ended))
+      if (last != nullptr && history_.recorded_after(last->life, last->ended))
         say(delivery, "run again after its completion had been committed");
       if (last != nullptr && last->life == run.life)
         say(delivery, "run again in the life in which it was done");
@@ -179,8 +188,8 @@ class Judgement {
   [[nodiscard]] bool was_killed_after_it_was_done(const Delivery& delivery) const {
     const auto& all = runs(delivery);
     return std::any_of(all.begin(), all.end(), [&](const Run& run) {
-      return run.how == "done" && history_.lives()[static_cast<std::size_t>(run.life)].killed &&
-             !history_.settled_after(run.life, run.ended);
+      const LifeSpan& life = history_.lives()[static_cast<std::size_t>(run.life)];
+      return run.how == "done" && (life.killed || life.sick) && !history_.recorded_after(run.life, run.ended);
     });
   }
 
