@@ -192,6 +192,7 @@ std::vector<std::string> find_backups(SQLite::Database& database, const std::fil
   for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), unreadable)) {
     const std::string name = entry.path().filename().native();
     const bool copy = name.ends_with(".bak") || name.ends_with(".unfinished") ||
+                      name.ends_with(".restoring") || name.ends_with(".damaged-copy") ||
                       name.ends_with(".rejected.jsonl") || name.ends_with(".recovered") ||
                       name.starts_with(prefix + "before-restore-");
     if (name.starts_with(prefix) && copy) backups.insert(entry.path().native());

@@ -1,6 +1,7 @@
 #include "opening.hpp"
 
 #include "backup.hpp"
+#include "companions.hpp"
 #include "database_file.hpp"
 #include "file_system.hpp"
 #include "integrity.hpp"
@@ -12,6 +13,7 @@
 
 #include <SQLiteCpp/Exception.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -149,12 +151,21 @@ void write_schema(const Opening& opening, const DatabaseIdentity& identity) {
 /// somebody made beforehand is as good as new, but not an application's.
 void create_with_mode(const Opening& opening, Kind kind) {
   try {
-    if (kind == Kind::Missing && create_file(opening.path, opening.options.file_mode)) return;
+    if (kind == Kind::Missing) {
+      require_output(kCannotOpen, opening.path, {});
+      if (create_file(opening.path, opening.options.file_mode)) return;
+    }
   } catch (const std::system_error& error) {
     refuse(opening, "it cannot be created (" + error.code().message() + "); check its folder",
            ErrorCode::DatabaseUnusable);
   }
   if (kind != Kind::Empty || opening.options.adopt) return;
+  struct stat facts {};
+  if (::stat(opening.path.c_str(), &facts) == 0 && facts.st_uid != ::geteuid()) {
+    refuse(opening,
+           "it is empty and belongs to another user, who may have it open; remove it, or change its owner",
+           ErrorCode::DatabaseUnusable);
+  }
   if (::chmod(opening.path.c_str(), static_cast<mode_t>(opening.options.file_mode)) != 0) {
     refuse(opening, "its mode cannot be set (" + errno_text(errno) + "); change its owner",
            ErrorCode::DatabaseUnusable);
@@ -183,6 +194,8 @@ void make_current(const std::filesystem::path& path, const StoreOptions& options
   const Opening opening{path, options, internals, spill_path, steady_clock::now() + options.busy_timeout};
   const bool left_unclean =
       was_left_open(path) || OwnerFile::was_left_unclean(owner_path(path), internals.boot_id);
+  // Even a look would have SQLite remove an empty -wal file.
+  require_guarded_companions(kCannotOpen, path);
   const auto identity = inspect(path, kCannotOpen, internals.vfs, opening.deadline);
   require_acceptable(opening, identity);
   require_writable(path, kCannotOpen);

@@ -1,5 +1,6 @@
 #include "owner_file.hpp"
 
+#include "companions.hpp"
 #include "sqlite_error.hpp"
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@ constexpr const char* kCannotOwn = "cannot own the journal: its owner file";
 /// "tidings\n", read as a number on the machines that tidings runs on.
 constexpr std::uint64_t kMagic = 0x0a73676e69646974ULL;
 constexpr std::uint32_t kFormat = 1;
+constexpr std::string_view kSuffix = ".owner";
 /// A page, so that slots keep their alignment and the header shares no cache line with them.
 constexpr std::size_t kHeaderSize = 4096;
 constexpr std::size_t kFileSize = kHeaderSize + OwnerFile::kSlots * sizeof(CrashSlot);
@@ -206,6 +208,7 @@ Descriptor OwnerFile::open_file() const {
     struct stat facts {};
     if (::fstat(file.get(), &facts) != 0) throw std::system_error(errno, std::generic_category());
     if (!S_ISREG(facts.st_mode)) fail(path_, "it is not a regular file; remove it");
+    require_guarded(kCannotOwn, path_, facts, database_of(path_));
     return file;
   }
 }
@@ -288,8 +291,13 @@ bool OwnerFile::was_left_unclean(const std::filesystem::path& path, const std::s
   return ::pread(file.get(), &header, sizeof header, 0) == size && header.crashed_on(boot_id);
 }
 
+std::filesystem::path OwnerFile::database_of(const std::filesystem::path& path) {
+  const std::string& name = path.native();
+  return name.ends_with(kSuffix) ? name.substr(0, name.size() - kSuffix.size()) : std::string();
+}
+
 std::filesystem::path owner_path(const std::filesystem::path& database) {
-  return database.native() + ".owner";
+  return database.native() + std::string(kSuffix);
 }
 
 }  // namespace tidings::deadletter

@@ -66,6 +66,7 @@ class OwnerFile {
  private:
   struct Header;
 
+  [[nodiscard]] static std::filesystem::path database_of(const std::filesystem::path& path);
   [[nodiscard]] bool try_lock();
   void require_free(const Descriptor& file, int problem) const;
   [[nodiscard]] Descriptor open_file() const;

@@ -6,6 +6,7 @@
 #include "write_ahead_log.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::size_t kCopiedAtOnce = 1024UL * 1024;
 constexpr std::size_t kHeader = 100;
+constexpr const char* kCannotMakeFolder = "cannot make the folder";
 
 [[noreturn]] void throw_last(const std::filesystem::path& path) {
   throw std::system_error(errno, std::generic_category(), printable(path.native()));
@@ -119,24 +121,63 @@ WriteAheadLog take_over_log(const std::filesystem::path& wal, const ScratchFile&
 
 }  // namespace
 
-ScratchFile::ScratchFile(std::filesystem::path path) : path_(std::move(path)) {
-  if (!create_file(path_, 0600, &file_)) {
-    throw unusable(
-        "cannot make the file", path_,
-        "it is there already: of a command that is at work, or was killed; if none runs, remove it",
-        ErrorCode::InvalidArgument);
+ScratchFile::ScratchFile(std::filesystem::path folder) : folder_(std::move(folder)), path_(folder_ / "copy") {
+  // Another may finish, and remove the folder, between any two calls.
+  for (int tries = 0; !own_folder(); ++tries) {
+    if (tries >= 10) {
+      throw unusable(kCannotMakeFolder, folder_, "others begin and end there all the time; try again",
+                     ErrorCode::DatabaseBusy);
+    }
   }
-  remove_beside();
+  empty_folder();
+  if (!create_file(path_, 0600, &file_)) throw_last(path_);
+  struct stat facts {};
+  if (::fstat(file_.get(), &facts) != 0) throw_last(path_);
+  identity_ = {facts.st_dev, facts.st_ino};
+}
+
+/// False: it has gone meanwhile.
+bool ScratchFile::own_folder() {
+  constexpr mode_t kOwnOnly = 0700;
+  constexpr mode_t kOthers = 0077;
+  const bool made = ::mkdir(folder_.c_str(), kOwnOnly) == 0;
+  if (!made && errno != EEXIST) throw_last(folder_);
+  lock_ = Descriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!lock_ && errno == ENOENT) return false;
+  struct stat facts {};
+  const bool own = lock_ && ::fstat(lock_.get(), &facts) == 0 && facts.st_uid == ::geteuid() &&
+                   (facts.st_mode & kOthers) == 0;
+  if (!own) {
+    throw unusable(kCannotMakeFolder, folder_,
+                   "something is there that is not a folder of this user alone; look who made it, and remove "
+                   "it, or give a path in a folder where nobody else may write",
+                   ErrorCode::InvalidArgument);
+  }
+  if (::fchmod(lock_.get(), kOwnOnly) != 0) throw_last(folder_);
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) throw_last(folder_);
+    throw unusable(kCannotMakeFolder, folder_, "another process writes to the same place; wait for it",
+                   ErrorCode::DatabaseBusy);
+  }
+  return FileIdentity::of(folder_) == FileIdentity{facts.st_dev, facts.st_ino};
+}
+
+void ScratchFile::empty_folder() const {
+  for (const auto& entry : std::filesystem::directory_iterator(folder_))
+    std::filesystem::remove(entry.path());
 }
 
 ScratchFile::~ScratchFile() {
-  static_cast<void>(::unlink(path_.c_str()));
-  remove_beside();
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"})
+    static_cast<void>(::unlink((path_.native() + suffix).c_str()));
+  static_cast<void>(::rmdir(folder_.c_str()));
 }
 
-void ScratchFile::remove_beside() const noexcept {
-  for (const char* suffix : {"-wal", "-shm", "-journal"})
-    static_cast<void>(::unlink((path_.native() + suffix).c_str()));
+void ScratchFile::require_same(const Connection& connection) const {
+  if (FileIdentity::of(connection, path_) == identity_) return;
+  throw unusable(kCannotMakeFolder, folder_,
+                 "somebody has put another file in its place; give a path in a folder where nobody else may "
+                 "write");
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "connection.hpp"
 #include "file_system.hpp"
+#include "opened_file.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,26 +14,36 @@ namespace tidings::deadletter {
 
 class VfsFile;
 
-/// A file that is made new (mode 0600), and removed when its use is over.
+/// A file for SQLite to fill, made new in a folder of its own (both for this user alone, whatever the umask),
+/// and removed when its use is over: in a folder that others may write, nobody has it open, nor can put a
+/// journal beside it. The folder is locked for as long as this lives; one that was left by a process that
+/// died is used again, after what is in it was removed.
 class ScratchFile {
  public:
-  /// Throws Error(InvalidArgument) when there is something of that name, std::system_error.
-  explicit ScratchFile(std::filesystem::path path);
+  /// Throws Error: DatabaseBusy when another process uses the folder; InvalidArgument when something else is
+  /// there; std::system_error.
+  explicit ScratchFile(std::filesystem::path folder);
   ScratchFile(const ScratchFile&) = delete;
   ScratchFile& operator=(const ScratchFile&) = delete;
-  /// Removes it, with what SQLite may have put beside it.
   ~ScratchFile();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
   /// From now on SQLite may open it: no descriptor of ours is closed any more while it does.
   void close() noexcept { file_ = Descriptor(); }
+  /// Throws Error(DatabaseUnusable) unless the connection is to this file: who may rename the folder could
+  /// have put another in its place.
+  void require_same(const Connection& connection) const;
 
  private:
-  void remove_beside() const noexcept;
+  [[nodiscard]] bool own_folder();
+  void empty_folder() const;
 
+  std::filesystem::path folder_;
   std::filesystem::path path_;
+  Descriptor lock_;
   Descriptor file_;
+  FileIdentity identity_;
 };
 
 /// A file's bytes, mapped into memory; read-only. Throws std::system_error.

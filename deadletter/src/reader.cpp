@@ -148,6 +148,7 @@ class Reader::Implementation {
   }
 
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spill_path_; }
+  [[nodiscard]] const std::vector<std::filesystem::path>& spill_paths() const noexcept { return spills_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
   void add_files(Examination& examination) {
@@ -347,5 +348,8 @@ std::vector<UnservedHandler> Reader::unserved_handlers(std::size_t limit) {
 
 std::uint64_t Reader::spill_bytes() { return implementation_->spill_bytes(); }
 const std::filesystem::path& Reader::spill_path() const noexcept { return implementation_->spill_path(); }
+const std::vector<std::filesystem::path>& Reader::spill_paths() const noexcept {
+  return implementation_->spill_paths();
+}
 
 }  // namespace tidings::deadletter

@@ -1,10 +1,10 @@
 #include <tidings/deadletter/recovery.hpp>
 
+#include "companions.hpp"
 #include "database_file.hpp"
 #include "database_image.hpp"
 #include "integrity.hpp"
 #include "opening.hpp"
-#include "owner_file.hpp"
 #include "private_copy.hpp"
 #include "salvage.hpp"
 #include "schema.hpp"
@@ -189,13 +189,7 @@ void require_unused(VfsFile& file, const std::filesystem::path& path) {
 }
 
 void require_free_target(const std::filesystem::path& database, const std::filesystem::path& target) {
-  for (const auto& own : {database, wal_path(database), std::filesystem::path(database.native() + "-shm"),
-                          owner_path(database), usual_spill(database)}) {
-    if (target == own) {
-      throw unusable(kCannotMake, target, "that is a file of the database itself; give another path",
-                     ErrorCode::InvalidArgument);
-    }
-  }
+  require_output(kCannotMake, target, {database});
   for (const char* suffix : {"", "-wal", "-shm"}) {
     const std::filesystem::path taken = target.native() + suffix;
     if (!file_exists(taken)) continue;
@@ -206,14 +200,15 @@ void require_free_target(const std::filesystem::path& database, const std::files
 
 /// Fills the new database, and closes it.
 RecoveryReport fill(const std::filesystem::path& database, const ScratchFile& copy, const CopyFacts& facts,
-                    const std::filesystem::path& target, const std::function<void(std::int64_t)>& progress) {
-  make_database(database, target);
-  Connection connection(target, Access::ReadWrite, "", steady_clock::now() + kAsLongAsItTakes);
+                    const ScratchFile& target, const std::function<void(std::int64_t)>& progress) {
+  make_database(database, target.path());
+  Connection connection(target.path(), Access::ReadWrite, "", steady_clock::now() + kAsLongAsItTakes);
+  target.require_same(connection);
   // Nobody reads it before it is whole, and what makes it so is synced.
   connection.execute("PRAGMA synchronous = OFF");
   RecoveryReport report = Recovery(copy.path(), facts, connection, progress).run();
   complete_meta(connection, database);
-  require_sound_result(connection, target);
+  require_sound_result(connection, target.path());
   connection.execute("PRAGMA synchronous = FULL");
   connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");
   return report;
@@ -273,7 +268,7 @@ RecoveryReport recover(const std::filesystem::path& path, const std::filesystem:
     const CopyFacts facts = copy_damaged(original, wal_path(database), copy);
     ScratchFile finished(result.native() + ".unfinished");
     finished.close();
-    RecoveryReport report = fill(database, copy, facts, finished.path(), progress);
+    RecoveryReport report = fill(database, copy, facts, finished, progress);
     require_something(report, database);
     name_result(finished.path(), result);
     return report;

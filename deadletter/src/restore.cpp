@@ -1,6 +1,7 @@
 #include <tidings/deadletter/recovery.hpp>
 
 #include "boot_clock.hpp"
+#include "companions.hpp"
 #include "connection.hpp"
 #include "database_file.hpp"
 #include "owner_file.hpp"
@@ -63,11 +64,13 @@ bool same_file(const std::filesystem::path& left, const std::filesystem::path& r
 }
 
 /// With what is in a -wal file of the backup's own, if somebody copied that too.
-void copy_backup(const std::filesystem::path& backup, const std::filesystem::path& to) {
+void copy_backup(const std::filesystem::path& backup, const ScratchFile& to) {
   const auto deadline = RestoreClock::now() + kRestoreTime;
   const Access access = file_exists(wal_path(backup)) ? Access::ReadOnly : Access::Immutable;
   Connection source(backup, access, "", RestoreClock::now() + kRestoreLockWait);
-  Connection target(to, Access::ReadWrite, "", deadline);
+  Connection target(to.path(), Access::ReadWrite, "", deadline);
+  target.execute("PRAGMA journal_mode = MEMORY");
+  to.require_same(target);
   SQLite::Backup copy(target.database(), source.database());
   const int result = copy.executeStep(-1);
   if (result != SQLITE_DONE) throw SQLite::Exception(target.database().getHandle(), result);
@@ -84,10 +87,8 @@ class Restoration {
   RestoreReport run() {
     require_paths();
     own_journal();
-    // Of a restore that was killed: nobody else is at work on it, since the journal is ours.
-    static_cast<void>(::unlink(restoring().c_str()));
-    ScratchFile copy(restoring());
-    copy_backup(backup_, copy.path());
+    const ScratchFile copy(database_.native() + ".restoring");
+    copy_backup(backup_, copy);
     judge_copy(copy.path());
     require_replaceable();
     const auto kept = name_for_old(database_, options_.now);
@@ -104,8 +105,6 @@ class Restoration {
   }
 
  private:
-  [[nodiscard]] std::filesystem::path restoring() const { return database_.native() + ".restoring"; }
-
   void require_paths() const {
     if (!file_exists(backup_))
       throw unusable(kCannotRestore, backup_, "there is no such file; check the path");
@@ -113,6 +112,7 @@ class Restoration {
       throw unusable(kCannotRestore, backup_, "it is the database itself; give a backup of it",
                      ErrorCode::InvalidArgument);
     }
+    require_output(kCannotRestore, database_, {});
     require_writable(database_, kCannotRestore);
   }
 

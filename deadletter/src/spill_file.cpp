@@ -1,5 +1,6 @@
 #include "spill_file.hpp"
 
+#include "companions.hpp"
 #include "sqlite_error.hpp"
 
 #include <tidings/detail/kill_point.hpp>
@@ -20,6 +21,7 @@
 namespace tidings::deadletter {
 namespace {
 
+constexpr const char* kCannotOpenSpill = "cannot open the spill file";
 constexpr const char* kCannotAppend = "cannot append to the spill file";
 constexpr std::string_view kHeaderBegin = R"({"tidings_spill":)";
 constexpr std::string_view kHeaderVersion = R"(1,"token":")";
@@ -47,24 +49,6 @@ bool ends_inside_a_line(const Descriptor& file, off_t end) {
   char last = '\n';
   if (end > 0 && ::pread(file.get(), &last, 1, end - 1) < 0) throw_errno();
   return last != '\n';
-}
-
-/// Creates the file with exactly this mode, or opens the one that is there. Throws Error unless it is a
-/// regular one.
-Descriptor open_or_create(const std::filesystem::path& path, unsigned mode) {
-  Descriptor opened;
-  // Twice, should another process remove the file between the two calls.
-  for (int tries = 0; !create_file(path, mode, &opened); ++tries) {
-    opened = Descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (opened) break;
-    if (errno != ENOENT || tries > 0) throw_errno();
-  }
-  struct stat facts {};
-  if (::fstat(opened.get(), &facts) != 0) throw_errno();
-  if (!S_ISREG(facts.st_mode)) {
-    throw unusable("cannot open the spill file", path, "it is not a regular file; give another spill_path");
-  }
-  return opened;
 }
 
 }  // namespace
@@ -123,9 +107,28 @@ void SpillFile::open() {
     open_descriptor();
     set_space_aside(end_of(file_));
   } catch (const std::system_error& error) {
-    throw unusable("cannot open the spill file", path_,
+    throw unusable(kCannotOpenSpill, path_,
                    error.code().message() + "; it needs a folder that this user may write, see spill_path");
   }
+}
+
+/// Creates the file with exactly this mode, or opens the one that is there, if it is guarded: its lines
+/// become letters, which are delivered.
+Descriptor SpillFile::open_or_create(const std::filesystem::path& path, unsigned mode) const {
+  Descriptor opened;
+  // Twice, should another process remove the file between the two calls.
+  for (int tries = 0; !create_file(path, mode, &opened); ++tries) {
+    opened = Descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (opened) break;
+    if (errno != ENOENT || tries > 0) throw_errno();
+  }
+  struct stat facts {};
+  if (::fstat(opened.get(), &facts) != 0) throw_errno();
+  if (!S_ISREG(facts.st_mode)) {
+    throw unusable(kCannotOpenSpill, path, "it is not a regular file; give another spill_path");
+  }
+  require_guarded(kCannotOpenSpill, path, facts, options_.database);
+  return opened;
 }
 
 void SpillFile::open_descriptor() { file_ = open_or_create(path_, options_.mode); }

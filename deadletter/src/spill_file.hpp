@@ -55,6 +55,8 @@ class SpillFile {
     /// How long an append waits for another process's.
     std::chrono::milliseconds lock_timeout = std::chrono::seconds(5);
     FileCalls calls = FileCalls::of_the_system();
+    /// Whose letters it takes: who may not write the database must not be able to write the file.
+    std::filesystem::path database = {};
   };
 
   /// Holds the lock of the file that is at the path. Goes before its SpillFile.
@@ -72,7 +74,8 @@ class SpillFile {
   /// Opens nothing yet.
   SpillFile(std::filesystem::path path, Options options);
 
-  /// Opens or creates the file and sets space aside. Throws Error(DatabaseUnusable) with what to do about it.
+  /// Opens or creates the file and sets space aside. Throws Error(DatabaseUnusable) with what to do about it,
+  /// also when others may write the file.
   void open();
 
   /// Appends each line with a line feed, then syncs. Gives for each line why it was not saved, empty when it
@@ -100,6 +103,7 @@ class SpillFile {
 
  private:
   void open_descriptor();
+  [[nodiscard]] Descriptor open_or_create(const std::filesystem::path& path, unsigned mode) const;
   [[nodiscard]] bool is_at_path() const noexcept;
   void set_space_aside(off_t end) const noexcept;
   void append_locked(std::span<const std::string> lines, std::vector<std::string>& problems);

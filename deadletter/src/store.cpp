@@ -1,6 +1,7 @@
 #include <tidings/deadletter/store.hpp>
 
 #include "backup.hpp"
+#include "companions.hpp"
 #include "file_system.hpp"
 #include "open_store.hpp"
 #include "opening.hpp"
@@ -51,11 +52,13 @@ void require_valid(const StoreOptions& options) {
 /// The folder's links are resolved, the file's own name is not: a spill file is never a link.
 std::filesystem::path resolve_spill_path(const std::filesystem::path& database,
                                          const std::filesystem::path& wanted) {
-  if (wanted.empty()) return database.native() + ".spill.jsonl";
+  const std::filesystem::path usual = database.native() + ".spill.jsonl";
+  if (wanted.empty()) return usual;
   const auto whole = resolve_path(wanted, "spill file");
-  if (whole == database || whole == database.native() + "-wal" || whole == database.native() + "-shm") {
-    throw unusable("the spill file cannot be", wanted, "that is the database; give another spill_path",
-                   ErrorCode::InvalidArgument);
+  const DatabaseFiles own{database};
+  if (whole != usual && !why_no_output(whole, {&own, 1}).empty()) {
+    throw unusable("the spill file cannot be", wanted,
+                   "that is a file of a database; give another spill_path", ErrorCode::InvalidArgument);
   }
   if (!wanted.has_filename()) {
     throw unusable("the spill file cannot be", wanted, "that is a folder; give a file name",
@@ -84,8 +87,9 @@ class Store::Implementation : private StoreWriter {
       : options_(options),
         internals_(std::move(internals)),
         path_(resolve_path(path, "dead-letter database")),
-        spill_(resolve_spill_path(path_, options.spill_path),
-               {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls}),
+        spill_(
+            resolve_spill_path(path_, options.spill_path),
+            {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls, path_}),
         transactions_(path_, options_, internals_),
         journal_(*this, {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id,
                          internals_.file, internals_.owner}) {
@@ -146,7 +150,6 @@ class Store::Implementation : private StoreWriter {
     require_same_process();
     const auto whole = resolve_path(target, "backup copy");
     internals_.file->require_in_place("cannot back up");
-    require_backup_target(path_, spill_.path(), whole);
     try {
       back_up(path_, whole, internals_.vfs, std::chrono::steady_clock::now() + options_.busy_timeout,
               "nothing was copied");
@@ -196,7 +199,7 @@ class Store::Implementation : private StoreWriter {
 
   /// In steps between which others may write.
   void import_from(const std::filesystem::path& path, Connection::Deadline deadline) {
-    SpillFile another(path, {options_.file_mode, 0, options_.busy_timeout, internals_.spill_calls});
+    SpillFile another(path, {options_.file_mode, 0, options_.busy_timeout, internals_.spill_calls, path_});
     SpillImporter importer(path == spill_.path() ? spill_ : another);
     bool more = true;
     while (more && std::chrono::steady_clock::now() < deadline) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iterator>
 #include <regex>
@@ -41,6 +42,8 @@ TEST(Tree, IsFound) {
 
 /// What is forbidden, written so that this file does not break its own rules.
 std::string halves(const char* first, const char* second) { return std::string(first) + second; }
+
+constexpr std::array kModules = {"events", "logging", "bus", "deadletter", "tools"};
 
 class ForbiddenInTests : public ::testing::TestWithParam<std::string> {};
 
@@ -108,6 +111,23 @@ TEST(Tree, ReadsJsonInOnePlaceOnly) {
     }
   }
   EXPECT_EQ(calls, 2U);
+}
+
+/// Files are made new, where nobody can have opened or linked them before, and never over a database's own:
+/// who needs one takes OutputFile, ScratchFile, or create_file of the module deadletter.
+TEST(Tree, MakesFilesInFewPlaces) {
+  const std::regex call(R"(O_CREAT\b|O_TRUNC\b|mk(o?s?temp)\b|\bofstream\b|\bfopen\([^"]*"w|copy_file\()");
+  const std::vector<std::string> the_places = {
+      "deadletter/src/file_system.cpp", "deadletter/src/output_file.cpp", "tools/dead_letters/editor.cpp"};
+  std::size_t places = 0;
+  for (const TreeFile& file : tree_files()) {
+    const bool ships = file.is_source() && std::any_of(kModules.begin(), kModules.end(),
+                                                       [&](const char* each) { return file.is_below(each); });
+    if (!ships || !std::regex_search(file.text, call)) continue;
+    ++places;
+    EXPECT_THAT(the_places, ::testing::Contains(file.path));
+  }
+  EXPECT_EQ(places, the_places.size());
 }
 
 TEST(Tree, HasExecutableScripts) {

@@ -138,11 +138,12 @@ TEST_F(BackupTest, DoesNotReplaceADatabaseThatIsInUse) {
 
 TEST_F(BackupTest, TwoBackupsToOnePlaceDoNotMix) {
   const auto opened = open();
-  write_file(unfinished(), "");
-  const int other = ::open(unfinished().c_str(), O_RDWR | O_CLOEXEC);
+  std::filesystem::create_directory(unfinished());
+  std::filesystem::permissions(unfinished(), std::filesystem::perms::owner_all);
+  const int other = ::open(unfinished().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ASSERT_EQ(::flock(other, LOCK_EX), 0);
   EXPECT_THAT(error_of(ErrorCode::DatabaseBusy, [&] { opened->backup(copy()); }),
-              HasSubstr("another backup to the same place"));
+              HasSubstr("another process writes to the same place"));
   ::close(other);
   opened->backup(copy());
 }

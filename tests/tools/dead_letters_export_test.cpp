@@ -229,8 +229,31 @@ TEST_F(ExchangeTest, ExportWritesToANewFileOnly) {
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   EXPECT_EQ(call({"export", "--db", path("none.db"), "-o", path("nothing")}).status, 66);
   EXPECT_FALSE(std::filesystem::exists(path("nothing")));
+  EXPECT_EQ(call({"export", "-o", path("no/folder")}).status, 73);
   EXPECT_EQ(call({"import", path("none")}).status, 66);
   EXPECT_EQ(call({"import", path(".")}).status, 66);
+}
+
+/// Whatever writes a file: none of them is pointed at what a service keeps beside its database.
+TEST_F(ExchangeTest, NoVerbMakesAFileOfTheDatabase) {
+  for (const char* suffix : {"-journal", ".owner", ".spill.jsonl", ".spill.jsonl.rejected.jsonl"}) {
+    const std::string target = database_ + suffix;
+    std::filesystem::remove(target);
+    for (const auto& command : std::vector<std::vector<std::string>>{{"export", "-o", target},
+                                                                     {"backup", target},
+                                                                     {"backup", "--dry-run", target},
+                                                                     {"recover", database_, "-o", target}}) {
+      const auto answer = call(command);
+      EXPECT_EQ(answer.status, 73) << command.front() << target;
+      EXPECT_THAT(answer.err, HasSubstr("a file of the database itself; give another path"));
+      EXPECT_FALSE(std::filesystem::exists(target));
+    }
+  }
+  const std::string backup = path("backup.db");
+  EXPECT_EQ(call({"backup", backup}).status, 0);
+  const auto restored = call({"restore", "--db", database_ + ".owner", backup});
+  EXPECT_THAT(restored.err, HasSubstr("that is a file of the database " + database_));
+  EXPECT_FALSE(std::filesystem::exists(database_ + ".owner"));
 }
 
 }  // namespace

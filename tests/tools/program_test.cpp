@@ -64,6 +64,19 @@ TEST_F(Program, WritesMetricsAlsoWhenADatabaseFails) {
               testing::HasSubstr("check_state{database=\"" + path("gone.db") + "\"} 3\n"));
 }
 
+TEST_F(Program, WritesNoMetricsOverAServicesFiles) {
+  const std::string database = make_database("orders.db", {});
+  const std::string spill = path("letters.jsonl");
+  static_cast<void>(deadletter::Store::open(database, {.spill_path = spill}));
+  ASSERT_TRUE(std::filesystem::exists(spill));
+  for (const std::string& target : {database + ".owner", database + "-shm", spill}) {
+    const Result result = run_at_now({"--db", database, "--prometheus", target});
+    EXPECT_EQ(result.exit_status, 3);
+    EXPECT_THAT(result.output, testing::HasSubstr("that is a file of the database itself"));
+  }
+  EXPECT_EQ(read_file(spill), "");
+}
+
 TEST_F(Program, MistakeIsUnknownInTheFormatAskedFor) {
   EXPECT_THAT(run_at_now({"--bogus"}).output, StartsWith("DEADLETTERS UNKNOWN: "));
   EXPECT_THAT(run_at_now({"--bogus", "--json"}).output, StartsWith("{\"version\":1,\"state\":\"UNKNOWN\""));

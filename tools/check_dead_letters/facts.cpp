@@ -105,6 +105,7 @@ Json facts_to_json(const DatabaseFacts& facts) {
                {"newest", Json::array()},
                {"spill_bytes", facts.spill_bytes},
                {"spill_path", facts.spill_path},
+               {"spill_paths", facts.spill_paths},
                {"journal", journal_to_json(facts.journal)},
                {"unserved", Json::array()},
                {"more_unserved", facts.more_unserved}};
@@ -126,6 +127,7 @@ DatabaseFacts facts_from_json(const Json& json) {
   for (const Json& letter : json.at("newest")) facts.newest.push_back(letter_from_json(letter));
   facts.spill_bytes = json.at("spill_bytes").get<std::uint64_t>();
   facts.spill_path = json.at("spill_path").get<std::string>();
+  facts.spill_paths = json.at("spill_paths").get<std::vector<std::string>>();
   facts.journal = journal_from_json(json.at("journal"));
   for (const Json& handler : json.at("unserved")) facts.unserved.push_back(unserved_from_json(handler));
   facts.more_unserved = json.at("more_unserved").get<bool>();

@@ -42,6 +42,8 @@ struct DatabaseFacts {
   /// Bytes of the spill file that wait for import.
   std::uint64_t spill_bytes = 0;
   std::string spill_path;
+  /// Of all spill files that the database was ever used with.
+  std::vector<std::string> spill_paths;
   /// Durable events that are owed to handlers, whatever the filters.
   deadletter::JournalBacklog journal;
   /// Handlers among them that nobody serves, those with most events first, whatever the filters.

@@ -84,9 +84,14 @@ Report check(const Options& options, Timestamp now, const Deadlines& deadlines) 
 /// In a process of its own, as the collector's folder can hang like any other.
 void write_metrics(Report& report, const Options& options, Instant deadline) {
   const std::string& path = *options.prometheus_file;
+  std::vector<deadletter::DatabaseFiles> databases;
+  for (const auto& [answer, verdict] : report.databases) {
+    const auto& spills = answer.facts.spill_paths;
+    databases.push_back({answer.path, {spills.begin(), spills.end()}});
+  }
   IsolatedTasks task;
   task.start([&] {
-    return write_prometheus_file(path, prometheus_text(report), options.databases).value_or(std::string());
+    return write_prometheus_file(path, prometheus_text(report), databases).value_or(std::string());
   });
   const auto outcome = task.finish(deadline).front();
   if (outcome.end == End::TimedOut) {

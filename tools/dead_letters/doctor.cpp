@@ -5,6 +5,8 @@
 #include "text/shell_word.hpp"
 #include "text/time.hpp"
 
+#include <tidings/deadletter/output_file.hpp>
+
 #include <unistd.h>
 
 #include <cerrno>
@@ -290,6 +292,10 @@ ExitStatus run_backup(Command& command) {
     throw Refusal(ExitStatus::CannotCreate,
                   "there is a file " + tools::printable(line.file) + " already; give another name");
   }
+  const deadletter::DatabaseFiles own{line.database, command.reader().spill_paths()};
+  const std::string why = deadletter::why_no_output(line.file, {&own, 1});
+  if (!why.empty())
+    throw Refusal(ExitStatus::CannotCreate, "cannot create " + tools::printable(line.file) + ": " + why);
   const auto folder = std::filesystem::path(line.file).parent_path();
   if (::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
     throw Refusal(ExitStatus::CannotCreate, "cannot create " + tools::printable(line.file) + ": " +

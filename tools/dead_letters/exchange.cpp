@@ -4,16 +4,18 @@
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
 
-#include <fcntl.h>
+#include <tidings/deadletter/output_file.hpp>
+
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <deque>
 #include <fstream>
 #include <istream>
+#include <optional>
 #include <ostream>
+#include <span>
 #include <string>
 #include <system_error>
 
@@ -22,46 +24,65 @@ namespace {
 
 constexpr std::size_t kLettersAtOnce = 200;
 constexpr std::int64_t kSaidProblems = 20;
+constexpr std::size_t kBytesAtOnce = 64UL * 1024;
+constexpr unsigned kExportMode = 0600;
 
-/// A new file, mode 0600; or the standard output.
+/// A new file, mode 0600, which has its name when the export is over; or the standard output.
 class ExportTarget {
  public:
-  ExportTarget(Command& command, const std::string& path) : path_(path) {
-    if (path.empty() || path == "-") {
-      out_ = &command.streams().out;
-      return;
+  ExportTarget(Command& command, const std::string& path) : out_(command.streams().out), path_(path) {
+    if (path.empty() || path == "-") return;
+    const deadletter::DatabaseFiles database{command.line().database, command.reader().spill_paths()};
+    try {
+      file_.emplace(path, deadletter::OutputFile::Existing::Refuse, std::span(&database, 1));
+    } catch (const Error& error) {
+      throw Refusal(ExitStatus::CannotCreate, error.what());
+    } catch (const std::system_error& error) {
+      fail(ExitStatus::CannotCreate, "cannot create ", error.code().message() + "; check its folder");
     }
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (descriptor < 0) {
-      throw Refusal(ExitStatus::CannotCreate,
-                    "cannot create " + tools::printable(path) + ": " +
-                        std::generic_category().message(errno) +
-                        (errno == EEXIST ? "; give another name" : "; check its folder"));
-    }
-    ::close(descriptor);
-    file_.open(path, std::ios::binary | std::ios::trunc);
-    out_ = &file_;
   }
 
-  [[nodiscard]] bool is_file() const noexcept { return out_ == &file_; }
-  [[nodiscard]] bool takes_more() const { return out_->good(); }
+  [[nodiscard]] bool is_file() const noexcept { return file_.has_value(); }
+  [[nodiscard]] bool takes_more() const { return file_ || out_.good(); }
+  /// Why the standard output takes no more is said at the end, if it is not just that its reader had enough.
   void write(const std::string& line) {
-    if (!(*out_ << line << '\n')) fail();
+    if (!file_) {
+      out_ << line << '\n';
+      return;
+    }
+    lines_ += line + '\n';
+    if (lines_.size() >= kBytesAtOnce) write_lines();
   }
   void finish() {
-    if (!out_->flush()) fail();
+    if (!file_) {
+      out_.flush();
+      return;
+    }
+    write_lines();
+    try {
+      file_->finish(kExportMode);
+    } catch (const std::system_error& error) {
+      fail(ExitStatus::CannotCreate, "cannot create ", error.code().message() + "; check its folder");
+    }
   }
 
  private:
-  /// Why the standard output takes no more is said at the end, if it is not just that its reader had enough.
-  void fail() const {
-    if (!is_file()) return;
-    throw Refusal(ExitStatus::InputOutput, "cannot write " + tools::printable(path_) + ": is its disk full?");
+  void write_lines() {
+    try {
+      file_->write(lines_);
+    } catch (const std::system_error& error) {
+      fail(ExitStatus::InputOutput, "cannot write ", error.code().message() + "; is its disk full?");
+    }
+    lines_.clear();
+  }
+  [[noreturn]] void fail(ExitStatus status, const std::string& what, const std::string& why) const {
+    throw Refusal(status, what + tools::printable(path_) + ": " + why);
   }
 
+  std::ostream& out_;
   const std::string& path_;
-  std::ofstream file_;
-  std::ostream* out_ = nullptr;
+  std::optional<deadletter::OutputFile> file_;
+  std::string lines_;
 };
 
 /// Says the first problems, and counts all.

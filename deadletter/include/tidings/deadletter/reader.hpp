@@ -303,6 +303,8 @@ class Reader {
   /// Bytes of letters in the spill files that wait for import; 0 if there are none. Throws Error.
   [[nodiscard]] std::uint64_t spill_bytes();
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept;
+  /// All that the database was ever used with.
+  [[nodiscard]] const std::vector<std::filesystem::path>& spill_paths() const noexcept;
 
  private:
   class Implementation;

@@ -77,7 +77,8 @@ class Store final : public LetterSink {
 
   /// Copies the whole database, as it is at one moment, to the file `target` while everybody goes on using
   /// it. The copy (mode 0600) is synced and has that name only when it is whole; an earlier file there is
-  /// replaced. A crash leaves at most `<target>.unfinished`, which the next backup uses again. Throws Error:
+  /// replaced. A crash leaves at most the folder `<target>.unfinished`, for this user alone, which the next
+  /// backup uses again. Throws Error:
   /// InvalidArgument, DatabaseUnusable, DatabaseBusy; then `target` is as it was. Put it back with
   /// `dead-letters restore`, or restore() of recovery.hpp, never by copying: a -wal file that stays behind
   /// would destroy it.
