@@ -1,5 +1,6 @@
 #include <tidings/bus.hpp>
 #include <tidings/detail/fork_generation.hpp>
+#include <tidings/detail/longest_wait.hpp>
 #include <tidings/error.hpp>
 
 #include "bus_core.hpp"
@@ -55,6 +56,19 @@ void validate(const detail::SubscriberSpec& spec) {
   if (spec.ordering_key) refuse("ordering_key is for queued handlers: set dispatch to Dispatch::Queued");
 }
 
+/// The one place: whoever computes with them adds them to times.
+void bound_durations(BusOptions& options) {
+  options.owner_wait = detail::bounded(options.owner_wait);
+  options.idempotency_window = detail::bounded(options.idempotency_window);
+  options.stop_deadline = detail::bounded(options.stop_deadline);
+}
+
+void bound_durations(SubscribeOptions<void*>& options) {
+  if (options.slow_threshold) options.slow_threshold = detail::bounded(*options.slow_threshold);
+  if (options.retry.give_up_after)
+    options.retry.give_up_after = detail::bounded(*options.retry.give_up_after);
+}
+
 void validate(std::string_view event_type, const Json& data, int schema_version) {
   validate_name(event_type, "event type");
   if (schema_version < 1) refuse("schema_version starts at 1");
@@ -75,6 +89,7 @@ void validate(const RedriveOptions& options) {
 Bus::Bus(BusOptions options) {
   if (options.source.empty()) options.source = options.service;
   validate(options);
+  bound_durations(options);
   detail::watch_forks();
   core_ = std::make_shared<detail::BusCore>(std::move(options));
   core_->start();
@@ -138,6 +153,7 @@ RedriveRequest Bus::redrive(const LetterFilter& filter, const RedriveOptions& op
 Subscription Bus::subscribe_spec(detail::SubscriberSpec spec) {
   core_->require_own_process();
   validate(spec);
+  bound_durations(spec.options);
   return Subscription(core_->subscribe(std::move(spec)));
 }
 

@@ -117,26 +117,39 @@ void BusLog::handled(const EventContext& context, std::chrono::microseconds dura
   });
 }
 
-void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) const noexcept {
+void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) noexcept {
+  constexpr std::string_view kRecord = "handler_slow";
+  if (!admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
   quietly([&] {
-    log_reserved(logger_, Level::Warning, "handler_slow",
+    log_reserved(logger_, Level::Warning, kRecord,
                  {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
   });
 }
 
-void BusLog::transaction_waited(const EventContext& context,
-                                std::chrono::microseconds waited) const noexcept {
+void BusLog::transaction_waited(const EventContext& context, std::chrono::microseconds waited) noexcept {
+  constexpr std::string_view kRecord = "transaction_waited";
+  if (!admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
   quietly([&] {
-    log_reserved(logger_, Level::Warning, "transaction_waited",
+    log_reserved(logger_, Level::Warning, kRecord,
                  {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
   });
 }
 
-void BusLog::transaction_held(const EventContext& context, std::chrono::microseconds held) const noexcept {
+void BusLog::transaction_held(const EventContext& context, std::chrono::microseconds held) noexcept {
+  constexpr std::string_view kRecord = "transaction_held";
+  if (!admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
   quietly([&] {
-    log_reserved(logger_, Level::Warning, "transaction_held",
+    log_reserved(logger_, Level::Warning, kRecord,
                  {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
   });
+}
+
+bool BusLog::admit(std::string_view record, std::string_view handler, std::string_view fingerprint) noexcept {
+  try {
+    return limit_.admit(record, handler, fingerprint, "", clock_->monotonic_now());
+  } catch (...) {
+    return true;
+  }
 }
 
 bool BusLog::admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
@@ -239,73 +252,106 @@ void BusLog::letter_dropped(const DeadLetter& letter) noexcept {
   about_letter(Level::Error, "dead_letter_dropped", letter, problem);
 }
 
+/// Of what is tried again and again, and may fail again and again. The name and the problem, without what
+/// changes in it, make the cause.
+bool BusLog::admit_fault(std::string_view record, std::string_view handler,
+                         std::string_view problem) noexcept {
+  try {
+    return limit_.admit(record, handler, error_fingerprint(handler, record, problem), "",
+                        clock_->monotonic_now(), RecordLimit::kOfFaults);
+  } catch (...) {
+    return true;
+  }
+}
+
 void BusLog::database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
-                           std::string_view problem) const noexcept {
-  log_nobodys(logger_, Level::Warning, "letters_waiting_for_database",
+                           std::string_view problem) noexcept {
+  constexpr std::string_view kRecord = "letters_waiting_for_database";
+  if (!admit_fault(kRecord, "", problem)) return;
+  log_nobodys(logger_, Level::Warning, kRecord,
               {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
-void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept {
-  log_nobodys(logger_, Level::Warning, "waiting_for_handler",
+void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) noexcept {
+  constexpr std::string_view kRecord = "waiting_for_handler";
+  if (!admit_fault(kRecord, handler.handler, handler.event_type)) return;
+  log_nobodys(logger_, Level::Warning, kRecord,
               {{"handler", handler.handler},
                {"event_type", handler.event_type},
                {"waited_ms", std::chrono::milliseconds(waited).count()}});
 }
 
-void BusLog::spill_imported(const SpillImport& import) const noexcept {
-  log_nobodys(logger_, import.set_aside > 0 ? Level::Error : Level::Info, "spilled_letters_imported",
+void BusLog::spill_imported(const SpillImport& import) noexcept {
+  constexpr std::string_view kRecord = "spilled_letters_imported";
+  if (!admit(kRecord, "", "")) return;
+  log_nobodys(logger_, import.set_aside > 0 ? Level::Error : Level::Info, kRecord,
               {{"imported", import.imported},
                {"set_aside", import.set_aside},
                {"set_aside_in", import.set_aside_in}});
 }
 
-void BusLog::spill_waits(std::string_view problem) const noexcept {
-  log_nobodys(logger_, Level::Warning, "spilled_letters_waiting", {{"problem", problem}});
+void BusLog::spill_waits(std::string_view problem) noexcept {
+  constexpr std::string_view kRecord = "spilled_letters_waiting";
+  if (!admit_fault(kRecord, "", problem)) return;
+  log_nobodys(logger_, Level::Warning, kRecord, {{"problem", problem}});
 }
 
-void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept {
-  log_nobodys(logger_, Level::Error, "journal_refused",
-              {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
+void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept {
+  constexpr std::string_view kRecord = "journal_refused";
+  if (!admit_fault(kRecord, "", problem)) return;
+  log_nobodys(logger_, Level::Error, kRecord, {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
+/// Once.
 void BusLog::journal_lost(std::string_view problem) const noexcept {
-  log_reserved(logger_, Level::Critical, "journal_lost", {{"problem", problem}});
+  log_nobodys(logger_, Level::Critical, "journal_lost", {{"problem", problem}});
 }
 
-void BusLog::unserved(const OwedTotal& total) const noexcept {
-  log_nobodys(logger_, Level::Warning, "deliveries_unserved",
+void BusLog::unserved(const OwedTotal& total) noexcept {
+  constexpr std::string_view kRecord = "deliveries_unserved";
+  if (!admit(kRecord, total.handler, "")) return;
+  log_nobodys(logger_, Level::Warning, kRecord,
               {{"handler", total.handler},
                {"event_type", total.event_type},
                {"deliveries", total.deliveries},
                {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
 }
 
+/// Once.
 void BusLog::recovered(const JournalStart& start) const noexcept {
   log_nobodys(logger_, start.crashed ? Level::Warning : Level::Info, "journal_recovered",
               {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
 }
 
-void BusLog::housekeeping_failed(std::string_view problem) const noexcept {
-  log_nobodys(logger_, Level::Error, "housekeeping_failed", {{"problem", problem}});
+void BusLog::housekeeping_failed(std::string_view problem) noexcept {
+  constexpr std::string_view kRecord = "housekeeping_failed";
+  if (!admit_fault(kRecord, "", problem)) return;
+  log_nobodys(logger_, Level::Error, kRecord, {{"problem", problem}});
 }
 
-void BusLog::redrive_claimed(std::size_t letters) const noexcept {
-  log_nobodys(logger_, Level::Info, "redrive_claimed", {{"letters", letters}});
+void BusLog::redrive_claimed(std::size_t letters) noexcept {
+  constexpr std::string_view kRecord = "redrive_claimed";
+  if (!admit(kRecord, "", "")) return;
+  log_nobodys(logger_, Level::Info, kRecord, {{"letters", letters}});
 }
 
+/// Once a request.
 void BusLog::redrive_ended(const RedriveEnd& end) const noexcept {
   log_nobodys(logger_, end.stopped ? Level::Warning : Level::Info,
               end.stopped ? "redrive_stopped" : "redrive_finished",
               {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
 }
 
-void BusLog::redrive_crashed(std::int64_t letter_id) const noexcept {
-  log_nobodys(logger_, Level::Error, "redrive_crashed", {{"dead_letter_id", letter_id}});
+void BusLog::redrive_crashed(std::int64_t letter_id) noexcept {
+  constexpr std::string_view kRecord = "redrive_crashed";
+  if (!admit(kRecord, "", "")) return;
+  log_nobodys(logger_, Level::Error, kRecord, {{"dead_letter_id", letter_id}});
 }
 
-void BusLog::redrive_unreadable(const UnreadableLetter& letter) const noexcept {
-  log_nobodys(logger_, Level::Error, "redrive_unreadable",
-              {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
+void BusLog::redrive_unreadable(const UnreadableLetter& letter) noexcept {
+  constexpr std::string_view kRecord = "redrive_unreadable";
+  if (!admit(kRecord, "", "")) return;
+  log_nobodys(logger_, Level::Error, kRecord, {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
 }
 
 void BusLog::flush_summaries(Instant now) noexcept {
@@ -313,7 +359,8 @@ void BusLog::flush_summaries(Instant now) noexcept {
     for (const RecordLimit::Summary& summary : limit_.take_summaries(now)) {
       log_nobodys(logger_, Level::Warning, "records_held_back",
                   {{"handler", summary.handler},
-                   {"event_id", summary.last_event_id},
+                   {"event_id",
+                    summary.last_event_id.empty() ? logging::Value() : logging::Value(summary.last_event_id)},
                    {"record", summary.record},
                    {"fingerprint", summary.fingerprint},
                    {"held_back", summary.held_back}});

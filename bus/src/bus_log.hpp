@@ -20,8 +20,8 @@
 
 namespace tidings::detail {
 
-/// Everything a bus logs, in one place. Names and fields are an interface: docs/logging.md. Never throws.
-/// Thread-safe.
+/// Everything a bus logs, in one place. Names and fields are an interface: docs/logging.md. What can
+/// repeat passes through one limit. Never throws. Thread-safe.
 class BusLog {
  public:
   BusLog(const logging::Logger& logger, std::shared_ptr<Clock> clock)
@@ -37,10 +37,10 @@ class BusLog {
   void duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,
                  const EventId& first) noexcept;
   void handled(const EventContext& context, std::chrono::microseconds duration) const noexcept;
-  void slow(const EventContext& context, std::chrono::microseconds duration) const noexcept;
+  void slow(const EventContext& context, std::chrono::microseconds duration) noexcept;
   /// A handler's transaction began late, or kept other writers waiting for long.
-  void transaction_waited(const EventContext& context, std::chrono::microseconds waited) const noexcept;
-  void transaction_held(const EventContext& context, std::chrono::microseconds held) const noexcept;
+  void transaction_waited(const EventContext& context, std::chrono::microseconds waited) noexcept;
+  void transaction_held(const EventContext& context, std::chrono::microseconds held) noexcept;
   void failed(const EventContext& context, const Attempt& attempt, std::string_view fingerprint,
               std::optional<std::chrono::microseconds> retry_in) noexcept;
   /// A delivery gave up: why, for the last time before its letter is stored.
@@ -50,25 +50,29 @@ class BusLog {
   void letter_unsaved(const DeadLetter& letter, std::string_view problem) noexcept;
   void letter_dropped(const DeadLetter& letter) noexcept;
   void database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
-                     std::string_view problem) const noexcept;
-  void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) const noexcept;
-  void spill_imported(const SpillImport& import) const noexcept;
-  void spill_waits(std::string_view problem) const noexcept;
+                     std::string_view problem) noexcept;
+  void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) noexcept;
+  void spill_imported(const SpillImport& import) noexcept;
+  void spill_waits(std::string_view problem) noexcept;
   void journal_lost(std::string_view problem) const noexcept;
-  void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) const noexcept;
-  void unserved(const OwedTotal& total) const noexcept;
+  void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept;
+  void unserved(const OwedTotal& total) noexcept;
   void recovered(const JournalStart& start) const noexcept;
-  void housekeeping_failed(std::string_view problem) const noexcept;
-  void redrive_claimed(std::size_t letters) const noexcept;
+  void housekeeping_failed(std::string_view problem) noexcept;
+  void redrive_claimed(std::size_t letters) noexcept;
   void redrive_ended(const RedriveEnd& end) const noexcept;
-  void redrive_crashed(std::int64_t letter_id) const noexcept;
-  void redrive_unreadable(const UnreadableLetter& letter) const noexcept;
+  void redrive_crashed(std::int64_t letter_id) noexcept;
+  void redrive_unreadable(const UnreadableLetter& letter) noexcept;
 
   /// Summaries of held-back records.
   void flush_summaries(Instant now) noexcept;
   [[nodiscard]] std::optional<Instant> due() const { return limit_.due(); }
 
  private:
+  [[nodiscard]] bool admit(std::string_view record, std::string_view handler,
+                           std::string_view fingerprint) noexcept;
+  [[nodiscard]] bool admit_fault(std::string_view record, std::string_view handler,
+                                 std::string_view problem) noexcept;
   [[nodiscard]] bool admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
                            const EventId& event_id) noexcept;
   void about_letter(logging::Level level, std::string_view record, const DeadLetter& letter,

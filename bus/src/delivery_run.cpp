@@ -3,6 +3,7 @@
 #include "handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/longest_wait.hpp>
 #include <tidings/detail/patiently.hpp>
 #include <tidings/detail/what_of.hpp>
 
@@ -22,13 +23,6 @@ namespace {
 /// How long an attempt waits for a journal that does not take note of the last one.
 constexpr std::chrono::milliseconds kRecordAgain{100};
 
-/// Longer than any process lives, and short enough to be added to an Instant, which counts nanoseconds:
-/// milliseconds::max() is not.
-std::chrono::milliseconds bounded(std::chrono::milliseconds duration) {
-  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
-  return std::clamp(duration, std::chrono::milliseconds(0), kLongest);
-}
-
 std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> times) {
   std::optional<Instant> first;
   for (const auto& time : times) {
@@ -47,7 +41,7 @@ BusCore::Verdict BusCore::decide(const Subscriber& subscriber, const DeliverySta
   if (state.attempts_made >= policy.max_attempts) return {End::Dead, {}, Reason::Exhausted};
   const auto delay = failure.retry_after ? std::chrono::microseconds(bounded(*failure.retry_after))
                                          : policy.backoff.delay(state.attempts_made, options_.random());
-  if (policy.give_up_after && now + delay - state.first_attempt > bounded(*policy.give_up_after)) {
+  if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
     return {End::Dead, {}, Reason::Exhausted};
   }
   if (subscriber.state.load() != SubscriberState::Open || !accepting_.load())

@@ -57,6 +57,11 @@ std::exception_ptr as_refusal(const char* what) noexcept {
   return patiently([&] { return std::make_exception_ptr(Error(ErrorCode::InDoubt, what)); });
 }
 
+/// How long to wait after a failure that follows one after which so long was waited.
+std::chrono::milliseconds after_backoff(std::chrono::milliseconds last) {
+  return std::clamp(last * 2, kFirstBackoff, kMaxBackoff);
+}
+
 }  // namespace
 
 /// What the journal is to be told of an event. An event that nobody owes any more needs no more than its end.
@@ -184,7 +189,7 @@ void JournalWriter::tell_refusal(Group& group, const std::exception_ptr& error, 
     if (refusal.code() == ErrorCode::JournalOwned) {
       lose(refusal);
     } else if (!group.events.empty()) {
-      log_.journal_refused(refusal.what(), std::max(last_backoff * 2, kFirstBackoff));
+      log_.journal_refused(refusal.what(), after_backoff(last_backoff));
     }
   } catch (const std::exception&) {
     if (!group.events.empty()) log_.journal_refused("there is not enough memory", kAgainWithoutMemory);
@@ -233,7 +238,7 @@ void JournalWriter::refuse(Group& group, const std::exception_ptr& error) {
   if (short_of_memory_) {
     due_ = clock_->monotonic_now() + kAgainWithoutMemory;
   } else {
-    backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+    backoff_ = after_backoff(backoff_);
     due_ = clock_->monotonic_now() + backoff_;
   }
   wake_after_commit_ = true;

@@ -1,5 +1,6 @@
 #include "bus_core.hpp"
 
+#include <tidings/detail/longest_wait.hpp>
 #include <tidings/detail/patiently.hpp>
 #include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
@@ -24,10 +25,8 @@ constexpr std::chrono::milliseconds kLook{1};
 
 std::chrono::steady_clock::time_point steady_now() { return std::chrono::steady_clock::now(); }
 
-/// Any timeout will do: milliseconds::max() from now is past the end of the clock.
 std::chrono::steady_clock::time_point after(std::chrono::milliseconds timeout) {
-  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
-  return steady_now() + std::clamp(timeout, std::chrono::milliseconds(0), kLongest);
+  return steady_now() + bounded(timeout);
 }
 
 bool is_running(const Subscriber& subscriber) {

@@ -3,6 +3,7 @@
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,11 +13,20 @@
 
 namespace tidings::detail {
 
-/// Holds back log records that repeat faster than 100 a second, so that a failure storm neither fills a disk
-/// nor slows the healthy. Records are told apart by name and cause. Thread-safe.
+/// How many records of one name and cause are written within a time.
+struct RecordRate {
+  std::uint32_t records;
+  std::chrono::seconds within;
+};
+
+/// Holds back log records that repeat too fast, so that a failure storm neither fills a disk nor slows the
+/// healthy. Records are told apart by name and cause. Thread-safe.
 class RecordLimit {
  public:
-  static constexpr std::uint32_t kPerSecond = 100;
+  /// Of what happens to events and letters, each of which is worth a record.
+  static constexpr RecordRate kOfEvents{100, std::chrono::seconds(1)};
+  /// Of what is wrong with the bus or its database, and is tried again and again.
+  static constexpr RecordRate kOfFaults{10, std::chrono::seconds(10)};
 
   struct Summary {
     std::string record;
@@ -29,8 +39,8 @@ class RecordLimit {
 
   /// Whether this record may be written now. If not it is counted.
   [[nodiscard]] bool admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
-                           std::string_view event_id, Instant now);
-  /// What was held back in seconds that are over. Each is told once.
+                           std::string_view event_id, Instant now, RecordRate rate = kOfEvents);
+  /// What was held back in times that are over. Each is told once.
   [[nodiscard]] std::vector<Summary> take_summaries(Instant now);
   /// When the next summary is ready; nothing if nothing is held back.
   [[nodiscard]] std::optional<Instant> due() const;
@@ -38,16 +48,21 @@ class RecordLimit {
  private:
   struct Window {
     Instant began{};
+    RecordRate rate = kOfEvents;
     std::uint32_t admitted = 0;
+    [[nodiscard]] bool is_over(Instant now) const noexcept { return now - began >= rate.within; }
     Summary summary;
   };
 
   static void begin(Window& window, Instant now);
+  /// Whether so many causes repeat that no more can be told apart.
+  [[nodiscard]] bool crowded(Instant now) TIDINGS_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   std::unordered_map<std::string, Window> windows_ TIDINGS_GUARDED_BY(mutex_);
   std::vector<Summary> finished_ TIDINGS_GUARDED_BY(mutex_);
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);
+  Instant cleared_ TIDINGS_GUARDED_BY(mutex_){};
 };
 
 }  // namespace tidings::detail

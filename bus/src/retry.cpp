@@ -1,5 +1,6 @@
 #include <tidings/retry.hpp>
 
+#include <tidings/detail/longest_wait.hpp>
 #include <tidings/error.hpp>
 
 #include <algorithm>
@@ -9,10 +10,6 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-
-// Longer than any process lives, and short enough that "now + delay" fits an Instant, which counts
-// nanoseconds.
-constexpr milliseconds kLongest = std::chrono::hours(24 * 365 * 100);
 
 std::string in_milliseconds(milliseconds delay) { return std::to_string(delay.count()) + " ms"; }
 
@@ -44,7 +41,7 @@ Backoff constant(milliseconds delay, Jitter jitter) {
                                                 in_milliseconds(delay) + "; use none() to retry at once");
   }
   Backoff backoff;
-  backoff.first_ = backoff.cap_ = std::min(delay, kLongest);
+  backoff.first_ = backoff.cap_ = detail::bounded(delay);
   backoff.jitter_ = jitter;
   return backoff;
 }
@@ -56,8 +53,8 @@ Backoff exponential(milliseconds first, milliseconds cap, Jitter jitter) {
                     in_milliseconds(first) + " with a cap of " + in_milliseconds(cap));
   }
   Backoff backoff;
-  backoff.first_ = std::min(first, kLongest);
-  backoff.cap_ = std::min(cap, kLongest);
+  backoff.first_ = detail::bounded(first);
+  backoff.cap_ = detail::bounded(cap);
   backoff.doubles_ = true;
   backoff.jitter_ = jitter;
   return backoff;

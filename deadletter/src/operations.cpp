@@ -1,4 +1,5 @@
 #include <tidings/deadletter/operations.hpp>
+#include <tidings/detail/longest_wait.hpp>
 
 #include "audit.hpp"
 #include "backup.hpp"
@@ -113,7 +114,12 @@ class RequestOfOperator {
 class Operations::Implementation {
  public:
   Implementation(const std::filesystem::path& path, Actor actor, Options options)
-      : actor_(std::move(actor)), options_(options), path_(resolve_path(path, "dead-letter database")) {
+      : actor_(std::move(actor)),
+        options_{.busy_timeout = tidings::detail::bounded(options.busy_timeout)},
+        path_(resolve_path(path, "dead-letter database")) {
+    if (options.busy_timeout <= std::chrono::milliseconds::zero()) {
+      throw Error(ErrorCode::InvalidArgument, "Operations::Options::busy_timeout must be above zero");
+    }
     static_cast<void>(
         Reader::open(path_, {.timeout = options_.busy_timeout}));  // Says what is wrong with it.
     require_writable(path_, kCannotOpen);

@@ -1,4 +1,5 @@
 #include <tidings/deadletter/reader.hpp>
+#include <tidings/detail/longest_wait.hpp>
 
 #include "connection.hpp"
 #include "database_file.hpp"
@@ -107,7 +108,8 @@ void require_tidings(const DatabaseIdentity& identity, const std::filesystem::pa
 class Reader::Implementation {
  public:
   Implementation(const std::filesystem::path& path, Options options)
-      : options_(options), path_(resolve_path(path, "dead-letter database")) {
+      : options_{.timeout = tidings::detail::bounded(options.timeout)},
+        path_(resolve_path(path, "dead-letter database")) {
     if (options.timeout <= std::chrono::milliseconds::zero()) {
       throw Error(ErrorCode::InvalidArgument, "Reader::Options::timeout must be above zero");
     }

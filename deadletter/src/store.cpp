@@ -1,4 +1,5 @@
 #include <tidings/deadletter/store.hpp>
+#include <tidings/detail/longest_wait.hpp>
 
 #include "backup.hpp"
 #include "companions.hpp"
@@ -49,6 +50,13 @@ void require_valid(const StoreOptions& options) {
   if (options.spill_reserve > kMostReserve) refuse("StoreOptions::spill_reserve must be at most 1 TiB");
 }
 
+/// The one place: whoever computes with them adds them to times.
+StoreOptions with_bounded_durations(StoreOptions options) {
+  options.busy_timeout = tidings::detail::bounded(options.busy_timeout);
+  options.retention = tidings::detail::bounded(options.retention);
+  return options;
+}
+
 /// The folder's links are resolved, the file's own name is not: a spill file is never a link.
 std::filesystem::path resolve_spill_path(const std::filesystem::path& database,
                                          const std::filesystem::path& wanted) {
@@ -84,12 +92,12 @@ LetterOutcome unsaved(std::string problem) { return {LetterOutcome::Place::Unsav
 class Store::Implementation : private StoreWriter {
  public:
   Implementation(const std::filesystem::path& path, const StoreOptions& options, StoreInternals internals)
-      : options_(options),
+      : options_(with_bounded_durations(options)),
         internals_(std::move(internals)),
         path_(resolve_path(path, "dead-letter database")),
         spill_(
             resolve_spill_path(path_, options.spill_path),
-            {options.file_mode, options.spill_reserve, options.busy_timeout, internals_.spill_calls, path_}),
+            {options.file_mode, options.spill_reserve, options_.busy_timeout, internals_.spill_calls, path_}),
         transactions_(path_, options_, internals_),
         journal_(*this, {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id,
                          internals_.file, internals_.owner}) {

@@ -1,4 +1,5 @@
 #include <tidings/clock.hpp>
+#include <tidings/detail/longest_wait.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -42,8 +43,8 @@ void ManualClock::wait_until(Signal& signal, Instant deadline) {
 
 void ManualClock::advance(std::chrono::microseconds step) {
   const std::lock_guard lock(mutex_);
-  wall_ += step;
-  monotonic_ += step;
+  wall_ += detail::bounded(step);
+  monotonic_ += detail::bounded(step);
   for (const Waiter& waiter : waiters_) {
     if (waiter.deadline <= monotonic_) waiter.signal->raise();
   }
