@@ -14,11 +14,14 @@ namespace tidings {
 
 namespace {
 
+constexpr std::size_t kMostWorkers = 65'536;
+
 [[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::InvalidArgument, why); }
 
 void validate(const BusOptions& options) {
   validate_name(options.service, "service");
-  if (options.workers == 0) refuse("workers must be at least 1");
+  if (options.workers == 0 || options.workers > kMostWorkers)
+    refuse("workers must be 1 to " + std::to_string(kMostWorkers));
   if (options.max_causation_depth == 0) refuse("max_causation_depth must be at least 1");
   if (options.stop_deadline.count() < 0) refuse("stop_deadline must not be negative");
   if (!detail::is_valid_source(options.source)) {

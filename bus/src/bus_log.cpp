@@ -49,51 +49,62 @@ class RecordContext {
   AmbientFrame event_;
 };
 
+}  // namespace
+
+/// Every record of the bus is written here.
+void BusLog::write(Level level, std::string_view record, std::initializer_list<Field> fields) const noexcept {
+  if (!sinks_.enter()) return;
+  log_reserved(logger_, level, record, fields);
+  sinks_.leave();
+}
+
 /// For records that whoever comes by writes, who commits for all, stops the bus or looks after it: nothing of
 /// the request that its thread is at belongs there.
-void log_nobodys(const logging::Logger& logger, Level level, std::string_view record,
-                 std::initializer_list<Field> fields) noexcept {
+void BusLog::write_nobodys(Level level, std::string_view record,
+                           std::initializer_list<Field> fields) const noexcept {
   const RecordContext nobodys;
   const logging::AmbientFields none{logging::CapturedFields()};
-  quietly([&] { log_reserved(logger, level, record, fields); });
+  write(level, record, fields);
 }
 
 /// For a record about an event that its own publisher writes, perhaps inside the handler of another.
-void log_published(const logging::Logger& logger, Level level, std::string_view record,
-                   const Payload& payload, const Metadata& metadata) noexcept {
+void BusLog::write_published(Level level, std::string_view record, const Payload& payload,
+                             const Metadata& metadata) const noexcept {
   const RecordContext events(metadata, payload.event_type, nullptr);
   quietly([&] {
-    log_reserved(logger, level, record,
-                 {{"event_type", payload.event_type},
-                  {"event_id", metadata.event_id.to_string()},
-                  {"correlation_id", metadata.correlation_id.to_string()}});
+    write(level, record,
+          {{"event_type", payload.event_type},
+           {"event_id", metadata.event_id.to_string()},
+           {"correlation_id", metadata.correlation_id.to_string()}});
   });
 }
 
-}  // namespace
-
 void BusLog::started(const BusOptions& options) const noexcept {
-  log_nobodys(logger_, Level::Info, "bus_started",
-              {{"service", options.service},
-               {"workers", options.workers},
-               {"durable_letters", options.store != nullptr}});
+  quietly([&] {
+    write_nobodys(Level::Info, "bus_started",
+                  {{"service", options.service},
+                   {"workers", options.workers},
+                   {"durable_letters", options.store != nullptr}});
+  });
 }
 
 void BusLog::stopped(const StopReport& report) const noexcept {
-  log_nobodys(logger_, report.drained ? Level::Info : Level::Warning, "bus_stopped",
-              {{"drained", report.drained},
-               {"settled_as_letters", report.settled_as_letters},
-               {"left_in_journal", report.left_in_journal},
-               {"owed_to_nobody", report.owed_to_nobody},
-               {"still_running", report.still_running.size()}});
+  quietly([&] {
+    write_nobodys(report.drained ? Level::Info : Level::Warning, "bus_stopped",
+                  {{"drained", report.drained},
+                   {"settled_as_letters", report.settled_as_letters},
+                   {"left_in_journal", report.left_in_journal},
+                   {"owed_to_nobody", report.owed_to_nobody},
+                   {"still_running", report.still_running.size()}});
+  });
 }
 
 void BusLog::published(const Payload& payload, const Metadata& metadata) const noexcept {
-  log_published(logger_, Level::Debug, "event_published", payload, metadata);
+  write_published(Level::Debug, "event_published", payload, metadata);
 }
 
 void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const noexcept {
-  log_published(logger_, Level::Warning, "event_unhandled", payload, metadata);
+  write_published(Level::Warning, "event_unhandled", payload, metadata);
 }
 
 void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,
@@ -102,18 +113,18 @@ void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::st
   if (!admit(kRecord, "", "", metadata.event_id)) return;
   const RecordContext events(metadata, payload.event_type, nullptr);
   quietly([&] {
-    log_reserved(logger_, Level::Info, kRecord,
-                 {{"event_type", payload.event_type},
-                  {"event_id", metadata.event_id.to_string()},
-                  {"idempotency_key", idempotency_key},
-                  {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
+    write(Level::Info, kRecord,
+          {{"event_type", payload.event_type},
+           {"event_id", metadata.event_id.to_string()},
+           {"idempotency_key", idempotency_key},
+           {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
   });
 }
 
 void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
   quietly([&] {
-    log_reserved(logger_, Level::Debug, "handler_handled",
-                 {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+    write(Level::Debug, "handler_handled",
+          {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
   });
 }
 
@@ -121,8 +132,7 @@ void BusLog::slow(const EventContext& context, std::chrono::microseconds duratio
   constexpr std::string_view kRecord = "handler_slow";
   if (!admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
   quietly([&] {
-    log_reserved(logger_, Level::Warning, kRecord,
-                 {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+    write(Level::Warning, kRecord, {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
   });
 }
 
@@ -130,8 +140,7 @@ void BusLog::transaction_waited(const EventContext& context, std::chrono::micros
   constexpr std::string_view kRecord = "transaction_waited";
   if (!admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
   quietly([&] {
-    log_reserved(logger_, Level::Warning, kRecord,
-                 {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
+    write(Level::Warning, kRecord, {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
   });
 }
 
@@ -139,8 +148,7 @@ void BusLog::transaction_held(const EventContext& context, std::chrono::microsec
   constexpr std::string_view kRecord = "transaction_held";
   if (!admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
   quietly([&] {
-    log_reserved(logger_, Level::Warning, kRecord,
-                 {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
+    write(Level::Warning, kRecord, {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
   });
 }
 
@@ -168,17 +176,17 @@ void BusLog::failed(const EventContext& context, const Attempt& attempt, std::st
   logging::Value retry_in_ms;
   if (retry_in) retry_in_ms = milliseconds(*retry_in);
   quietly([&] {
-    log_reserved(logger_, Level::Warning, "handler_failed",
-                 {{"handler", context.handler()},
-                  {"event_type", context.event_type()},
-                  {"event_id", metadata.event_id.to_string()},
-                  {"correlation_id", metadata.correlation_id.to_string()},
-                  {"attempt", context.attempt()},
-                  {"max_attempts", context.max_attempts()},
-                  {"duration_ms", milliseconds(attempt.duration)},
-                  {"error_type", attempt.error_type},
-                  {"error", attempt.error_message},
-                  {"retry_in_ms", std::move(retry_in_ms)}});
+    write(Level::Warning, "handler_failed",
+          {{"handler", context.handler()},
+           {"event_type", context.event_type()},
+           {"event_id", metadata.event_id.to_string()},
+           {"correlation_id", metadata.correlation_id.to_string()},
+           {"attempt", context.attempt()},
+           {"max_attempts", context.max_attempts()},
+           {"duration_ms", milliseconds(attempt.duration)},
+           {"error_type", attempt.error_type},
+           {"error", attempt.error_message},
+           {"retry_in_ms", std::move(retry_in_ms)}});
   });
 }
 
@@ -194,16 +202,16 @@ void BusLog::write_about_letter(Level level, std::string_view record, const Dead
                               letter.handler.empty() ? nullptr : &letter.handler);
   const logging::AmbientFields none{logging::CapturedFields()};
   quietly([&] {
-    log_reserved(logger_, level, record,
-                 {{"handler", letter.handler},
-                  {"event_type", letter.event_type},
-                  {"event_id", letter.metadata.event_id.to_string()},
-                  {"correlation_id", letter.metadata.correlation_id.to_string()},
-                  {"reason", to_string(letter.reason)},
-                  {"error_type", letter.error_type},
-                  {"error", letter.error_message},
-                  {"fingerprint", letter.error_fingerprint},
-                  std::move(detail)});
+    write(level, record,
+          {{"handler", letter.handler},
+           {"event_type", letter.event_type},
+           {"event_id", letter.metadata.event_id.to_string()},
+           {"correlation_id", letter.metadata.correlation_id.to_string()},
+           {"reason", to_string(letter.reason)},
+           {"error_type", letter.error_type},
+           {"error", letter.error_message},
+           {"fingerprint", letter.error_fingerprint},
+           std::move(detail)});
   });
 }
 
@@ -268,102 +276,121 @@ void BusLog::database_busy(std::size_t letters, std::chrono::milliseconds retry_
                            std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "letters_waiting_for_database";
   if (!admit_fault(kRecord, "", problem)) return;
-  log_nobodys(logger_, Level::Warning, kRecord,
-              {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  quietly([&] {
+    write_nobodys(Level::Warning, kRecord,
+                  {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  });
 }
 
 void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) noexcept {
   constexpr std::string_view kRecord = "waiting_for_handler";
   if (!admit_fault(kRecord, handler.handler, handler.event_type)) return;
-  log_nobodys(logger_, Level::Warning, kRecord,
-              {{"handler", handler.handler},
-               {"event_type", handler.event_type},
-               {"waited_ms", std::chrono::milliseconds(waited).count()}});
+  quietly([&] {
+    write_nobodys(Level::Warning, kRecord,
+                  {{"handler", handler.handler},
+                   {"event_type", handler.event_type},
+                   {"waited_ms", std::chrono::milliseconds(waited).count()}});
+  });
 }
 
 void BusLog::spill_imported(const SpillImport& import) noexcept {
   constexpr std::string_view kRecord = "spilled_letters_imported";
   if (!admit(kRecord, "", "")) return;
-  log_nobodys(logger_, import.set_aside > 0 ? Level::Error : Level::Info, kRecord,
-              {{"imported", import.imported},
-               {"set_aside", import.set_aside},
-               {"set_aside_in", import.set_aside_in}});
+  quietly([&] {
+    write_nobodys(import.set_aside > 0 ? Level::Error : Level::Info, kRecord,
+                  {{"imported", import.imported},
+                   {"set_aside", import.set_aside},
+                   {"set_aside_in", import.set_aside_in}});
+  });
 }
 
 void BusLog::spill_waits(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "spilled_letters_waiting";
   if (!admit_fault(kRecord, "", problem)) return;
-  log_nobodys(logger_, Level::Warning, kRecord, {{"problem", problem}});
+  quietly([&] { write_nobodys(Level::Warning, kRecord, {{"problem", problem}}); });
 }
 
 void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept {
   constexpr std::string_view kRecord = "journal_refused";
   if (!admit_fault(kRecord, "", problem)) return;
-  log_nobodys(logger_, Level::Error, kRecord, {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  quietly([&] {
+    write_nobodys(Level::Error, kRecord, {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  });
 }
 
 /// Once.
 void BusLog::journal_lost(std::string_view problem) const noexcept {
-  log_nobodys(logger_, Level::Critical, "journal_lost", {{"problem", problem}});
+  quietly([&] { write_nobodys(Level::Critical, "journal_lost", {{"problem", problem}}); });
 }
 
 void BusLog::unserved(const OwedTotal& total) noexcept {
   constexpr std::string_view kRecord = "deliveries_unserved";
   if (!admit(kRecord, total.handler, "")) return;
-  log_nobodys(logger_, Level::Warning, kRecord,
-              {{"handler", total.handler},
-               {"event_type", total.event_type},
-               {"deliveries", total.deliveries},
-               {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
+  quietly([&] {
+    write_nobodys(Level::Warning, kRecord,
+                  {{"handler", total.handler},
+                   {"event_type", total.event_type},
+                   {"deliveries", total.deliveries},
+                   {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
+  });
 }
 
 /// Once.
 void BusLog::recovered(const JournalStart& start) const noexcept {
-  log_nobodys(logger_, start.crashed ? Level::Warning : Level::Info, "journal_recovered",
-              {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
+  quietly([&] {
+    write_nobodys(
+        start.crashed ? Level::Warning : Level::Info, "journal_recovered",
+        {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
+  });
 }
 
 void BusLog::housekeeping_failed(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "housekeeping_failed";
   if (!admit_fault(kRecord, "", problem)) return;
-  log_nobodys(logger_, Level::Error, kRecord, {{"problem", problem}});
+  quietly([&] { write_nobodys(Level::Error, kRecord, {{"problem", problem}}); });
 }
 
 void BusLog::redrive_claimed(std::size_t letters) noexcept {
   constexpr std::string_view kRecord = "redrive_claimed";
   if (!admit(kRecord, "", "")) return;
-  log_nobodys(logger_, Level::Info, kRecord, {{"letters", letters}});
+  quietly([&] { write_nobodys(Level::Info, kRecord, {{"letters", letters}}); });
 }
 
 /// Once a request.
 void BusLog::redrive_ended(const RedriveEnd& end) const noexcept {
-  log_nobodys(logger_, end.stopped ? Level::Warning : Level::Info,
-              end.stopped ? "redrive_stopped" : "redrive_finished",
-              {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
+  quietly([&] {
+    write_nobodys(end.stopped ? Level::Warning : Level::Info,
+                  end.stopped ? "redrive_stopped" : "redrive_finished",
+                  {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
+  });
 }
 
 void BusLog::redrive_crashed(std::int64_t letter_id) noexcept {
   constexpr std::string_view kRecord = "redrive_crashed";
   if (!admit(kRecord, "", "")) return;
-  log_nobodys(logger_, Level::Error, kRecord, {{"dead_letter_id", letter_id}});
+  quietly([&] { write_nobodys(Level::Error, kRecord, {{"dead_letter_id", letter_id}}); });
 }
 
 void BusLog::redrive_unreadable(const UnreadableLetter& letter) noexcept {
   constexpr std::string_view kRecord = "redrive_unreadable";
   if (!admit(kRecord, "", "")) return;
-  log_nobodys(logger_, Level::Error, kRecord, {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
+  quietly([&] {
+    write_nobodys(Level::Error, kRecord, {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
+  });
 }
 
 void BusLog::flush_summaries(Instant now) noexcept {
   try {
     for (const RecordLimit::Summary& summary : limit_.take_summaries(now)) {
-      log_nobodys(logger_, Level::Warning, "records_held_back",
-                  {{"handler", summary.handler},
-                   {"event_id",
-                    summary.last_event_id.empty() ? logging::Value() : logging::Value(summary.last_event_id)},
-                   {"record", summary.record},
-                   {"fingerprint", summary.fingerprint},
-                   {"held_back", summary.held_back}});
+      quietly([&] {
+        write_nobodys(Level::Warning, "records_held_back",
+                      {{"handler", summary.handler},
+                       {"event_id", summary.last_event_id.empty() ? logging::Value()
+                                                                  : logging::Value(summary.last_event_id)},
+                       {"record", summary.record},
+                       {"fingerprint", summary.fingerprint},
+                       {"held_back", summary.held_back}});
+      });
     }
   } catch (...) {
     return;  // Out of memory: the counts are lost, the letters are not.

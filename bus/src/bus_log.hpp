@@ -2,6 +2,7 @@
 
 #include "attempt.hpp"
 #include "record_limit.hpp"
+#include "sink_watch.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/clock.hpp>
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +66,8 @@ class BusLog {
   void redrive_crashed(std::int64_t letter_id) noexcept;
   void redrive_unreadable(const UnreadableLetter& letter) noexcept;
 
+  /// From here on records are lost rather than waited for while others are stuck in a sink.
+  void stop_waiting() noexcept { sinks_.stop_waiting(); }
   /// Summaries of held-back records.
   void flush_summaries(Instant now) noexcept;
   [[nodiscard]] std::optional<Instant> due() const { return limit_.due(); }
@@ -80,8 +84,16 @@ class BusLog {
   void write_about_letter(logging::Level level, std::string_view record, const DeadLetter& letter,
                           logging::Field detail) const noexcept;
 
+  void write(logging::Level level, std::string_view record,
+             std::initializer_list<logging::Field> fields) const noexcept;
+  void write_nobodys(logging::Level level, std::string_view record,
+                     std::initializer_list<logging::Field> fields) const noexcept;
+  void write_published(logging::Level level, std::string_view record, const Payload& payload,
+                       const Metadata& metadata) const noexcept;
+
   const logging::Logger logger_;
   const std::shared_ptr<Clock> clock_;
+  mutable SinkWatch sinks_;
   RecordLimit limit_;
 };
 

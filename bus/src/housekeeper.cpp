@@ -1,5 +1,6 @@
 #include "housekeeper.hpp"
 
+#include "start_thread.hpp"
 #include "subscriber.hpp"
 
 #include <tidings/detail/patiently.hpp>
@@ -23,7 +24,7 @@ Housekeeper::Housekeeper(std::shared_ptr<Clock> clock, Retry retry, Duty duty)
 Housekeeper::~Housekeeper() { stop(); }
 
 void Housekeeper::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread([this] { run(); });
 }
 
 void Housekeeper::stop() {

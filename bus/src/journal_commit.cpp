@@ -322,12 +322,14 @@ void JournalWriter::flush_if_due(Instant now) {
 
 bool JournalWriter::flush() { return flush_all(WhenBusy::Throw); }
 
-void JournalWriter::flush_finally() { flush_all(WhenBusy::Spill); }
+void JournalWriter::flush_finally(std::optional<Instant> deadline) { flush_all(WhenBusy::Spill, deadline); }
 
-bool JournalWriter::flush_all(WhenBusy when_busy) {
+bool JournalWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadline) {
   MutexLock lock(mutex_);
   for (Patience patience; anything_waits() || committing_;) {
-    if (committing_) {
+    if (committing_ && deadline) {
+      if (!changed_.wait_until(mutex_, *deadline)) return false;  // it may be stuck in a log sink
+    } else if (committing_) {
       changed_.wait(mutex_);
     } else if (!commit_group(when_busy)) {
       if (when_busy == WhenBusy::Throw || !short_of_memory_) return false;

@@ -152,7 +152,7 @@ class JournalWriter {
   /// one is; not for the end of transactions.
   void wake_when_settled();
   /// The same for the end of the bus: letters go to the spill file if the database is busy.
-  void flush_finally();
+  void flush_finally(std::optional<Instant> deadline = {});
   /// Another bus has taken the journal: said once in the log. What is left here is that bus's to deliver.
   void lose(const Error& error) noexcept;
   [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
@@ -209,7 +209,7 @@ class JournalWriter {
   void drop(Group& group) TIDINGS_REQUIRES(mutex_);
   /// True: some of them were awaited.
   bool forget_reserved(std::span<const std::int64_t> ids) TIDINGS_REQUIRES(mutex_);
-  bool flush_all(WhenBusy when_busy);
+  bool flush_all(WhenBusy when_busy, std::optional<Instant> deadline = {});
 
   Journal& journal_;
   LetterWriter& letters_;

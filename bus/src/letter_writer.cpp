@@ -128,7 +128,7 @@ void LetterWriter::flush_if_due(Instant now) {
 
 bool LetterWriter::flush() { return flush_all(WhenBusy::Throw); }
 
-void LetterWriter::flush_finally() { flush_all(WhenBusy::Spill); }
+void LetterWriter::flush_finally(std::optional<Instant> deadline) { flush_all(WhenBusy::Spill, deadline); }
 
 bool LetterWriter::wait_until_kept(Instant deadline) {
   const MutexLock lock(mutex_);
@@ -144,11 +144,15 @@ bool LetterWriter::wait_until_kept(Instant deadline) {
   return true;
 }
 
-bool LetterWriter::flush_all(WhenBusy when_busy) {
+bool LetterWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadline) {
   MutexLock lock(mutex_);
   for (Patience patience; !waiting_.empty() || committing_;) {
     if (committing_) {
-      changed_.wait(mutex_);
+      if (!deadline) {
+        changed_.wait(mutex_);
+      } else if (!changed_.wait_until(mutex_, *deadline)) {
+        return false;  // who commits may be stuck in a log sink
+      }
       continue;
     }
     const Progress progress = commit_batch(when_busy);

@@ -46,7 +46,7 @@ class LetterWriter {
   /// deadline.
   bool wait_until_kept(Instant deadline);
   /// Keeps all that wait, in the spill file if the database is busy. For the end of the bus.
-  void flush_finally();
+  void flush_finally(std::optional<Instant> deadline = {});
   /// Letters that are not committed yet.
   [[nodiscard]] std::size_t pending() const;
 
@@ -62,7 +62,7 @@ class LetterWriter {
   void append(DeadLetter letter) TIDINGS_REQUIRES(mutex_);
   /// Commits one batch; releases the mutex meanwhile. Nobody else is committing.
   Progress commit_batch(WhenBusy when_busy) noexcept TIDINGS_REQUIRES(mutex_);
-  bool flush_all(WhenBusy when_busy);
+  bool flush_all(WhenBusy when_busy, std::optional<Instant> deadline = {});
   [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
   void put_back(Batch batch, bool short_of_memory) TIDINGS_REQUIRES(mutex_);
   /// Waits until there is room, committing if nobody else does.

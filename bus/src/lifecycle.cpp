@@ -78,13 +78,18 @@ BusCore::~BusCore() {
   } catch (const std::exception& error) {
     log_.housekeeping_failed(what_of(error));
   }
-  if (journal_) journal_port_->release(true);
+  if (journal_port_ != nullptr) journal_port_->release(true);
 }
 
 void BusCore::start() {
   open_journal();
-  housekeeper_.start();
-  pool_.start();
+  try {
+    housekeeper_.start();
+    pool_.start();
+  } catch (...) {
+    housekeeper_.stop();  // which may be at work on the journal that the destructor gives up
+    throw;
+  }
   log_.started(options_);
 }
 
@@ -249,6 +254,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   const MutexLock lock(stop_mutex_);
   const SteadyTime until = after(deadline);
   accepting_.store(false);
+  log_.stop_waiting();
   redriver_.stop();
   fence_all_threads();
   const auto subscribers = topics_.all();
@@ -259,8 +265,8 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) drain(*subscriber, until);
   for (const auto& subscriber : subscribers) close(subscriber);
   for (const auto& subscriber : subscribers) wait_until_freed(*subscriber, until);
-  if (journal_) journal_->flush_finally();
-  letters_.flush_finally();
+  if (journal_) journal_->flush_finally(until);
+  letters_.flush_finally(until);
   redriver_.flush();
   log_.flush_summaries(Instant::max());
   StopReport report = patiently([&] { return report_stop(subscribers); });
@@ -292,7 +298,7 @@ StopReport BusCore::report_stop(const Subscribers& subscribers) const {
   report.journal_problem = owed.problem;
   report.still_running = running_handlers();
   report.drained = report.still_running.empty() && report.settled_as_letters == 0 &&
-                   report.left_in_journal == 0 && owed.problem.empty();
+                   report.left_in_journal == 0 && owed.problem.empty() && letters_.pending() == 0;
   return report;
 }
 

@@ -1,5 +1,6 @@
 #include "worker_pool.hpp"
 
+#include "start_thread.hpp"
 #include "subscriber.hpp"
 
 #include <tidings/detail/patiently.hpp>
@@ -17,7 +18,8 @@ bool WorkerPool::on_worker() noexcept { return is_worker; }
 void WorkerPool::start() {
   threads_.reserve(workers_);
   try {
-    for (std::size_t count = 0; count < workers_; ++count) threads_.emplace_back([this] { run(); });
+    for (std::size_t count = 0; count < workers_; ++count)
+      threads_.push_back(start_thread([this] { run(); }));
   } catch (...) {
     stop();
     join();

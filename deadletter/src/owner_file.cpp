@@ -176,10 +176,17 @@ bool OwnerFile::try_lock() {
       facts.st_ino != current.st_ino || facts.st_dev != current.st_dev) {
     return false;
   }
-  map(file);
+  // Its entry first: without the memory for that, nothing is kept that would have to be given back.
+  const auto entry = files.owned.try_emplace({facts.st_dev, facts.st_ino}).first;
+  try {
+    map(file);
+  } catch (...) {
+    files.owned.erase(entry);
+    throw;
+  }
   file_ = std::move(file);
   process_ = ::getpid();
-  files.owned[{facts.st_dev, facts.st_ino}] = {file_.get(), memory_};
+  entry->second = {file_.get(), memory_};
   return true;
 }
 

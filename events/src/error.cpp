@@ -32,6 +32,8 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "no_journal";
     case ErrorCode::JournalOwned:
       return "journal_owned";
+    case ErrorCode::NoThreads:
+      return "no_threads";
     case ErrorCode::InDoubt:
       return "in_doubt";
   }

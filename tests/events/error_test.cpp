@@ -30,6 +30,7 @@ TEST(Error, CodesHaveStableNames) {
   EXPECT_EQ(to_string(ErrorCode::NewerSchema), "newer_schema");
   EXPECT_EQ(to_string(ErrorCode::NoJournal), "no_journal");
   EXPECT_EQ(to_string(ErrorCode::JournalOwned), "journal_owned");
+  EXPECT_EQ(to_string(ErrorCode::NoThreads), "no_threads");
   EXPECT_EQ(to_string(ErrorCode::InDoubt), "in_doubt");
 }
 

@@ -125,7 +125,8 @@ struct BusOptions {
   /// while the bus runs do not shorten it.
   std::chrono::hours idempotency_window = std::chrono::hours(24 * 7);
   logging::Logger logger = {};
-  /// Threads for queued handlers and delayed retries; at least 1.
+  /// Threads for queued handlers and delayed retries; 1 to 65,536. The constructor throws Error(NoThreads)
+  /// when the system does not give them.
   std::size_t workers = 2;
   Unhandled unhandled = Unhandled::Warn;
   /// Longest chain of events causing events; at least 1.
