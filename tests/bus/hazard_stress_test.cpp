@@ -7,6 +7,7 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <string>
 #include <thread>
 
 // The invariants that bus/src/hazard.hpp states, and the unsubscribe guarantee that is built on them, under
@@ -48,6 +49,35 @@ class HazardStressTest : public BusTest {
   std::shared_ptr<BusCore> core_ = std::make_shared<BusCore>(options());
   Topics topics_;
 };
+
+TEST_F(HazardStressTest, LongListsAreRenewedByWhoReadsThemWhileTheyChange) {
+  constexpr std::size_t kAlways = 300;
+  for (std::size_t number = 0; number < kAlways; ++number)
+    topics_.add(subscriber("always-" + std::to_string(number)));
+  std::atomic<bool> done{false};
+  std::atomic<std::size_t> reads{0};
+  const auto read_current = [&] {
+    const std::size_t slot = detail::slot_of<OrderPlaced>();
+    for (; !done; ++reads) {
+      DispatchGuard guard(*core_);
+      const SubscriberList& list = topics_.current(topics_.find(slot), guard);
+      ASSERT_FALSE(list.outdated);
+      ASSERT_GE(list.subscribers.size(), kAlways);
+      for (const auto& member : list.subscribers) ASSERT_EQ(member->identity.service, "shop");
+    }
+  };
+  std::vector<std::jthread> readers;
+  for (int reader = 0; reader < 3; ++reader) readers.emplace_back(read_current);
+  for (int round = 0; round < 1000 || reads < 1000; ++round) {
+    const auto changing = subscriber("changing");
+    topics_.add(changing);
+    ASSERT_TRUE(topics_.remove(*changing));
+  }
+  done = true;
+  readers.clear();
+  topics_.add(subscriber("last"));
+  EXPECT_EQ(topics_.retired(), 0U);
+}
 
 TEST_F(HazardStressTest, ReplacedListsAreFreedWhileOthersRead) {
   std::atomic<bool> done{false};
