@@ -31,7 +31,7 @@ Attempt crash_attempt(Timestamp now, const CrashSuspect& suspect) {
 }  // namespace
 
 /// A crash counts only against a delivery that ran alone, and only so often. One that never runs alone has to
-/// be there again and again.
+/// be there again and again. It becomes a letter in its turn, when its subscriber tells its ordering key.
 void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
   const auto rows = journal_port_->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
   if (rows.empty()) return;
@@ -39,15 +39,12 @@ void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
   const bool always_there = suspect.sole_crashes >= kSoleCrashes * options_.max_crashes;
   if (suspect.alone || always_there) {
     ++row.delivery.crashes;
+    if (always_there) row.delivery.crashes = std::max(row.delivery.crashes, options_.max_crashes);
     row.delivery.attempts.push_back(crash_attempt(clock_.now(), suspect));
     row.delivery.failed_at = clock_.now();
     row.delivery.next_attempt_at.reset();  // that attempt was under way when the process died
     journal_->change(row.delivery);
     journal_->flush();
-  }
-  if (always_there || row.delivery.crashes >= options_.max_crashes) {
-    if (const OwedDeliveryHandle owed = journal_->adopt(row)) bury_row(row, owed, Reason::Crashed);
-    return;
   }
   suspects_.push_back({suspect.journal_id, suspect.handler});
 }

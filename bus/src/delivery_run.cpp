@@ -137,7 +137,10 @@ bool BusCore::retry_later(const std::shared_ptr<Subscriber>& subscriber, Deliver
   return false;
 }
 
+/// It waits no more before a worker can have it: what has ended is never counted as waiting.
 void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
+  subscriber->queue.count_waiting(-1);
+  waiting_retries_.fetch_sub(1);
   switch (subscriber->queue.push_retry(delivery)) {
     case DeliveryQueue::Pushed::NeedsWorker:
       pool_.submit(subscriber);
@@ -150,8 +153,6 @@ void BusCore::retry_is_due(const std::shared_ptr<Subscriber>& subscriber, Delive
       end_delivery(subscriber, delivery, Reason::Shutdown);
       break;
   }
-  subscriber->queue.count_waiting(-1);
-  waiting_retries_.fetch_sub(1);
 }
 
 void BusCore::serve(const std::shared_ptr<Subscriber>& subscriber) {

@@ -218,6 +218,8 @@ std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery&
   state.owed = owed;
   state.attempts_made = row.delivery.attempts_made;
   state.attempts = row.delivery.attempts;
+  if (row.delivery.crashes > 0 && row.delivery.crashes >= options_.max_crashes)
+    state.dead_of = Reason::Crashed;
   if (!state.attempts.empty()) {
     const auto since = std::max(clock_.now() - state.attempts.front().at, std::chrono::microseconds(0));
     state.first_attempt = clock_.monotonic_now() - since;

@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 /// Deliveries that may have killed the process.
 class CrashSuspectsTest : public RecoveryTest {
@@ -181,6 +182,25 @@ TEST_F(CrashSuspectsTest, NewEventsWaitInTheJournalWhileSuspectsRun) {
   gate.open();
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(seen_.orders(), ElementsAre(9));
+}
+
+TEST_F(SuspectOrderTest, WhatHasCrashedTooOftenKeepsItsKeyAndParksWhatFollows) {
+  leave_owed(4);
+  for (int crash = 1; crash <= 3; ++crash) {
+    if (crash > 1) start_and_die();
+    journal_->suspect({.journal_id = 3, .handler = "handler", .alone = true});
+  }
+  Bus bus(durable());
+  auto parking = keyed();
+  parking.after_death = AfterDeath::Park;
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), parking);
+  bus.publish(OrderPlaced{5});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), UnorderedElementsAre(1, 2, 4));
+  ASSERT_THAT(journal_->letters(), SizeIs(2));
+  EXPECT_EQ(journal_->letters()[0].reason, Reason::Crashed);
+  EXPECT_EQ(journal_->letters()[0].ordering_key, "1");
+  EXPECT_EQ(journal_->letters()[1].reason, Reason::Parked);
 }
 
 TEST_F(CrashSuspectsTest, ACrashAloneCountsAndTheLastOneMakesALetter) {

@@ -39,6 +39,22 @@ TEST_F(RetryDeliveryTest, GivesUpAfterTheLastAttemptWithTheWholeHistory) {
   EXPECT_EQ(letter.failed_at, clock_->now());
 }
 
+TEST_F(RetryDeliveryTest, WhatHasEndedDoesNotCountAsWaiting) {
+  BusOptions real = options();
+  real.clock = system_clock();
+  Bus bus(real);
+  auto flaky = bus.subscribe<OrderPlaced>("flaky",
+                                          [](const OrderPlaced&, const EventContext& context) {
+                                            if (context.attempt() == 1) throw std::runtime_error("later");
+                                          },
+                                          {.retry = {.backoff = constant(1ms)}});
+  for (int round = 0; round < 500; ++round) {
+    bus.publish(OrderPlaced{});
+    ASSERT_TRUE(bus.wait_idle(kLong));
+    ASSERT_EQ(bus.snapshot().handlers[0].waiting, 0U) << "round " << round;
+  }
+}
+
 TEST_F(RetryDeliveryTest, DelayedRetriesDoNotBlockThePublisherAndRunOnAWorker) {
   Bus bus(options());
   std::vector<std::thread::id> threads;

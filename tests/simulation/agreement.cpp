@@ -30,8 +30,7 @@ std::vector<std::string> disagreements(const std::string& reply, const History& 
   if (told.number("nobody") != to_nobody)
     found.push_back("owed to nobody: " + std::to_string(to_nobody) + ", but the bus says " + reply);
   for (const auto& [name, value] : told.details) {
-    const bool handler = name != "idle" && name != "busy" && name != "unknown" && name != "nobody";
-    if (handler) found.push_back("idle, but the snapshot owes: " + reply);
+    if (name.starts_with("owed.")) found.push_back("idle, but the snapshot owes: " + reply);
   }
   if (facts.miscounted_causes != 0) found.push_back("tidings_causes is off");
   return found;

@@ -71,7 +71,9 @@ class Publisher {
 
   template <class E>
   void publish_one(std::int64_t number, bool by_name) {
-    const PublishOptions options = options_of(number);
+    const std::string key = "key-" + std::to_string(number);
+    PublishOptions options = options_;
+    if (burst_.number("keys") != 0) options.idempotency_key = key;
     shop_.scribe().tell("try", number, to_string(*options.durability));
     told(number, number + 1, [&] {
       const Json data = by_name ? as_json(E{number, false}) : Json();
@@ -84,12 +86,6 @@ class Publisher {
                            : shop_.bus().publish(E{number, false}, options);
       return results;
     });
-  }
-
-  [[nodiscard]] PublishOptions options_of(std::int64_t number) const {
-    PublishOptions options = options_;
-    if (burst_.number("keys") != 0) options.idempotency_key = "key-" + std::to_string(number);
-    return options;
   }
 
   template <class E>
@@ -154,16 +150,19 @@ class Publisher {
                             result.event_id.to_string());
       }
     } catch (const Error& error) {
-      // A batch that is not durable is published one by one: some of it may have been delivered.
-      const bool in_part = end - first > 1 && options_.durability == Durability::None;
-      const bool doubted = error.code() == ErrorCode::InDoubt || in_part;
+      const bool doubted = error.code() == ErrorCode::InDoubt || in_part(first, end);
       for (; first < end; ++first)
         shop_.scribe().tell(doubted ? "doubted" : "refused", first, to_string(error.code()));
     } catch (const std::bad_alloc&) {
-      for (; first < end; ++first) shop_.scribe().tell("refused", first, "bad_alloc");
+      const auto* const how = in_part(first, end) ? "doubted" : "refused";
+      for (; first < end; ++first) shop_.scribe().tell(how, first, "bad_alloc");
     }
   }
 
+  /// A batch that is not durable is published one by one: some of it may have been delivered.
+  [[nodiscard]] bool in_part(std::int64_t first, std::int64_t end) const {
+    return end - first > 1 && options_.durability == Durability::None;
+  }
   static std::string_view to_string(Durability durability) {
     return durability == Durability::None ? "none" : "durable";
   }

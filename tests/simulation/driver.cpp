@@ -164,6 +164,8 @@ class Driver {
 
   void use_tool(const Step& step) {
     if (history_.lives().empty()) return;
+    if (service_) take_lines();
+    history_.add_tool(step.text("verb"));
     const auto trouble = tool_trouble(database_, step);
     if (trouble) outcome_.broken.push_back(*trouble);
   }

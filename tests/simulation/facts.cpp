@@ -94,6 +94,14 @@ Facts facts_of(const std::filesystem::path& path) {
   while (effects.executeStep()) ++facts.effects[delivery_of(effects, 0)];
   SQLite::Statement placed(database, "SELECT number FROM placed");
   while (placed.executeStep()) facts.placed.insert(placed.getColumn(0).getInt64());
+  SQLite::Statement request(database, "SELECT id, canary, succeeded, failed FROM tidings_redrives");
+  while (request.executeStep()) {
+    RequestFact& fact = facts.requests.emplace_back();
+    fact.id = request.getColumn(0).getInt64();
+    if (!request.getColumn(1).isNull()) fact.canary = request.getColumn(1).getInt64();
+    fact.succeeded = request.getColumn(2).getInt64();
+    fact.failed = request.getColumn(3).getInt64();
+  }
   facts.events = static_cast<std::size_t>(number_of(database, "SELECT count(*) FROM tidings_journal"));
   facts.miscounted_causes = number_of(database, kMiscounted);
   return facts;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -28,6 +29,15 @@ struct LetterFact {
   friend bool operator==(const LetterFact&, const LetterFact&) = default;
 };
 
+/// A request to deliver letters again.
+struct RequestFact {
+  std::int64_t id = 0;
+  std::optional<std::int64_t> canary = {};
+  std::int64_t succeeded = 0;
+  std::int64_t failed = 0;
+  friend bool operator==(const RequestFact&, const RequestFact&) = default;
+};
+
 /// What the database says.
 struct Facts {
   /// Newest last: those of a delivery are the original and what edits made of it.
@@ -42,6 +52,7 @@ struct Facts {
   std::set<std::int64_t> placed;
   /// Letters that wait in the spill file.
   std::set<Delivery> spilled;
+  std::vector<RequestFact> requests = {};
   /// Events in the journal.
   std::size_t events = 0;
   /// Causes whose number of unresolved letters is not that of `tidings_causes`.

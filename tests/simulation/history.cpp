@@ -51,6 +51,11 @@ void History::add(const std::string& line) {
   if (words[0] != "reply" && words[0] != "on" && words[0] != "off") add_publishing(words, place);
 }
 
+void History::add_tool(const std::string& verb) {
+  lines_.push_back("tool " + verb);
+  resolved_by_tools_ = resolved_by_tools_ || verb == "discard" || verb == "edit";
+}
+
 void History::add_publishing(const std::vector<std::string>& words, Place place) {
   const std::int64_t number = std::stoll(words[1]);
   Publishing& event = events_[number];

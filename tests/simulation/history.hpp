@@ -61,11 +61,15 @@ class History {
   void end_life(bool killed, bool sick = false);
   /// A line of the life that runs, or has just ended.
   void add(const std::string& line);
+  /// `dead-letters VERB` is about to be run.
+  void add_tool(const std::string& verb);
 
   [[nodiscard]] const std::map<std::int64_t, Publishing>& events() const { return events_; }
   [[nodiscard]] const std::map<Delivery, std::vector<Run>>& runs() const { return runs_; }
   [[nodiscard]] const std::vector<LifeSpan>& lives() const { return lives_; }
   [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+  /// Whether a tool may have resolved letters, or taken that back.
+  [[nodiscard]] bool resolved_by_tools() const { return resolved_by_tools_; }
 
   /// Whether the handler was subscribed during all of it; nothing: for a part of it, perhaps.
   [[nodiscard]] std::optional<bool> subscribed(const std::string& handler, int life, Place from,
@@ -88,6 +92,7 @@ class History {
   /// For each life and handler: places of its `on` and `off`.
   std::vector<std::map<std::string, std::vector<std::pair<Place, bool>>>> switches_;
   std::vector<std::string> lines_;
+  bool resolved_by_tools_ = false;
 };
 
 }  // namespace tidings::simulation

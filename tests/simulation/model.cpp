@@ -22,6 +22,7 @@ class Judgement {
       judge(number, event);
       if (event.kind == "payment") judge_receipt(number, event);
     }
+    judge_requests();
     if (at_the_end_ && !facts_.spilled.empty())
       say(*facts_.spilled.begin(), "its letter stays in the spill file");
     return std::move(broken_);
@@ -67,6 +68,15 @@ class Judgement {
       const Place to = once ? event.accepted_at : history_.lives()[static_cast<std::size_t>(life)].ended;
       return history_.subscribed(handler, life, first, to).value_or(false);
     });
+  }
+
+  /// Unless all of its canary succeed, no other letter of a request is delivered.
+  void judge_requests() {
+    for (const RequestFact& request : facts_.requests) {
+      if (!request.canary || request.succeeded >= *request.canary) continue;
+      if (request.succeeded + request.failed > *request.canary)
+        say({"redrive", request.id}, "went on though its canary had failed");
+    }
   }
 
   /// A payment's receipt is published in the transaction that writes the bank's effect.
@@ -200,7 +210,10 @@ class Judgement {
                          letter.error_type.ends_with("StorageTrouble");
     if (letter.reason == "exhausted") return (fate != Fate::Fine && fate != Fate::Permanent) || trouble;
     if (letter.reason == "permanent") return fate == Fate::Permanent;
-    if (letter.reason == "undecodable") return handler == "weigh" || handler == "load";
+    // Published as version 1: only what is stored is brought up to date.
+    if (letter.reason == "undecodable")
+      return (handler == "weigh" || handler == "load") &&
+             letter.error_message.find("key 'number' not found") != std::string::npos;
     if (letter.reason == "parked") return handler == "pack";
     if (letter.reason == "unhandled") return handler.empty();
     if (letter.reason == "crashed") return history_.kills() > 0;

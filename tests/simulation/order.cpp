@@ -29,7 +29,10 @@ class Orders {
       const std::string key = is_keyed(handler_) ? key_of(delivery.second) : "";
       by_key[key].push_back({delivery.second, &event->second, &runs, had_letter(delivery)});
     }
-    for (const auto& [key, all] : by_key) compare(all);
+    for (const auto& [key, all] : by_key) {
+      compare(all);
+      if (handler_ == "pack" && !history_.resolved_by_tools()) judge_parking(all);
+    }
     return std::move(broken_);
   }
 
@@ -44,6 +47,34 @@ class Orders {
         if (is_before(*earlier.event, *later.event)) compare(earlier, later);
       }
     }
+  }
+
+  /// With AfterDeath::Park nothing of a key runs between the death of one and its end by a redrive. In a
+  /// life: letters are in memory for a while, and a process that is killed then repeats the delivery.
+  void judge_parking(const std::vector<Ordered>& all) {
+    for (const Ordered& dead : all) {
+      for (const Run& death : *dead.runs) {
+        if (death.how != "gave_up") continue;
+        for (const Ordered& other : all) {
+          if (other.number != dead.number && ran_between(other, death, end_after(dead, death)))
+            say(dead, other, "dead, and not waited for");
+        }
+      }
+    }
+  }
+
+  /// The next run that may end what has died.
+  static Place end_after(const Ordered& dead, const Run& death) {
+    for (const Run& run : *dead.runs) {
+      if (run.began > death.began) return run.began;
+    }
+    return kNever;
+  }
+
+  static bool ran_between(const Ordered& other, const Run& death, Place end) {
+    return std::any_of(other.runs->begin(), other.runs->end(), [&](const Run& run) {
+      return run.life == death.life && run.began > death.ended && run.began < end;
+    });
   }
 
   /// Whether both were published one after the other, in a way that says which comes first. An event that is

@@ -60,15 +60,21 @@ void linger(std::string_view /*point*/) noexcept {
   if (draw % 8 == 0) static_cast<void>(::poll(nullptr, 0, static_cast<int>(1 + (draw >> 32) % 4)));
 }
 
-/// ` busy=N unknown=0|1 nobody=N`, and for each handler that is owed something ` HANDLER=N`.
+/// ` busy=N unknown=0|1 nobody=N`, what is busy, and ` owed.HANDLER=N` for each handler that is owed
+/// something.
 std::string described(const Snapshot& now) {
   std::ostringstream text;
   std::size_t busy = now.letters_pending;
   for (const HandlerSnapshot& each : now.handlers) busy += each.queued + each.waiting + each.running;
   text << " busy=" << busy << " unknown=" << (now.journal_problem.empty() ? 0 : 1)
        << " nobody=" << now.owed_to_nobody;
+  if (now.letters_pending > 0) text << " pending=" << now.letters_pending;
+  for (const HandlerSnapshot& each : now.handlers) {
+    if (each.queued + each.waiting + each.running > 0)
+      text << " load." << each.handler << '=' << each.queued << '/' << each.waiting << '/' << each.running;
+  }
   for (const HandlerSnapshot& each : now.handlers)
-    if (each.owed > 0) text << ' ' << each.handler << '=' << each.owed;
+    if (each.owed > 0) text << " owed." << each.handler << '=' << each.owed;
   return text.str();
 }
 
@@ -162,6 +168,7 @@ std::string Service::stopped(const Step& step) {
 }
 
 int run_service(const std::filesystem::path& database, const std::string& life, int commands, int pipe) {
+  const memory::Plenty plenty;  // for the thread that does what the driver says
   const Step step = parse_step(life);
   const std::string point = step.text("kill");
   if (!point.empty()) detail::arm_kill_point(point, static_cast<std::size_t>(step.number("nth", 1)));

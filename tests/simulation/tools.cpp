@@ -12,6 +12,11 @@ namespace {
 using check_dead_letters::run_tool;
 using check_dead_letters::ToolRun;
 
+/// The tools as they are beside this program, so that a copy of the three goes on while others are built.
+std::string program(const char* name) {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
+
 /// Of unresolved letters of handlers; those that are on their way, if there are any.
 std::vector<std::int64_t> interesting_ids(const Facts& facts) {
   const bool marked = facts.any_marked();
@@ -48,7 +53,7 @@ std::optional<std::string> tool_trouble(const std::filesystem::path& database, c
   const auto more = arguments_of(step, facts_of(database));
   if (more.empty()) return std::nullopt;
   arguments.insert(arguments.end(), more.begin(), more.end());
-  const ToolRun run = run_tool(arguments, {.program = TIDINGS_DEAD_LETTERS});
+  const ToolRun run = run_tool(arguments, {.program = program("dead-letters")});
   // Nothing to do, a letter that was resolved meanwhile, or a database or letter that is busy.
   for (const int status : {0, 65, 66, 69, 75})
     if (run.exit_status == status) return std::nullopt;
@@ -58,7 +63,8 @@ std::optional<std::string> tool_trouble(const std::filesystem::path& database, c
 
 std::optional<std::string> what_the_check_gets_wrong(const std::filesystem::path& database,
                                                      const Facts& facts) {
-  const ToolRun run = run_tool({"--db", database.native(), "--json"});
+  const ToolRun run =
+      run_tool({"--db", database.native(), "--json"}, {.program = program("check-dead-letters")});
   const auto told = nlohmann::json::parse(run.out, nullptr, false);
   if (told.is_discarded()) return "check-dead-letters says: " + run.out + run.err;
   const auto& one = told.at("databases").at(0);
