@@ -47,7 +47,7 @@ class Driver {
  private:
   void take(const Step& step) {
     if (step.verb == "life") return begin_life(step);
-    if (step.verb == "lock") return lock_.hold(database_);
+    if (step.verb == "lock") return hold_lock();
     if (step.verb == "unlock") return lock_.release();
     if (step.verb == "tool") return use_tool(step);
     if (!service_) begin_life({.verb = "life"});
@@ -58,9 +58,15 @@ class Driver {
     static_cast<void>(ask(step));
   }
 
+  /// Who is patient would wait for it, and nothing would happen.
+  void hold_lock() {
+    if (service_ && is_impatient_) lock_.hold(database_);
+  }
+
   void begin_life(Step life) {
     end_life({.verb = "end"});
     lock_.release();
+    is_impatient_ = life.details.contains("busy");
     life.details["number"] = std::to_string(history_.lives().size());
     history_.begin_life();
     taken_ = 0;
@@ -209,6 +215,7 @@ class Driver {
   std::size_t taken_ = 0;
   bool sick_ = false;  // the life ends without having been healed
   WriteLock lock_;
+  bool is_impatient_ = false;  // the life that runs
   Outcome outcome_;
 };
 

@@ -72,6 +72,7 @@ void History::add_publishing(const std::vector<std::string>& words, Place place)
     const bool of_nothing = event.tries - event.refusals <= 1 && event.accepted_at == kNever;
     if (words[0] == "duplicate" && of_nothing) event.duplicate_of_nothing = true;
     event.accepted_at = std::min(event.accepted_at, place);
+    if (words[0] == "accepted") event.published_at = std::min(event.published_at, place);
   } else if (words[0] == "refused" || words[0] == "undone") {
     ++event.refusals;
   }

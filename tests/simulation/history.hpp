@@ -25,6 +25,8 @@ struct Publishing {
   bool has_key = false;
   Place first_try = kNever;
   Place accepted_at = kNever;
+  /// When the publish that was no repeat had returned.
+  Place published_at = kNever;
   int tries = 0;
   int refusals = 0;
   int life = 0;  // of the last try

@@ -80,7 +80,7 @@ class Orders {
   /// Whether both were published one after the other, in a way that says which comes first. An event that is
   /// not durable may overtake; one of a life before has its own order.
   [[nodiscard]] bool is_before(const Publishing& earlier, const Publishing& later) const {
-    if (earlier.accepted_at == kNever || earlier.accepted_at > later.first_try) return false;
+    if (earlier.published_at == kNever || earlier.published_at > later.first_try) return false;
     return later.durable || !earlier.durable;
   }
 

@@ -55,6 +55,8 @@ class Generator {
     impatient_ = chance(40);
     if (impatient_) life["busy"] = std::to_string(between(30, 300));
     add("life", std::move(life));
+    // Publishers that do not know what became of what they published when the process died.
+    if (!bursts_.empty() && chance(50)) plan_.steps.push_back(bursts_.back());
   }
 
   void add_step() {
@@ -91,7 +93,8 @@ class Generator {
   }
 
   void add_burst() {
-    static constexpr std::array kWhats{"order", "order", "payment", "payment", "parcel", "stray"};
+    static constexpr std::array kWhats{"order",   "order",  "order", "payment",
+                                       "payment", "parcel", "stray", "stray"};
     static constexpr std::array kHows{"plain", "plain", "batch", "in", "in", "json"};
     std::map<std::string, std::string> burst{{"what", one_of(kWhats)}, {"how", one_of(kHows)}};
     const int threads = between(1, 3);
@@ -103,7 +106,7 @@ class Generator {
     const bool durable = burst["what"] == "payment" || burst["how"] == "in" || chance(70);
     burst["durability"] = durable ? (chance(25) ? "power" : "crash") : "none";
     const bool alone = burst["how"] == "plain" || burst["how"] == "json";
-    if (alone && durable && chance(30)) {
+    if (alone && durable && chance(burst["what"] == "stray" ? 80 : 30)) {
       burst["keys"] = "1";
       if (chance(30)) burst["twice"] = "1";
     }
