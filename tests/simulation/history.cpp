@@ -47,6 +47,7 @@ void History::add(const std::string& line) {
   if (words[0] == "on" || words[0] == "off") switches_.back()[words[1]].emplace_back(place, words[0] == "on");
   if (words[0] == "run" || words[0] == "end") return add_run(words, place);
   const bool idle = line.starts_with("reply quiet idle=1");
+  disk_failed_ = disk_failed_ || line.starts_with("reply disk");
   if (idle) lives_.back().quiets.push_back(place);
   if (words[0] != "reply" && words[0] != "on" && words[0] != "off") add_publishing(words, place);
 }

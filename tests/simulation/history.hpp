@@ -70,6 +70,8 @@ class History {
   [[nodiscard]] const std::map<Delivery, std::vector<Run>>& runs() const { return runs_; }
   [[nodiscard]] const std::vector<LifeSpan>& lives() const { return lives_; }
   [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+  /// Whether letters may have gone to the spill file.
+  [[nodiscard]] bool disk_failed() const { return disk_failed_; }
   /// Whether a tool may have resolved letters, or taken that back.
   [[nodiscard]] bool resolved_by_tools() const { return resolved_by_tools_; }
 
@@ -95,6 +97,7 @@ class History {
   std::vector<std::map<std::string, std::vector<std::pair<Place, bool>>>> switches_;
   std::vector<std::string> lines_;
   bool resolved_by_tools_ = false;
+  bool disk_failed_ = false;
 };
 
 }  // namespace tidings::simulation

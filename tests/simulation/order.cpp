@@ -31,7 +31,9 @@ class Orders {
     }
     for (const auto& [key, all] : by_key) {
       compare(all);
-      if (handler_ == "pack" && !history_.resolved_by_tools()) judge_parking(all);
+      // "Letters that are still in the spill file park nothing."
+      const bool in_database = !history_.resolved_by_tools() && !history_.disk_failed();
+      if (handler_ == "pack" && in_database) judge_parking(all);
     }
     return std::move(broken_);
   }
