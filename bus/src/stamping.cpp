@@ -47,7 +47,9 @@ void apply(const PublishOptions& options, Metadata& metadata) {
     metadata.correlation_id = require_correlation_id(options.correlation_id);
   if (options.traceparent) {
     metadata.traceparent = options.traceparent;
-    metadata.tracestate = Text::borrow(is_valid_tracestate(options.tracestate) ? options.tracestate : "");
+    metadata.tracestate = is_valid_tracestate(options.tracestate)
+                              ? Text::borrow(options.tracestate)
+                              : Text(limited_tracestate(options.tracestate));
   }
   if (!options.attributes.empty()) {
     validate_attributes(options.attributes);

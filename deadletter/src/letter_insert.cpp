@@ -4,6 +4,7 @@
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 #include <tidings/detail/json_string.hpp>
+#include <tidings/detail/parse_json.hpp>
 
 namespace tidings::deadletter {
 namespace {
@@ -24,11 +25,20 @@ constexpr const char* kInsert =
 constexpr const char* kFind =
     "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
 
-/// Texts of a row that the letter has in another form.
+/// What is put in the place of a payload that would fail SQLite's JSON functions for the whole table. Whoever
+/// hands over a letter loses the payload alone.
+const EncodedData& data_within_limits(const DeadLetter& letter) {
+  static const EncodedData too_deep{
+      {}, DataEncoding::None, "the payload nests deeper than " + std::to_string(kMaxJsonDepth) + " levels"};
+  return tidings::detail::nests_too_deeply(letter.data) ? too_deep : letter.data;
+}
+
+/// What a row has in another form than the letter.
 struct RowTexts {
   explicit RowTexts(const DeadLetter& letter)
-      : event_id(letter.metadata.event_id.to_string()),
-        encoding(to_string(letter.data.encoding)),
+      : data(data_within_limits(letter)),
+        event_id(letter.metadata.event_id.to_string()),
+        encoding(to_string(data.encoding)),
         attributes(attributes_to_json(letter.metadata.attributes)),
         source(letter.metadata.source.view()),
         reason(to_string(letter.reason)),
@@ -39,6 +49,7 @@ struct RowTexts {
         tracestate(letter.metadata.tracestate.view()),
         attempts(attempts_to_json(letter.attempts)) {}
 
+  const EncodedData& data;
   std::string event_id;
   std::string encoding;
   std::string attributes;
@@ -73,9 +84,9 @@ void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts)
   row.text(texts.event_id);
   row.text(letter.event_type);
   row.integer(letter.schema_version);
-  bind_data(row, letter.data);
+  bind_data(row, texts.data);
   row.text(texts.encoding);
-  bind_text_or_null(row, letter.data.problem, !letter.data.problem.empty());
+  bind_text_or_null(row, texts.data.problem, !texts.data.problem.empty());
   row.text(texts.attributes);
   row.text(texts.source);
   row.text(letter.handler);

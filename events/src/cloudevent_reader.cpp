@@ -145,11 +145,9 @@ void read_correlation(Envelope& envelope, CloudEvent& event) {
 
 void read_trace(Envelope& envelope, CloudEvent& event) {
   const auto traceparent = envelope.take_text("traceparent");
-  auto tracestate = envelope.take_text("tracestate");
+  const auto tracestate = envelope.take_text("tracestate");
   if (traceparent) event.metadata.traceparent = TraceParent::parse(*traceparent);
-  if (event.metadata.traceparent && tracestate && is_valid_tracestate(*tracestate)) {
-    event.metadata.tracestate = *std::move(tracestate);
-  }
+  if (event.metadata.traceparent && tracestate) event.metadata.tracestate = limited_tracestate(*tracestate);
 }
 
 void read_data(Envelope& envelope, CloudEvent& event) {

@@ -57,7 +57,8 @@ std::optional<TraceParent> TraceParent::parse(std::string_view text) noexcept {
 
 std::string TraceParent::to_string() const {
   std::string text = "00-" + trace_id_text() + "-" + parent_id_text() + "-00";
-  detail::write_hex(&flags, 1, &text[kFlagsAt]);
+  const auto known = static_cast<std::uint8_t>(flags & kKnownFlags);
+  detail::write_hex(&known, 1, &text[kFlagsAt]);
   return text;
 }
 

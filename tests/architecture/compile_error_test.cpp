@@ -49,8 +49,13 @@ TEST_P(CompileError, SaysWhatIsMissing) {
 
 // The control: without the mistake the same service compiles.
 TEST(CompileErrors, AreNotGivenForACorrectService) {
-  const auto compilation = compile_service("", R"(bus.subscribe<Good>("by_event", [](const Good&) {}).keep();
+  const auto compilation = compile_service(R"(struct Acting : Good { void act() const {}
+          NLOHMANN_DEFINE_TYPE_INTRUSIVE(Acting, order_id) };
+      void handle(const Good&, const tidings::EventContext&);)",
+                                           R"(bus.subscribe<Good>("by_event", [](const Good&) {}).keep();
              bus.subscribe<Good>("with_context", [](const Good&, const tidings::EventContext&) {}).keep();
+             bus.subscribe<Good>("function", &handle).keep();
+             bus.subscribe<Acting>("member", &Acting::act).keep();
              bus.publish(Good{.order_id = 42});)");
   EXPECT_TRUE(compilation.accepted) << compilation.messages;
 }
@@ -95,6 +100,41 @@ const Mistake kEventMistakes[] = {
      "bus.publish(Bad{});", "schema_version starts at 1"},
 };
 
+constexpr const char* kReturnsVoid =
+    "a handler returns void: nobody looks at a bool, an error code or a future";
+
+/// At every entrance, of every kind of callable.
+const Mistake kReturningHandlers[] = {
+    {"Bool", "", "bus.subscribe<Good>(\"handler\", [](const Good&) { return false; }).keep();", kReturnsVoid},
+    {"BoolWithContext", "",
+     "bus.subscribe<Good>(\"handler\", [](const Good&, const tidings::EventContext&) { return true; "
+     "}).keep();",
+     kReturnsVoid},
+    {"Future", "#include <future>\n",
+     "bus.subscribe<Good>(\"handler\", [](const Good&) { return std::async(std::launch::deferred, [] {}); })"
+     ".keep();",
+     kReturnsVoid},
+    {"ErrorCode", "#include <system_error>\nstd::error_code handle(const Good&);\n",
+     "bus.subscribe<Good>(\"handler\", &handle).keep();", kReturnsVoid},
+    {"FunctionObject", "struct Handler { int operator()(const Good&) const { return 0; } };",
+     "bus.subscribe<Good>(\"handler\", Handler{}).keep();", kReturnsVoid},
+    {"StdFunction", "", "bus.subscribe<Good>(\"handler\", std::function<bool(const Good&)>{}).keep();",
+     kReturnsVoid},
+    {"MemberFunction",
+     R"(struct Checked : Good { bool check() const { return false; }
+          NLOHMANN_DEFINE_TYPE_INTRUSIVE(Checked, order_id) };)",
+     "bus.subscribe<Checked>(\"handler\", &Checked::check).keep();", kReturnsVoid},
+    {"BoundMemberFunction", "struct Shop { bool handle(const Good&) { return true; } };",
+     "Shop shop; bus.subscribe<Good>(\"handler\", std::bind_front(&Shop::handle, &shop)).keep();",
+     kReturnsVoid},
+    {"ByTypeName", "",
+     "bus.subscribe(\"orders.order_placed\", \"handler\", [](const tidings::Json&) { return false; "
+     "}).keep();",
+     kReturnsVoid},
+    {"OfAllEvents", "", "bus.subscribe_all(\"handler\", [](const tidings::Json&) { return false; }).keep();",
+     kReturnsVoid},
+};
+
 const Mistake kHandlerMistakes[] = {
     {"ThirdForm", "", "bus.subscribe<Good>(\"handler\", [](const Good&, int) {}).keep();",
      "a handler takes (const E&) or (const E&, const tidings::EventContext&)"},
@@ -111,6 +151,7 @@ const Mistake kHandlerMistakes[] = {
 std::string test_name(const ::testing::TestParamInfo<Mistake>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Events, CompileError, ::testing::ValuesIn(kEventMistakes), test_name);
+INSTANTIATE_TEST_SUITE_P(ReturningHandlers, CompileError, ::testing::ValuesIn(kReturningHandlers), test_name);
 INSTANTIATE_TEST_SUITE_P(Handlers, CompileError, ::testing::ValuesIn(kHandlerMistakes), test_name);
 
 }  // namespace

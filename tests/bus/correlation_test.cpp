@@ -114,6 +114,13 @@ TEST_F(BusCorrelationTest, InboundTraceTravelsThroughNestedEvents) {
   EXPECT_EQ(noted_.at(0).tracestate.view(), "vendor=1");
 }
 
+TEST_F(BusCorrelationTest, ATracestateThatIsGivenIsShortenedByWholeMembers) {
+  const auto trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  const std::string tracestate = "a=1\t,\tb=2," + std::string(513, 'c');
+  bus_.publish(OrderShipped{}, {.traceparent = trace, .tracestate = tracestate});
+  EXPECT_EQ(noted_.at(0).tracestate.view(), "a=1,b=2");
+}
+
 TEST_F(BusCorrelationTest, OutboundHeadersInsideAHandlerCarryItsStory) {
   Headers headers;
   auto handler =

@@ -78,6 +78,27 @@ TEST_F(StoreTest, StoresHostileTextAsText) {
   EXPECT_EQ(query("SELECT json_valid(attributes) FROM dead_letters"), "1");
 }
 
+TEST_F(StoreTest, LeavesOutAPayloadThatNestsTooDeeplyAndSaysSo) {
+  const auto nested = [](std::uint64_t number, std::size_t depth) {
+    DeadLetter deep = letter(number);
+    deep.data.bytes = std::string(depth, '[') + std::string(depth, ']');
+    return deep;
+  };
+  DeadLetter cbor = letter(3);
+  cbor.data = {std::string(kMaxJsonDepth + 1, '\x81') + '\x01', DataEncoding::Cbor, {}};
+  const auto opened = open();
+  static_cast<void>(store(*opened, {nested(1, kMaxJsonDepth), nested(2, kMaxJsonDepth + 1), cbor}));
+  auto reader = Reader::open(database());
+  EXPECT_EQ(reader.find(1)->letter.data.bytes, nested(1, kMaxJsonDepth).data.bytes);
+  for (const std::int64_t id : {2, 3}) {
+    const auto read = reader.find(id).value().letter;
+    EXPECT_EQ(read.data.encoding, DataEncoding::None);
+    EXPECT_EQ(read.data.problem, "the payload nests deeper than 1000 levels");
+    EXPECT_EQ(read.error_message, letter(1).error_message);
+  }
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE json_valid(event_data)"), "1");
+}
+
 TEST_F(StoreTest, ManyThreadsMayStoreAtOnce) {
   const auto opened = open();
   std::vector<std::thread> threads;

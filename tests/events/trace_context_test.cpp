@@ -61,6 +61,9 @@ INSTANTIATE_TEST_SUITE_P(TraceParent, Invalid,
 TEST(TraceParent, ZeroesFlagsThatItDoesNotKnow) {
   const auto parent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff");
   EXPECT_EQ(parent.value().to_string(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  TraceParent made = parent.value();
+  made.flags = 0xFE;
+  EXPECT_EQ(made.to_string(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
 }
 
 TEST(Tracestate, IsShortenedByWholeMembers) {

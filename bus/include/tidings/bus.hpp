@@ -82,7 +82,7 @@ struct PublishOptions {
   Attributes attributes = {};
   /// Not set: inherit.
   std::optional<TraceParent> traceparent = std::nullopt;
-  /// Only together with traceparent.
+  /// Only together with traceparent; see limited_tracestate.
   std::string_view tracestate = {};
   /// Not set: the bus's.
   std::optional<Durability> durability = std::nullopt;
@@ -223,6 +223,10 @@ template <class E, class F>
                                        SubscribeOptions<E> options) {
   static_assert(std::is_invocable_v<F&, const E&> || std::is_invocable_v<F&, const E&, const EventContext&>,
                 "tidings: a handler takes (const E&) or (const E&, const tidings::EventContext&)");
+  static_assert(
+      returns_nothing<E, F>(),
+      "tidings: a handler returns void: nobody looks at a bool, an error code or a future; throw to say "
+      "that it failed, and wait in it for what it has started");
   SubscriberSpec spec{.event_type = std::string(event_type),
                       .handler = std::string(handler),
                       .function = HandlerFunction::make<E>(std::move(function)),
@@ -254,6 +258,10 @@ template <class E, class F>
 /// Every member may be called from any number of threads at once, and from inside handlers, except where
 /// said. A change of the subscribers takes effect with the next publish. The bus must outlive the calls made
 /// on it; Subscriptions may outlive the bus. In a forked child every call throws Error(ForkedChild).
+///
+/// Events wait as objects of their C++ type: code that is unloaded (dlclose) must have no events and no
+/// handlers on the bus any more. Let it publish no more, reset its subscriptions, and wait until wait_idle
+/// returns true.
 class Bus {
  public:
   /// Starts the workers and the timer, and logs `bus_started`. Throws Error(InvalidArgument).
@@ -300,8 +308,10 @@ class Bus {
                         const PublishOptions& options = kNoPublishOptions, int schema_version = 1);
 
   /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on
-  /// this bus. Throws Error: InvalidArgument, DuplicateHandler, BusStopped, ForkedChild; with
-  /// an ordering_key or AfterDeath::Park also DatabaseBusy and DatabaseUnusable.
+  /// this bus. The handler returns void; it has failed when it throws. It must not end its thread
+  /// (pthread_exit, a cancellation): docs/semantics.md says what happens then. Throws Error: InvalidArgument,
+  /// DuplicateHandler, BusStopped, ForkedChild; with an ordering_key or AfterDeath::Park also DatabaseBusy
+  /// and DatabaseUnusable.
   template <class E, class F>
   Subscription subscribe(std::string_view handler, F function, SubscribeOptions<E> options = {}) {
     require_event<E>();

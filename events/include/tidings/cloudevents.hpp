@@ -41,9 +41,10 @@ inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 /// kMaxJsonDepth. The envelope adds a level to that; print it with dump().
 [[nodiscard]] Json to_cloudevent_json(const CloudEvent& event);
 /// Strict: throws Error(NotDecodable), naming the attribute and the rule, on anything the specification
-/// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` that is invalid, or
-/// alone, is dropped. An `id` or `causationid` that is not a UUID is refused, since tidings' ids are UUIDs,
-/// and so is a `correlationid` that is not 1 to 128 visible ASCII characters.
+/// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` that is alone is
+/// dropped, and any other passed on as limited_tracestate says. An `id` or `causationid` that is not a UUID
+/// is refused, since tidings' ids are UUIDs, and so is a `correlationid` that is not 1 to 128 visible ASCII
+/// characters.
 [[nodiscard]] CloudEvent from_cloudevent_json(const Json& envelope);
 /// As above, from text: one event. Refuses duplicate keys too, which would make the envelope ambiguous.
 [[nodiscard]] CloudEvent parse_cloudevent(std::string_view text);

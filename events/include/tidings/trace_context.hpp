@@ -21,7 +21,7 @@ struct TraceParent {
   /// or a version 00 that is not exactly 55 characters long. A higher version is read by its first 55
   /// characters, when the next is the end or `-`.
   [[nodiscard]] static std::optional<TraceParent> parse(std::string_view text) noexcept;
-  /// Always as version 00, 55 characters.
+  /// Always as version 00, 55 characters, flags that it does not know zeroed.
   [[nodiscard]] std::string to_string() const;
   [[nodiscard]] std::string trace_id_text() const;
   [[nodiscard]] std::string parent_id_text() const;

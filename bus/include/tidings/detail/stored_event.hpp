@@ -8,10 +8,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 // What the templates of bus.hpp need to erase types. Not for users; may change in any version.
@@ -157,6 +159,19 @@ class StoredCopy final : public StoredEvent {
   [[no_unique_address]] TypeOf<E> type_;
 };
 
+/// Whether what a handler of E is called with makes it return nothing. True of what is no handler at all,
+/// which is told otherwise.
+template <class E, class F>
+[[nodiscard]] constexpr bool returns_nothing() noexcept {
+  if constexpr (std::is_invocable_v<F&, const E&, const EventContext&>) {
+    return std::is_void_v<std::invoke_result_t<F&, const E&, const EventContext&>>;
+  } else if constexpr (std::is_invocable_v<F&, const E&>) {
+    return std::is_void_v<std::invoke_result_t<F&, const E&>>;
+  } else {
+    return true;
+  }
+}
+
 /// A user's callable, owned, with its event type erased.
 class HandlerFunction {
  public:
@@ -168,9 +183,9 @@ class HandlerFunction {
       F& function = *static_cast<F*>(object);
       const E& typed = *static_cast<const E*>(event);
       if constexpr (std::is_invocable_v<F&, const E&, const EventContext&>) {
-        static_cast<void>(function(typed, context));
+        std::invoke(function, typed, context);
       } else {
-        static_cast<void>(function(typed));
+        std::invoke(function, typed);
       }
     };
     result.destroy_ = [](void* object) { delete static_cast<F*>(object); };

@@ -62,6 +62,7 @@ class Store final : public LetterSink {
 
   ~Store() override;
 
+  /// A payload that nests deeper than kMaxJsonDepth is left out, and the letter says so.
   [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
                                                  WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
