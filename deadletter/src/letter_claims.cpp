@@ -1,7 +1,6 @@
 #include "letter_claims.hpp"
 
 #include "letter_row.hpp"
-#include "schema.hpp"
 #include "stored_time.hpp"
 
 #include <tidings/error.hpp>
@@ -46,9 +45,6 @@ constexpr const char* kBegin =
     "UPDATE dead_letters SET redrive_started_at = ?1 WHERE id = ?2 AND claimed_by = ?3 AND reprocessed_at IS "
     "NULL"
     " AND NOT EXISTS (SELECT 1 FROM tidings_redrives WHERE id = redrive_id AND ";
-/// Whoever ends the claim of a dead process must know what its handler does after a death.
-constexpr const char* kNoteParking = "INSERT OR IGNORE INTO tidings_meta VALUES (?, '1')";
-constexpr const char* kNoteGoingOn = "DELETE FROM tidings_meta WHERE key = ?";
 constexpr const char* kSetAside =
     "UPDATE dead_letters SET redrive_requested_at = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL, reason = 'undecodable', failed_at = ?1,"
@@ -78,8 +74,7 @@ LetterClaims::LetterClaims(RedriveConnection& connection, RedriveRequests& reque
       marked_later_(connection.database(), kMarkedLater),
       claim_(connection.database(), kClaim + std::string(letter_columns()) + ", redrive_id"),
       begin_(connection.database(), std::string(kBegin) + kHasFailed + ")"),
-      note_parking_(connection.database(), kNoteParking),
-      note_going_on_(connection.database(), kNoteGoingOn),
+      parked_(connection),
       set_aside_(connection.database(), kSetAside) {}
 
 namespace {
@@ -259,7 +254,7 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
   try {
     claimed.letter = read_letter(claim_).letter;
   } catch (const Error& error) {
-    return set_aside(round, candidate, error.what());
+    return set_aside(round, candidate, parks, error.what());
   }
   if (candidate.redrive_id) {
     const RequestRow& row = round.requests.at(*candidate.redrive_id);
@@ -269,18 +264,19 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
   }
   if (last_of_key != nullptr) {
     *last_of_key = std::max(*last_of_key, candidate.id);
-    run(parks ? note_parking_ : note_going_on_,
-        meta::parking_key(round.wanted.service, candidate.event_type, candidate.handler));
+    parked_.note(candidate.id, parks);
   }
   round.bytes += claimed.letter.data.bytes.size();
   round.claim.letters.push_back(std::move(claimed));
 }
 
 /// A row that somebody else wrote, or a damaged one. What cannot be read of it is left as it is.
-void LetterClaims::set_aside(Round& round, const Candidate& candidate, const std::string& problem) {
+void LetterClaims::set_aside(Round& round, const Candidate& candidate, bool parks,
+                             const std::string& problem) {
   const std::string type = "tidings::Error";
   run(set_aside_, microseconds(round.wanted.wall), type, problem,
       error_fingerprint(candidate.handler, type, problem), candidate.id);
+  if (parks) parked_.withdraw_behind(candidate.id, "");
   if (candidate.redrive_id)
     static_cast<void>(requests_.count(*candidate.redrive_id, 0, 1, round.wanted.wall));
   round.claim.unreadable.push_back({candidate.id, problem});

@@ -3,6 +3,7 @@
 #include <tidings/detail/redrive_pace.hpp>
 #include <tidings/redrive.hpp>
 
+#include "parked_lanes.hpp"
 #include "redrive_connection.hpp"
 #include "redrive_requests.hpp"
 
@@ -83,7 +84,7 @@ class LetterClaims {
   [[nodiscard]] std::size_t budget(Round& round, const RequestRow& row);
   void claim_one(Round& round, const Candidate& candidate, bool parks);
   void advance_to(const Candidate& candidate);
-  void set_aside(Round& round, const Candidate& candidate, const std::string& problem);
+  void set_aside(Round& round, const Candidate& candidate, bool parks, const std::string& problem);
 
   RedriveConnection& connection_;
   RedriveRequests& requests_;
@@ -99,8 +100,7 @@ class LetterClaims {
   SQLite::Statement marked_later_;
   SQLite::Statement claim_;
   SQLite::Statement begin_;
-  SQLite::Statement note_parking_;
-  SQLite::Statement note_going_on_;
+  ParkedLanes parked_;
   SQLite::Statement set_aside_;
 };
 

@@ -1,7 +1,6 @@
 #include "redrive_settlement.hpp"
 
 #include "letter_row.hpp"
-#include "schema.hpp"
 #include "stored_time.hpp"
 
 #include <tidings/error.hpp>
@@ -31,15 +30,6 @@ constexpr const char* kRelease =
 constexpr const char* kWithdraw =
     "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
-/// Of a process that has died, those that it had claimed and not begun, too.
-constexpr const char* kWithdrawBehind =
-    "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
-    " claimed_until = NULL WHERE id IN"
-    " (SELECT id FROM dead_letters INDEXED BY dead_letters_unresolved_keys"
-    "  WHERE service = ? AND event_type = ? AND handler = ? AND ordering_key = ? AND reprocessed_at IS NULL"
-    "  AND ordering_key IS NOT NULL AND id > ? AND redrive_requested_at IS NOT NULL"
-    "  AND (claimed_by IS NULL OR (claimed_by = ? AND redrive_started_at IS NULL)))";
-constexpr const char* kParks = "SELECT 1 FROM tidings_meta WHERE key = ?";
 constexpr const char* kDue =
     "SELECT coalesce(sum(claimed_by = ?1 AND claimed_until < ?2), 0),"
     " coalesce(sum(claimed_until <= ?3 OR substr(claimed_by, 1, length(?4)) <> ?4), 0)"
@@ -63,8 +53,7 @@ RedriveSettlement::RedriveSettlement(RedriveConnection& connection, RedriveReque
       fail_(connection.database(), kFail),
       release_(connection.database(), kRelease),
       withdraw_(connection.database(), kWithdraw),
-      withdraw_behind_(connection.database(), kWithdrawBehind),
-      parks_(connection.database(), kParks),
+      parked_(connection),
       due_(connection.database(), kDue),
       renew_(connection.database(), kRenew),
       stale_(connection.database(), kStale),
@@ -127,18 +116,7 @@ void RedriveSettlement::fail(const RedriveResult& result) {
   run(fail_, std::string(to_string(letter.reason)), letter.error_type, letter.error_message,
       letter.error_fingerprint, microseconds(letter.failed_at), std::int64_t{letter.retry_count},
       attempts_to_json(letter.attempts), result.id);
-  if (result.parks && letter.ordering_key) withdraw_behind(letter, result.id, "");
-}
-
-void RedriveSettlement::withdraw_behind(const DeadLetter& letter, std::int64_t id, const std::string& dead) {
-  run(withdraw_behind_, letter.service, letter.event_type, letter.handler, *letter.ordering_key, id, dead);
-}
-
-bool RedriveSettlement::parks(const DeadLetter& letter) {
-  if (!letter.ordering_key) return false;
-  const StatementUse use(parks_);
-  parks_.bind(1, meta::parking_key(letter.service, letter.event_type, letter.handler));
-  return parks_.executeStep();
+  if (result.parks) parked_.withdraw_behind(result.id, "");
 }
 
 void RedriveSettlement::count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended) {
@@ -196,7 +174,7 @@ void RedriveSettlement::end_stale(const HeldLetter& held, Timestamp wall, Counts
     return;
   }
   upkeep.crashed.push_back(held.id);
-  if (parks(result.letter)) withdraw_behind(result.letter, held.id, held.claimed_by);
+  if (parked_.parks(held.id)) parked_.withdraw_behind(held.id, held.claimed_by);
 }
 
 /// Withdraws a letter whose row cannot be read, so that it is not claimed again and again.

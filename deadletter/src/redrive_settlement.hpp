@@ -2,6 +2,7 @@
 
 #include <tidings/redrive.hpp>
 
+#include "parked_lanes.hpp"
 #include "redrive_connection.hpp"
 #include "redrive_requests.hpp"
 
@@ -57,11 +58,6 @@ class RedriveSettlement {
   /// False: the claim was lost.
   bool settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
   void fail(const RedriveResult& result);
-  /// Takes back the marks of later letters of its ordering key that nobody holds, or that a dead claimant
-  /// held and had not begun.
-  void withdraw_behind(const DeadLetter& letter, std::int64_t id, const std::string& dead);
-  /// Whether its handler did, when it last claimed a letter.
-  [[nodiscard]] bool parks(const DeadLetter& letter);
   void count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended);
   [[nodiscard]] std::vector<HeldLetter> stale(const LeaseTime& time);
   void end_stale(const HeldLetter& held, Timestamp wall, Counts& counts, RedriveUpkeep& upkeep);
@@ -74,8 +70,7 @@ class RedriveSettlement {
   SQLite::Statement fail_;
   SQLite::Statement release_;
   SQLite::Statement withdraw_;
-  SQLite::Statement withdraw_behind_;
-  SQLite::Statement parks_;
+  ParkedLanes parked_;
   SQLite::Statement due_;
   SQLite::Statement renew_;
   SQLite::Statement stale_;

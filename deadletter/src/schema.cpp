@@ -1,9 +1,5 @@
 #include "schema.hpp"
 
-#include <tidings/event.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -359,12 +355,6 @@ void write_meta(Connection& connection, const std::string& key, const std::strin
   statement.bind(1, key);
   statement.bind(2, value);
   statement.exec();
-}
-
-std::string meta::parking_key(std::string_view service, std::string_view event_type,
-                              std::string_view handler) {
-  return "parks." +
-         Json::array({service, event_type, handler}).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 std::vector<std::filesystem::path> known_spills(Connection& connection) {

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -30,10 +29,7 @@ inline constexpr const char* kSpillPath = "spill_path";
 inline constexpr const char* kSpillReserve = "spill_reserve";
 /// The number of the journal's owner, one larger with each.
 inline constexpr const char* kJournalOwner = "journal_owner";
-/// There while the handler's letters with an ordering key are redriven with AfterDeath::Park.
-[[nodiscard]] std::string parking_key(std::string_view service, std::string_view event_type,
-                                      std::string_view handler);
-// `crash_streak` is in crash_streak.cpp.
+// `crash_streak` is in crash_streak.cpp, `parks...` in parked_lanes.cpp.
 }  // namespace meta
 
 /// Who a new database belongs to.

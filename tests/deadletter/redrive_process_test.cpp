@@ -253,6 +253,18 @@ TEST_F(CrashedLaneTest, SoIsWhatTheDeadProcessHadClaimedAndNotBegun) {
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE claimed_by IS NOT NULL"), "0");
 }
 
+TEST_F(CrashedLaneTest, SoIsWhatIsParkedBehindALetterThatCannotBeRead) {
+  ASSERT_EQ(claim(1, true), 1U);
+  ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
+  execute("UPDATE dead_letters SET correlation_id = '' WHERE id = 1");
+  EXPECT_THAT(tend_later().crashed, ElementsAre(1));
+  EXPECT_EQ(marked(), "4");
+  static_cast<void>(redrives().mark("orders", {}, {}, failed_at(9500)));
+  EXPECT_EQ(marked(), "1,2,3,4");
+  EXPECT_EQ(claim(9, true), 1U);  // the first is set aside
+  EXPECT_EQ(marked(), "4");
+}
+
 TEST_F(CrashedLaneTest, AKeyThatGoesOnStaysMarked) {
   ASSERT_EQ(claim(9, true), 4U);  // the handler parked once
   EXPECT_EQ(tend_later().returned, 4U);
