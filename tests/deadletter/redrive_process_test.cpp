@@ -221,7 +221,9 @@ class CrashedLaneTest : public StoreTest {
     return redrives().tend("other", std::chrono::seconds(30), failed_at(9000));
   }
   [[nodiscard]] std::string marked() const {
-    return query("SELECT ifnull(group_concat(id), '') FROM dead_letters WHERE redrive_requested_at > 0");
+    return query(
+        "SELECT ifnull(group_concat(id), '') FROM (SELECT id FROM dead_letters WHERE redrive_requested_at > "
+        "0 ORDER BY id)");
   }
   [[nodiscard]] std::shared_ptr<Store> open_at_a_time() {
     StoreInternals internals;
