@@ -26,8 +26,4 @@ std::int64_t boot_time_now() noexcept {
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
 }
 
-bool is_claim_alive(std::string_view claimed_by, std::int64_t claimed_until) {
-  return claimed_by.substr(0, claimed_by.find('/')) == boot_id() && claimed_until > boot_time_now();
-}
-
 }  // namespace tidings::deadletter

@@ -1,6 +1,6 @@
 #include "bulk_change.hpp"
 
-#include "boot_clock.hpp"
+#include "claim_life.hpp"
 #include "query.hpp"
 #include "stored_time.hpp"
 #include "write_transaction.hpp"
@@ -165,11 +165,6 @@ InterruptibleSearch::InterruptibleSearch(Connection& connection, const Watch& wa
 
 InterruptibleSearch::~InterruptibleSearch() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
 
-void bind_boot(SQLite::Statement& statement) {
-  statement.bind(":boot", boot_id() + "/");
-  statement.bind(":boot_now", boot_time_now());
-}
-
 GuardedStatement::GuardedStatement(Connection& connection, const std::string& sql)
     : database_(connection.database()),
       statement_(database_, sql),
@@ -178,12 +173,10 @@ GuardedStatement::GuardedStatement(Connection& connection, const std::string& sq
 LetterChange::Outcome GuardedStatement::apply(std::int64_t id) {
   const StatementUse use(statement_);
   statement_.bind(":id", id);
-  bind_boot(statement_);
   statement_.exec();
   if (database_.getChanges() > 0) return LetterChange::Outcome::Changed;
   const StatementUse question(is_running_);
   is_running_.bind(":id", id);
-  bind_boot(is_running_);
   const bool running = is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
   return running ? LetterChange::Outcome::Running : LetterChange::Outcome::Unfitting;
 }

@@ -44,13 +44,6 @@ class InterruptibleSearch {
   sqlite3* handle_;
 };
 
-/// SQL of "a handler is at work on this row", with the parameters :boot and :boot_now.
-inline constexpr const char* kIsRunning =
-    "coalesce(redrive_started_at IS NOT NULL AND claimed_until > :boot_now"
-    " AND substr(claimed_by, 1, length(:boot)) = :boot, 0)";
-/// Binds them. Throws SQLite::Exception.
-void bind_boot(SQLite::Statement& statement);
-
 /// One statement that changes the row :id unless it is running, and says what came of it.
 class GuardedStatement {
  public:

@@ -1,5 +1,7 @@
 #include "connection.hpp"
 
+#include "claim_life.hpp"
+
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -51,6 +53,7 @@ Connection::Connection(const std::filesystem::path& path, Access access, const s
   // What sorting needs stays out of the disk's temporary files: it would be payload outside of the files
   // guarded by modes.
   execute("PRAGMA temp_store = MEMORY");
+  ClaimJudge::define_on(database_, ClaimJudge(path));
   if (access != Access::ReadWrite) return;
   execute("PRAGMA synchronous = FULL");
   execute("PRAGMA secure_delete = ON");

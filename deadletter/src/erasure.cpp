@@ -2,6 +2,7 @@
 
 #include "audit.hpp"
 #include "bulk_change.hpp"
+#include "claim_life.hpp"
 #include "key_set.hpp"
 #include "locked_spill.hpp"
 #include "payload_value.hpp"
@@ -140,7 +141,6 @@ class VersionCounter {
   bool is_running(std::int64_t id) {
     const StatementUse use(is_running_);
     is_running_.bind(":id", id);
-    bind_boot(is_running_);
     return is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
   }
 

@@ -1,7 +1,7 @@
 #include "examination.hpp"
 
 #include "audit.hpp"
-#include "boot_clock.hpp"
+#include "claim_life.hpp"
 #include "journal_backlog.hpp"
 #include "schema.hpp"
 #include "stored_time.hpp"
@@ -63,12 +63,10 @@ void add_counts(Examination& examination, Connection& connection) {
 std::set<std::string> services_at_work(SQLite::Database& database, Timestamp time) {
   std::set<std::string> at_work;
   SQLite::Statement claim(database,
-                          "SELECT claimed_by, claimed_until, service FROM dead_letters"
-                          " INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL");
-  while (claim.executeStep()) {
-    const bool alive = is_claim_alive(claim.getColumn(0).getString(), claim.getColumn(1).getInt64());
-    if (alive) at_work.insert(claim.getColumn(2).getString());
-  }
+                          "SELECT service FROM dead_letters INDEXED BY dead_letters_claimed"
+                          " WHERE claimed_by IS NOT NULL"
+                          " AND tidings_claim_life(claimed_by, claimed_until) > 0");
+  while (claim.executeStep()) at_work.insert(claim.getColumn(0).getString());
   SQLite::Statement recent(database,
                            "SELECT service FROM (SELECT service, resolution FROM dead_letters"
                            " INDEXED BY dead_letters_resolved_by_time WHERE reprocessed_at BETWEEN ?1 AND ?2"
@@ -85,11 +83,11 @@ std::set<std::string> services_at_work(SQLite::Database& database, Timestamp tim
 
 void add_claims(Examination& examination, SQLite::Database& database) {
   SQLite::Statement row(database,
-                        "SELECT claimed_by, claimed_until FROM dead_letters INDEXED BY dead_letters_claimed"
-                        " WHERE claimed_by IS NOT NULL");
+                        "SELECT tidings_claim_life(claimed_by, claimed_until) FROM dead_letters"
+                        " INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL");
   while (row.executeStep()) {
-    const bool alive = is_claim_alive(row.getColumn(0).getString(), row.getColumn(1).getInt64());
-    ++(alive ? examination.live_claims : examination.stale_claims);
+    const bool over = static_cast<ClaimLife>(row.getColumn(0).getInt()) == ClaimLife::Over;
+    ++(over ? examination.stale_claims : examination.live_claims);
   }
 }
 

@@ -1,6 +1,6 @@
 #include "letter_row.hpp"
 
-#include "boot_clock.hpp"
+#include "claim_life.hpp"
 #include "sqlite_error.hpp"
 #include "stored_time.hpp"
 
@@ -110,8 +110,8 @@ void read_context(RowReader& row, DeadLetter& letter) {
 
 void read_claim(RowReader& row, StoredLetter& stored) {
   auto by = row.optional([&] { return row.text(); });
-  const auto until = row.optional([&] { return row.integer(); });
-  if (by) stored.claim = Claim{*by, until && is_claim_alive(*by, *until)};
+  const auto life = static_cast<ClaimLife>(row.integer());
+  if (by) stored.claim = Claim{*by, life != ClaimLife::Over};
 }
 
 }  // namespace
@@ -145,8 +145,8 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
   ", source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, " \
   "causation_id, causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, "    \
   "retry_count, " attempts                                                                             \
-  ", redrive_requested_at, reprocessed_at, resolution, edited_from, claimed_by, claimed_until, "       \
-  "redrive_id, redrive_started_at, resolution_note"
+  ", redrive_requested_at, reprocessed_at, resolution, edited_from, claimed_by, "                      \
+  "tidings_claim_life(claimed_by, claimed_until), redrive_id, redrive_started_at, resolution_note"
 
 std::string_view letter_columns(LetterParts parts) noexcept {
   if (parts == LetterParts::All) return TIDINGS_LETTER_COLUMNS("event_data", "attributes", "attempts");

@@ -4,6 +4,7 @@
 #include "audit.hpp"
 #include "backup.hpp"
 #include "bulk_change.hpp"
+#include "claim_life.hpp"
 #include "database_file.hpp"
 #include "erasure.hpp"
 #include "file_system.hpp"

@@ -88,15 +88,17 @@ struct flock part_of_file(short type, off_t start, off_t length) noexcept {
   return lock;
 }
 
+constexpr auto kEndOfLocks = static_cast<off_t>(OwnerFile::kLockedSize);
+
 /// The byte whose lock names its holder, and the others, whose lock is the ownership.
 struct flock name_lock(short type) noexcept {
   return part_of_file(type, 0, 1);
 }
 struct flock owner_lock(short type) noexcept {
-  return part_of_file(type, 1, 0);
+  return part_of_file(type, 1, kEndOfLocks - 1);
 }
-struct flock whole_file(short type) noexcept {
-  return part_of_file(type, 0, 0);
+struct flock both_locks(short type) noexcept {
+  return part_of_file(type, 0, kEndOfLocks);
 }
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& why) {
@@ -111,17 +113,22 @@ struct OwnerFile::Header {
   std::uint32_t clean;
   std::int64_t process;
   std::array<char, 64> boot_id;
+  std::int64_t boot_time;  // when it was signed
 
   [[nodiscard]] bool is_blank() const noexcept { return magic == 0; }
   [[nodiscard]] bool is_ours() const noexcept { return magic == kMagic; }
-  [[nodiscard]] bool crashed_on(const std::string& boot) const noexcept {
-    return is_ours() && format == kFormat && clean == 0 && !boot.empty() &&
-           boot == std::string_view(boot_id.data(), ::strnlen(boot_id.data(), boot_id.size()));
+  /// Not if the machine was rebooted since: a boot id says so, and where there is none a clock that began
+  /// anew.
+  [[nodiscard]] bool crashed_on(const std::string& boot, std::int64_t now) const noexcept {
+    if (!is_ours() || format != kFormat || clean != 0) return false;
+    const std::string_view signed_on(boot_id.data(), ::strnlen(boot_id.data(), boot_id.size()));
+    return boot.empty() || signed_on.empty() ? boot_time <= now : boot == signed_on;
   }
 };
 
-OwnerFile::OwnerFile(std::filesystem::path path, unsigned mode, std::string boot_id)
-    : path_(std::move(path)), mode_(mode), boot_id_(std::move(boot_id)) {}
+OwnerFile::OwnerFile(std::filesystem::path path, unsigned mode, std::string boot_id,
+                     std::function<std::int64_t()> boot_time)
+    : path_(std::move(path)), mode_(mode), boot_id_(std::move(boot_id)), boot_time_(std::move(boot_time)) {}
 
 OwnerFile::~OwnerFile() { release(false); }
 
@@ -142,7 +149,7 @@ OwnerFile::LastOwner OwnerFile::lock(std::chrono::milliseconds wait) {
     LastOwner last;
     Header header{};
     std::memcpy(&header, memory_, sizeof header);
-    last.crashed = header.crashed_on(boot_id_);
+    last.crashed = header.crashed_on(boot_id_, boot_time_());
     for (std::size_t i = 0; last.crashed && i < kSlots; ++i) {
       std::array<std::int64_t, 3> slot{};
       std::memcpy(slot.data(), memory_ + kHeaderSize + i * sizeof(CrashSlot), sizeof slot);
@@ -164,7 +171,7 @@ bool OwnerFile::try_lock() {
   const std::lock_guard guard(files.mutex);
   struct stat facts {};
   if (::stat(path_.c_str(), &facts) == 0 && files.has(facts)) throw owned_by(::getpid());
-  Descriptor file = open_file();
+  Descriptor file = open(path_, mode_);
   struct flock owner = owner_lock(F_WRLCK);
   struct flock name = name_lock(F_WRLCK);
   if (::fcntl(file.get(), F_OFD_SETLK, &owner) != 0 || ::fcntl(file.get(), F_SETLK, &name) != 0) {
@@ -193,7 +200,7 @@ bool OwnerFile::try_lock() {
 /// Throws what the failure of a lock means; returns when the other one has gone meanwhile.
 void OwnerFile::require_free(const Descriptor& file, int problem) const {
   if (problem != EACCES && problem != EAGAIN) throw std::system_error(problem, std::generic_category());
-  struct flock held = whole_file(F_WRLCK);
+  struct flock held = both_locks(F_WRLCK);
   if (::fcntl(file.get(), F_GETLK, &held) != 0 || held.l_type == F_UNLCK) return;
   struct flock name = name_lock(F_WRLCK);
   if (::fcntl(file.get(), F_GETLK, &name) == 0 && name.l_type != F_UNLCK && name.l_pid >= 0)
@@ -203,21 +210,6 @@ void OwnerFile::require_free(const Descriptor& file, int problem) const {
   const auto size = static_cast<ssize_t>(sizeof header);
   const bool signed_by = ::pread(file.get(), &header, sizeof header, 0) == size && header.is_ours();
   throw owned_by(signed_by ? static_cast<pid_t>(header.process) : 0);
-}
-
-Descriptor OwnerFile::open_file() const {
-  for (int tries = 0;; ++tries) {
-    Descriptor file;
-    if (create_file(path_, mode_, &file)) return file;
-    file = Descriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!file && (errno != ENOENT || tries > 0)) throw std::system_error(errno, std::generic_category());
-    if (!file) continue;
-    struct stat facts {};
-    if (::fstat(file.get(), &facts) != 0) throw std::system_error(errno, std::generic_category());
-    if (!S_ISREG(facts.st_mode)) fail(path_, "it is not a regular file; remove it");
-    require_guarded(kCannotOwn, path_, facts, database_of(path_));
-    return file;
-  }
 }
 
 /// The disk space is had before anything is mapped: a store to a page that no disk has would kill the
@@ -241,7 +233,7 @@ void OwnerFile::require_ours() const {
 }
 
 void OwnerFile::sign() noexcept {
-  Header header{kMagic, kFormat, 0, process_, {}};
+  Header header{kMagic, kFormat, 0, process_, {}, boot_time_()};
   boot_id_.copy(header.boot_id.data(), header.boot_id.size() - 1);
   for (std::size_t i = 0; i < kSlots; ++i) {
     new (memory_ + kHeaderSize + i * sizeof(CrashSlot)) CrashSlot();
@@ -291,11 +283,27 @@ bool OwnerFile::was_left_unclean(const std::filesystem::path& path, const std::s
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode) || files.has(facts)) return false;
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  struct flock lock = whole_file(F_WRLCK);
+  struct flock lock = both_locks(F_WRLCK);
   if (!file || ::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) return false;
   Header header{};
   const auto size = static_cast<ssize_t>(sizeof header);
-  return ::pread(file.get(), &header, sizeof header, 0) == size && header.crashed_on(boot_id);
+  return ::pread(file.get(), &header, sizeof header, 0) == size &&
+         header.crashed_on(boot_id, boot_time_now());
+}
+
+Descriptor OwnerFile::open(const std::filesystem::path& path, unsigned mode) {
+  for (int tries = 0;; ++tries) {
+    Descriptor file;
+    if (create_file(path, mode, &file)) return file;
+    file = Descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!file && (errno != ENOENT || tries > 0)) throw std::system_error(errno, std::generic_category());
+    if (!file) continue;
+    struct stat facts {};
+    if (::fstat(file.get(), &facts) != 0) throw std::system_error(errno, std::generic_category());
+    if (!S_ISREG(facts.st_mode)) fail(path, "it is not a regular file; remove it");
+    require_guarded(kCannotOwn, path, facts, database_of(path));
+    return file;
+  }
 }
 
 std::filesystem::path OwnerFile::database_of(const std::filesystem::path& path) {

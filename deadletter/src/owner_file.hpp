@@ -1,5 +1,6 @@
 #pragma once
 
+#include "boot_clock.hpp"
 #include "file_system.hpp"
 #include "journal_reader.hpp"
 
@@ -9,7 +10,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,17 +32,22 @@ namespace tidings::deadletter {
 class OwnerFile {
  public:
   static constexpr std::size_t kSlots = 4096;
+  /// What is locked; behind it are the locks of claimants.
+  static constexpr std::uint64_t kLockedSize = std::uint64_t{1} << 40U;
 
   /// What the last owner left.
   struct LastOwner {
-    /// It ended without release(true), on this boot of the machine.
+    /// It ended without release(true), and not by a reboot of the machine: by the boot ids, or, where there
+    /// is none, unless the boot-time clock has gone back.
     bool crashed = false;
     /// What its threads were running then.
     std::vector<SlotContent> slots;
   };
 
-  /// `boot_id` tells a boot of the machine from others; empty if that cannot be told. Opens nothing yet.
-  OwnerFile(std::filesystem::path path, unsigned mode, std::string boot_id);
+  /// `boot_id` tells a boot of the machine from others; empty if that cannot be told. `boot_time` is a clock
+  /// that begins with each boot. Opens nothing yet.
+  OwnerFile(std::filesystem::path path, unsigned mode, std::string boot_id,
+            std::function<std::int64_t()> boot_time = boot_time_now);
   OwnerFile(const OwnerFile&) = delete;
   OwnerFile& operator=(const OwnerFile&) = delete;
   /// As release(false).
@@ -58,10 +66,13 @@ class OwnerFile {
   [[nodiscard]] std::span<CrashSlot> slots() noexcept;
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
-  /// Whether the last owner ended without release(true) on this boot, and nobody owns the file now. False
-  /// when that cannot be told.
+  /// Whether the last owner crashed, as LastOwner says, and nobody owns the file now.
   [[nodiscard]] static bool was_left_unclean(const std::filesystem::path& path,
                                              const std::string& boot_id) noexcept;
+
+  /// Opens an owner file, or makes an empty one with this mode. Throws std::system_error; Error for a file
+  /// that others may write to, and for what is no file.
+  [[nodiscard]] static Descriptor open(const std::filesystem::path& path, unsigned mode);
 
  private:
   struct Header;
@@ -69,7 +80,6 @@ class OwnerFile {
   [[nodiscard]] static std::filesystem::path database_of(const std::filesystem::path& path);
   [[nodiscard]] bool try_lock();
   void require_free(const Descriptor& file, int problem) const;
-  [[nodiscard]] Descriptor open_file() const;
   void map(const Descriptor& file);
   void require_ours() const;
   [[nodiscard]] Error owned_by(pid_t process) const;
@@ -77,6 +87,7 @@ class OwnerFile {
   const std::filesystem::path path_;
   const unsigned mode_;
   const std::string boot_id_;
+  const std::function<std::int64_t()> boot_time_;
   Descriptor file_;
   std::byte* memory_ = nullptr;
   pid_t process_ = 0;

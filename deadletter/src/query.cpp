@@ -1,6 +1,6 @@
 #include "query.hpp"
 
-#include "boot_clock.hpp"
+#include "claim_life.hpp"
 #include "payload_value.hpp"
 #include "stored_time.hpp"
 
@@ -58,12 +58,8 @@ void Query::add_state(const Filter& filter) {
 
 /// Few letters are claimed, and those have an index.
 void Query::add_running(bool running) {
-  const std::string boot = boot_id() + "/";
   if (running) add_flag(true, "claimed_by IS NOT NULL", "");
-  add("coalesce(redrive_started_at IS NOT NULL AND claimed_until > ?"
-      " AND substr(claimed_by, 1, length(?)) = ?, 0) = ?",
-      boot_time_now());
-  values_.insert(values_.end(), {boot, boot, std::int64_t{running}});
+  add(std::string(kIsRunning) + " = ?", std::int64_t{running});
 }
 
 void Query::add_times(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order) {

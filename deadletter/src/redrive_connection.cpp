@@ -5,13 +5,16 @@
 namespace tidings::deadletter {
 
 RedriveConnection::RedriveConnection(const std::filesystem::path& path, const std::string& vfs,
-                                     std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn)
+                                     std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn,
+                                     ClaimJudge judge)
     : busy_timeout_(busy_timeout),
       turn_(std::move(turn)),
       connection_(path, Access::ReadWrite, vfs, std::chrono::steady_clock::now() + busy_timeout),
       begin_(connection_.database(), "BEGIN IMMEDIATE"),
       commit_(connection_.database(), "COMMIT"),
-      data_version_(connection_.database(), "PRAGMA data_version") {}
+      data_version_(connection_.database(), "PRAGMA data_version") {
+  ClaimJudge::define_on(connection_.database(), std::move(judge));
+}
 
 WriteTurn::Deadline RedriveConnection::wait_from_now() {
   const auto deadline = std::chrono::steady_clock::now() + busy_timeout_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "claim_life.hpp"
 #include "connection.hpp"
 #include "write_turn.hpp"
 
@@ -23,7 +24,8 @@ enum class Sync : std::uint8_t { Never, Always };
 class RedriveConnection {
  public:
   RedriveConnection(const std::filesystem::path& path, const std::string& vfs,
-                    std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn);
+                    std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn,
+                    ClaimJudge judge);
 
   [[nodiscard]] SQLite::Database& database() noexcept { return connection_.database(); }
   [[nodiscard]] const Connection& connection() const noexcept { return connection_; }

@@ -1,5 +1,6 @@
 #include "redrive_settlement.hpp"
 
+#include "claim_life.hpp"
 #include "letter_row.hpp"
 #include "stored_time.hpp"
 
@@ -30,18 +31,21 @@ constexpr const char* kRelease =
 constexpr const char* kWithdraw =
     "UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
-constexpr const char* kDue =
-    "SELECT coalesce(sum(claimed_by = ?1 AND claimed_until < ?2), 0),"
-    " coalesce(sum(claimed_until <= ?3 OR substr(claimed_by, 1, length(?4)) <> ?4), 0)"
-    " FROM dead_letters INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL";
 constexpr const char* kRenew =
     "UPDATE dead_letters SET claimed_until = ? WHERE claimed_by = ? AND id IN (SELECT value FROM "
     "json_each(?))";
-constexpr const char* kStale =
-    "SELECT id, claimed_by, redrive_started_at FROM dead_letters INDEXED BY dead_letters_claimed"
-    " WHERE claimed_by IS NOT NULL AND (claimed_until <= ?1 OR substr(claimed_by, 1, length(?2)) <> ?2) "
-    "LIMIT "
-    "?3";
+
+std::string due_sql() {
+  return std::string("SELECT coalesce(sum(claimed_by = ?1 AND claimed_until < ?2), 0), coalesce(sum(") +
+         kMayBeTakenOver +
+         "), 0) FROM dead_letters INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL";
+}
+std::string stale_sql() {
+  return std::string(
+             "SELECT id, claimed_by, redrive_started_at FROM dead_letters INDEXED BY dead_letters_claimed"
+             " WHERE claimed_by IS NOT NULL AND ") +
+         kMayBeTakenOver + " LIMIT ?";
+}
 
 }  // namespace
 
@@ -54,9 +58,9 @@ RedriveSettlement::RedriveSettlement(RedriveConnection& connection, RedriveReque
       release_(connection.database(), kRelease),
       withdraw_(connection.database(), kWithdraw),
       parked_(connection),
-      due_(connection.database(), kDue),
+      due_(connection.database(), due_sql()),
       renew_(connection.database(), kRenew),
-      stale_(connection.database(), kStale),
+      stale_(connection.database(), stale_sql()),
       letter_(connection.database(), "SELECT " + std::string(letter_columns()) +
                                          ", redrive_started_at FROM dead_letters WHERE id = ?") {}
 
@@ -133,7 +137,7 @@ void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::
   bool any_stale = false;
   {
     const StatementUse use(due_);
-    bind_all(due_, claimed_by, renewal, time.now, time.boot);
+    bind_all(due_, claimed_by, renewal);
     if (due_.executeStep()) {
       renew = due_.getColumn(0).getInt64() > 0;
       any_stale = due_.getColumn(1).getInt64() > 0;
@@ -145,16 +149,16 @@ void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::
   if (!any_stale) return;
   connection_.transact(Sync::Always, [&] {
     Counts counts;
-    const auto over = stale(time);
+    const auto over = stale();
     for (const HeldLetter& letter : over) end_stale(letter, wall, counts, upkeep);
     count_all(counts, wall, upkeep.ended);
     upkeep.more = upkeep.more || over.size() == kMostStale;
   });
 }
 
-std::vector<RedriveSettlement::HeldLetter> RedriveSettlement::stale(const LeaseTime& time) {
+std::vector<RedriveSettlement::HeldLetter> RedriveSettlement::stale() {
   const StatementUse use(stale_);
-  bind_all(stale_, time.now, time.boot, std::int64_t{kMostStale});
+  bind_all(stale_, std::int64_t{kMostStale});
   std::vector<HeldLetter> held;
   while (stale_.executeStep()) {
     held.push_back(

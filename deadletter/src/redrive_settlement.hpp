@@ -35,8 +35,6 @@ class RedriveSettlement {
 
   /// What time it is for claims.
   struct LeaseTime {
-    /// Claims of this boot begin so.
-    std::string boot;
     std::int64_t now = 0;
     std::int64_t until = 0;
   };
@@ -59,7 +57,7 @@ class RedriveSettlement {
   bool settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
   void fail(const RedriveResult& result);
   void count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended);
-  [[nodiscard]] std::vector<HeldLetter> stale(const LeaseTime& time);
+  [[nodiscard]] std::vector<HeldLetter> stale();
   void end_stale(const HeldLetter& held, Timestamp wall, Counts& counts, RedriveUpkeep& upkeep);
   [[nodiscard]] RedriveResult crashed(std::int64_t id, Timestamp wall);
 

@@ -100,7 +100,7 @@ class Store::Implementation : private StoreWriter {
             {options.file_mode, options.spill_reserve, options_.busy_timeout, internals_.spill_calls, path_}),
         transactions_(path_, options_, internals_),
         journal_(*this, {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id,
-                         internals_.file, internals_.owner}) {
+                         internals_.boot_time, internals_.file, internals_.owner}) {
     make_current(path_, options_, internals_, spill_.path());
     session_ = connect(path_, options_, internals_);
     spill_.open();

@@ -20,7 +20,7 @@ StoreJournal::StoreJournal(StoreWriter& writer, Options options)
     : process_(::getpid()),
       writer_(writer),
       options_(std::move(options)),
-      owner_(owner_path(options_.database), options_.file_mode, options_.boot_id) {}
+      owner_(owner_path(options_.database), options_.file_mode, options_.boot_id, options_.boot_time) {}
 
 JournalStart StoreJournal::acquire(std::string_view service, std::chrono::milliseconds owner_wait) {
   require_same_process();

@@ -51,6 +51,7 @@ class StoreJournal final : public Journal {
     std::chrono::milliseconds busy_timeout{};
     unsigned file_mode = 0600;
     std::string boot_id;
+    std::function<std::int64_t()> boot_time;
     std::shared_ptr<OpenedFile> file;
     std::shared_ptr<OwnerNumber> owner;
   };

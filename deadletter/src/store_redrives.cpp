@@ -1,7 +1,9 @@
 #include "store_redrives.hpp"
 
+#include "claim_life.hpp"
 #include "letter_claims.hpp"
 #include "opening.hpp"
+#include "owner_file.hpp"
 #include "redrive_connection.hpp"
 #include "redrive_requests.hpp"
 #include "redrive_settlement.hpp"
@@ -41,7 +43,8 @@ constexpr const char* kResumingKeys =
 
 struct StoreRedrives::Parts {
   Parts(const std::filesystem::path& path, const StoreOptions& options, const StoreInternals& internals)
-      : connection(path, internals.vfs, options.busy_timeout, internals.turn),
+      : connection(path, internals.vfs, options.busy_timeout, internals.turn,
+                   ClaimJudge(path, internals.boot_id, internals.boot_time)),
         requests(connection),
         claims(connection, requests),
         settlement(connection, requests),
@@ -60,7 +63,11 @@ struct StoreRedrives::Parts {
 
 StoreRedrives::StoreRedrives(std::filesystem::path path, const StoreOptions& options,
                              StoreInternals internals)
-    : process_(::getpid()), path_(std::move(path)), options_(options), internals_(std::move(internals)) {}
+    : process_(::getpid()),
+      path_(std::move(path)),
+      options_(options),
+      internals_(std::move(internals)),
+      lock_(owner_path(path_), options_.file_mode) {}
 
 /// SQLite forbids a child even to close what its parent opened.
 StoreRedrives::~StoreRedrives() {
@@ -122,8 +129,9 @@ bool StoreRedrives::changed() {
 LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
   return in_database([&](Parts& parts) {
     const std::chrono::microseconds lease = request.lease;
-    auto claim =
-        parts.claims.claim(request, claimed_by(request.claimant), internals_.boot_time() + lease.count());
+    const std::string by = claimed_by(request.claimant);
+    lock_.hold(by);
+    auto claim = parts.claims.claim(request, by, internals_.boot_time() + lease.count());
     const std::lock_guard lock(held_mutex_);
     // Patiently: they are claimed, and whoever does not get them keeps them from all.
     for (const ClaimedLetter& letter : claim.letters)
@@ -176,8 +184,7 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
       const auto held = held_.find(claimant);
       if (held != held_.end()) mine = held->second;
     }
-    parts.settlement.tend(claimed_by(claimant), mine,
-                          {internals_.boot_id + "/", now, now + std::chrono::microseconds(lease).count()},
+    parts.settlement.tend(claimed_by(claimant), mine, {now, now + std::chrono::microseconds(lease).count()},
                           wall, upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);
     if (options_.retention.count() > 0 && now >= next_retention_) forget(parts, wall, upkeep);

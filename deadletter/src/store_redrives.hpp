@@ -2,6 +2,7 @@
 
 #include <tidings/redrive.hpp>
 
+#include "claimant_lock.hpp"
 #include "open_store.hpp"
 
 #include <sys/types.h>
@@ -59,6 +60,7 @@ class StoreRedrives final : public Redrives {
   const StoreInternals internals_;
 
   std::mutex mutex_;
+  ClaimantLock lock_;             // guarded by mutex_
   std::unique_ptr<Parts> parts_;  // this and what follows: guarded by mutex_
   bool suspect_ = false;
   std::atomic<bool> untidy_{true};

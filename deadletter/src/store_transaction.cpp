@@ -42,7 +42,8 @@ HandlerConnection::HandlerConnection(const std::filesystem::path& path, const St
                                      const StoreInternals& internals)
     : turn_(internals.turn),
       connection_(
-          std::make_unique<RedriveConnection>(path, internals.vfs, options.busy_timeout, internals.turn)) {
+          std::make_unique<RedriveConnection>(path, internals.vfs, options.busy_timeout, internals.turn,
+                                              ClaimJudge(path, internals.boot_id, internals.boot_time))) {
   if (internals.row_limit > 0) sqlite3_limit(handle(), SQLITE_LIMIT_LENGTH, internals.row_limit);
   journal_.emplace(connection_->database(), turn_->may_have_deliveries);
   letters_.emplace(connection_->database());

@@ -149,5 +149,31 @@ TEST_F(BusyServiceTest, IsNotKilledForEver) {
   EXPECT_EQ(query("SELECT group_concat(handler || ' ' || reason) FROM dead_letters"), "kills crashed");
 }
 
+/// A service that an event kills, where nobody can tell one boot of the machine from another.
+class ServiceWithoutBootIdTest : public CrashStreakTest {
+ protected:
+  [[nodiscard]] bool dies(int life) const {
+    const int status = run_in_child([&] {
+      StoreInternals internals;
+      internals.boot_id = "";
+      Bus bus({.service = "orders",
+               .store = open_store(database(), {}, std::move(internals)),
+               .durability = Durability::ProcessCrash,
+               .max_crashes = 2});
+      auto kills = bus.subscribe<Poison>("kills", [](const Poison&) { ::raise(SIGKILL); });
+      if (life == 1) bus.publish(Poison{1});
+      return bus.wait_idle(std::chrono::seconds(30));
+    });
+    return WIFSIGNALED(status);
+  }
+};
+
+TEST_F(ServiceWithoutBootIdTest, IsNotKilledForEver) {
+  int lives = 1;
+  while (lives < 10 && dies(lives)) ++lives;
+  EXPECT_EQ(lives, 3);  // max_crashes, and the one that made the letter
+  EXPECT_EQ(query("SELECT group_concat(handler || ' ' || reason) FROM dead_letters"), "kills crashed");
+}
+
 }  // namespace
 }  // namespace tidings::deadletter

@@ -108,8 +108,8 @@ class QueryPlanTest : public StoreTest, public testing::WithParamInterface<Plan>
   [[nodiscard]] std::string plan(std::string_view columns, std::string_view rest,
                                  const std::optional<Page::Cursor>& after = {}) const {
     static_cast<void>(open());
-    SQLite::Database connection(database().native(), SQLite::OPEN_READONLY);
-    SQLite::Statement statement(connection,
+    Connection connection(database(), Access::ReadOnly, "", {});
+    SQLite::Statement statement(connection.database(),
                                 "EXPLAIN QUERY PLAN " + Query(GetParam().filter, after).sql(columns, rest));
     std::string steps;
     while (statement.executeStep()) steps += statement.getColumn(3).getString() + "\n";

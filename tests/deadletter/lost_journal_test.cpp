@@ -101,11 +101,15 @@ class LostBusTest : public PublishInTest {
   [[nodiscard]] Subscription listen_slowly(Bus& bus) {
     return bus.subscribe<Placed>("listen",
                                  [this](const Placed& placed) {
-                                   if (placed.number == 1) go_.get_future().wait();
+                                   if (placed.number == 1) {
+                                     begun_.set_value();
+                                     go_.get_future().wait();
+                                   }
                                    first_seen_.add(placed.number);
                                  },
                                  {.dispatch = Dispatch::Queued});
   }
+  std::promise<void> begun_;
   std::promise<void> go_;
   SeenNumbers first_seen_;
 };
@@ -114,6 +118,7 @@ TEST_F(LostBusTest, SaysSoOnceAndDeliversNothingMoreFromTheJournal) {
   Bus first(options());
   const auto slow = listen_slowly(first);
   for (std::int64_t number = 1; number <= 3; ++number) first.publish(Placed{number});
+  begun_.get_future().wait();
   lose();
   Bus second(options());
   const auto listening = listen(second);

@@ -1,4 +1,5 @@
 #include "deadletter/journal_fixture.hpp"
+#include "deadletter/pipe.hpp"
 
 #include "owner_file.hpp"
 
@@ -16,29 +17,10 @@ namespace tidings::deadletter {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-/// A byte through which one process tells another that it is ready.
-class Pipe {
- public:
-  Pipe() { EXPECT_EQ(::pipe(ends_), 0); }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  ~Pipe() {
-    ::close(ends_[0]);
-    ::close(ends_[1]);
-  }
-  void tell() const { EXPECT_EQ(::write(ends_[1], "x", 1), 1); }
-  void wait() const {
-    char byte = 0;
-    EXPECT_EQ(::read(ends_[0], &byte, 1), 1);
-  }
-
- private:
-  int ends_[2]{};
-};
 
 class OwnershipTest : public JournalTest {
  protected:
@@ -85,9 +67,11 @@ class OwnershipTest : public JournalTest {
     return result;
   }
 
-  [[nodiscard]] std::shared_ptr<Store> open_on_boot(const std::string& boot_id) const {
+  [[nodiscard]] std::shared_ptr<Store> open_on_boot(const std::string& boot_id,
+                                                    std::int64_t boot_time = 1'000'000) const {
     StoreInternals internals;
     internals.boot_id = boot_id;
+    internals.boot_time = [boot_time] { return boot_time; };
     return open_faulty({}, internals);
   }
 };
@@ -284,14 +268,32 @@ TEST_F(OwnershipTest, NobodyIsSuspectAfterAnotherBootOfTheMachine) {
   EXPECT_THAT(start.suspects, IsEmpty());
 }
 
-TEST_F(OwnershipTest, NobodyIsSuspectWhereBootsCannotBeTold) {
+TEST_F(OwnershipTest, AnUncleanEndIsACrashWhereBootsCannotBeTold) {
+  for (const auto& [died_on, found_on] :
+       {std::pair("", ""), std::pair("a boot", ""), std::pair("", "a boot")}) {
+    {
+      const auto opened = open_on_boot(died_on);
+      static_cast<void>(acquire(*opened));
+      append(*opened, 1, 1);
+      occupy(*opened, 0, 1, "ship", 1);
+    }
+    const auto opened = open_on_boot(found_on);
+    const auto start = acquire(*opened);
+    EXPECT_TRUE(start.crashed);
+    EXPECT_THAT(names(start.suspects), ElementsAre("1 ship alone"));
+    finish(*opened, {1});
+    opened->journal()->release(true);
+  }
+}
+
+TEST_F(OwnershipTest, NobodyIsSuspectWhenTheClockOfTheBootBeganAnew) {
   {
-    const auto opened = open_on_boot("");
+    const auto opened = open_on_boot("", 1'000'000);
     static_cast<void>(acquire(*opened));
     append(*opened, 1, 1);
     occupy(*opened, 0, 1, "ship", 1);
   }
-  EXPECT_FALSE(acquire(*open_on_boot("")).crashed);
+  EXPECT_FALSE(acquire(*open_on_boot("", 999'999)).crashed);
 }
 
 TEST_F(OwnershipTest, SuspectsStayForTheNextWhenTakingOverFails) {

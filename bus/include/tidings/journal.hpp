@@ -158,7 +158,7 @@ struct JournalStart {
   std::int64_t next_id = 1;
   /// Events in the journal: up to 10,000 counted, of more at most this many.
   std::uint64_t events = 0;
-  /// The last owner ended without release(), on this boot of the machine.
+  /// The last owner ended without release(), and not by a reboot of the machine, as far as can be told.
   bool crashed = false;
   std::vector<CrashSuspect> suspects;
 };

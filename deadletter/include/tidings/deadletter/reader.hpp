@@ -73,7 +73,8 @@ enum class ListOrder : std::uint8_t { NewestFirst, OldestFirst };
 /// Which bus holds a letter to deliver it again.
 struct Claim {
   std::string by;
-  /// Not past its time, and of this boot of this machine. Another machine cannot tell.
+  /// Its lease runs, as far as anybody can tell, or the process that holds it lives. Another machine cannot
+  /// tell.
   bool alive = false;
 };
 
@@ -240,7 +241,7 @@ struct Examination {
   /// Events in the journal that are still owed to handlers.
   std::int64_t journal_events = 0;
   std::int64_t live_claims = 0;
-  /// Claims past their time or of an earlier boot: their letters return by themselves once a bus runs.
+  /// Claims past their time, of processes that are gone: their letters return by themselves once a bus runs.
   std::int64_t stale_claims = 0;
   std::vector<Waiting> waiting;
   /// Those with most events first, at most 10,000.
