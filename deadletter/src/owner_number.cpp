@@ -4,12 +4,29 @@
 
 #include <tidings/error.hpp>
 
+#include <sqlite3.h>
+
+#include <cstdint>
 #include <string>
 
 namespace tidings::deadletter {
 
+namespace {
+
+/// Not the next one: in another database, which somebody has copied over this one, as many may have been.
+std::int64_t draw_another(std::int64_t number) {
+  std::int64_t drawn = 0;
+  while (drawn == 0 || drawn == number) {
+    sqlite3_randomness(sizeof drawn, &drawn);
+    drawn &= INT64_MAX;
+  }
+  return drawn;
+}
+
+}  // namespace
+
 void OwnerNumber::take(Connection& connection) {
-  const std::int64_t number = connection.integer(kOwnerNumber) + 1;
+  const std::int64_t number = draw_another(connection.integer(kOwnerNumber));
   write_meta(connection, meta::kJournalOwner, std::to_string(number));
   lost_ = false;
   number_ = number;

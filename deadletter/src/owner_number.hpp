@@ -11,7 +11,7 @@ namespace tidings::deadletter {
 inline constexpr const char* kOwnerNumber =
     "SELECT CAST(value AS INTEGER) FROM main.tidings_meta WHERE key = 'journal_owner'";
 
-/// A store's number as the owner of the journal. Whoever takes the journal raises the number in the database;
+/// A store's number as the owner of the journal. Whoever takes the journal draws another for the database;
 /// an owner whose number it is no more has lost the journal, though it may still hold the lock of an owner
 /// file: the file was removed, or another system has the lock. Thread-safe.
 class OwnerNumber {

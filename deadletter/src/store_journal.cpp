@@ -53,13 +53,22 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
   return start;
 }
 
+/// What is no batch, in a transaction of its own.
+template <class Work>
+void StoreJournal::write_as_owner(Work work) {
+  writer_.write([&](Session& session) {
+    session.transact([&] {
+      options_.owner->require(session.journal().owner_number());
+      work(session.journal());
+    });
+  });
+}
+
 /// Once the crash cannot be found again: a delivery is counted too seldom rather than too often, and so it
 /// may fail.
 void StoreJournal::remember(std::span<const CrashSuspect> suspects) noexcept {
   try {
-    writer_.write([&](Session& session) {
-      session.transact([&] { session.journal().remember_sole_crashes(suspects); });
-    });
+    write_as_owner([&](JournalWriter& journal) { journal.remember_sole_crashes(suspects); });
   } catch (const std::exception&) {
     return;
   }
@@ -145,23 +154,13 @@ std::vector<OwedTotal> StoreJournal::owed_totals(std::size_t at_most) {
 
 void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {
   require_owned();
-  writer_.write([&](Session& session) {
-    session.transact([&] {
-      options_.owner->require(session.journal().owner_number());
-      session.journal().report_unserved(handlers);
-    });
-  });
+  write_as_owner([&](JournalWriter& journal) { journal.report_unserved(handlers); });
 }
 
 bool StoreJournal::forget_keys(const KeyPeriod& remembered) {
   require_owned();
   bool more = false;
-  writer_.write([&](Session& session) {
-    session.transact([&] {
-      options_.owner->require(session.journal().owner_number());
-      more = session.journal().forget_keys(remembered);
-    });
-  });
+  write_as_owner([&](JournalWriter& journal) { more = journal.forget_keys(remembered); });
   return more;
 }
 

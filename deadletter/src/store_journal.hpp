@@ -84,6 +84,8 @@ class StoreJournal final : public Journal {
   void remember(std::span<const CrashSuspect> suspects) noexcept;
   void require_same_process() const;
   void require_owned() const;
+  template <class Work>
+  void write_as_owner(Work work);
   template <class Question>
   std::invoke_result_t<Question, JournalReader&> read(Question question);
 

@@ -1,5 +1,9 @@
 #include "deadletter/journal_fixture.hpp"
 
+#include "boot_clock.hpp"
+#include "session.hpp"
+#include "store_journal.hpp"
+
 #include <tidings/bus.hpp>
 
 #include <sys/wait.h>
@@ -7,10 +11,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
 #include <semaphore>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -110,6 +118,44 @@ TEST_F(CrashStreakTest, ADamagedCountIsNone) {
     die_running({{1, 1}, {-1, 2}});
   }
   EXPECT_THAT(counted(), ElementsAre(1));
+}
+
+/// Writes of a journal's owner; after the first of them another bus is the owner.
+class StolenWriter final : public StoreWriter {
+ public:
+  StolenWriter(const std::filesystem::path& database, std::function<void()> steal)
+      : session_(database, {"", std::chrono::seconds(5), 0, std::make_shared<WriteTurn>()}),
+        steal_(std::move(steal)) {}
+
+  void write(const std::function<void(Session&)>& work) override {
+    work(session_);
+    if (const auto steal = std::exchange(steal_, nullptr)) steal();
+  }
+  [[nodiscard]] bool write_lock_is_free() noexcept override { return true; }
+  [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin_transaction() override { return nullptr; }
+  void spill(std::span<const DeadLetter* const>, std::vector<LetterOutcome>&) override {}
+
+ private:
+  Session session_;
+  std::function<void()> steal_;
+};
+
+TEST_F(CrashStreakTest, IsNotWrittenByABusThatHasLostTheJournal) {
+  die_running({{1, 1}, {-1, 2}});
+  StolenWriter writer(database(), [&] {
+    execute("UPDATE tidings_meta SET value = CAST(value AS INTEGER) / 2 WHERE key = 'journal_owner'");
+  });
+  StoreJournal journal(writer, {.database = database(),
+                                .vfs = {},
+                                .busy_timeout = std::chrono::seconds(5),
+                                .boot_id = boot_id(),
+                                .boot_time = boot_time_now,
+                                .file = std::make_shared<OpenedFile>(),
+                                .owner = std::make_shared<OwnerNumber>()});
+  EXPECT_TRUE(journal.acquire("orders", std::chrono::milliseconds(0)).crashed);
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_meta WHERE key = 'crash_streak'"), "0");
+  EXPECT_THAT(error_of(ErrorCode::JournalOwned, [&] { static_cast<void>(journal.commit({})); }),
+              testing::HasSubstr("taken the journal over"));
 }
 
 /// A service one of whose threads is always inside a handler, and that an event kills.

@@ -71,6 +71,17 @@ TEST_F(LostJournalTest, IsNotWrittenToInATransactionOfTheApplication) {
   application.exec("ROLLBACK");
 }
 
+TEST_F(LostJournalTest, IsNotThatOfAnotherDatabaseThatHadAsManyOwners) {
+  const auto path = folder_.path("other.db");
+  const auto other = Store::open(path);
+  static_cast<void>(acquire(*other));
+  SQLite::Database there(path.native());
+  const auto number =
+      there.execAndGet("SELECT value FROM tidings_meta WHERE key = 'journal_owner'").getString();
+  execute("UPDATE tidings_meta SET value = '" + number + "' WHERE key = 'journal_owner'");
+  expect_refused([&] { append(*first_, 4, 4); });
+}
+
 TEST_F(LostJournalTest, IsHadAgainByTakingIt) {
   lose();
   expect_refused([&] { append(*first_, 4, 4); });
