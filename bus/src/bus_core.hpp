@@ -4,6 +4,7 @@
 #include "bus_log.hpp"
 #include "delivery_frame.hpp"
 #include "dispatch_guard.hpp"
+#include "file_watch.hpp"
 #include "housekeeper.hpp"
 #include "journal_writer.hpp"
 #include "key_window.hpp"
@@ -357,6 +358,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   Instant keys_due_{};
   Instant spill_due_{};
   std::string spill_problem_;
+  FileWatch files_;
 
   mutable Mutex mutex_;
   Condition changed_;  // a closed subscriber's handler has returned, or its captures have been freed

@@ -310,6 +310,24 @@ void BusLog::spill_waits(std::string_view problem) noexcept {
   quietly([&] { write_nobodys(Level::Warning, kRecord, {{"problem", problem}}); });
 }
 
+void BusLog::database_on_network(const SinkFiles& files) const noexcept {
+  quietly([&] {
+    write_nobodys(Level::Warning, "database_on_network_file_system",
+                  {{"file_system", files.network_file_system}});
+  });
+}
+
+void BusLog::wal_growing(const SinkFiles& files) const noexcept {
+  quietly([&] {
+    write_nobodys(Level::Warning, "wal_growing",
+                  {{"wal_bytes", files.wal_bytes}, {"database_bytes", files.database_bytes}});
+  });
+}
+
+void BusLog::wal_emptied(const SinkFiles& files) const noexcept {
+  quietly([&] { write_nobodys(Level::Info, "wal_emptied", {{"freed_bytes", files.wal_freed}}); });
+}
+
 void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept {
   constexpr std::string_view kRecord = "journal_refused";
   if (!admit_fault(kRecord, "", problem)) return;

@@ -56,6 +56,9 @@ class BusLog {
   void waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) noexcept;
   void spill_imported(const SpillImport& import) noexcept;
   void spill_waits(std::string_view problem) noexcept;
+  void database_on_network(const SinkFiles& files) const noexcept;
+  void wal_growing(const SinkFiles& files) const noexcept;
+  void wal_emptied(const SinkFiles& files) const noexcept;
   void journal_lost(std::string_view problem) const noexcept;
   void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept;
   void unserved(const OwedTotal& total) noexcept;

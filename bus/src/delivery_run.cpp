@@ -287,6 +287,7 @@ std::optional<Instant> BusCore::do_duties(Instant now) {
     journal = do_journal_duties(now);
     import_spilled(now);
     letters_.flush_if_due(now);
+    files_.tick(now);
     const auto summaries = log_.due();
     if (summaries && *summaries <= now) log_.flush_summaries(now);
   } catch (const std::bad_alloc&) {

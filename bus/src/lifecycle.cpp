@@ -57,6 +57,7 @@ BusCore::BusCore(BusOptions options)
                  .deliver = [this](ClaimedLetter letter) { deliver_claimed(std::move(letter)); },
                  .refresh_keys = [this] { return refresh_keys(); },
                  .wake = [this] { housekeeper_.wake(); }}),
+      files_(options_.store, log_),
       housekeeper_(
           options_.clock,
           [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {

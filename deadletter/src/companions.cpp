@@ -87,6 +87,25 @@ bool is_one_of(const DatabaseFiles& files, const std::filesystem::path& target) 
   });
 }
 
+/// In a folder where others may not write, only somebody of the group can have made a file of that group.
+bool is_of_group(const struct stat& file, const std::filesystem::path& path, const struct stat& database) {
+  struct stat folder {};
+  return (database.st_mode & S_IWGRP) != 0 && file.st_gid == database.st_gid &&
+         ::stat(path.parent_path().c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) == 0;
+}
+
+bool is_guarded(const struct stat& file, const std::filesystem::path& path,
+                const std::filesystem::path& database) {
+  struct stat facts {};
+  const bool known = !database.empty() && ::stat(database.c_str(), &facts) == 0;
+  const mode_t writers = known ? facts.st_mode : 0;
+  const bool own = file.st_uid == ::geteuid() || file.st_uid == 0 ||
+                   (known && (file.st_uid == facts.st_uid || is_of_group(file, path, facts)));
+  if (!own || (file.st_mode & S_IWOTH & ~writers) != 0) return false;
+  if ((file.st_mode & S_IWGRP) == 0) return true;
+  return (writers & S_IWGRP) != 0 && (file.st_gid == facts.st_gid || file.st_gid == ::getegid());
+}
+
 std::string read_beginning(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   std::string begin(17, '\0');
@@ -134,20 +153,10 @@ void require_output(const char* what_failed, const std::filesystem::path& target
   if (!why.empty()) throw unusable(what_failed, target, why, ErrorCode::InvalidArgument);
 }
 
-bool is_guarded(const struct stat& file, const std::filesystem::path& database) noexcept {
-  struct stat facts {};
-  const bool known = !database.empty() && ::stat(database.c_str(), &facts) == 0;
-  const mode_t writers = known ? facts.st_mode : 0;
-  const bool own = file.st_uid == ::geteuid() || file.st_uid == 0 || (known && file.st_uid == facts.st_uid);
-  if (!own || (file.st_mode & S_IWOTH & ~writers) != 0) return false;
-  if ((file.st_mode & S_IWGRP) == 0) return true;
-  return (writers & S_IWGRP) != 0 && (file.st_gid == facts.st_gid || file.st_gid == ::getegid());
-}
-
 void require_guarded(const char* what_failed, const std::filesystem::path& path, const struct stat& file,
                      const std::filesystem::path& database) {
   if (!S_ISREG(file.st_mode)) throw unusable(what_failed, path, "it is not a regular file; remove it");
-  if (is_guarded(file, database)) return;
+  if (is_guarded(file, path, database)) return;
   throw unusable(
       what_failed, path,
       "it belongs to another user, or users may write it who may not write the database; look who "

@@ -17,12 +17,10 @@ namespace tidings::deadletter {
 /// Throws Error(InvalidArgument) with `why_no_output`. Without `files` only for other databases' names.
 void require_output(const char* what_failed, const std::filesystem::path& target, const DatabaseFiles& files);
 
-/// Whether nobody can write the file who may not write the database: it belongs to this user, to root or to
-/// the database's owner, and no group and no others may write it that may not write the database. A file
-/// beside a database that anybody else can write is a way into the database, or out of it.
-[[nodiscard]] bool is_guarded(const struct stat& file, const std::filesystem::path& database) noexcept;
-
-/// Throws Error(DatabaseUnusable) unless the file is a regular one that is guarded.
+/// Throws Error(DatabaseUnusable) unless the file is a regular one that nobody can write, or have made, who
+/// may not write the database: it belongs to this user, to root or to the database's owner, or to somebody of
+/// the group that may write the database, and neither group nor others may write it that may not write the
+/// database. A file beside a database that anybody else can write is a way into the database, or out of it.
 void require_guarded(const char* what_failed, const std::filesystem::path& path, const struct stat& file,
                      const std::filesystem::path& database);
 

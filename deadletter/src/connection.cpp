@@ -110,6 +110,11 @@ bool Connection::header_says_wal() const noexcept {
          file->pMethods->xRead(file, &version, 1, kOffset) == SQLITE_OK && version == kWal;
 }
 
+std::filesystem::path path_of(SQLite::Database& database) {
+  const char* name = sqlite3_db_filename(database.getHandle(), "main");
+  return name == nullptr ? "" : name;
+}
+
 int Connection::wait_for_lock(void* self, int waits) noexcept {
   // Short at first, for writers that need a millisecond each; never so long that a freed lock stays unused.
   static constexpr std::array<int, 6> kMilliseconds = {1, 1, 2, 3, 5, 8};

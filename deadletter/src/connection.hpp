@@ -67,6 +67,9 @@ class Connection {
   SQLite::Database database_;
 };
 
+/// Of the connection's main file, absolute.
+[[nodiscard]] std::filesystem::path path_of(SQLite::Database& database);
+
 /// Resets a kept statement when its use is over, so that it holds no lock. The statement's own errors were
 /// thrown by its steps already.
 class StatementUse {

@@ -1,6 +1,7 @@
 #include "database_file.hpp"
 
 #include "file_system.hpp"
+#include "placement.hpp"
 #include "schema.hpp"
 #include "sqlite_error.hpp"
 
@@ -90,6 +91,7 @@ bool file_exists(const std::filesystem::path& path) noexcept {
 DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& what_failed,
                          const std::string& vfs, Connection::Deadline deadline) {
   if (!require_regular_file(path, what_failed)) return {};
+  require_placement(what_failed, path, placement_of(path));
   // Without a -wal file nobody has the database open in WAL mode, and a look that takes no lock leaves no
   // trace. Who opens it during the look makes one; then the look does not count.
   for (int tries = 0;; ++tries) {

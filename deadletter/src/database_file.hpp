@@ -30,8 +30,8 @@ struct DatabaseIdentity {
 /// file of a database that another process has open may be brought up to date. Waits for locks until
 /// `deadline`.
 ///
-/// Throws Error: DatabaseUnusable (missing folder, a directory, not readable, damaged), ForeignDatabase (not
-/// SQLite), DatabaseBusy. Each message begins with `what_failed` and the path.
+/// Throws Error: DatabaseUnusable (missing folder, a directory, a mount point, not readable, damaged),
+/// ForeignDatabase (not SQLite), DatabaseBusy. Each message begins with `what_failed` and the path.
 [[nodiscard]] DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& what_failed,
                                        const std::string& vfs, Connection::Deadline deadline);
 

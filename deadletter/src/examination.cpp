@@ -2,6 +2,7 @@
 
 #include "audit.hpp"
 #include "claim_life.hpp"
+#include "integrity.hpp"
 #include "journal_backlog.hpp"
 #include "schema.hpp"
 #include "stored_time.hpp"
@@ -39,6 +40,7 @@ void add_damage(Examination& examination, SQLite::Database& database, bool thoro
   SQLite::Statement row(database, thorough ? "PRAGMA integrity_check" : "PRAGMA quick_check");
   while (row.executeStep()) {
     auto finding = row.getColumn(0).getString();
+    require_was_read(finding);
     if (finding != "ok") examination.damage.push_back(std::move(finding));
   }
 }

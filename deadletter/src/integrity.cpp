@@ -9,7 +9,9 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <string_view>
 
 namespace tidings::deadletter {
 
@@ -37,12 +39,22 @@ bool was_left_open(const std::filesystem::path& database) noexcept {
   }
 }
 
+void require_was_read(const std::string& finding) {
+  constexpr std::string_view kCode = "error code=";
+  for (auto at = finding.find(kCode); at != std::string::npos; at = finding.find(kCode, at + 1)) {
+    const int code = std::atoi(finding.c_str() + at + kCode.size());
+    if ((code & 0xff) != SQLITE_CORRUPT && (code & 0xff) != SQLITE_NOTADB)
+      throw SQLite::Exception(sqlite3_errstr(code), code);
+  }
+}
+
 std::string quick_check(const std::filesystem::path& database, const std::string& vfs,
                         std::chrono::milliseconds time) {
   Connection connection(database, Access::ReadOnly, vfs, std::chrono::steady_clock::now() + time);
   connection.interrupt_at_deadline();
   try {
     const std::string found = connection.text("PRAGMA quick_check(1)");
+    require_was_read(found);
     return found == "ok" ? std::string() : found;
   } catch (const SQLite::Exception& error) {
     const int code = error.getErrorCode() & 0xff;

@@ -16,8 +16,12 @@ namespace tidings::deadletter {
 /// Whether some process that can be seen from here holds a lock on the file.
 [[nodiscard]] bool is_locked_by_anyone(const std::filesystem::path& path);
 
+/// SQLite's checks tell a page that could not be read as they tell damage, as a finding with the error's
+/// code: whoever reads findings gives each to this, which throws SQLite::Exception when it is of that kind.
+void require_was_read(const std::string& finding);
+
 /// What SQLite's quick check has to say, in the time given; empty when it found nothing wrong as far as it
-/// came. Throws SQLite::Exception when it cannot even begin.
+/// came. Throws SQLite::Exception when it cannot even begin, and when the disk reports an error.
 [[nodiscard]] std::string quick_check(const std::filesystem::path& database, const std::string& vfs,
                                       std::chrono::milliseconds time);
 

@@ -4,6 +4,7 @@
 #include "journal_backlog.hpp"
 #include "journal_row.hpp"
 #include "owner_number.hpp"
+#include "sqlite_error.hpp"
 
 #include <algorithm>
 #include <map>
@@ -155,7 +156,7 @@ bool JournalReader::read_owed(std::string_view service, std::string_view handler
   owed.has_letter = has_letter(service, handler);
   if (!owed.problem.empty()) {
     owed.problem = "event " + std::to_string(owed.journal_id) + " of the journal " + owed.problem +
-                   "; correct its row, or restore a backup";
+                   "; correct its row, or " + how_to_salvage(path_of(connection_.database()));
   }
   return true;
 }

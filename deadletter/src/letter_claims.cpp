@@ -252,7 +252,7 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
   claimed.id = candidate.id;
   claimed.redrive_id = candidate.redrive_id;
   try {
-    claimed.letter = read_letter(claim_).letter;
+    claimed.letter = read_letter(claim_, connection_.database()).letter;
   } catch (const Error& error) {
     return set_aside(round, candidate, parks, error.what());
   }

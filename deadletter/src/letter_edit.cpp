@@ -15,7 +15,7 @@ StoredLetter read_editable(Connection& connection, std::int64_t id) {
   row.bind(1, id);
   const std::string name = "letter " + std::to_string(id);
   if (!row.executeStep()) throw Error(ErrorCode::InvalidArgument, name + " is gone; nothing was edited");
-  auto stored = read_letter(row);
+  auto stored = read_letter(row, connection.database());
   if (stored.resolution) {
     throw Error(ErrorCode::InvalidArgument,
                 name + " is " + std::string(to_string(*stored.resolution)) + " already; nothing was edited" +

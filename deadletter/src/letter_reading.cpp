@@ -1,6 +1,7 @@
 #include "letter_row.hpp"
 
 #include "claim_life.hpp"
+#include "connection.hpp"
 #include "sqlite_error.hpp"
 #include "stored_time.hpp"
 
@@ -17,7 +18,8 @@ namespace {
 /// The values of one row from left to right, with the row's id and the column's name for whatever is wrong.
 class RowReader {
  public:
-  explicit RowReader(SQLite::Statement& row) : row_(row), id_(row.getColumn(0).getInt64()) {}
+  RowReader(SQLite::Statement& row, SQLite::Database& database)
+      : row_(row), database_(database), id_(row.getColumn(0).getInt64()) {}
 
   std::int64_t integer() { return row_.getColumn(column_++).getInt64(); }
   std::string text() { return row_.getColumn(column_++).getString(); }
@@ -53,11 +55,13 @@ class RowReader {
   [[noreturn]] void wrong(const std::string& what) {
     throw Error(ErrorCode::DatabaseUnusable, "dead letter " + std::to_string(id_) + " cannot be read: its " +
                                                  row_.getColumnName(column_ - 1) + " " + what +
-                                                 "; correct the row, or restore a backup");
+                                                 "; correct the row, or " +
+                                                 how_to_salvage(path_of(database_)));
   }
 
  private:
   SQLite::Statement& row_;
+  SQLite::Database& database_;
   std::int64_t id_;
   int column_ = 0;
 };
@@ -155,8 +159,8 @@ std::string_view letter_columns(LetterParts parts) noexcept {
 
 #undef TIDINGS_LETTER_COLUMNS
 
-StoredLetter read_letter(SQLite::Statement& row) {
-  RowReader reader(row);
+StoredLetter read_letter(SQLite::Statement& row, SQLite::Database& database) {
+  RowReader reader(row, database);
   StoredLetter stored;
   stored.id = reader.integer();
   read_event(reader, stored.letter);

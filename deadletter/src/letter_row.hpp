@@ -44,9 +44,9 @@ class LetterInsert {
 /// The columns that `read_letter` reads, in its order, for a SELECT.
 [[nodiscard]] std::string_view letter_columns(LetterParts parts = LetterParts::All) noexcept;
 
-/// The letter in the statement's current row. Throws Error(DatabaseUnusable), naming the row's id and the
-/// column, when a value is not one that tidings writes.
-[[nodiscard]] StoredLetter read_letter(SQLite::Statement& row);
+/// The letter in the current row of a statement of the database. Throws Error(DatabaseUnusable), naming the
+/// row's id and the column, and what saves it, when a value is not one that tidings writes.
+[[nodiscard]] StoredLetter read_letter(SQLite::Statement& row, SQLite::Database& database);
 
 /// A column's text until the row is left.
 [[nodiscard]] inline std::string_view text_of(const SQLite::Column& column) {

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>
 
 #include "boot_clock.hpp"
 #include "migration.hpp"
 #include "opened_file.hpp"
 #include "owner_number.hpp"
+#include "placement.hpp"
 #include "schema.hpp"
 #include "spill_file.hpp"
 #include "write_turn.hpp"
@@ -32,6 +34,10 @@ struct StoreInternals {
   /// by.
   std::string boot_id = deadletter::boot_id();
   std::function<std::int64_t()> boot_time = boot_time_now;
+  /// A -wal file above this size is given back to the disk when it can be.
+  std::uint64_t large_wal = kLargeWal;
+  /// What the place of the database is like.
+  std::function<Placement(const std::filesystem::path&)> placement = placement_of;
   /// Of all connections through which the store writes.
   std::shared_ptr<WriteTurn> turn = std::make_shared<WriteTurn>();
   /// What all connections of the store are to; made anew for each store.

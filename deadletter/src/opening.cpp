@@ -194,6 +194,7 @@ void make_current(const std::filesystem::path& path, const StoreOptions& options
   const Opening opening{path, options, internals, spill_path, steady_clock::now() + options.busy_timeout};
   const bool left_unclean =
       was_left_open(path) || OwnerFile::was_left_unclean(owner_path(path), internals.boot_id);
+  require_placement(kCannotOpen, path, internals.placement(path));
   // Even a look would have SQLite remove an empty -wal file.
   require_guarded_companions(kCannotOpen, path);
   const auto identity = inspect(path, kCannotOpen, internals.vfs, opening.deadline);

@@ -9,6 +9,7 @@
 #include "journal_backlog.hpp"
 #include "letter_row.hpp"
 #include "opened_file.hpp"
+#include "placement.hpp"
 #include "query.hpp"
 #include "schema.hpp"
 #include "spill_importer.hpp"
@@ -153,9 +154,12 @@ class Reader::Implementation {
   [[nodiscard]] const std::vector<std::filesystem::path>& spill_paths() const noexcept { return spills_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
+  [[nodiscard]] FileSizes file_sizes() const { return {size_of(path_), size_of(wal_path(path_))}; }
+
   void add_files(Examination& examination) {
     examination.file_bytes = size_of(path_);
     examination.wal_bytes = size_of(wal_path(path_));
+    examination.network_file_system = placement_of(path_).network;
     for (const auto& spill : spills_) {
       const auto bytes = waiting_in(spill);
       if (bytes > 0) examination.spills.push_back({spill, bytes});
@@ -198,12 +202,11 @@ class Reader::Implementation {
     throw unusable(what_failed, path_, error);
   }
 
-  static std::uint64_t size_of(const std::filesystem::path& spill) {
+  static std::uint64_t size_of(const std::filesystem::path& file) {
     struct stat facts {};
-    if (::stat(spill.c_str(), &facts) == 0) return static_cast<std::uint64_t>(facts.st_size);
+    if (::stat(file.c_str(), &facts) == 0) return static_cast<std::uint64_t>(facts.st_size);
     if (errno == ENOENT || errno == ENOTDIR) return 0;
-    throw unusable("cannot see the spill file", spill,
-                   errno_text(errno) + "; run as the service's user or group");
+    throw unusable("cannot see the file", file, errno_text(errno) + "; run as the service's user or group");
   }
 
   /// A header is no letter, and what is imported waits no more, though a service died before it emptied the
@@ -260,7 +263,7 @@ Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::C
         page.next = {page.letters.back().letter.failed_at, page.letters.back().id};
         break;
       }
-      page.letters.push_back(read_letter(row));
+      page.letters.push_back(read_letter(row, connection.database()));
     }
     return page;
   });
@@ -272,7 +275,7 @@ std::optional<StoredLetter> Reader::find(std::int64_t id) {
                           "SELECT " + std::string(letter_columns()) + " FROM dead_letters WHERE id = ?");
     row.bind(1, id);
     if (!row.executeStep()) return std::nullopt;
-    return read_letter(row);
+    return read_letter(row, connection.database());
   });
 }
 
@@ -281,7 +284,7 @@ std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
     auto row =
         Query(filter).prepare(connection.database(), letter_columns(), "ORDER BY failed_at, id LIMIT 1");
     if (!row.executeStep()) return std::nullopt;
-    return read_letter(row);
+    return read_letter(row, connection.database());
   });
 }
 
@@ -297,7 +300,7 @@ std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::si
     row.bind(2, std::string(prefix) + "~");  // after every hexadecimal digit and hyphen
     row.bind(3, static_cast<std::int64_t>(limit));
     std::vector<StoredLetter> letters;
-    while (row.executeStep()) letters.push_back(read_letter(row));
+    while (row.executeStep()) letters.push_back(read_letter(row, connection.database()));
     return letters;
   });
 }
@@ -347,6 +350,8 @@ std::vector<UnservedHandler> Reader::unserved_handlers(std::size_t limit) {
   return implementation_->ask(
       kCannotRead, [&](Connection& connection) { return read_unserved(connection.database(), limit); });
 }
+
+FileSizes Reader::file_sizes() const { return implementation_->file_sizes(); }
 
 std::uint64_t Reader::spill_bytes() { return implementation_->spill_bytes(); }
 const std::filesystem::path& Reader::spill_path() const noexcept { return implementation_->spill_path(); }

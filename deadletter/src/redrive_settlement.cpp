@@ -191,7 +191,7 @@ RedriveResult RedriveSettlement::crashed(std::int64_t id, Timestamp wall) {
   letter_.bind(1, id);
   if (!letter_.executeStep()) return result;
   try {
-    result.letter = read_letter(letter_).letter;
+    result.letter = read_letter(letter_, connection_.database()).letter;
   } catch (const Error&) {
     return result;
   }

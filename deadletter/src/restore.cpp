@@ -4,6 +4,7 @@
 #include "companions.hpp"
 #include "connection.hpp"
 #include "database_file.hpp"
+#include "integrity.hpp"
 #include "owner_file.hpp"
 #include "private_copy.hpp"
 #include "schema.hpp"
@@ -161,7 +162,10 @@ class Restoration {
     std::string found;
     try {
       found = connection.text("PRAGMA quick_check(1)");
+      require_was_read(found);
     } catch (const SQLite::Exception& error) {
+      const int code = error.getErrorCode() & 0xff;
+      if (code != SQLITE_CORRUPT && code != SQLITE_NOTADB) throw;
       found = error.what();
     }
     if (found == "ok") return;

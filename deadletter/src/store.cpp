@@ -11,6 +11,7 @@
 #include "store_journal.hpp"
 #include "store_redrives.hpp"
 #include "store_transaction.hpp"
+#include "wal_upkeep.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
@@ -98,6 +99,7 @@ class Store::Implementation : private StoreWriter {
         spill_(
             resolve_spill_path(path_, options.spill_path),
             {options.file_mode, options.spill_reserve, options_.busy_timeout, internals_.spill_calls, path_}),
+        wal_(path_, internals_),
         transactions_(path_, options_, internals_),
         journal_(*this, {path_, internals_.vfs, options_.busy_timeout, options_.file_mode, internals_.boot_id,
                          internals_.boot_time, internals_.file, internals_.owner}) {
@@ -163,6 +165,15 @@ class Store::Implementation : private StoreWriter {
               "nothing was copied");
     } catch (const SQLite::Exception& error) {
       throw unusable("cannot back up", path_, error);
+    }
+  }
+
+  SinkFiles look_after_files() {
+    if (::getpid() != process_) return {};
+    try {
+      return wal_.look();
+    } catch (const SQLite::Exception& error) {
+      throw unusable("cannot look after the files of", path_, error);
     }
   }
 
@@ -312,6 +323,7 @@ class Store::Implementation : private StoreWriter {
   SpillFile spill_;                   // guarded by mutex_, but for its path
   std::unique_ptr<Session> session_;  // guarded by mutex_; empty when the next call is to connect anew
   bool suspect_ = false;              // guarded by mutex_; the last call failed for more than a lock
+  WalUpkeep wal_;                     // its own thread safety
   StoreTransactions transactions_;    // its own thread safety
   StoreJournal journal_;              // writes through session_; its own thread safety
 };
@@ -344,6 +356,8 @@ std::vector<std::string> Store::dead_keys(std::string_view service, std::string_
 void Store::backup(const std::filesystem::path& target) const { implementation_->backup(target); }
 
 SpillImport Store::import_spilled() { return implementation_->import_spilled(); }
+
+SinkFiles Store::look_after_files() { return implementation_->look_after_files(); }
 
 Journal* Store::journal() noexcept { return &implementation_->journal(); }
 Redrives* Store::redrives() noexcept { return implementation_->redrives(); }

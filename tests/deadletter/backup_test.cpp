@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <set>
 #include <thread>
 
 namespace tidings::deadletter {
@@ -18,7 +19,9 @@ using faults::Operation;
 using faults::ScopedFault;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Key;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -179,6 +182,35 @@ TEST_F(IntegrityTest, DamageIsReportedAfterAnUncleanExitWithWhatToDo) {
       error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open()); }),
       AllOf(HasSubstr("damaged"), HasSubstr("dead-letters --db '" + database().native() + "' restore BACKUP"),
             HasSubstr("dead-letters recover '" + database().native() + "'")));
+}
+
+/// A cable that comes loose is no damage: nothing is to be restored.
+TEST_F(IntegrityTest, ADiskThatCannotReadIsNotToldAsDamage) {
+  std::set<std::string> messages;
+  for (int nth = 1;; ++nth) {
+    die_unclean();
+    const ScopedFault fault(
+        {.operations = {Operation::Read}, .nth = nth, .sqlite_code = SQLITE_IOERR_READ, .lasting = true});
+    try {
+      static_cast<void>(open_faulty());
+      break;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::DatabaseUnusable);
+      messages.insert(error.what());
+    }
+  }
+  EXPECT_THAT(messages, Not(IsEmpty()));
+  EXPECT_THAT(
+      messages,
+      Each(AllOf(HasSubstr("the disk reports an error; check the disk and the system's log"),
+                 HasSubstr("if it stays so, stop the services that use it"), Not(HasSubstr("damaged")))));
+}
+
+TEST_F(IntegrityTest, APageThatCannotBeReadIsNotToldAsDamage) {
+  EXPECT_NO_THROW(require_was_read("row 3 missing from index dead_letters_once"));
+  EXPECT_NO_THROW(require_was_read("Page 9: unable to get the page. error code=11"));
+  EXPECT_THROW(require_was_read("Tree 4 page 9: unable to get the page. error code=266"), SQLite::Exception);
+  EXPECT_THROW(require_was_read("Page 9: unable to get the page. error code=10"), SQLite::Exception);
 }
 
 TEST_F(IntegrityTest, AFileThatWasLeftCleanIsNotChecked) {

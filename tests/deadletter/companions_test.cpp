@@ -187,6 +187,20 @@ TEST_F(GuardedFilesTest, WhoMayWriteTheDatabaseMayWriteItsSpillFile) {
   EXPECT_NO_THROW(static_cast<void>(open()));
 }
 
+/// Several services of one group, each as a user of its own.
+TEST_F(GuardedFilesTest, AFileOfTheGroupThatWritesTheDatabaseIsTakenWhereOthersMayNotWrite) {
+  static_cast<void>(open({.file_mode = 0660}));
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(database().c_str(), kStranger, kStranger), 0);
+    ASSERT_EQ(::chown(spill().c_str(), kStranger + 1, kStranger), 0);
+  }
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0770), 0);
+  EXPECT_NO_THROW(static_cast<void>(open()));
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0777), 0);
+  if (::geteuid() == 0)
+    static_cast<void>(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open()); }));
+}
+
 TEST_F(GuardedFilesTest, NothingIsImportedFromAnEarlierSpillFileThatOthersMayWrite) {
   const auto earlier = folder_.path("earlier.jsonl");
   static_cast<void>(open({.spill_path = earlier}));

@@ -1,5 +1,7 @@
 #include "deadletter/store_fixture.hpp"
 
+#include <tidings/deadletter/recovery.hpp>
+
 #include <ostream>
 
 namespace tidings::deadletter {
@@ -27,6 +29,7 @@ TEST_P(DamagedRowTest, IsAnErrorThatNamesRowAndColumn) {
   EXPECT_THAT(message, AllOf(HasSubstr("dead letter 2"), HasSubstr(std::string("its ") + column + " ")));
   EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(reader.list({}, 10)); }),
               message);
+  EXPECT_THAT(message, HasSubstr("dead-letters recover '" + database().native() + "'"));
   EXPECT_EQ(reader.find(1).value().id, 1);
   EXPECT_EQ(reader.count({}), 2);
 }
@@ -43,6 +46,18 @@ INSTANTIATE_TEST_SUITE_P(Columns, DamagedRowTest,
                                          Damage{"attempts", "'[{\"at\":\"x\"}]'"},
                                          Damage{"attempts", "printf('%.*c', 100000, '[')"},
                                          Damage{"resolution", "'lost'"}, Damage{"edited_from", "'x'"}));
+
+TEST_P(DamagedRowTest, IsMendedByWhatTheErrorProposes) {
+  static_cast<void>(store(*open(), letters(1, 2)));
+  const auto [column, value] = GetParam();
+  execute("PRAGMA ignore_check_constraints = ON; UPDATE dead_letters SET " + std::string(column) + " = " +
+          value + " WHERE id = 2");
+  const auto target = recovery_target(database());
+  const auto report = recover(database(), target, {});
+  const auto& rows = report.of("dead_letters");
+  EXPECT_EQ(rows.mended + rows.unusable, 1);
+  EXPECT_EQ(Reader::open(target).list({}, 10).letters.size(), static_cast<std::size_t>(rows.saved()));
+}
 
 /// Every byte of a database may be wrong: then there is an error, or an answer, but never a crash.
 TEST_F(DamagedRowTest, FlippedBytesNeverCrashTheReader) {

@@ -200,7 +200,8 @@ TEST_F(StoreJournalTest, RowsThatCannotBeReadHoldUpNoOther) {
   EXPECT_THAT(problems[1], HasSubstr("event 1 of the journal cannot be read: event_id;"));
   EXPECT_TRUE(result.at(0).metadata.event_id.is_nil());
   EXPECT_THAT(problems[2], HasSubstr("cannot be read: schema_version, data_encoding;"));
-  EXPECT_THAT(problems[3], HasSubstr("attributes, causation_depth; correct its row"));
+  EXPECT_THAT(problems[3], HasSubstr("attributes, causation_depth; correct its row, or stop the services"));
+  EXPECT_THAT(problems[3], HasSubstr("dead-letters --db '" + database().native() + "' restore BACKUP"));
   EXPECT_EQ(problems[6], "");
   EXPECT_THAT(problems[7], HasSubstr("attempts"));
   EXPECT_EQ(problems[8], "");

@@ -258,6 +258,10 @@ Not of this run, but typed by tests as they stand here:
 - **The database is damaged.** The check is UNKNOWN and says so, and so does the service. Stop the services that use it; then \`dead-letters recover webhooks.db\` saves what can be
   read to \`webhooks.db.recovered\`, and \`dead-letters --db webhooks.db restore webhooks.db.recovered\` puts it in place and keeps the old files. A backup is put
   back in the same way, never with \`cp\`.
+- **\`journal_lost\` is in the log, or calls fail as "deleted or replaced".** Another bus owns the journal now: somebody removed \`webhooks.db.owner\`, or put another file in the database's place while services ran. The bus that lost it delivers nothing durable
+  any more; when the file was replaced, its letters go to the spill file. Stop every service that uses the database, and put the right file in place if it is the wrong one (\`dead-letters --db webhooks.db restore BACKUP\` keeps the other). \`dead-letters --db webhooks.db doctor\` shows what
+  it holds and owes. Then start the services again, one owner each: the spilled letters are imported, and what both ran at that moment may be delivered twice.
+- **\`wal_growing\` is in the log.** Some program reads an old state of the database for long (a forgotten \`sqlite3\` with an open transaction, a backup that hangs): \`fuser -v webhooks.db\` names it. When it has ended, the service gives the space back by itself.
 - **\`dead_letter_unsaved\` is in the log.** Neither the database nor the spill file took a letter, so that the service wrote all of it to standard error, one line of JSON each. Keep that log, make room on the disk, and
   \`dead-letters --db webhooks.db import service.log\` takes the letters out of it.
 END

@@ -339,6 +339,15 @@ TEST_F(ReadingVerbsTest, DoctorTakesASpillFileThatHoldsOnlyItsNameForEmpty) {
   EXPECT_THAT(call({"doctor"}).out, HasSubstr("ok       no letters wait in spill files"));
 }
 
+TEST_F(ReadingVerbsTest, DoctorTellsOfAWalFileThatSomebodyHolds) {
+  const auto service = deadletter::Store::open(database_);
+  std::filesystem::resize_file(database_ + "-wal", 243UL * 1024 * 1024);  // sparse; behind what is committed
+  const auto answer = call({"doctor"});
+  EXPECT_THAT(answer.out, HasSubstr("problem  the -wal file has grown to 243.0 MiB"));
+  EXPECT_EQ(call({"doctor", "--json"}).json()["wal_bytes"], 243UL * 1024 * 1024);
+  EXPECT_EQ(call({"doctor", "--json"}).json()["network_file_system"], "");
+}
+
 TEST_F(ReadingVerbsTest, NothingToShowSaysSo) {
   database_ = make_database("empty.db");
   EXPECT_THAT(call({"list"}).err,

@@ -60,6 +60,24 @@ TEST_F(RescueTest, RestorePutsABackupInPlaceAndSaysWhereTheOldFileIs) {
   EXPECT_EQ(unresolved(), 3);
 }
 
+/// docs/on-call.md, "journal_lost".
+TEST_F(RescueTest, AReplacedDatabaseIsPutRightAsTheGuideSays) {
+  auto service = deadletter::Store::open(database_);
+  const auto lost = letter_that_failed(std::chrono::minutes(1));
+  std::filesystem::rename(database_, path("moved.db"));
+  static_cast<void>(deadletter::Store::open(database_));
+  const auto outcomes = service->store({&lost, 1}, WhenBusy::Throw);
+  EXPECT_EQ(outcomes.at(0).place, LetterOutcome::Place::Spilled);
+  service.reset();
+  const auto restored = type("dead-letters --db '" + database_ + "' restore '" + path("copy.db") + "'");
+  EXPECT_EQ(restored.status, 0) << restored.err;
+  const auto doctor = type("dead-letters --db '" + database_ + "' doctor");
+  EXPECT_EQ(doctor.status, 0) << doctor.out;
+  EXPECT_THAT(doctor.out, AllOf(HasSubstr("3 letters"), HasSubstr("orders.db.spill.jsonl")));
+  static_cast<void>(deadletter::Store::open(database_));
+  EXPECT_EQ(unresolved(), 4);
+}
+
 TEST_F(RescueTest, RestoreIsRefusedWhileTheDatabaseIsInUse) {
   const auto opened = deadletter::Store::open(database_, {.spill_reserve = 0});
   store_letters(*opened, {letter_that_failed(std::chrono::minutes(1))});

@@ -20,6 +20,8 @@ TEST(Facts, AnswerSurvivesTheWayBetweenProcesses) {
   answer.facts.more_groups = true;
   answer.facts.newest = {letter_of(23, minutes(3)), letter_of(22, minutes(4))};
   answer.facts.spill_bytes = 512;
+  answer.facts.spill_paths = {"a.jsonl", "b.jsonl"};
+  answer.facts.sizes = {4096, 8192};
   answer.facts.journal = {12'345, false, kNow - minutes(2)};
   answer.facts.unserved = {unserved_of("ship"), unserved_of("")};
   answer.facts.more_unserved = true;
@@ -31,6 +33,9 @@ TEST(Facts, AnswerSurvivesTheWayBetweenProcesses) {
   EXPECT_EQ(result.facts.oldest, answer.facts.oldest);
   EXPECT_EQ(result.facts.newest, answer.facts.newest);
   EXPECT_EQ(result.facts.spill_bytes, 512U);
+  EXPECT_EQ(result.facts.spill_paths, answer.facts.spill_paths);
+  EXPECT_EQ(result.facts.sizes.database, 4096U);
+  EXPECT_EQ(result.facts.sizes.wal, 8192U);
   EXPECT_EQ(result.facts.spill_path, "a\xff.db.spill.jsonl");
   EXPECT_TRUE(result.facts.more_groups);
   EXPECT_EQ(result.facts.journal.events, 12'345);

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace tidings::check_dead_letters {
 namespace {
@@ -75,6 +76,23 @@ TEST_F(Program, WritesNoMetricsOverAServicesFiles) {
     EXPECT_THAT(result.output, testing::HasSubstr("that is a file of the database itself"));
   }
   EXPECT_EQ(read_file(spill), "");
+}
+
+TEST_F(Program, WarnsOfAWalFileThatSomebodyHolds) {
+  const std::string database = make_database("orders.db", {});
+  const auto store = deadletter::Store::open(database);
+  std::filesystem::resize_file(database + "-wal", 243UL * 1024 * 1024);  // sparse; behind what is committed
+  const Result result = run_at_now({"--db", database});
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_THAT(result.output,
+              testing::HasSubstr("its -wal file has grown to 243 MiB, as some program reads an old "
+                                 "state of it for long: fuser -v " +
+                                 database));
+  const auto json = Json::parse(run_at_now({"--db", database, "--json"}).output);
+  const auto& answer = json["databases"][0];
+  EXPECT_EQ(answer["reasons"].dump(), R"(["wal_large"])");
+  EXPECT_EQ(answer["wal_bytes"], 243UL * 1024 * 1024);
+  EXPECT_EQ(answer["database_bytes"], std::filesystem::file_size(database));
 }
 
 TEST_F(Program, MistakeIsUnknownInTheFormatAskedFor) {

@@ -46,6 +46,8 @@ Verdict judge(const Answer& answer, const Thresholds& thresholds, Timestamp now)
   judge_count(verdict, facts.unresolved_in_window, thresholds);
   if (facts.oldest) judge_age(verdict, age(facts.oldest->failed_at, now), thresholds);
   if (facts.spill_bytes > 0) add(verdict, State::Warning, "spill_waiting");
+  if (deadletter::is_wal_large(facts.sizes.wal, facts.sizes.database))
+    add(verdict, State::Warning, "wal_large");
   if (!facts.unserved.empty()) add(verdict, State::Warning, "handlers_unserved");
   return verdict;
 }

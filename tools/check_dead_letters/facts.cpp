@@ -106,6 +106,8 @@ Json facts_to_json(const DatabaseFacts& facts) {
                {"spill_bytes", facts.spill_bytes},
                {"spill_path", facts.spill_path},
                {"spill_paths", facts.spill_paths},
+               {"database_bytes", facts.sizes.database},
+               {"wal_bytes", facts.sizes.wal},
                {"journal", journal_to_json(facts.journal)},
                {"unserved", Json::array()},
                {"more_unserved", facts.more_unserved}};
@@ -128,6 +130,7 @@ DatabaseFacts facts_from_json(const Json& json) {
   facts.spill_bytes = json.at("spill_bytes").get<std::uint64_t>();
   facts.spill_path = json.at("spill_path").get<std::string>();
   facts.spill_paths = json.at("spill_paths").get<std::vector<std::string>>();
+  facts.sizes = {json.at("database_bytes").get<std::uint64_t>(), json.at("wal_bytes").get<std::uint64_t>()};
   facts.journal = journal_from_json(json.at("journal"));
   for (const Json& handler : json.at("unserved")) facts.unserved.push_back(unserved_from_json(handler));
   facts.more_unserved = json.at("more_unserved").get<bool>();

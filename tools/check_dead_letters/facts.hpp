@@ -44,6 +44,7 @@ struct DatabaseFacts {
   std::string spill_path;
   /// Of all spill files that the database was ever used with.
   std::vector<std::string> spill_paths;
+  deadletter::FileSizes sizes;
   /// Durable events that are owed to handlers, whatever the filters.
   deadletter::JournalBacklog journal;
   /// Handlers among them that nobody serves, those with most events first, whatever the filters.

@@ -64,6 +64,7 @@ DatabaseFacts gather(const std::string& path, const Probe& probe) {
   facts.spill_bytes = reader.spill_bytes();
   facts.spill_path = reader.spill_path().string();
   for (const auto& spill : reader.spill_paths()) facts.spill_paths.push_back(spill.string());
+  facts.sizes = reader.file_sizes();
   add_journal(facts, reader);
   facts.unresolved_in_window = reader.count(in_window);
   facts.unresolved = reader.count(unresolved(probe.selection));

@@ -107,6 +107,8 @@ OrderedJson database_json(const JudgedAnswer& database, const Report& report) {
   json["unresolved"] = facts.unresolved;
   json["oldest"] = facts.oldest ? letter_json(*facts.oldest, report.now) : OrderedJson(nullptr);
   json["spill"] = {{"path", facts.spill_path}, {"bytes", facts.spill_bytes}};
+  json["database_bytes"] = facts.sizes.database;
+  json["wal_bytes"] = facts.sizes.wal;
   json["journal"] = journal_json(facts.journal, report.now);
   json["unserved_handlers"] = OrderedJson::array();
   for (const auto& handler : facts.unserved) json["unserved_handlers"].push_back(unserved_json(handler));

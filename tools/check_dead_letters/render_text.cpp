@@ -45,7 +45,17 @@ std::string journal_text(const DatabaseFacts& facts, const Report& report) {
   return text;
 }
 
-std::string facts_text(const DatabaseFacts& facts, const Report& report) {
+std::string wal_text(const Answer& answer) {
+  constexpr std::uint64_t kMebibyte = 1024UL * 1024;
+  const auto& sizes = answer.facts.sizes;
+  if (!deadletter::is_wal_large(sizes.wal, sizes.database)) return {};
+  return "; its -wal file has grown to " + std::to_string(sizes.wal / kMebibyte) +
+         " MiB, as some program reads an old state of it for long: fuser -v " +
+         printable(tools::shell_word(answer.path));
+}
+
+std::string facts_text(const Answer& answer, const Report& report) {
+  const DatabaseFacts& facts = answer.facts;
   std::string text = std::to_string(facts.unresolved_in_window) + " unresolved in the last " +
                      tools::exact_duration(report.selection.window);
   if (facts.oldest)
@@ -57,14 +67,14 @@ std::string facts_text(const DatabaseFacts& facts, const Report& report) {
     text += "; " + std::to_string(facts.spill_bytes) + " bytes of letters wait in " +
             printable(facts.spill_path) + " for a database that works";
   }
-  return text + journal_text(facts, report);
+  return text + wal_text(answer) + journal_text(facts, report);
 }
 
 std::string one_of_many(const JudgedAnswer& database, const Report& report) {
   const Answer& answer = database.answer;
   const std::string state = "[" + std::string(to_string(database.verdict.state)) + "] ";
   if (answer.failure) return state + failure_text(answer);
-  return state + printable(answer.path) + ": " + facts_text(answer.facts, report);
+  return state + printable(answer.path) + ": " + facts_text(answer, report);
 }
 
 /// The guidelines' 'label'=value[UOM];warn;crit;min, with quotes only where a label needs them.
@@ -176,8 +186,7 @@ std::string summary(const Report& report) {
     if (report.databases.size() > 1) {
       text += one_of_many(database, report);
     } else {
-      text +=
-          database.answer.failure ? failure_text(database.answer) : facts_text(database.answer.facts, report);
+      text += database.answer.failure ? failure_text(database.answer) : facts_text(database.answer, report);
     }
   }
   for (const std::string& problem : report.problems) text += (text.empty() ? "" : "; ") + printable(problem);

@@ -22,7 +22,6 @@ namespace {
 
 using deadletter::Examination;
 
-constexpr std::uint64_t kLargeWal = 256ULL * 1024 * 1024;
 constexpr std::chrono::seconds kUsualWait(10);
 
 struct Finding {
@@ -72,9 +71,17 @@ class Diagnosis {
     }
     fine("size " + readable_size(found_.file_bytes) + ", " + readable_size(found_.free_bytes) +
          " of it free, -wal " + readable_size(found_.wal_bytes));
-    if (found_.wal_bytes > kLargeWal) {
-      advise("the -wal file is large: some program holds a read open for long; find it with",
-             "fuser -v " + file());
+    if (deadletter::is_wal_large(found_.wal_bytes, found_.file_bytes)) {
+      problem(
+          "the -wal file has grown to " + readable_size(found_.wal_bytes) +
+          ": some program reads an old state of the database for long, so that it cannot be emptied; find "
+          "it and end it: fuser -v " +
+          file() + " (a running service then gives the space back)");
+    }
+    if (!found_.network_file_system.empty()) {
+      problem(
+          "it is on a file system that other machines may share (" + found_.network_file_system +
+          "), where SQLite's locks do not work: stop the services that use it, and move it to a local disk");
     }
     if (!found_.adopted && found_.file_bytes > 0 && found_.free_bytes * 2 > found_.file_bytes) {
       advise("more than half of the file is free; to give it back, stop the service and run",
@@ -246,6 +253,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
        {"file_bytes", found.file_bytes},
        {"wal_bytes", found.wal_bytes},
        {"free_bytes", found.free_bytes},
+       {"network_file_system", found.network_file_system},
        {"letters", found.letters},
        {"unresolved", found.unresolved},
        {"oldest_unresolved",

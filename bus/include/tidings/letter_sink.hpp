@@ -49,6 +49,20 @@ struct SpillImport {
   bool more = false;
 };
 
+/// What a sink found when it looked after its files.
+struct SinkFiles {
+  /// The name of the file system that the database is on, when that may be shared with other machines, on
+  /// which SQLite's locks do not work; else empty.
+  std::string network_file_system = {};
+  std::uint64_t database_bytes = 0;
+  std::uint64_t wal_bytes = 0;
+  /// The -wal file has outgrown what writing explains, and cannot be emptied, as somebody reads an old state
+  /// of the database for long.
+  bool wal_is_held = false;
+  /// How much smaller the -wal file is now.
+  std::uint64_t wal_freed = 0;
+};
+
 /// The port through which the bus hands over what it gave up on. The bus calls `store` from one thread at a
 /// time, but from different threads; other members may run at the same time, and tools may read and write the
 /// same data from other processes.
@@ -76,6 +90,11 @@ class LetterSink {
   /// since it was last asked. Costs next to nothing while there are none. Thread-safe. Throws only
   /// std::bad_alloc.
   [[nodiscard]] virtual SpillImport import_spilled() { return {}; }
+
+  /// Gives disk space back that is needed no more, and tells what the files are like. Asked some times a
+  /// minute; costs next to nothing but when there is something to give back. Thread-safe. Throws Error,
+  /// std::bad_alloc.
+  [[nodiscard]] virtual SinkFiles look_after_files() { return {}; }
 
   /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
   /// transaction; lives as long as the sink. Null: there is none, and events cannot be durable.

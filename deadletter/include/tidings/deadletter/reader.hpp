@@ -208,6 +208,20 @@ struct AuditEntry {
   std::string note;
 };
 
+/// Whether a -wal file is larger than writing explains: above 64 MiB (`threshold`) and the size of the
+/// database, or above 1 GiB (16 times that). Then some program reads an old state of the database for long,
+/// without which SQLite would begin the file anew.
+inline constexpr std::uint64_t kLargeWal = 64ULL * 1024 * 1024;
+[[nodiscard]] constexpr bool is_wal_large(std::uint64_t wal_bytes, std::uint64_t database_bytes,
+                                          std::uint64_t threshold = kLargeWal) noexcept {
+  return (wal_bytes > threshold && wal_bytes > database_bytes) || wal_bytes > 16 * threshold;
+}
+
+struct FileSizes {
+  std::uint64_t database = 0;
+  std::uint64_t wal = 0;
+};
+
 /// The state of a database, for whoever looks after it.
 struct Examination {
   /// Letters that are marked for redrive and that no bus has taken.
@@ -235,6 +249,8 @@ struct Examination {
   std::uint64_t file_bytes = 0;
   std::uint64_t wal_bytes = 0;
   std::uint64_t free_bytes = 0;
+  /// The file system that the database is on, when that may be shared with other machines; else empty.
+  std::string network_file_system;
   std::int64_t letters = 0;
   std::int64_t unresolved = 0;
   std::optional<Timestamp> oldest_unresolved;
@@ -301,6 +317,8 @@ class Reader {
   /// Those with most events first, at most `limit` (1 to 10,000). Known once a bus with a journal has run for
   /// some seconds.
   [[nodiscard]] std::vector<UnservedHandler> unserved_handlers(std::size_t limit);
+  /// Zero for what is not there. Throws Error.
+  [[nodiscard]] FileSizes file_sizes() const;
   /// Bytes of letters in the spill files that wait for import; 0 if there are none. Throws Error.
   [[nodiscard]] std::uint64_t spill_bytes();
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept;

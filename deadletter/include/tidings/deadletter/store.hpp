@@ -54,7 +54,8 @@ class Store final : public LetterSink {
   /// Error: DatabaseUnusable (missing folder, a directory, not readable or writable, corrupt),
   /// ForeignDatabase, NewerSchema, DatabaseBusy, InvalidArgument; nothing is written to a file that is
   /// refused. A failed migration leaves the database as it was. Paths are paths, never URIs; a relative one
-  /// is resolved now.
+  /// is resolved now. A file that is itself a mount point (DatabaseUnusable) is refused: its -wal file would
+  /// stay behind. On a network file system SQLite's locks do not work; the bus's log and the doctor warn.
   /// When the last process to use it died, a file that tidings made is first checked for damage, for at most
   /// two seconds.
   [[nodiscard]] static std::shared_ptr<Store> open(const std::filesystem::path& path,
@@ -70,6 +71,8 @@ class Store final : public LetterSink {
   /// Letters of every spill file that the database was ever used with. `open` imports too, for up to a
   /// second.
   [[nodiscard]] SpillImport import_spilled() override;
+  /// Empties a -wal file of more than 64 MiB as soon as nobody reads an old state of the database.
+  [[nodiscard]] SinkFiles look_after_files() override;
   /// The journal of durable events, in the same database. One bus of one process owns it at a time, by the
   /// lock of the file `<database>.owner`, and by its number in the database: who has lost the journal to
   /// another is refused with JournalOwned. Lives as long as the store.
