@@ -5,6 +5,7 @@
 #include "backup.hpp"
 #include "bulk_change.hpp"
 #include "claim_life.hpp"
+#include "companions.hpp"
 #include "database_file.hpp"
 #include "erasure.hpp"
 #include "file_system.hpp"
@@ -121,6 +122,7 @@ class Operations::Implementation {
     if (options.busy_timeout <= std::chrono::milliseconds::zero()) {
       throw Error(ErrorCode::InvalidArgument, "Operations::Options::busy_timeout must be above zero");
     }
+    require_guarded_companions(kCannotOpen, path_);
     static_cast<void>(
         Reader::open(path_, {.timeout = options_.busy_timeout}));  // Says what is wrong with it.
     require_writable(path_, kCannotOpen);

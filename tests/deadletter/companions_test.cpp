@@ -1,6 +1,8 @@
 #include "companions.hpp"
 #include "deadletter/journal_fixture.hpp"
 
+#include <tidings/deadletter/operations.hpp>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -217,6 +219,11 @@ TEST_F(GuardedFilesTest, WhatSqliteAndTheOwnerWouldWriteToIsNobodyElses) {
     write_file(path, "");
     give_away(path);
     EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable, [&] { static_cast<void>(open()); }),
+                HasSubstr(path.native() + ": it belongs to another user"));
+    EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable,
+                         [&] {
+                           static_cast<void>(Operations::open(database(), {"mary", "host"}));
+                         }),
                 HasSubstr(path.native() + ": it belongs to another user"));
     std::filesystem::remove(path);
   }
