@@ -1,4 +1,5 @@
 #include "simulation/model.hpp"
+#include "simulation/agreement.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@ namespace tidings::simulation {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -104,6 +106,31 @@ TEST_F(SimulationModelOfOrders, NoticesWhatIsOvertakenInAKey) {
   written({"on ship", "try 1 durable", "accepted 1 a", "try 4 durable", "accepted 4 b", "run ship 4 b 1",
            "end ship 4 b 1 done", "run ship 1 a 1", "end ship 1 a 1 done"});
   EXPECT_THAT(broken(false), Contains("ship 1: overtaken by 4"));
+}
+
+TEST_F(SimulationModelOfOrders, NoticesWhatIsNotParkedBehindADeadOneOfItsKey) {
+  written({"on pack", "try 1 durable", "accepted 1 a", "run pack 1 a 3", "end pack 1 a 3 gave_up",
+           "try 4 durable", "accepted 4 b", "run pack 4 b 1", "end pack 4 b 1 done"});
+  EXPECT_THAT(broken(false), Contains("pack 1: dead, and not waited for by 4"));
+}
+
+TEST_F(SimulationModelOfOrders, ForgivesARetryThatComesLate) {
+  written({"on mail", "try 1 durable", "accepted 1 a", "try 4 durable", "accepted 4 b", "run mail 4 b 1",
+           "end mail 4 b 1 done", "run mail 1 a 2", "end mail 1 a 2 done"});
+  EXPECT_THAT(broken(false), IsEmpty());
+}
+
+TEST_F(SimulationModel, NoticesARequestThatGoesOnThoughItsCanaryHasFailed) {
+  facts_.requests.push_back({.id = 7, .canary = 2, .succeeded = 1, .failed = 2});
+  EXPECT_THAT(broken(), Contains("redrive 7: went on though its canary had failed"));
+}
+
+TEST_F(SimulationModel, NoticesWhereTheBusDoesNotAgreeWithTheJournal) {
+  written({"on mail", "reply quiet idle=1 busy=0 unknown=0 nobody=0"});
+  facts_.owed.insert({"mail", 1});
+  facts_.owed.insert({"ship", 1});
+  EXPECT_THAT(disagreements("quiet idle=1 busy=2 unknown=0 nobody=0", history_, facts_),
+              ElementsAre(HasSubstr("busy"), "mail 1: idle, but owed", HasSubstr("owed to nobody: 1")));
 }
 
 TEST_F(SimulationModelOfOrders, NoticesWhatTakesEffectTwice) {

@@ -116,13 +116,15 @@ class Orders {
     return found == ordered.runs->end() ? nullptr : &*found;
   }
 
-  /// Of a queue without keys: first attempts, in the life in which both were published.
+  /// Of a queue without keys: first attempts, in the life in which both were published. One that memory was
+  /// too short for never gets to the handler, which then sees the retry.
   void compare_first_runs(const Ordered& earlier, const Ordered& later) {
     const Run& one = earlier.runs->front();
     const Run& other = later.runs->front();
     const bool same =
         one.life == other.life && earlier.event->life == one.life && later.event->life == one.life;
-    if (same && !earlier.had_letter && one.began > other.began) say(earlier, later, "overtaken");
+    const bool first = one.attempt == 1 && other.attempt == 1;
+    if (same && first && !earlier.had_letter && one.began > other.began) say(earlier, later, "overtaken");
   }
 
   void say(const Ordered& earlier, const Ordered& later, const std::string& what) {
