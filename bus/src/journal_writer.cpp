@@ -151,6 +151,8 @@ bool JournalWriter::take_in(OwedEvent& event, std::size_t index) {
 }
 
 OwedDeliveryHandle JournalWriter::adopt(const OwedDelivery& row) {
+  // What needs memory comes first: what is taken in and then not returned would be delivered by nobody.
+  auto attempts = row.delivery.attempts;
   const MutexLock lock(mutex_);
   auto& event = events_[row.journal_id];
   if (!event) event = rebuild(row, adopted_names_);
@@ -164,7 +166,7 @@ OwedDeliveryHandle JournalWriter::adopt(const OwedDelivery& row) {
   OwedEvent::Part& part = event->parts[index];
   part.crashes = row.delivery.crashes;
   part.attempts_made = row.delivery.attempts_made;
-  part.attempts = row.delivery.attempts;
+  part.attempts = std::move(attempts);
   part.failed_at = row.delivery.failed_at;
   part.next_attempt_at = row.delivery.next_attempt_at;
   return {event, index};
