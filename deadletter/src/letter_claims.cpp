@@ -218,7 +218,6 @@ bool LetterClaims::may_claim(Round& round, const Candidate& candidate) {
     RequestRow row = requests_.find(id).value_or(RequestRow{});
     row.id = id;
     round.budgets[id] = budget(round, row);
-    if (row.state == "finished" && round.budgets[id] > 0) requests_.reopen(id);
     round.requests.emplace(id, std::move(row));
   }
   if (round.budgets[id] > 0) return true;
@@ -248,6 +247,8 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
   bind_all(claim_, round.claimed_by, round.claimed_until, microseconds(round.wanted.wall), candidate.id,
            last_of_key != nullptr ? *last_of_key : 0, std::int64_t{parks});
   if (!claim_.executeStep()) return;
+  // Not before: another bus may have ended the last letter, and the request, since this one was looked for.
+  if (candidate.redrive_id) requests_.reopen(*candidate.redrive_id);
   ClaimedLetter claimed;
   claimed.id = candidate.id;
   claimed.redrive_id = candidate.redrive_id;
