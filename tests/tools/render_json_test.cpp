@@ -32,7 +32,7 @@ constexpr const char* kDatabase =
     R"("unresolved":7,"oldest":{"id":17,"event_id":"017f22e2-79b0-7cc3-98c4-dc0c0c07398f",)"
     R"("event_type":"orders.order_placed","handler":"send_receipt","service":"orders","error_type":"SmtpTimeout",)"
     R"("correlation_id":"request-7","failed_at":"2025-12-31T23:18:00.000000Z","age_seconds":2520},)"
-    R"("spill":{"path":"orders.db.spill.jsonl","bytes":0},)"
+    R"("spill":{"path":"orders.db.spill.jsonl","bytes":0},"database_bytes":4096,"wal_bytes":8192,)"
     R"("journal":{"events":0,"exact":true,"oldest_published_at":null,"oldest_age_seconds":null},)"
     R"("unserved_handlers":[],"more_unserved_handlers":false)";
 constexpr const char* kGroup =
@@ -45,6 +45,7 @@ std::string render(int verbosity) {
   report.databases.pop_back();
   JudgedAnswer& database = report.databases[0];
   database.answer.facts.unserved.clear();
+  database.answer.facts.sizes = {4096, 8192};
   database.verdict = judge(database.answer, report.thresholds, kNow);
   report.verbosity = verbosity;
   return render_json(report);
