@@ -95,11 +95,12 @@ void ClaimantLock::open() {
 }
 
 void ClaimantLock::close() noexcept {
+  if (!file_) return;
   // A forked child has closed it, and may have another file of that number.
   if (::getpid() != process_) return file_.forget();
   ClaimantFiles& files = ClaimantFiles::instance();
   const std::lock_guard guard(files.mutex);
-  if (file_) files.descriptors.erase(file_.get());
+  files.descriptors.erase(file_.get());
   file_ = Descriptor();
 }
 

@@ -54,9 +54,14 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-// The array and nothrow forms of the standard library call these.
+// The array forms of the standard library call these. So would its nothrow form, but AddressSanitizer's own
+// does not.
 
 void* operator new(std::size_t size) { return allocate(size); }
+
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return is_to_fail() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
 
 void* operator new(std::size_t size, std::align_val_t alignment) {
   if (is_to_fail()) throw std::bad_alloc();
