@@ -98,7 +98,7 @@ std::optional<SpillHeader> SpillHeader::peek(const std::filesystem::path& path) 
 SpillFile::Lock::~Lock() { ::flock(file_.get(), LOCK_UN); }
 
 SpillFile::SpillFile(std::filesystem::path path, Options options)
-    : path_(std::move(path)), options_(options) {}
+    : path_(std::move(path)), options_(std::move(options)) {}
 
 std::filesystem::path SpillFile::rejects_path() const { return path_.native() + ".rejected.jsonl"; }
 

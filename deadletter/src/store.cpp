@@ -61,7 +61,7 @@ StoreOptions with_bounded_durations(StoreOptions options) {
 /// The folder's links are resolved, the file's own name is not: a spill file is never a link.
 std::filesystem::path resolve_spill_path(const std::filesystem::path& database,
                                          const std::filesystem::path& wanted) {
-  const std::filesystem::path usual = database.native() + ".spill.jsonl";
+  std::filesystem::path usual = database.native() + ".spill.jsonl";
   if (wanted.empty()) return usual;
   const auto whole = resolve_path(wanted, "spill file");
   const DatabaseFiles own{database};
