@@ -16,7 +16,6 @@ std::atomic<bool> of_caller{false};
 std::atomic<std::uint64_t> seen{0};
 std::atomic<std::uint64_t> first{0};
 std::atomic<std::uint64_t> last{0};
-std::atomic<std::uint64_t> struck_count{0};
 thread_local constinit bool is_caller = false;
 thread_local constinit int exempt = 0;
 thread_local constinit std::uint64_t bytes = 0;
@@ -41,7 +40,6 @@ bool is_to_fail() {
   ++exempt;  // backtrace() may allocate at its first call
   const bool excused = asked_by_json_destructor();
   --exempt;
-  if (!excused) struck_count.fetch_add(1);
   return !excused;
 }
 
@@ -81,7 +79,6 @@ ScarceMemory::ScarceMemory(Whose whose, std::uint64_t nth, std::uint64_t burst) 
   is_caller = true;
   of_caller.store(whose == Whose::Caller);
   seen.store(0);
-  struck_count.store(0);
   first.store(nth);
   last.store(nth + burst - 1);
   scarce.store(true);
@@ -92,7 +89,7 @@ ScarceMemory::~ScarceMemory() {
   is_caller = false;
 }
 
-bool ScarceMemory::struck() const noexcept { return struck_count.load() > 0; }
+bool ScarceMemory::was_reached() const noexcept { return seen.load() >= first.load(); }
 
 std::uint64_t allocated_bytes() noexcept { return bytes; }
 

@@ -23,8 +23,8 @@ class ScarceMemory {
   ScarceMemory(const ScarceMemory&) = delete;
   ScarceMemory& operator=(const ScarceMemory&) = delete;
 
-  /// Whether an allocation has failed.
-  [[nodiscard]] bool struck() const noexcept;
+  /// Whether there was an `nth`: it has failed, or was excused.
+  [[nodiscard]] bool was_reached() const noexcept;
 };
 
 /// What the calling thread has asked of `operator new`, all sizes together.

@@ -110,7 +110,7 @@ class ScarceMemoryTest : public deadletter::StoreTest {
       if (whose == Whose::Others) {
         ASSERT_TRUE(bus.wait_idle(kLong));
       }
-      struck = scarce.struck();
+      struck = scarce.was_reached();
     }
     ASSERT_TRUE(bus.wait_idle(kLong));
     if (accepted) accepted_.push_back(order);
