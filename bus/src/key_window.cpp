@@ -6,8 +6,6 @@
 namespace tidings::detail {
 namespace {
 
-/// Longer than any service runs, and short enough to be added to any time.
-constexpr std::chrono::hours kLongestWindow{24 * 365 * 100};
 /// What two readings one after the other may be apart, and a clock be slewed, without a jump.
 constexpr std::chrono::seconds kSlack{1};
 /// A clock that jumps more often is judged by the jumps together.
@@ -21,7 +19,7 @@ std::chrono::microseconds offset_of(Timestamp wall, Instant now) {
 }  // namespace
 
 KeyWindow::KeyWindow(std::chrono::hours window, const Clock& clock)
-    : clock_(clock), window_(std::min(window, kLongestWindow)), began_(clock.monotonic_now()) {
+    : clock_(clock), window_(window), began_(clock.monotonic_now()) {
   const Offset offset = offset_of(clock.now(), began_);
   stretches_.push_back({began_, offset, offset});
 }

@@ -17,6 +17,7 @@ namespace tidings::detail {
 /// bus has run for a window. Thread-safe.
 class KeyWindow {
  public:
+  /// `window` is bounded(), as all durations of BusOptions are.
   KeyWindow(std::chrono::hours window, const Clock& clock);
 
   /// For a key that is used now, by an event that was stamped just before.

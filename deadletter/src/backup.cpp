@@ -21,8 +21,6 @@ namespace {
 
 constexpr const char* kCannotWrite = "cannot write the backup copy";
 
-[[noreturn]] void throw_errno() { throw std::system_error(errno, std::generic_category()); }
-
 /// All pages in one step: the source is read in one transaction, so the copy is of one moment. What SQLite
 /// would keep for a rollback is in memory: who dies leaves a copy that nobody uses.
 void copy_pages(Connection& source, const ScratchFile& copy, const std::string& vfs,

@@ -11,13 +11,6 @@
 #include <utility>
 
 namespace tidings::deadletter {
-namespace {
-
-[[noreturn]] void throw_errno(const std::filesystem::path& path) {
-  throw std::system_error(errno, std::generic_category(), printable(path.native()));
-}
-
-}  // namespace
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
@@ -32,6 +25,12 @@ Descriptor::~Descriptor() {
 }
 
 std::string errno_text(int error_number) { return std::generic_category().message(error_number); }
+
+void throw_errno() { throw std::system_error(errno, std::generic_category()); }
+
+void throw_errno(const std::filesystem::path& path) {
+  throw std::system_error(errno, std::generic_category(), printable(path.native()));
+}
 
 bool create_file(const std::filesystem::path& path, unsigned mode, Descriptor* opened) {
   const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;

@@ -28,6 +28,10 @@ class Descriptor {
 /// What errno says, in words.
 [[nodiscard]] std::string errno_text(int error_number);
 
+/// Throws what errno says as std::system_error, with the path if one is given.
+[[noreturn]] void throw_errno();
+[[noreturn]] void throw_errno(const std::filesystem::path& path);
+
 /// Creates an empty file with exactly this mode, whatever the umask, and makes its name durable. False when
 /// there is a file (or link) of that name. Throws std::system_error.
 [[nodiscard]] bool create_file(const std::filesystem::path& path, unsigned mode,

@@ -20,8 +20,6 @@ namespace {
 
 constexpr const char* kCannotMakeOutput = "cannot write to";
 
-[[noreturn]] void throw_errno_of_output() { throw std::system_error(errno, std::generic_category()); }
-
 [[noreturn]] void refuse_output(const std::filesystem::path& target, const std::string& why) {
   throw unusable(kCannotMakeOutput, target, why, ErrorCode::InvalidArgument);
 }
@@ -42,7 +40,7 @@ OutputFile::OutputFile(std::filesystem::path target, Existing existing,
   if (const std::string why = why_no_output(target_, databases); !why.empty()) refuse_output(target_, why);
   require_replaceable(existing);
   descriptor_ = ::mkostemp(name_.data(), O_CLOEXEC);
-  if (descriptor_ < 0) throw_errno_of_output();
+  if (descriptor_ < 0) throw_errno();
 }
 
 OutputFile::~OutputFile() {
@@ -66,17 +64,16 @@ void OutputFile::write(std::string_view bytes) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written == 0) errno = ENOSPC;
-    if (written <= 0) throw_errno_of_output();
+    if (written <= 0) throw_errno();
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
 void OutputFile::finish(unsigned mode) {
-  if (::fchmod(descriptor_, static_cast<mode_t>(mode)) != 0 || ::fsync(descriptor_) != 0)
-    throw_errno_of_output();
+  if (::fchmod(descriptor_, static_cast<mode_t>(mode)) != 0 || ::fsync(descriptor_) != 0) throw_errno();
   const int result = existing_ == Existing::Replace ? ::rename(name_.c_str(), target_.c_str())
                                                     : name_new(name_.c_str(), target_.c_str());
-  if (result != 0) throw_errno_of_output();
+  if (result != 0) throw_errno();
   name_.clear();
   const auto folder = target_.parent_path();
   sync_folder(folder.empty() ? "." : folder);

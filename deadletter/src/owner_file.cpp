@@ -218,7 +218,7 @@ void OwnerFile::map(const Descriptor& file) {
   const int problem = ::posix_fallocate(file.get(), 0, static_cast<off_t>(kFileSize));
   if (problem != 0) throw std::system_error(problem, std::generic_category());
   void* const memory = ::mmap(nullptr, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category());
+  if (memory == MAP_FAILED) throw_errno();
   memory_ = static_cast<std::byte*>(memory);
 }
 
@@ -296,10 +296,10 @@ Descriptor OwnerFile::open(const std::filesystem::path& path, unsigned mode) {
     Descriptor file;
     if (create_file(path, mode, &file)) return file;
     file = Descriptor(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!file && (errno != ENOENT || tries > 0)) throw std::system_error(errno, std::generic_category());
+    if (!file && (errno != ENOENT || tries > 0)) throw_errno();
     if (!file) continue;
     struct stat facts {};
-    if (::fstat(file.get(), &facts) != 0) throw std::system_error(errno, std::generic_category());
+    if (::fstat(file.get(), &facts) != 0) throw_errno();
     if (!S_ISREG(facts.st_mode)) fail(path, "it is not a regular file; remove it");
     require_guarded(kCannotOwn, path, facts, database_of(path));
     return file;

@@ -26,27 +26,23 @@ constexpr std::size_t kCopiedAtOnce = 1024UL * 1024;
 constexpr std::size_t kHeader = 100;
 constexpr const char* kCannotMakeFolder = "cannot make the folder";
 
-[[noreturn]] void throw_last(const std::filesystem::path& path) {
-  throw std::system_error(errno, std::generic_category(), printable(path.native()));
-}
-
 void write_at(const ScratchFile& file, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto written = ::pwrite(file.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) throw_last(file.path());
+    if (written <= 0) throw_errno(file.path());
     offset += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
 void set_size(const ScratchFile& file, std::uint64_t size) {
-  if (::ftruncate(file.descriptor(), static_cast<off_t>(size)) != 0) throw_last(file.path());
+  if (::ftruncate(file.descriptor(), static_cast<off_t>(size)) != 0) throw_errno(file.path());
 }
 
 std::uint64_t size_of(const ScratchFile& file) {
   struct stat facts {};
-  if (::fstat(file.descriptor(), &facts) != 0) throw_last(file.path());
+  if (::fstat(file.descriptor(), &facts) != 0) throw_errno(file.path());
   return static_cast<std::uint64_t>(facts.st_size);
 }
 
@@ -92,7 +88,7 @@ bool mend_header(std::array<std::byte, kHeader>& header, std::uint32_t page_size
 /// Also what makes it readable without a -wal file, and as long as it is.
 bool write_header(const ScratchFile& copy, std::uint32_t page_size, std::uint64_t pages) {
   std::array<std::byte, kHeader> header{};
-  if (::pread(copy.descriptor(), header.data(), header.size(), 0) < 0) throw_last(copy.path());
+  if (::pread(copy.descriptor(), header.data(), header.size(), 0) < 0) throw_errno(copy.path());
   const bool mended = mend_header(header, page_size);
   header[18] = header[19] = std::byte(1);
   put_number(header, 28, static_cast<std::uint32_t>(pages));
@@ -130,9 +126,9 @@ ScratchFile::ScratchFile(std::filesystem::path folder) : folder_(std::move(folde
     }
   }
   empty_folder();
-  if (!create_file(path_, 0600, &file_)) throw_last(path_);
+  if (!create_file(path_, 0600, &file_)) throw_errno(path_);
   struct stat facts {};
-  if (::fstat(file_.get(), &facts) != 0) throw_last(path_);
+  if (::fstat(file_.get(), &facts) != 0) throw_errno(path_);
   identity_ = {facts.st_dev, facts.st_ino};
 }
 
@@ -141,7 +137,7 @@ bool ScratchFile::own_folder() {
   constexpr mode_t kOwnOnly = 0700;
   constexpr mode_t kOthers = 0077;
   const bool made = ::mkdir(folder_.c_str(), kOwnOnly) == 0;
-  if (!made && errno != EEXIST) throw_last(folder_);
+  if (!made && errno != EEXIST) throw_errno(folder_);
   lock_ = Descriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!lock_ && errno == ENOENT) return false;
   struct stat facts {};
@@ -153,9 +149,9 @@ bool ScratchFile::own_folder() {
                    "it, or give a path in a folder where nobody else may write",
                    ErrorCode::InvalidArgument);
   }
-  if (::fchmod(lock_.get(), kOwnOnly) != 0) throw_last(folder_);
+  if (::fchmod(lock_.get(), kOwnOnly) != 0) throw_errno(folder_);
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) throw_last(folder_);
+    if (errno != EWOULDBLOCK) throw_errno(folder_);
     throw unusable(kCannotMakeFolder, folder_, "another process writes to the same place; wait for it",
                    ErrorCode::DatabaseBusy);
   }
@@ -183,11 +179,11 @@ void ScratchFile::require_same(const Connection& connection) const {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat facts {};
-  if (!file || ::fstat(file.get(), &facts) != 0) throw_last(path);
+  if (!file || ::fstat(file.get(), &facts) != 0) throw_errno(path);
   if (facts.st_size == 0 || !S_ISREG(facts.st_mode)) return;
   size_ = static_cast<std::size_t>(facts.st_size);
   memory_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (memory_ == MAP_FAILED) throw_last(path);
+  if (memory_ == MAP_FAILED) throw_errno(path);
 }
 
 MappedFile::~MappedFile() {

@@ -32,8 +32,6 @@ static_assert(kHeaderBegin.size() + kHeaderVersion.size() + kTokenSize + kHeader
 
 constexpr std::size_t kCopiedAtOnce = 1024 * 1024;
 
-[[noreturn]] void throw_errno() { throw std::system_error(errno, std::generic_category()); }
-
 /// Beyond the end and without moving it, so that the size stays the number of bytes that wait.
 int set_aside_beyond_end(int descriptor, off_t offset, off_t count) {
   return ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, count);
