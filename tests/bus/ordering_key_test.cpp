@@ -1,6 +1,7 @@
 #include "bus_fixture.hpp"
 #include "captures.hpp"
 #include "gate.hpp"
+#include "held_order.hpp"
 
 #include <gmock/gmock.h>
 
@@ -207,6 +208,31 @@ TEST_F(OrderingKeyTest, ParkedLettersStayInOrderWhilePublishingGoesOn) {
     EXPECT_TRUE(
         std::is_sorted(letters.begin(), letters.end(), [](auto a, auto b) { return a.first < b.first; }));
   }
+}
+
+TEST_F(OrderingKeyTest, WhatIsPublishedWhileThoseBehindADeadOneAreMadeLettersComesBehindThem) {
+  Bus bus(options());
+  Gate death;
+  Gate making_second;
+  auto handler = bus.subscribe<HeldOrder>("handler",
+                                          [&](const HeldOrder&) {
+                                            death.pass();
+                                            throw Permanent("bad");
+                                          },
+                                          {.dispatch = Dispatch::Queued,
+                                           .ordering_key = [](const HeldOrder& e) { return e.customer; },
+                                           .after_death = AfterDeath::Park});
+  bus.publish(HeldOrder{.order_id = 1, .customer = "Ada"});
+  bus.publish(HeldOrder{.order_id = 2, .customer = "Ada", .gate = &making_second});
+  bus.publish(HeldOrder{.order_id = 3, .customer = "Ada"});
+  death.await_arrival();
+  death.open();
+  making_second.await_arrival();
+  EXPECT_EQ(bus.publish(HeldOrder{.order_id = 4, .customer = "Ada"}).scheduled, 1U);
+  making_second.open();
+  ASSERT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(letters_of("Ada"), ElementsAre(std::pair(1, Reason::Permanent), std::pair(2, Reason::Parked),
+                                             std::pair(3, Reason::Parked), std::pair(4, Reason::Parked)));
 }
 
 TEST_F(OrderingKeyTest, KeysThatDiedInAnEarlierLifeAreParkedToo) {

@@ -1,6 +1,7 @@
 #include "bus_fixture.hpp"
 #include "counting_sink.hpp"
 #include "gate.hpp"
+#include "held_order.hpp"
 
 #include <gmock/gmock.h>
 
@@ -17,9 +18,52 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+/// An order that holds up whoever copies it, at a gate if it has one: a publish can be stopped after it was
+/// accepted and before it has reached any handler.
+struct CopiedOrder {
+  static constexpr std::string_view event_type = "orders.copied";
+  explicit CopiedOrder(Gate* at_copy = nullptr) : gate(at_copy) {}
+  CopiedOrder(const CopiedOrder& other) : gate(other.gate) {
+    if (gate != nullptr) gate->pass();
+  }
+  CopiedOrder& operator=(const CopiedOrder&) = delete;
+  ~CopiedOrder() = default;
+  Gate* gate;
+
+  friend void to_json(Json& json, const CopiedOrder&) { json = Json::object(); }
+  friend void from_json(const Json&, CopiedOrder&) {}
+};
+
 class StopTest : public BusTest {
  protected:
   static constexpr auto kQueued = Dispatch::Queued;
+
+  /// A queued handler of HeldOrder by customer that fails, and is not to be tried again before an hour.
+  static Subscription failing_by_customer(Bus& bus, Gate& gate, AfterDeath after_death) {
+    return bus.subscribe<HeldOrder>("failing",
+                                    [&](const HeldOrder&) {
+                                      gate.pass();
+                                      throw std::runtime_error("not now");
+                                    },
+                                    {.dispatch = kQueued,
+                                     .retry = {.backoff = constant(1h)},
+                                     .ordering_key = [](const HeldOrder& order) { return order.customer; },
+                                     .after_death = after_death});
+  }
+  template <class Result>
+  static bool ends_soon(const std::future<Result>& work) {
+    for (int look = 0; look < 10'000; ++look) {
+      if (work.wait_for(0s) == std::future_status::ready) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+  std::vector<std::pair<std::int64_t, Reason>> letters() const {
+    std::vector<std::pair<std::int64_t, Reason>> result;
+    for (const DeadLetter& letter : letters_->letters())
+      result.emplace_back(Json::parse(letter.data.bytes).at("order_id"), letter.reason);
+    return result;
+  }
 };
 
 TEST_F(StopTest, AStoppedBusRefusesPublishAndSubscribe) {
@@ -182,6 +226,77 @@ TEST_F(StopTest, WhatAnAcceptedPublishHasNotDeliveredAtTheDeadlineBecomesLetters
   EXPECT_EQ(letters_->letters()[1].handler, "third");
   EXPECT_EQ(letters_->letters()[1].ordering_key, "Ada");
   EXPECT_EQ(letters_->letters()[1].reason, Reason::Shutdown);
+}
+
+TEST_F(StopTest, WaitsForAPublishThatHasReachedNoHandlerYetAndDrainsIt) {
+  Bus bus(options());
+  Gate gate;
+  std::atomic<int> runs{0};
+  auto handler =
+      bus.subscribe<CopiedOrder>("handler", [&](const CopiedOrder&) { ++runs; }, {.dispatch = kQueued});
+  auto publisher = std::async(std::launch::async, [&] { return bus.publish(CopiedOrder(&gate)); });
+  gate.await_arrival();
+  auto stopping = std::async(std::launch::async, [&] { return bus.stop(kLong); });
+  while (bus.snapshot().accepting) std::this_thread::yield();
+  EXPECT_FALSE(ends_soon(stopping));
+  gate.open();
+  EXPECT_EQ(publisher.get().scheduled, 1U);
+  EXPECT_TRUE(stopping.get().drained);
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(letters_->letters().size(), 0U);
+}
+
+TEST_F(StopTest, TheDestructorWaitsForAPublishThatHasReachedNoHandlerYet) {
+  auto hasty = options();
+  hasty.stop_deadline = 0ms;
+  auto bus = std::make_unique<Bus>(hasty);
+  Gate gate;
+  auto handler = bus->subscribe<CopiedOrder>("handler", [](const CopiedOrder&) {}, {.dispatch = kQueued});
+  auto publisher =
+      std::async(std::launch::async, [&, target = bus.get()] { return target->publish(CopiedOrder(&gate)); });
+  gate.await_arrival();
+  auto ending = std::async(std::launch::async, [&] { bus.reset(); });
+  while (capture_.count("bus_stopped") == 0) std::this_thread::yield();
+  EXPECT_FALSE(ends_soon(ending));
+  gate.open();
+  EXPECT_EQ(publisher.get().dead, 1U);
+  ending.get();
+  EXPECT_EQ(letters_->letters().at(0).reason, Reason::Shutdown);
+}
+
+TEST_F(StopTest, ALetterThatAResetMakesAfterTheBusIsGoneIsStored) {
+  auto bus = std::make_unique<Bus>(options());
+  Gate gate;
+  auto failing =
+      bus->subscribe<HeldOrder>("failing", [](const HeldOrder&) { throw std::runtime_error("not now"); },
+                                {.retry = {.backoff = constant(1h)}});
+  bus->publish(HeldOrder{.order_id = 7, .customer = "Ada", .gate = &gate});
+  auto resetting = std::async(std::launch::async, [&] { failing.reset(); });
+  gate.await_arrival();
+  bus.reset();
+  EXPECT_THAT(letters(), IsEmpty());
+  gate.open();
+  resetting.get();
+  EXPECT_THAT(letters(), ElementsAre(std::pair(7, Reason::Shutdown)));
+}
+
+TEST_F(StopTest, WhatWaitsBehindADeliveryThatAStopEndedIsALetterOfTheSameReason) {
+  for (const AfterDeath after_death : {AfterDeath::Continue, AfterDeath::Park}) {
+    letters_ = std::make_shared<MemoryLetterSink>();
+    Bus bus(options());
+    Gate gate;
+    auto failing = failing_by_customer(bus, gate, after_death);
+    for (int id = 0; id < 3; ++id) bus.publish(HeldOrder{.order_id = id, .customer = "Ada"});
+    gate.await_arrival();
+    auto stopping = std::async(std::launch::async, [&] { return bus.stop(kLong); });
+    while (bus.snapshot().accepting) std::this_thread::yield();
+    gate.open();
+    EXPECT_EQ(stopping.get().settled_as_letters, 3U);
+    EXPECT_THAT(letters(), ElementsAre(std::pair(0, Reason::Shutdown), std::pair(1, Reason::Shutdown),
+                                       std::pair(2, Reason::Shutdown)));
+    EXPECT_EQ(letters_->letters().at(0).attempts.size(), 1U);
+    EXPECT_THAT(letters_->letters().at(1).attempts, IsEmpty());
+  }
 }
 
 TEST_F(StopTest, StopAndWaitIdleInsideAHandlerThrow) {
