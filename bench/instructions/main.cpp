@@ -1,16 +1,16 @@
 #include "inline_contenders.hpp"
+#include "instructions/delivery_operations.hpp"
+#include "instructions/fixed_clock.hpp"
 #include "quiet_bus.hpp"
 #include "sample_letters.hpp"
 #include "scratch_folder.hpp"
 
 #include <spdlog/sinks/null_sink.h>
-#include <tidings/clock.hpp>
 #include <tidings/deadletter/store.hpp>
 #include <tidings/ids.hpp>
 #include <tidings/logging/logger.hpp>
 
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -30,14 +30,6 @@ namespace tidings::bench {
 namespace {
 
 constexpr int kExitUsage = 64;  // EX_USAGE of sysexits.h
-
-/// Stands still: the system's clock takes ways of different lengths.
-class FixedClock final : public Clock {
- public:
-  [[nodiscard]] Timestamp now() const noexcept override { return Timestamp(std::chrono::days(20'000)); }
-  [[nodiscard]] Instant monotonic_now() const noexcept override { return Instant(std::chrono::hours(1)); }
-  void wait_until(Signal& signal, Instant) override { signal.wait(); }
-};
 
 void publish(std::uint64_t handlers, std::uint64_t times) {
   BusOptions options = quiet_bus();
@@ -85,6 +77,9 @@ void store_letters(std::uint64_t times) {
 const std::map<std::string_view, std::function<void(std::uint64_t)>> kOperations = {
     {"publish-1", [](std::uint64_t times) { publish(1, times); }},
     {"publish-4", [](std::uint64_t times) { publish(4, times); }},
+    {"publish-queued", publish_queued},
+    {"publish-durable", publish_durably},
+    {"failing-delivery", fail_deliveries},
     {"log-record", log_record},
     {"subscribe", subscribe},
     {"stored-letter", store_letters}};
@@ -94,7 +89,8 @@ int run(std::string_view operation, std::string_view times) {
   std::uint64_t number = 0;
   const auto [end, problem] = std::from_chars(times.data(), times.data() + times.size(), number);
   if (found == kOperations.end() || problem != std::errc() || end != times.data() + times.size()) {
-    std::cerr << "usage: tidings_instructions publish-1|publish-4|log-record|subscribe|stored-letter TIMES\n";
+    std::cerr << "usage: tidings_instructions OPERATION TIMES, with one of the operations of "
+                 "bench/instructions/bounds.txt\n";
     return kExitUsage;
   }
   found->second(number);
