@@ -276,6 +276,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   /// Sees to transactions of others in which events were published. When to look again.
   [[nodiscard]] std::optional<Instant> look_for_commits(Instant now);
   void release_place(Subscriber& subscriber);
+  void read_back(Instant now);
   void refill_backlogs();
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
   bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
@@ -313,6 +314,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void begin_draining(const std::shared_ptr<Subscriber>& subscriber);
   void drain(Subscriber& subscriber, SteadyTime deadline);
   void wait_for_publishers(SteadyTime deadline) const;
+  /// Until nothing is being read back from the journal, which a stopped bus does not begin any more.
+  void wait_for_reader(SteadyTime deadline) const;
   [[nodiscard]] bool publisher_inside() const;
   std::vector<std::string> running_handlers() const;
   StopReport stop_now(std::chrono::milliseconds deadline);
@@ -345,6 +348,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
       std::make_shared<const HandlerNames>(std::vector<std::string>());
   /// What publishers and workers ask of the journal's reader.
   std::atomic<bool> refill_wanted_{false};
+  /// The housekeeper is at it.
+  std::atomic<bool> reading_back_{false};
   /// How many more times to look soon for the end of transactions, since somebody says that one has ended.
   std::atomic<int> looks_wanted_{0};
   /// Suspects of a crash come first: no other durable delivery runs meanwhile.

@@ -235,6 +235,10 @@ void BusCore::wait_for_publishers(SteadyTime deadline) const {
   while (publisher_inside() && steady_now() < deadline) std::this_thread::sleep_for(kLook);
 }
 
+void BusCore::wait_for_reader(SteadyTime deadline) const {
+  while (reading_back_.load() && steady_now() < deadline) std::this_thread::sleep_for(kLook);
+}
+
 std::vector<std::string> BusCore::running_handlers() const {
   std::vector<std::string> names;
   for (const auto& subscriber : topics_.all()) {
@@ -266,6 +270,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) drain(*subscriber, until);
   for (const auto& subscriber : subscribers) close(subscriber);
   for (const auto& subscriber : subscribers) wait_until_freed(*subscriber, until);
+  wait_for_reader(until);  // what it has read may be a letter, or handled
   if (journal_) journal_->flush_finally(until);
   letters_.flush_finally(until);
   redriver_.flush();

@@ -8,6 +8,7 @@
 #include <tidings/logging/error_description.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <new>
 #include <string>
@@ -29,6 +30,18 @@ constexpr std::chrono::minutes kForgetKeysFirst{1};
 constexpr std::chrono::seconds kImportSpilledEvery{5};
 constexpr std::chrono::milliseconds kLookForCommits{500};
 constexpr std::chrono::milliseconds kLookAgain{5};
+
+/// Raises a flag while it lives.
+class Raised {
+ public:
+  explicit Raised(std::atomic<bool>& flag) noexcept : flag_(flag) { flag_.store(true); }
+  ~Raised() { flag_.store(false); }
+  Raised(const Raised&) = delete;
+  Raised& operator=(const Raised&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+};
 
 }  // namespace
 
@@ -117,10 +130,18 @@ void BusCore::release_place(Subscriber& subscriber) {
   if (subscriber.queue.room() >= std::min(kChunk, (subscriber.queue.capacity() + 1) / 2)) request_refill();
 }
 
+/// Who stops has said so before it looks whether this is at work.
+void BusCore::read_back(Instant now) {
+  const Raised reading(reading_back_);
+  if (!accepting_.load()) return;
+  serve_suspects(now);
+  if (refill_wanted_.exchange(false)) refill_backlogs();
+}
+
 void BusCore::refill_backlogs() {
-  if (held_.load() || !accepting_.load()) return;
+  if (held_.load()) return;
   for (const auto& subscriber : topics_.all()) {
-    while (subscriber->backlog.active.load() && refill(subscriber)) {
+    while (accepting_.load() && subscriber->backlog.active.load() && refill(subscriber)) {
     }
   }
 }
@@ -331,9 +352,8 @@ std::nullopt_t BusCore::leave_to_owner() {
 
 Instant BusCore::serve_journal(Instant now) {
   journal_->flush_if_due(now);
-  serve_suspects(now);
   std::optional<Instant> look = look_for_commits(now);
-  if (refill_wanted_.exchange(false)) refill_backlogs();
+  read_back(now);
   if (!look && journal_->awaits_transactions()) look = now + kLookForCommits;
   if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
   if (now >= keys_due_) {
@@ -343,7 +363,7 @@ Instant BusCore::serve_journal(Instant now) {
   Instant next = keys_due_;
   if (const auto flush = journal_->due()) next = std::min(next, *flush);
   if (unserved_due_) next = std::min(next, *unserved_due_);
-  if (held_.load()) next = std::min(next, suspects_due_);
+  if (held_.load() && accepting_.load()) next = std::min(next, suspects_due_);
   if (look) next = std::min(next, *look);
   return next;
 }

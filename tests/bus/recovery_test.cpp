@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <future>
 #include <semaphore>
 #include <stdexcept>
 #include <thread>
@@ -256,6 +257,21 @@ TEST_F(RecoveryTest, AStopLeavesWhatIsOwedInTheJournal) {
   gate.open();
   EXPECT_EQ(bus.stop(kLong).left_in_journal, 2U);
   EXPECT_EQ(journal_->events(), 2U);
+}
+
+TEST_F(RecoveryTest, AStopWaitsForWhatIsBeingReadBackAndCountsWhatItBecame) {
+  leave_owed(1);
+  Gate gate;
+  journal_->letters_are_there = true;
+  journal_->after_read = [&](const OwedQuery&) { gate.pass(); };
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), queued());
+  gate.await_arrival();
+  auto stop = std::async(std::launch::async, [&] { return bus.stop(kLong); });
+  while (bus.snapshot().accepting) std::this_thread::yield();
+  gate.open();
+  EXPECT_EQ(stop.get().left_in_journal, 0U);
+  EXPECT_THAT(seen_.orders(), IsEmpty());
 }
 
 TEST_F(RecoveryTest, AfterAnOrderlyEndTheNextBusGoesOn) {

@@ -81,6 +81,7 @@ class MemoryJournal final : public LetterSink, public Journal {
 
   std::vector<OwedDelivery> owed(const OwedQuery& query) override {
     std::vector<OwedDelivery> found = find_owed(query);
+    for (OwedDelivery& row : found) row.has_letter = letters_are_there;
     if (after_read) after_read(query);
     return found;
   }
@@ -124,6 +125,8 @@ class MemoryJournal final : public LetterSink, public Journal {
   /// before a bus has it.
   std::function<void(const JournalBatch&)> before_commit;
   std::function<void(const OwedQuery&)> after_read;
+  /// What is owed has letters, which the process before spilled. To be set before a bus has it.
+  bool letters_are_there = false;
 
   /// The next `count` commits fail.
   void fail_commits(std::size_t count, ErrorCode code) {
