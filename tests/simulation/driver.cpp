@@ -14,6 +14,8 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 
 namespace tidings::simulation {
 namespace {
@@ -23,8 +25,10 @@ constexpr int kMostLastLives = 25;
 /// A bus takes back the claims of the dead, and the marks of stopped requests, within some ticks.
 constexpr std::chrono::seconds kLongMarked{40};
 constexpr int kRequests = 5;
-/// While letters are on their way, what is read one after the other may be of different moments.
+/// While letters are on their way, what is read one after the other may be of different moments: it is
+/// compared again, until so many looks at the database have found the same.
 constexpr int kLooks = 8;
+constexpr int kMostLooks = 200;
 constexpr int kPauseMs = 300;
 
 class Driver {
@@ -55,7 +59,15 @@ class Driver {
     if (step.verb == "kill") return kill(step);
     if (step.verb == "quiet") return be_quiet(false);
     if (step.verb == "stop") return end_life(step);
+    if (step.verb == "join") return join();
     static_cast<void>(ask(step));
+  }
+
+  /// Publishers may wait for room in queues, and what fills those for a database that takes note of their
+  /// attempts: for ever, while it cannot be written to.
+  void join() {
+    lock_.release();
+    if (ask({.verb = "heal"})) static_cast<void>(ask({.verb = "join"}));
   }
 
   /// Who is patient would wait for it, and nothing would happen.
@@ -139,19 +151,22 @@ class Driver {
   void be_quiet(bool at_the_end) {
     lock_.release();
     if (!ask({.verb = "heal"})) return;
-    for (int look = 1; look <= kLooks; ++look) {
+    std::vector<std::string> broken;
+    Facts last = facts_of(database_);
+    // The bus may begin something by itself, a redrive, before it is asked, or after.
+    for (int looks = 0, still = 0; looks < kMostLooks && still < kLooks; ++looks) {
       const auto reply = ask({.verb = "quiet"});
       if (!reply) return;
       if (!reply->starts_with("quiet idle=1")) return outcome_.broken.push_back("not idle: " + *reply);
       take_lines();
       const Facts facts = facts_of(database_);
-      const auto broken = compared(*reply, facts, at_the_end);
-      if (broken.empty() || look == kLooks || !is_in_motion(facts)) {
-        ++outcome_.quiets;
-        return add_broken(broken);
-      }
+      broken = compared(*reply, facts, at_the_end);
+      still = std::exchange(last, facts) == facts ? still + 1 : 0;
+      if (broken.empty() || (still > 0 && !facts.any_marked())) break;
       static_cast<void>(::poll(nullptr, 0, kPauseMs));
     }
+    ++outcome_.quiets;
+    add_broken(broken);
   }
 
   [[nodiscard]] std::vector<std::string> compared(const std::string& reply, const Facts& facts,
@@ -161,11 +176,6 @@ class Driver {
     broken.insert(broken.end(), disagreeing.begin(), disagreeing.end());
     if (const auto told = what_the_check_gets_wrong(database_, facts)) broken.push_back(*told);
     return broken;
-  }
-
-  /// Whether the bus may have begun something by itself since it was asked: a redrive.
-  [[nodiscard]] bool is_in_motion(const Facts& facts) const {
-    return facts.any_marked() || !(facts_of(database_) == facts);
   }
 
   void use_tool(const Step& step) {
@@ -179,19 +189,29 @@ class Driver {
   /// Claims of the dead, and what is left of requests that stopped, are found by the bus's tick; what they
   /// give back needs another request.
   void redrive_everything() {
-    auto asked = std::chrono::steady_clock::now();
-    for (int requests = 0; requests < kRequests;) {
+    std::set<std::int64_t> asked;
+    for (int requests = 0; requests < kRequests; ++requests) {
       be_quiet(false);
-      if (!service_ || !outcome_.broken.empty()) return;
       // The first request is for what is marked behind others that are not, too.
-      if (requests > 0 && facts_of(database_).any_marked()) {
-        if (std::chrono::steady_clock::now() - asked < kLongMarked) continue;
-        return outcome_.broken.push_back("letters stay marked");
-      }
-      ++requests;
-      asked = std::chrono::steady_clock::now();
-      static_cast<void>(ask({.verb = "redrive"}));
-      if (!service_) return;
+      if (requests > 0) await_end_of_redrives();
+      if (!service_ || !outcome_.broken.empty()) return;
+      // Nothing but what never works is left: it would fail again.
+      if (requests > 0 && facts_of(database_).open_letters() == asked) return;
+      asked = facts_of(database_).open_letters();
+      if (!ask({.verb = "redrive"})) return;
+    }
+  }
+
+  /// Until no letter is on its way: for as long as anything changes.
+  void await_end_of_redrives() {
+    Facts last;
+    for (auto since = std::chrono::steady_clock::now(); service_ && outcome_.broken.empty();
+         be_quiet(false)) {
+      const Facts facts = facts_of(database_);
+      if (!facts.any_marked()) return;
+      if (std::exchange(last, facts) != facts) since = std::chrono::steady_clock::now();
+      if (std::chrono::steady_clock::now() - since > kLongMarked)
+        outcome_.broken.push_back("letters stay marked");
     }
   }
 

@@ -72,6 +72,14 @@ std::size_t Facts::unresolved() const {
   return count;
 }
 
+std::set<std::int64_t> Facts::open_letters() const {
+  std::set<std::int64_t> ids;
+  for (const auto& [delivery, all] : letters)
+    for (const LetterFact& letter : all)
+      if (letter.resolution.empty() && !delivery.first.empty()) ids.insert(letter.id);
+  return ids;
+}
+
 bool Facts::any_marked() const {
   for (const auto& [delivery, all] : letters)
     for (const LetterFact& letter : all)

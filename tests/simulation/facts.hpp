@@ -59,6 +59,8 @@ struct Facts {
   std::int64_t miscounted_causes = 0;
 
   [[nodiscard]] std::size_t unresolved() const;
+  /// The numbers of unresolved letters that a handler could take.
+  [[nodiscard]] std::set<std::int64_t> open_letters() const;
   /// Whether a letter is on its way to be delivered again.
   [[nodiscard]] bool any_marked() const;
   friend bool operator==(const Facts&, const Facts&) = default;

@@ -16,11 +16,21 @@ constexpr std::array kKillPoints{
     "transaction.begun",     "transaction.handled",   "transaction.committed", "transaction.failed",
     "transaction.ended",     "transaction.completed", "shop.published",        "shop.committed"};
 
+// Where it matters most who comes first, of those that write in transactions and those that read what they
+// have written.
+constexpr std::array kSeams{"transaction.committed,shop.published", "transaction.ended,shop.published",
+                            "transaction.committed,shop.published", "transaction.completed,shop.published",
+                            "recover.read,shop.committed",          "journal.after_commit,shop.published"};
+
 class Generator {
  public:
   explicit Generator(std::uint64_t seed) : random_(seed), plan_{.seed = seed, .steps = {}} {}
 
   Plan plan() && {
+    if (chance(25)) {
+      add_tills();
+      return std::move(plan_);
+    }
     const int lives = between(1, 3);
     for (int life = 0; life < lives; ++life) {
       add_life();
@@ -51,12 +61,32 @@ class Generator {
       life["kill"] = one_of(kKillPoints);
       life["nth"] = std::to_string(between(1, 12));
     }
+    if (chance(30)) life["dwell"] = one_of(kKillPoints);
     if (chance(30)) life["clock"] = std::to_string(between(-48, 48));
     impatient_ = chance(40);
     if (impatient_) life["busy"] = std::to_string(between(30, 300));
     add("life", std::move(life));
     // Publishers that do not know what became of what they published when the process died.
     if (!bursts_.empty() && chance(50)) plan_.steps.push_back(bursts_.back());
+  }
+
+  /// Many connections that publish in their transactions, beside handlers that do.
+  void add_tills() {
+    add("life", {{"linger", std::to_string(random_() % 1'000'000 + 1)},
+                 {"workers", std::to_string(between(2, 3))},
+                 {"dwell", one_of(kSeams)}});
+    for (int bursts = between(2, 3); bursts > 0; --bursts) {
+      const int threads = between(2, 3);
+      const int events = between(4, 8);
+      add("burst", {{"what", chance(80) ? "payment" : "order"},
+                    {"how", "in"},
+                    {"durability", "crash"},
+                    {"first", std::to_string(next_)},
+                    {"threads", std::to_string(threads)},
+                    {"events", std::to_string(events)}});
+      next_ += threads * events;
+    }
+    add("quiet");
   }
 
   void add_step() {

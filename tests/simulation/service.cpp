@@ -12,6 +12,7 @@
 #include <atomic>
 #include <iostream>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 namespace tidings::simulation {
@@ -22,7 +23,9 @@ using deadletter::faults::FaultyVfs;
 using deadletter::faults::Operation;
 
 /// Far above what anything takes that is not stuck.
-constexpr auto kStuck = 40s;
+constexpr auto kStuck = 20s;
+/// How often it is looked whether anything goes on.
+constexpr auto kLook = 5s;
 
 /// Lines of a file descriptor, unbuffered by others.
 class CommandLines {
@@ -50,14 +53,18 @@ class CommandLines {
 };
 
 std::atomic<std::uint64_t> linger_draw{0};  // 0: nobody lingers
+std::string dwelling;                       // the points where they do so for long, set before they come
 
 /// Gives way to other threads for a while, so that what may happen meanwhile does.
-void linger(std::string_view /*point*/) noexcept {
+void linger(std::string_view point) noexcept {
   std::uint64_t draw = linger_draw.fetch_add(0x9e3779b97f4a7c15ULL, std::memory_order_relaxed);
   draw = (draw ^ (draw >> 30)) * 0xbf58476d1ce4e5b9ULL;
   draw = (draw ^ (draw >> 27)) * 0x94d049bb133111ebULL;
   draw ^= draw >> 31;
-  if (draw % 8 == 0) static_cast<void>(::poll(nullptr, 0, static_cast<int>(1 + (draw >> 32) % 4)));
+  const bool dwells = dwelling.find(point) != std::string::npos;
+  if (draw % (dwells ? 2 : 8) != 0) return;
+  const auto most = dwells ? 16U : 4U;
+  static_cast<void>(::poll(nullptr, 0, static_cast<int>(1 + (draw >> 32) % most)));
 }
 
 /// ` busy=N unknown=0|1 nobody=N`, what is busy, and ` owed.HANDLER=N` for each handler that is owed
@@ -80,9 +87,10 @@ std::string described(const Snapshot& now) {
 
 }  // namespace
 
-void linger_at_kill_points(std::uint64_t seed) {
+void linger_at_kill_points(std::uint64_t seed, const std::string& long_at) {
   if (seed == 0) return;
   linger_draw = seed;
+  dwelling = long_at;
   detail::observe_kill_points(&linger);
 }
 
@@ -132,9 +140,17 @@ void Service::heal() {
   FaultyVfs::instance().heal();
 }
 
+/// However busy the machine is, it waits for as long as anything changes.
 std::string Service::quiet() {
   bursts_.join();
-  const bool idle = shop_.bus().wait_idle(kStuck);
+  bool idle = false;
+  std::string last;
+  for (auto waited = 0s; waited < kStuck && !(idle = shop_.bus().wait_idle(kLook)); waited += kLook) {
+    const std::string now = described(shop_.bus().snapshot());
+    if (std::exchange(last, now) == now) continue;
+    waited = 0s;
+    scribe_.write("still");
+  }
   return std::string("idle=") + (idle ? '1' : '0') + described(shop_.bus().snapshot());
 }
 
@@ -172,7 +188,7 @@ int run_service(const std::filesystem::path& database, const std::string& life, 
   const Step step = parse_step(life);
   const std::string point = step.text("kill");
   if (!point.empty()) detail::arm_kill_point(point, static_cast<std::size_t>(step.number("nth", 1)));
-  linger_at_kill_points(static_cast<std::uint64_t>(step.number("linger")));
+  linger_at_kill_points(static_cast<std::uint64_t>(step.number("linger")), step.text("dwell"));
   try {
     Service service(database, step, pipe);
     CommandLines lines(commands);

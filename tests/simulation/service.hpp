@@ -38,8 +38,8 @@ class Service {
   std::optional<memory::ScarceMemory> scarce_;
 };
 
-/// Threads linger at kill points: how long each time, the seed says.
-void linger_at_kill_points(std::uint64_t seed);
+/// Threads linger at kill points: how long each time, the seed says; longer at those in `long_at`.
+void linger_at_kill_points(std::uint64_t seed, const std::string& long_at);
 
 /// `main` of the service's process. `life` is the step that began it.
 int run_service(const std::filesystem::path& database, const std::string& life, int commands, int pipe);

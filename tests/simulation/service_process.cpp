@@ -12,7 +12,7 @@
 namespace tidings::simulation {
 namespace {
 
-/// What nothing takes that is not stuck.
+/// How long nobody is silent who is not stuck.
 constexpr std::chrono::seconds kLongest{70};
 
 std::array<int, 2> new_pipe() {
@@ -87,7 +87,11 @@ void ServiceProcess::send(const Step& step) {
 
 std::optional<std::string> ServiceProcess::reply() {
   std::unique_lock lock(mutex_);
-  stuck_ = !changed_.wait_for(lock, kLongest, [this] { return has_reply() || ended_; });
+  while (!has_reply() && !ended_ && !stuck_) {
+    const std::size_t seen = lines_.size();
+    stuck_ =
+        !changed_.wait_for(lock, kLongest, [&] { return has_reply() || ended_ || lines_.size() > seen; });
+  }
   if (!has_reply()) return std::nullopt;
   return replies_[next_reply_++];
 }

@@ -27,7 +27,7 @@ class ServiceProcess {
 
   void send(const Step& step);
   /// The next line `reply VERB ...`, without its first word, that was not given yet. Nothing: the process has
-  /// ended, or (then is_stuck()) said nothing for a minute.
+  /// ended, or (then is_stuck()) has written nothing for a minute.
   [[nodiscard]] std::optional<std::string> reply();
   /// Returns when `count` more lines have been written, a reply is there, or the process has ended.
   void await_lines(std::size_t count);
