@@ -73,13 +73,6 @@ TEST(Tree, NamesNoPathOfOneMachine) {
   }
 }
 
-TEST(Tree, KeepsSourceFilesUnder500Lines) {
-  for (const TreeFile& file : tree_files()) {
-    if (!file.is_source()) continue;
-    EXPECT_LT(std::count(file.text.begin(), file.text.end(), '\n'), 500) << file.path;
-  }
-}
-
 TEST(Tree, NamesSourceFilesInSnakeCase) {
   const std::regex snake_case("[a-z0-9]+(_[a-z0-9]+)*\\.[ch]pp");
   for (const TreeFile& file : tree_files()) {
