@@ -157,7 +157,10 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   // Neither the journal can be read nor the event be encoded: it stays owed, and is delivered again.
   if (owed && letter.data.encoding == DataEncoding::None) return leave_in_journal(subscriber, owed);
   gave_up(letter);
-  const bool may_wait = !housekeeper_.is_this_thread() && !HandlerTransaction::any_on_this_thread();
+  // What a reset or a stop ends comes all at once, and its memory is taken already: neither waits for the
+  // disk.
+  const bool may_wait = reason != Reason::Shutdown && !housekeeper_.is_this_thread() &&
+                        !HandlerTransaction::any_on_this_thread();
   if (owed) {
     kill_point("exhaust.letter_made");
     journal_->bury(owed, std::move(letter),

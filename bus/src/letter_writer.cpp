@@ -117,13 +117,27 @@ std::optional<Instant> LetterWriter::due() const {
 }
 
 void LetterWriter::flush_if_due(Instant now) {
-  {
-    const MutexLock lock(mutex_);
-    if (!due_ || now < *due_) return;
-    due_.reset();
-    busy_ = false;
+  const MutexLock lock(mutex_);
+  if (!due_ || now < *due_) return;
+  due_.reset();
+  busy_ = false;
+  if (!commit_a_turn() && !due_) due_ = now;
+}
+
+bool LetterWriter::flush_a_turn() {
+  const MutexLock lock(mutex_);
+  return commit_a_turn();
+}
+
+bool LetterWriter::commit_a_turn() {
+  for (const std::uint64_t end = kept_ + kMaxWaiting; (!waiting_.empty() || committing_) && kept_ < end;) {
+    if (committing_) {
+      changed_.wait(mutex_);
+    } else if (commit_batch(WhenBusy::Throw) != Progress::Committed) {
+      return false;
+    }
   }
-  flush_all(WhenBusy::Throw);
+  return waiting_.empty() && !committing_;
 }
 
 bool LetterWriter::flush() { return flush_all(WhenBusy::Throw); }
@@ -132,11 +146,11 @@ void LetterWriter::flush_finally(std::optional<Instant> deadline) { flush_all(Wh
 
 bool LetterWriter::wait_until_kept(Instant deadline) {
   const MutexLock lock(mutex_);
-  bool in_time = true;
-  while (!waiting_.empty() || committing_) {
-    if (!in_time) return false;
+  for (bool late = false; !waiting_.empty() || committing_;
+       late = std::chrono::steady_clock::now() >= deadline) {
+    if (late) return false;
     if (committing_ || busy_) {
-      in_time = changed_.wait_until(mutex_, deadline);
+      (void)changed_.wait_until(mutex_, deadline);
     } else {
       commit_batch(WhenBusy::Throw);
     }

@@ -39,7 +39,10 @@ class LetterWriter {
 
   /// When flush_if_due wants to be called next.
   [[nodiscard]] std::optional<Instant> due() const;
+  /// Commits as many as do not keep the housekeeper from its other duties for long; due() says when to go on.
   void flush_if_due(Instant now);
+  /// The same, due or not. False: more wait, or the database is busy.
+  bool flush_a_turn();
   /// Tries to commit all that wait. False: the database is busy.
   bool flush();
   /// Commits all that wait, or waits until the background has, while the database is busy. False at the
@@ -63,6 +66,7 @@ class LetterWriter {
   /// Commits one batch; releases the mutex meanwhile. Nobody else is committing.
   Progress commit_batch(WhenBusy when_busy) noexcept TIDINGS_REQUIRES(mutex_);
   bool flush_all(WhenBusy when_busy, std::optional<Instant> deadline = {});
+  bool commit_a_turn() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
   void put_back(Batch batch, bool short_of_memory) TIDINGS_REQUIRES(mutex_);
   /// Waits until there is room, committing if nobody else does.

@@ -8,6 +8,9 @@
 
 #include <atomic>
 #include <cstdio>
+#include <functional>
+#include <future>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -31,10 +34,14 @@ class ScriptedSink final : public LetterSink {
   std::atomic<int> calls{0};
   std::atomic<bool> overlapped{false};
   Gate* gate_for_first = nullptr;
+  /// Called with the number of the call, from 0.
+  std::function<void(int)> before;
 
   std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) override {
     if (inside_.exchange(true)) overlapped = true;
-    if (calls++ == 0 && gate_for_first != nullptr) gate_for_first->pass();
+    const int call = calls++;
+    if (call == 0 && gate_for_first != nullptr) gate_for_first->pass();
+    if (before) before(call);
     inside_ = false;
     return act(letters, when_busy);
   }
@@ -122,6 +129,15 @@ class LetterWriterTest : public BusTest {
     return result;
   }
   static void give_up(const OrderPlaced&) { throw Permanent("no"); }
+  /// A handler with so many retries that wait.
+  static Subscription with_waiting_retries(Bus& bus, std::size_t count) {
+    SubscribeOptions<OrderPlaced> patient;
+    patient.retry.backoff = constant(1h);
+    auto failing = bus.subscribe<OrderPlaced>(
+        "failing", [](const OrderPlaced&) { throw std::runtime_error("not now"); }, patient);
+    for (std::size_t i = 0; i < count; ++i) bus.publish(OrderPlaced{});
+    return failing;
+  }
   /// Buries one letter while the sink fails as told, and returns what came out on standard error.
   std::string last_resort_of(Mode mode) {
     sink_->mode = mode;
@@ -185,6 +201,62 @@ TEST_F(LetterWriterTest, NoMoreThanABoundedNumberOfLettersWaits) {
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_EQ(sink_->stored(), kPublished);
   EXPECT_THAT(sink_->batches(), Each(Le(256U)));
+}
+
+constexpr std::size_t kMoreThanMayWait = 5000;
+
+TEST_F(LetterWriterTest, AResetOfManyWaitingRetriesWaitsForNoDatabase) {
+  Bus bus(scripted());
+  auto failing = with_waiting_retries(bus, kMoreThanMayWait);
+  sink_->mode = Mode::Busy;
+  auto reset = std::async(std::launch::async, [&] { failing.reset(); });
+  EXPECT_EQ(reset.wait_for(kLong), std::future_status::ready);
+  EXPECT_EQ(bus.snapshot().letters_pending, kMoreThanMayWait);
+  EXPECT_FALSE(bus.wait_idle(1ms));
+  sink_->mode = Mode::Store;
+  advance(100ms);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(sink_->stored(), kMoreThanMayWait);
+}
+
+TEST_F(LetterWriterTest, AStopWithManyWaitingRetriesSpillsWhatABusyDatabaseDoesNotTake) {
+  Bus bus(scripted());
+  auto failing = with_waiting_retries(bus, kMoreThanMayWait);
+  sink_->mode = Mode::Busy;
+  auto stop = std::async(std::launch::async, [&] { return bus.stop(0ms); });
+  const bool in_time = stop.wait_for(kLong) == std::future_status::ready;
+  EXPECT_TRUE(in_time);
+  EXPECT_EQ(bus.snapshot().letters_pending, 0U);
+  sink_->mode = Mode::Store;
+  if (!in_time) advance(1h);
+  EXPECT_EQ(stop.get().settled_as_letters, kMoreThanMayWait);
+  EXPECT_EQ(sink_->stored(), 0U);
+}
+
+TEST_F(LetterWriterTest, RetriesThatAreDueDoNotWaitUntilManyLettersAreStored) {
+  constexpr int kPastTheFirstTurn = 4096 / 256 + 2;
+  std::latch retried{1};
+  Bus bus(scripted());
+  auto failing = with_waiting_retries(bus, 2 * kMoreThanMayWait);
+  SubscribeOptions<OrderShipped> once_more;
+  once_more.retry.backoff = constant(1min);
+  auto other = bus.subscribe<OrderShipped>(
+      "other",
+      [&](const OrderShipped&, const EventContext& context) {
+        if (context.attempt() == 1) throw std::runtime_error("once more");
+        retried.count_down();
+      },
+      once_more);
+  bus.publish(OrderShipped{});
+  sink_->before = [&](int call) {
+    if (call == 0) clock_->advance(1min);
+    if (call == kPastTheFirstTurn) retried.wait();  // for ever, if the retry waits for the letters
+  };
+  failing.reset();
+  advance(50ms);
+  retried.wait();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(sink_->stored(), 2 * kMoreThanMayWait);
 }
 
 TEST_F(LetterWriterTest, WhatTheDatabaseDoesNotTakeBeforeTheEndIsSpilled) {
