@@ -1,0 +1,63 @@
+#include "architecture/room_rules.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace tidings::architecture {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const RoomOrder kRooms = {
+    {"bus",
+     {"event", "queue", "subscriptions", "letters", "ledger", "ending", "running", "publishing", "recovery",
+      "redriving", "bus"}},
+    {"deadletter",
+     {"sqlite", "file", "letters", "spill", "journal", "redrive", "store", "reading", "operations"}},
+};
+
+TEST(RoomRule, RoomsIncludeOnlyThoseBeforeThem) {
+  EXPECT_THAT(forbidden_between_rooms(kRooms, tree_files()), IsEmpty());
+}
+
+// The proof that the rule can be broken, with trees that are made up.
+
+std::vector<std::string> broken_rooms(const std::string& path, const std::string& text) {
+  const std::vector<TreeFile> files = {
+      {"bus/include/tidings/bus.hpp", ""}, {"bus/src/event/memory.hpp", ""},
+      {"bus/src/event/part.hpp", ""},      {"bus/src/queue/lanes.hpp", "#include \"event/memory.hpp\"\n"},
+      {"bus/src/loose.hpp", ""},           {path, text}};
+  return forbidden_between_rooms({{"bus", {"event", "queue"}}}, files);
+}
+
+TEST(RoomRule, AllowsWhatIsBeforeBesideOrPublic) {
+  EXPECT_THAT(
+      broken_rooms("bus/src/queue/a.cpp",
+                   "#include \"event/memory.hpp\"\n#include \"lanes.hpp\"\n#include \"queue/lanes.hpp\"\n"
+                   "#include <tidings/bus.hpp>\n"),
+      IsEmpty());
+}
+
+TEST(RoomRule, RefusesAnInclusionOfALaterRoom) {
+  EXPECT_THAT(broken_rooms("bus/src/event/a.cpp", "#include \"queue/lanes.hpp\"\n#include \"part.hpp\"\n"),
+              ElementsAre("bus/src/event/a.cpp includes bus/src/queue/lanes.hpp"));
+}
+
+TEST(RoomRule, LetsWhatIsInNoRoomYetIncludeAndBeIncluded) {
+  EXPECT_THAT(broken_rooms("bus/src/event/a.cpp", "#include \"loose.hpp\"\n"), IsEmpty());
+  EXPECT_THAT(broken_rooms("bus/src/a.cpp", "#include \"queue/lanes.hpp\"\n"), IsEmpty());
+}
+
+TEST(RoomRule, KnowsEveryRoom) {
+  EXPECT_THAT(broken_rooms("bus/src/cellar/a.cpp", ""),
+              ElementsAre("bus/src/cellar is not in the list of rooms"));
+  EXPECT_THAT(broken_rooms("events/src/cellar/a.cpp", ""),
+              ElementsAre("events/src/cellar is not in the list of rooms"));
+}
+
+}  // namespace
+}  // namespace tidings::architecture
