@@ -144,6 +144,13 @@ bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
   return letters_.store(std::move(letter));
 }
 
+/// Letters of durable deliveries and of others are committed each in their own groups, but a key's letters
+/// are redriven in the order in which they were committed: those of the other kind that wait go first.
+void BusCore::keep_order_of_letters(const DeadLetter& letter, bool durable) {
+  if (!journal_ || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
+  durable ? letters_.keep_before(letter) : journal_->keep_before(letter);
+}
+
 /// A durable delivery that has no time left stays owed instead.
 void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
   const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
@@ -161,6 +168,7 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   // disk.
   const bool may_wait = reason != Reason::Shutdown && !housekeeper_.is_this_thread() &&
                         !HandlerTransaction::any_on_this_thread();
+  if (reason != Reason::Shutdown) keep_order_of_letters(letter, static_cast<bool>(owed));
   if (owed) {
     kill_point("exhaust.letter_made");
     journal_->bury(owed, std::move(letter),

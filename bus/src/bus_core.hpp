@@ -200,6 +200,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void gave_up(const DeadLetter& letter);
   /// Hands the letter over, waiting for its commit. False: the database is busy, and the letter waits for it.
   bool bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
+  void keep_order_of_letters(const DeadLetter& letter, bool durable);
   void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
 
   // durable_publish.cpp

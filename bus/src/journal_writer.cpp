@@ -332,6 +332,17 @@ bool JournalWriter::bury(const OwedDeliveryHandle& delivery, DeadLetter letter, 
   return wait != Wait::ForCommit || wait_recorded(ticket);
 }
 
+void JournalWriter::keep_before(const DeadLetter& letter) {
+  std::uint64_t ticket = 0;
+  {
+    const MutexLock lock(mutex_);
+    const auto of_key = [&](const DeadLetter& each) { return have_one_key(each, letter); };
+    if (in_commit_ == 0 && std::none_of(waiting_letters_.begin(), waiting_letters_.end(), of_key)) return;
+    ticket = tickets_;
+  }
+  static_cast<void>(wait_recorded(ticket));
+}
+
 void JournalWriter::abandon(const OwedDeliveryHandle& delivery) {
   const MutexLock lock(mutex_);
   OwedEvent& event = *delivery.event;

@@ -126,6 +126,8 @@ class JournalWriter {
   /// The delivery gave up. False: its letter was to be waited for, but the database is busy, and the letter
   /// waits for it.
   bool bury(const OwedDeliveryHandle& delivery, DeadLetter letter, Wait wait);
+  /// Tries to commit what waits of the letter's ordering key, and all else that waits now.
+  void keep_before(const DeadLetter& letter);
   /// The delivery leaves memory and stays owed.
   void abandon(const OwedDeliveryHandle& delivery);
   /// For facts found at start: replaces what is known of a delivery.

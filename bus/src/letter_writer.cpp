@@ -55,6 +55,11 @@ void write_to_stderr(const DeadLetter& letter, std::string_view problem) noexcep
   }
 }
 
+bool have_one_key(const DeadLetter& one, const DeadLetter& other) noexcept {
+  return one.ordering_key == other.ordering_key && one.handler == other.handler &&
+         one.event_type == other.event_type;
+}
+
 bool LetterWriter::full() const {
   const bool many = waiting_.size() + in_commit_ >= kMaxWaiting;
   return many || (waiting_bytes_ >= kMaxWaitingBytes && !waiting_.empty());
@@ -138,6 +143,20 @@ bool LetterWriter::commit_a_turn() {
     }
   }
   return waiting_.empty() && !committing_;
+}
+
+void LetterWriter::keep_before(const DeadLetter& letter) {
+  const MutexLock lock(mutex_);
+  const auto last = std::find_if(waiting_.rbegin(), waiting_.rend(),
+                                 [&](const DeadLetter& each) { return have_one_key(each, letter); });
+  const std::uint64_t ticket = kept_ + in_commit_ + static_cast<std::uint64_t>(waiting_.rend() - last);
+  while (kept_ < ticket) {
+    if (committing_) {
+      changed_.wait(mutex_);
+    } else if (busy_ || commit_batch(WhenBusy::Throw) != Progress::Committed) {
+      return;
+    }
+  }
 }
 
 bool LetterWriter::flush() { return flush_all(WhenBusy::Throw); }

@@ -45,6 +45,8 @@ class LetterWriter {
   bool flush_a_turn();
   /// Tries to commit all that wait. False: the database is busy.
   bool flush();
+  /// Tries to commit what waits of the letter's ordering key, and what came before that.
+  void keep_before(const DeadLetter& letter);
   /// Commits all that wait, or waits until the background has, while the database is busy. False at the
   /// deadline.
   bool wait_until_kept(Instant deadline);
@@ -91,6 +93,9 @@ class LetterWriter {
   std::chrono::milliseconds busy_backoff_ TIDINGS_GUARDED_BY(mutex_){0};
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);
 };
+
+/// Whether letters are of one ordering key of one handler.
+[[nodiscard]] bool have_one_key(const DeadLetter& one, const DeadLetter& other) noexcept;
 
 /// The last resort: the complete letter as one JSON line on standard error.
 void write_to_stderr(const DeadLetter& letter, std::string_view problem) noexcept;

@@ -382,5 +382,27 @@ TEST_F(DurablePublishTest, AHandlerMayPublishDurably) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+SubscribeOptions<OrderPlaced> parking() {
+  return {.dispatch = Dispatch::Queued,
+          .ordering_key = [](const OrderPlaced&) { return std::string("key"); },
+          .after_death = AfterDeath::Park};
+}
+
+TEST_F(DurablePublishTest, LettersOfAKeyAreKeptInItsOrderWhetherItsEventsAreDurableOrNot) {
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>(
+      "handler", [](const OrderPlaced&) { throw Permanent("never"); }, parking());
+  EXPECT_TRUE(bus.wait_idle(kLong));  // nothing is owed from before: what is durable is not overtaken
+  for (std::int64_t order = 1; order <= 6; ++order) {
+    bus.publish(OrderPlaced{order},
+                {.durability = order % 2 == 0 ? Durability::ProcessCrash : Durability::None});
+  }
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  std::vector<std::int64_t> kept;
+  for (const DeadLetter& letter : journal_->letters())
+    kept.push_back(Json::parse(letter.data.bytes).at("order_id").get<std::int64_t>());
+  EXPECT_THAT(kept, ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
 }  // namespace
 }  // namespace tidings::test
