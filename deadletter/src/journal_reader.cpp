@@ -26,7 +26,9 @@ std::string deliveries() {
 }
 constexpr const char* kLetter =
     "SELECT 1 FROM dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
-constexpr const char* kWasSpilled = "SELECT EXISTS (SELECT 1 FROM tidings_spill_imports)";
+constexpr const char* kWasSpilled =
+    "SELECT EXISTS (SELECT 1 FROM tidings_spill_imports)"
+    " OR EXISTS (SELECT 1 FROM tidings_meta WHERE key = 'letters_without_end')";
 constexpr const char* kTotals =
     "SELECT id, service, event_type, handlers, published_at, EXISTS (SELECT 1 FROM"
     " tidings_journal_deliveries WHERE journal_id = tidings_journal.id AND done = 1) FROM tidings_journal "
@@ -171,7 +173,8 @@ const std::vector<std::string>& JournalReader::handlers_of_scan() {
   return handlers_;
 }
 
-/// Letter and end of a delivery are one commit, so this can only be so for letters that were spilled.
+/// Letter and end of a delivery are one commit, so this can only be so for letters that were spilled, or
+/// stored by themselves since that commit had failed.
 bool JournalReader::has_letter(std::string_view service, std::string_view handler) {
   if (!was_spilled_) {
     Prepared question(connection_.database(), kWasSpilled);

@@ -59,7 +59,7 @@ class JournalReader {
   Prepared deliveries_;
   Prepared letter_;
   Prepared owner_number_;
-  std::optional<bool> was_spilled_;  // whether a letter ever came from a spill file; asked once
+  std::optional<bool> was_spilled_;  // whether a letter ever came without its delivery's end; asked once
   std::string handlers_text_;        // what was parsed last, and what it says
   std::vector<std::string> handlers_;
 };

@@ -16,6 +16,8 @@ constexpr const char* kDeadKeys =
     "SELECT DISTINCT ordering_key FROM dead_letters INDEXED BY dead_letters_unresolved_keys"
     " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS "
     "NOT NULL";
+constexpr const char* kNoteLettersWithoutEnd =
+    "INSERT OR IGNORE INTO tidings_meta VALUES ('letters_without_end', '1')";
 
 void run(SQLite::Statement& statement) {
   const StatementUse use(statement);
@@ -58,10 +60,11 @@ void Session::set_sync(Sync sync) {
   sync_ = sync;
 }
 
-std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters) {
+std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters, bool without_end) {
   std::vector<LetterOutcome> outcomes;
   outcomes.reserve(letters.size());
   transact([&] {
+    if (without_end) Prepared(connection_.database(), kNoteLettersWithoutEnd).run();
     for (const DeadLetter& letter : letters) outcomes.push_back(take(letter));
   });
   return outcomes;

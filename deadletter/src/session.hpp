@@ -45,7 +45,8 @@ class Session {
 
   /// All letters in one synced transaction. A letter that cannot be a row is Unsaved, with its problem, and
   /// holds up no other. Throws SQLite::Exception when the database takes nothing; then it took none.
-  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters);
+  /// `without_end`: the journal may still owe the deliveries, which JournalReader is to know.
+  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, bool without_end);
   /// Throws SQLite::Exception.
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler);

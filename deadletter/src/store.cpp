@@ -126,7 +126,9 @@ class Store::Implementation : private StoreWriter {
     const std::lock_guard lock(mutex_);
     std::vector<LetterOutcome> outcomes;
     try {
-      outcomes = in_database([&](Session& session) { return session.store(letters); });
+      // Those of the journal's come so when its commit has failed: the delivery is still owed.
+      const bool without_end = when_busy == WhenBusy::Spill;
+      outcomes = in_database([&](Session& session) { return session.store(letters, without_end); });
     } catch (const Error& error) {
       if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
       outcomes.assign(letters.size(), unsaved(error.what()));

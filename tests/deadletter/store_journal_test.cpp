@@ -25,6 +25,22 @@ class StoreJournalTest : public JournalTest {
 
 // --- what fails ---
 
+TEST_F(StoreJournalTest, ALetterThatWasStoredWithoutTheEndOfItsDeliveryIsFoundByTheNextOwner) {
+  {
+    const auto opened = open();
+    static_cast<void>(acquire(*opened));
+    append(*opened, 1, 2);
+    const DeadLetter kept = letter(1);  // of send_receipt, when the commit with its end has failed
+    static_cast<void>(opened->store({&kept, 1}, WhenBusy::Spill));
+  }
+  const auto opened = open();
+  static_cast<void>(acquire(*opened));
+  const auto rows = owed(*opened, "send_receipt");
+  ASSERT_THAT(rows, SizeIs(2));
+  EXPECT_TRUE(rows[0].has_letter);
+  EXPECT_FALSE(rows[1].has_letter);
+}
+
 TEST_F(StoreJournalTest, AnErrorBeforeTheCommitTakesNothing) {
   const auto opened = open_faulty();
   static_cast<void>(acquire(*opened));
