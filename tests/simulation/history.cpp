@@ -117,6 +117,11 @@ bool History::recorded_after(int life, Place place) const {
   return std::any_of(span.quiets.begin(), span.quiets.end(), [&](Place quiet) { return quiet > place; });
 }
 
+bool History::cut_short() const {
+  return std::any_of(lives_.begin(), lives_.end(),
+                     [](const LifeSpan& span) { return span.killed || span.sick; });
+}
+
 int History::kills() const {
   return static_cast<int>(
       std::count_if(lives_.begin(), lives_.end(), [](const LifeSpan& span) { return span.killed; }));

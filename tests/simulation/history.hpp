@@ -83,6 +83,8 @@ class History {
   /// The same, and could write to its database then: it has committed what had happened.
   [[nodiscard]] bool recorded_after(int life, Place place) const;
   [[nodiscard]] int kills() const;
+  /// Whether any life was killed, or could not write down what had happened before it ended.
+  [[nodiscard]] bool cut_short() const;
 
  private:
   void add_publishing(const std::vector<std::string>& words, Place place);

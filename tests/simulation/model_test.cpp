@@ -102,10 +102,25 @@ TEST_F(SimulationModelOfOrders, ForgivesARepeatAfterAKill) {
   EXPECT_THAT(broken(false), IsEmpty());
 }
 
+TEST_F(SimulationModelOfOrders, ForgivesACrashOnlyOfALifeThatDidNotWriteAllDown) {
+  written({"on mail", "try 1 durable", "accepted 1 a", "run mail 1 a 4", "end mail 1 a 4 done"});
+  facts_.letters[{"mail", 1}] = {{.id = 1, .reason = "crashed"}};
+  EXPECT_THAT(broken(false), Contains(HasSubstr("for no reason: crashed")));
+  history_.end_life(false, true);
+  history_.begin_life();
+  EXPECT_THAT(broken(false), IsEmpty());
+}
+
 TEST_F(SimulationModelOfOrders, NoticesWhatIsOvertakenInAKey) {
   written({"on ship", "try 1 durable", "accepted 1 a", "try 4 durable", "accepted 4 b", "run ship 4 b 1",
            "end ship 4 b 1 done", "run ship 1 a 1", "end ship 1 a 1 done"});
   EXPECT_THAT(broken(false), Contains("ship 1: overtaken by 4"));
+}
+
+TEST_F(SimulationModelOfOrders, NoticesALetterWithoutItsOrderingKey) {
+  written({"on ship", "try 1 durable", "accepted 1 a"});
+  facts_.letters[{"ship", 1}] = {{.id = 1, .reason = "crashed"}};
+  EXPECT_THAT(broken(false), Contains("ship 1: a letter without its ordering key: crashed"));
 }
 
 TEST_F(SimulationModelOfOrders, NoticesWhatIsNotParkedBehindADeadOneOfItsKey) {
