@@ -189,9 +189,12 @@ class Judgement {
                         letter.error_type + ": " + letter.error_message);
   }
 
-  [[nodiscard]] static bool has_its_key(const Delivery& delivery, const LetterFact& letter) {
-    // A publish that a reset or a stop overtakes asks its handler's code for no key any more.
-    if (letter.reason == "shutdown" && letter.ordering_key.empty()) return true;
+  [[nodiscard]] bool has_its_key(const Delivery& delivery, const LetterFact& letter) const {
+    // A publish that a reset or a stop overtakes asks its handler's code for no key any more. What is durable
+    // stays owed then.
+    const auto event = history_.events().find(delivery.second);
+    const bool durable = event != history_.events().end() && event->second.durable;
+    if (!durable && letter.ordering_key.empty()) return true;
     return !is_keyed(delivery.first) || letter.ordering_key == key_of(delivery.second);
   }
 
