@@ -57,6 +57,13 @@ std::exception_ptr as_refusal(const char* what) noexcept {
   return patiently([&] { return std::make_exception_ptr(Error(ErrorCode::InDoubt, what)); });
 }
 
+/// Whether letters wait in memory after that error.
+bool letters_wait_for(const std::exception_ptr& error, WhenBusy when_busy) noexcept {
+  const ErrorCode code = code_of(error);
+  if (code == ErrorCode::DatabaseBusy) return when_busy == WhenBusy::Throw;
+  return code == ErrorCode::NotEncodable || is_bad_alloc(error);
+}
+
 /// How long to wait after a failure that follows one after which so long was waited.
 std::chrono::milliseconds after_backoff(std::chrono::milliseconds last) {
   return std::clamp(last * 2, kFirstBackoff, kMaxBackoff);
@@ -94,7 +101,7 @@ void JournalWriter::take_group(Group& group) {
     event->in_commit = true;
   }
   if (!group.requests.empty()) appending_ = group.requests.front()->append.id;
-  in_commit_ = group.letters.size() + group.events.size();
+  letters_in_commit_ = group.letters.size();
 }
 
 /// The letters of its deliveries come first, then those of what it appends, request by request.
@@ -120,7 +127,7 @@ bool JournalWriter::commit_group(WhenBusy when_busy) noexcept {
   committing_ = true;
   gather();
   Group group;
-  std::exception_ptr error;
+  Report report;
   patiently([&] {
     mutex_.assert_held();
     take_group(group);
@@ -128,31 +135,37 @@ bool JournalWriter::commit_group(WhenBusy when_busy) noexcept {
   try {
     describe_group(group);  // under the mutex, which guards what is known of events
   } catch (...) {
-    error = std::current_exception();
+    report.error = std::current_exception();
   }
-  const std::chrono::milliseconds last_backoff = backoff_;
+  report.last_backoff = backoff_;
+  report.put_back = !group.events.empty();
   mutex_.unlock();
   JournalCommit commit;
-  if (!error) error = commit_taken(group, commit);
-  if (error) {
-    tell_refusal(group, error, when_busy, last_backoff);
-  } else {
-    letters_.report(group.letters, std::span(commit.letters).first(group.letters.size()));
+  if (!report.error) report.error = commit_taken(group, commit);
+  if (report.error) {
+    if (!letters_wait_for(report.error, when_busy)) spill(group, report);
+    report.newly_lost = code_of(report.error) == ErrorCode::JournalOwned && !lost_.exchange(true);
   }
   mutex_.lock();
   committing_ = false;
-  in_commit_ = 0;
+  letters_in_commit_ = 0;
   appending_.reset();
-  if (error && code_of(error) == ErrorCode::NotEncodable && group.requests.size() > 1) {
+  if (report.error && code_of(report.error) == ErrorCode::NotEncodable && group.requests.size() > 1) {
     split(group);
-  } else if (error) {
-    refuse(group, error);
+  } else if (report.error) {
+    refuse(group, report.error);
   } else {
     settle(group, commit);
+    commit.letters.resize(group.letters.size());
+    report.outcomes = std::move(commit.letters);
+    report.letters = std::move(group.letters);
   }
   changed_.notify_all();
   if (std::exchange(wake_after_commit_, false)) wake_();
-  return !error;
+  tell(report);
+  if (!report.error || lost()) recorded_ = std::max(recorded_, group.ticket);
+  changed_.notify_all();
+  return !report.error;
 }
 
 std::exception_ptr JournalWriter::commit_taken(Group& group, JournalCommit& commit) noexcept {
@@ -176,24 +189,61 @@ std::exception_ptr JournalWriter::commit_taken(Group& group, JournalCommit& comm
   }
 }
 
-/// A letter never waits for a database that fails; for one that is busy it waits as long as it may, and for
-/// memory always.
-void JournalWriter::tell_refusal(Group& group, const std::exception_ptr& error, WhenBusy when_busy,
-                                 std::chrono::milliseconds last_backoff) noexcept {
+void JournalWriter::spill(Group& group, Report& report) noexcept {
+  std::vector<LetterOutcome> outcomes = letters_.keep_now(group.letters);
+  std::vector<DeadLetter> without_place;
+  patiently([&] {  // nothing below throws
+    report.letters.reserve(group.letters.size());
+    report.outcomes.reserve(group.letters.size());
+    without_place.reserve(group.letters.size());
+  });
+  for (std::size_t index = 0; index < outcomes.size(); ++index) {
+    if (outcomes[index].place == LetterOutcome::Place::Unsaved) {
+      without_place.push_back(std::move(group.letters[index]));
+    } else {
+      report.letters.push_back(std::move(group.letters[index]));
+      report.outcomes.push_back(std::move(outcomes[index]));
+    }
+  }
+  group.letters.swap(without_place);
+}
+
+void JournalWriter::tell(const Report& report) noexcept {
+  ++reporting_;
+  mutex_.unlock();
+  if (report.error) tell_refusal(report);
+  letters_.report(report.letters, report.outcomes);
+  mutex_.lock();
+  --reporting_;
+}
+
+void JournalWriter::tell_refusal(const Report& report) noexcept {
   try {
-    std::rethrow_exception(error);
+    std::rethrow_exception(report.error);
   } catch (const Error& refusal) {
-    if (refusal.code() == ErrorCode::NotEncodable) return;
-    const bool wait = refusal.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw;
-    if (!wait) letters_.keep_now(std::exchange(group.letters, {}));
-    if (refusal.code() == ErrorCode::JournalOwned) {
-      lose(refusal);
-    } else if (!group.events.empty()) {
-      log_.journal_refused(refusal.what(), after_backoff(last_backoff));
+    if (report.newly_lost) {
+      log_.journal_lost(refusal.what());
+    } else if (report.put_back && refusal.code() != ErrorCode::NotEncodable && !lost()) {
+      log_.journal_refused(refusal.what(), after_backoff(report.last_backoff));
     }
   } catch (const std::exception&) {
-    if (!group.events.empty()) log_.journal_refused("there is not enough memory", kAgainWithoutMemory);
+    if (report.put_back) log_.journal_refused("there is not enough memory", kAgainWithoutMemory);
   }
+}
+
+void JournalWriter::give_up_letters() noexcept {
+  std::vector<DeadLetter> letters;
+  {
+    const MutexLock lock(mutex_);
+    letters.swap(waiting_letters_);
+  }
+  const auto outcomes = patiently([&] {
+    return std::vector<LetterOutcome>(
+        letters.size(),
+        {LetterOutcome::Place::Unsaved, 0,
+         "neither the database nor the spill file took it; its event is still in the journal"});
+  });
+  letters_.report(letters, outcomes);
 }
 
 void JournalWriter::settle(Group& group, const JournalCommit& commit) {
@@ -216,7 +266,7 @@ void JournalWriter::settle(Group& group, const JournalCommit& commit) {
     forget_if_idle(*event);
   }
   if (!group.requests.empty()) last_group_ = group.requests.size();
-  recorded_ = group.ticket;
+  committed_ = group.ticket;
   refused_ = false;
   if (forget_reserved(group.reserved)) wake_after_commit_ = true;
   backoff_ = std::chrono::milliseconds(0);
@@ -253,7 +303,7 @@ void JournalWriter::drop(Group& group) {
     event->in_commit = false;
     forget_if_idle(*event);
   }
-  recorded_ = group.ticket;
+  committed_ = group.ticket;
   refused_ = false;
   due_.reset();
   wake_after_commit_ = true;
@@ -327,9 +377,7 @@ void JournalWriter::flush_finally(std::optional<Instant> deadline) { flush_all(W
 bool JournalWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadline) {
   MutexLock lock(mutex_);
   for (Patience patience; anything_waits() || committing_;) {
-    if (committing_ && deadline) {
-      if (!changed_.wait_until(mutex_, *deadline)) return false;  // it may be stuck in a log sink
-    } else if (committing_) {
+    if (committing_) {
       changed_.wait(mutex_);
     } else if (!commit_group(when_busy)) {
       if (when_busy == WhenBusy::Throw || !short_of_memory_) return false;
@@ -338,15 +386,29 @@ bool JournalWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadlin
       lock.lock();
     }
   }
+  // Who reports may be stuck in a log sink; what it reports is committed.
+  while (reporting_ > 0) {
+    if (!deadline) {
+      changed_.wait(mutex_);
+    } else if (!changed_.wait_until(mutex_, *deadline)) {
+      break;
+    }
+  }
   return true;
+}
+
+void JournalWriter::stop_waiting() {
+  const MutexLock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
 }
 
 bool JournalWriter::wait_until_recorded(Instant deadline) {
   const MutexLock lock(mutex_);
   bool in_time = true;
-  while (anything_waits() || committing_) {
+  while (anything_waits() || committing_ || reporting_ > 0) {
     if (!in_time) return false;
-    if (committing_ || refused_) {
+    if (committing_ || refused_ || !anything_waits()) {
       in_time = changed_.wait_until(mutex_, deadline);
     } else {
       commit_group(WhenBusy::Throw);
@@ -371,9 +433,9 @@ void JournalWriter::wake_when_settled() {
   wake_();
 }
 
-std::size_t JournalWriter::pending() const {
+std::size_t JournalWriter::pending_letters() const {
   const MutexLock lock(mutex_);
-  return waiting_letters_.size() + dirty_.size() + in_commit_;
+  return waiting_letters_.size() + letters_in_commit_;
 }
 
 }  // namespace tidings::detail

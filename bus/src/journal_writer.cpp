@@ -295,7 +295,7 @@ std::uint64_t JournalWriter::failed(const OwedDeliveryHandle& delivery, std::uin
 bool JournalWriter::wait_recorded(std::uint64_t ticket) {
   const MutexLock lock(mutex_);
   while (recorded_ < ticket) {
-    if (committing_) {
+    if (committing_ || committed_ >= ticket) {
       changed_.wait(mutex_);
     } else if (refused_ || !commit_group(WhenBusy::Throw)) {
       return false;
@@ -305,7 +305,7 @@ bool JournalWriter::wait_recorded(std::uint64_t ticket) {
 }
 
 void JournalWriter::make_room() {
-  while (waiting_letters_.size() >= kMaxWaitingLetters) {
+  while (!stopping_ && waiting_letters_.size() >= kMaxWaitingLetters) {
     if (committing_ || refused_) {
       changed_.wait(mutex_);
     } else {
@@ -337,7 +337,8 @@ void JournalWriter::keep_before(const DeadLetter& letter) {
   {
     const MutexLock lock(mutex_);
     const auto of_key = [&](const DeadLetter& each) { return have_one_key(each, letter); };
-    if (in_commit_ == 0 && std::none_of(waiting_letters_.begin(), waiting_letters_.end(), of_key)) return;
+    if (letters_in_commit_ == 0 && std::none_of(waiting_letters_.begin(), waiting_letters_.end(), of_key))
+      return;
     ticket = tickets_;
   }
   static_cast<void>(wait_recorded(ticket));

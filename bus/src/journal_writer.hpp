@@ -155,11 +155,15 @@ class JournalWriter {
   void wake_when_settled();
   /// The same for the end of the bus: letters go to the spill file if the database is busy.
   void flush_finally(std::optional<Instant> deadline = {});
+  /// From here on bury() waits for no room: the bus stops, and what it ends is in memory already.
+  void stop_waiting();
+  /// After the last flush: writes letters that nothing took to standard error. Their deliveries stay owed.
+  void give_up_letters() noexcept;
   /// Another bus has taken the journal: said once in the log. What is left here is that bus's to deliver.
   void lose(const Error& error) noexcept;
   [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
-  /// Letters and completions that are not committed yet.
-  [[nodiscard]] std::size_t pending() const;
+  /// Letters that are not committed yet.
+  [[nodiscard]] std::size_t pending_letters() const;
 
  private:
   static constexpr std::chrono::milliseconds kFlushWithin{50};
@@ -197,9 +201,22 @@ class JournalWriter {
   bool commit_group(WhenBusy when_busy) noexcept TIDINGS_REQUIRES(mutex_);
   /// The part without the mutex: what it threw, or null.
   [[nodiscard]] std::exception_ptr commit_taken(Group& group, JournalCommit& commit) noexcept;
-  /// What can be said of a refusal, and done for its letters, without the mutex.
-  void tell_refusal(Group& group, const std::exception_ptr& error, WhenBusy when_busy,
-                    std::chrono::milliseconds last_backoff) noexcept;
+  /// What the log is told of a group that was settled or refused.
+  struct Report {
+    std::exception_ptr error = {};
+    /// Letters that found a place, and which.
+    std::vector<DeadLetter> letters = {};
+    std::vector<LetterOutcome> outcomes = {};
+    bool newly_lost = false;
+    bool put_back = false;
+    std::chrono::milliseconds last_backoff{0};
+  };
+  /// Brings the letters of a refused group to the spill file, without the mutex. What it does not take either
+  /// stays in the group: its delivery stays owed until a letter of it is kept.
+  void spill(Group& group, Report& report) noexcept;
+  /// Releases the mutex meanwhile, and lets others commit.
+  void tell(const Report& report) noexcept TIDINGS_REQUIRES(mutex_);
+  void tell_refusal(const Report& report) noexcept;
   /// Forgets requests that append() could not add.
   void withdraw(std::span<Request> requests) noexcept TIDINGS_REQUIRES(mutex_);
   void settle(Group& group, const JournalCommit& commit) TIDINGS_REQUIRES(mutex_);
@@ -242,10 +259,14 @@ class JournalWriter {
   std::vector<JournalDelivery> facts_ TIDINGS_GUARDED_BY(mutex_);
   /// So many of the next requests are committed each by itself: one of them was too large.
   std::size_t alone_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::size_t letters_in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::size_t last_group_ TIDINGS_GUARDED_BY(mutex_) = 1;
   std::uint64_t tickets_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::uint64_t recorded_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t committed_ TIDINGS_GUARDED_BY(mutex_) = 0;  // the ticket of the last commit
+  std::uint64_t recorded_ TIDINGS_GUARDED_BY(mutex_) = 0;   // the same, and its letters are reported
+  /// Threads that report. They may be stuck in a log sink, so nobody waits for them to commit.
+  std::size_t reporting_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  bool stopping_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool committing_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool gathering_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool refused_ TIDINGS_GUARDED_BY(mutex_) = false;

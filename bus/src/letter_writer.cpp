@@ -91,7 +91,7 @@ bool LetterWriter::store(DeadLetter letter) {
   append(std::move(letter));
   const std::uint64_t ticket = appended_;
   while (kept_ < ticket) {
-    if (committing_) {
+    if (committing_ || stored_ >= ticket) {
       changed_.wait(mutex_);
     } else if (busy_) {
       return false;
@@ -135,7 +135,8 @@ bool LetterWriter::flush_a_turn() {
 }
 
 bool LetterWriter::commit_a_turn() {
-  for (const std::uint64_t end = kept_ + kMaxWaiting; (!waiting_.empty() || committing_) && kept_ < end;) {
+  for (const std::uint64_t end = stored_ + kMaxWaiting;
+       (!waiting_.empty() || committing_) && stored_ < end;) {
     if (committing_) {
       changed_.wait(mutex_);
     } else if (commit_batch(WhenBusy::Throw) != Progress::Committed) {
@@ -165,10 +166,10 @@ void LetterWriter::flush_finally(std::optional<Instant> deadline) { flush_all(Wh
 
 bool LetterWriter::wait_until_kept(Instant deadline) {
   const MutexLock lock(mutex_);
-  for (bool late = false; !waiting_.empty() || committing_;
+  for (bool late = false; !waiting_.empty() || committing_ || reporting_ > 0;
        late = std::chrono::steady_clock::now() >= deadline) {
     if (late) return false;
-    if (committing_ || busy_) {
+    if (committing_ || busy_ || waiting_.empty()) {
       (void)changed_.wait_until(mutex_, deadline);
     } else {
       commit_batch(WhenBusy::Throw);
@@ -181,11 +182,7 @@ bool LetterWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadline
   MutexLock lock(mutex_);
   for (Patience patience; !waiting_.empty() || committing_;) {
     if (committing_) {
-      if (!deadline) {
-        changed_.wait(mutex_);
-      } else if (!changed_.wait_until(mutex_, *deadline)) {
-        return false;  // who commits may be stuck in a log sink
-      }
+      changed_.wait(mutex_);
       continue;
     }
     const Progress progress = commit_batch(when_busy);
@@ -194,6 +191,14 @@ bool LetterWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadline
     lock.unlock();
     patience.wait();  // nobody would try again
     lock.lock();
+  }
+  // Who reports may be stuck in a log sink; the letters are safe.
+  while (reporting_ > 0) {
+    if (!deadline) {
+      changed_.wait(mutex_);
+    } else if (!changed_.wait_until(mutex_, *deadline)) {
+      break;
+    }
   }
   return true;
 }
@@ -235,7 +240,6 @@ LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
   bool short_of_memory = false;
   try {
     outcomes = hand_over(batch, when_busy);
-    report(batch, outcomes);
   } catch (const Error& error) {
     busy = error;
   } catch (const std::bad_alloc&) {
@@ -247,9 +251,10 @@ LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
   if (busy || short_of_memory) {
     put_back(std::move(batch), short_of_memory);
   } else {
-    kept_ += batch.size();
+    stored_ += batch.size();
     busy_ = false;
     busy_backoff_ = std::chrono::milliseconds(0);
+    report_stored(batch, outcomes);
   }
   changed_.notify_all();
   if (short_of_memory) wake_();  // which takes no mutex that its caller holds
@@ -262,6 +267,16 @@ LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
   log_.database_busy(waiting, backoff, busy->what());
   mutex_.lock();
   return Progress::Busy;
+}
+
+void LetterWriter::report_stored(const Batch& batch, std::span<const LetterOutcome> outcomes) noexcept {
+  ++reporting_;
+  changed_.notify_all();
+  mutex_.unlock();
+  report(batch, outcomes);
+  mutex_.lock();
+  --reporting_;
+  kept_ += batch.size();
 }
 
 /// Throws Error when the database is busy, and only if `when_busy` allows it; and std::bad_alloc: then the
@@ -289,17 +304,17 @@ std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy 
   }
 }
 
-void LetterWriter::keep_now(const Batch& batch) noexcept {
-  if (batch.empty()) return;
+std::vector<LetterOutcome> LetterWriter::keep_now(const Batch& batch) noexcept {
+  if (batch.empty()) return {};
   const MutexLock lock(mutex_);
   while (committing_) changed_.wait(mutex_);
   committing_ = true;
   mutex_.unlock();
-  // Its caller has no other place for them.
-  report(batch, patiently([&] { return hand_over(batch, WhenBusy::Spill); }));
+  std::vector<LetterOutcome> outcomes = patiently([&] { return hand_over(batch, WhenBusy::Spill); });
   mutex_.lock();
   committing_ = false;
   changed_.notify_all();
+  return outcomes;
 }
 
 void LetterWriter::report(std::span<const DeadLetter> letters,

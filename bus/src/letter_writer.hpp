@@ -58,8 +58,9 @@ class LetterWriter {
   using Batch = std::vector<DeadLetter>;
   /// Tells the log what became of each letter, and brings what is unsaved to stderr.
   void report(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) noexcept;
-  /// Stores letters at once, in the spill file if it must be; for what another writer could not store.
-  void keep_now(const Batch& batch) noexcept;
+  /// Stores letters at once, in the spill file if it must be; for what another writer could not store. What
+  /// became of each is the caller's to report.
+  [[nodiscard]] std::vector<LetterOutcome> keep_now(const Batch& batch) noexcept;
 
  private:
   enum class Progress : std::uint8_t { Committed, Busy, ShortOfMemory };
@@ -70,6 +71,9 @@ class LetterWriter {
   bool flush_all(WhenBusy when_busy, std::optional<Instant> deadline = {});
   bool commit_a_turn() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
+  /// Releases the mutex meanwhile, and lets others commit.
+  void report_stored(const Batch& batch, std::span<const LetterOutcome> outcomes) noexcept
+      TIDINGS_REQUIRES(mutex_);
   void put_back(Batch batch, bool short_of_memory) TIDINGS_REQUIRES(mutex_);
   /// Waits until there is room, committing if nobody else does.
   void make_room() TIDINGS_REQUIRES(mutex_);
@@ -88,7 +92,10 @@ class LetterWriter {
   std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
   bool committing_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::uint64_t appended_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::uint64_t kept_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::uint64_t stored_ TIDINGS_GUARDED_BY(mutex_) = 0;  // of those appended
+  std::uint64_t kept_ TIDINGS_GUARDED_BY(mutex_) = 0;    // stored, and reported
+  /// Threads that report. They may be stuck in a log sink, so nobody waits for them to store the next batch.
+  std::size_t reporting_ TIDINGS_GUARDED_BY(mutex_) = 0;
   bool busy_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds busy_backoff_ TIDINGS_GUARDED_BY(mutex_){0};
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);

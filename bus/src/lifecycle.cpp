@@ -76,6 +76,7 @@ BusCore::~BusCore() {
   try {
     if (journal_) journal_->flush_finally();
     letters_.flush_finally();
+    if (journal_) journal_->give_up_letters();
   } catch (const std::exception& error) {
     log_.housekeeping_failed(what_of(error));
   }
@@ -260,6 +261,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   const SteadyTime until = after(deadline);
   accepting_.store(false);
   log_.stop_waiting();
+  if (journal_) journal_->stop_waiting();
   redriver_.stop();
   fence_all_threads();
   const auto subscribers = topics_.all();
@@ -296,13 +298,13 @@ void BusCore::shut_down() noexcept {
 }
 
 StopReport BusCore::report_stop(const Subscribers& subscribers) const {
-  const OwedNumbers owed = owed_numbers();
   StopReport report;
+  report.still_running = running_handlers();  // before what is owed, which includes them
+  const OwedNumbers owed = owed_numbers();
   report.settled_as_letters = settled_.load();
   for (const auto& subscriber : subscribers) report.left_in_journal += owed_to(*subscriber, owed);
   report.owed_to_nobody = owed_to_nobody(subscribers, owed);
   report.journal_problem = owed.problem;
-  report.still_running = running_handlers();
   report.drained = report.still_running.empty() && report.settled_as_letters == 0 &&
                    report.left_in_journal == 0 && owed.problem.empty() && letters_.pending() == 0;
   return report;
@@ -343,7 +345,7 @@ Snapshot BusCore::snapshot() const {
   require_own_process();
   Snapshot snapshot;
   snapshot.accepting = accepting_.load();
-  snapshot.letters_pending = letters_.pending() + (journal_ ? journal_->pending() : 0);
+  snapshot.letters_pending = letters_.pending() + (journal_ ? journal_->pending_letters() : 0);
   const OwedNumbers owed = owed_numbers();
   const Subscribers subscribers = topics_.all();
   snapshot.owed_to_nobody = owed_to_nobody(subscribers, owed);

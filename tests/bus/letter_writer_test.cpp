@@ -259,6 +259,26 @@ TEST_F(LetterWriterTest, RetriesThatAreDueDoNotWaitUntilManyLettersAreStored) {
   EXPECT_EQ(sink_->stored(), 2 * kMoreThanMayWait);
 }
 
+TEST_F(LetterWriterTest, AStopStoresAllLettersAlsoWhenAnotherThreadIsAtItAtTheDeadline) {
+  Gate gate;
+  sink_->gate_for_first = &gate;
+  Bus bus(scripted());
+  auto failing = bus.subscribe<OrderPlaced>("failing", &give_up, {.dispatch = Dispatch::Queued});
+  bus.publish(OrderPlaced{});
+  while (bus.snapshot().letters_pending == 0) std::this_thread::yield();
+  advance(50ms);
+  gate.await_arrival();
+  for (int i = 0; i < 1000; ++i) bus.publish(OrderPlaced{});
+  while (bus.snapshot().letters_pending < 1001) std::this_thread::yield();
+  std::jthread opener([&] {
+    while (bus.snapshot().accepting) std::this_thread::yield();
+    gate.open();
+  });
+  bus.stop(0ms);
+  EXPECT_EQ(bus.snapshot().letters_pending, 0U);
+  EXPECT_EQ(sink_->stored(), 1001U);
+}
+
 TEST_F(LetterWriterTest, WhatTheDatabaseDoesNotTakeBeforeTheEndIsSpilled) {
   sink_->mode = Mode::Busy;
   {

@@ -1,3 +1,4 @@
+#include "bus/gate.hpp"
 #include "deadletter/transaction_fixture.hpp"
 
 #include <array>
@@ -28,6 +29,33 @@ class FeatureMixtureTest : public PublishInTest {
     }
   }
   [[nodiscard]] std::string letters() const { return query("SELECT count(*) FROM dead_letters"); }
+  /// A queued handler that gives up once the gate is open.
+  [[nodiscard]] static Subscription give_up_behind(test::Gate& gate, Bus& bus) {
+    return bus.subscribe<Placed>("fail",
+                                 [&](const Placed&) {
+                                   gate.pass();
+                                   throw Permanent("no");
+                                 },
+                                 {.dispatch = Dispatch::Queued});
+  }
+};
+
+/// While it lives neither the database nor the spill file takes anything.
+class NothingTakesLetters {
+ public:
+  explicit NothingTakesLetters(std::filesystem::path spill)
+      : spill_(std::move(spill)),
+        fault_({.operations = {faults::Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true}) {
+    std::filesystem::remove(spill_);
+    std::filesystem::create_directory(spill_);  // which no file can replace
+  }
+  ~NothingTakesLetters() { std::filesystem::remove(spill_); }
+  NothingTakesLetters(const NothingTakesLetters&) = delete;
+  NothingTakesLetters& operator=(const NothingTakesLetters&) = delete;
+
+ private:
+  std::filesystem::path spill_;
+  faults::ScopedFault fault_;
 };
 
 /// To be encoded once, and not again.
@@ -87,6 +115,66 @@ TEST_F(FeatureMixtureTest, ALetterThatWaitsKeepsItsEventWhenAnotherHandlersTrans
   EXPECT_EQ(journalled(), "0");
   EXPECT_EQ(query("SELECT group_concat(handler) FROM dead_letters"), "fail");
   EXPECT_EQ(ledger(), "pay 1");
+}
+
+TEST_F(FeatureMixtureTest, ADurableDeliveryIsOwedUntilSomethingTakesItsLetter) {
+  auto how = options();
+  const auto clock = std::make_shared<ManualClock>();
+  how.clock = clock;
+  test::Gate gate;
+  Bus bus(how);
+  const auto failing = give_up_behind(gate, bus);
+  bus.publish(Placed{1});
+  gate.await_arrival();
+  {
+    const NothingTakesLetters full(spill());
+    gate.open();
+    while (bus.snapshot().letters_pending == 0) std::this_thread::yield();
+    while (capture_.count("journal_refused") == 0) clock->advance(1s);
+    EXPECT_FALSE(bus.wait_idle(1ms));
+    EXPECT_EQ(journalled(), "1");
+  }
+  while (!bus.wait_idle(1ms)) clock->advance(1s);
+  EXPECT_EQ(capture_.count("dead_letter_unsaved"), 0U);
+  EXPECT_EQ(query("SELECT group_concat(reason) FROM dead_letters"), "permanent");
+  EXPECT_EQ(journalled(), "0");
+}
+
+TEST_F(FeatureMixtureTest, NoMoreLettersArePendingThanWereGivenUp) {
+  auto how = options(impatient());
+  how.clock = std::make_shared<ManualClock>();  // stands still: what waits in memory waits
+  Bus bus(how);
+  std::atomic<int> ended{0};
+  const auto handling = bus.subscribe<Placed>("handle", [&](const Placed&) { ++ended; },
+                                              {.dispatch = Dispatch::Queued, .concurrency = 1});
+  bus.publish(Placed{1});
+  bus.publish(Placed{2});
+  while (ended < 2) std::this_thread::yield();
+  EXPECT_EQ(bus.snapshot().letters_pending, 0U);
+}
+
+TEST_F(FeatureMixtureTest, ALetterThatNothingTakesUntilTheEndLeavesItsEventInTheJournal) {
+  test::Gate gate;
+  {
+    std::optional<NothingTakesLetters> full;
+    Bus bus(options());
+    const auto failing = give_up_behind(gate, bus);
+    bus.publish(Placed{1});
+    gate.await_arrival();
+    full.emplace(spill());
+    gate.open();
+    while (bus.snapshot().letters_pending == 0) std::this_thread::yield();
+    EXPECT_EQ(bus.stop(0ms).left_in_journal, 1U);
+    EXPECT_EQ(capture_.count("dead_letter_unsaved"), 0U);
+  }
+  EXPECT_EQ(capture_.count("dead_letter_unsaved"), 1U);
+  EXPECT_EQ(journalled(), "1");
+  Bus next(options());
+  const auto listening = listen(next);
+  const auto handled = next.subscribe<Placed>(
+      "fail", [this](const Placed& placed) { seen_.add(placed.number); }, {.dispatch = Dispatch::Queued});
+  EXPECT_TRUE(next.wait_idle(kLong));
+  EXPECT_THAT(seen_.all(), ElementsAre(1));
 }
 
 TEST_F(FeatureMixtureTest, TheLetterOfADurableEventTakesWhatTheJournalHas) {
