@@ -7,11 +7,13 @@ _dead_letters()
     local filters="--type --handler --service --fingerprint --correlation-id --event-id --since --until --where"
     local reasons="exhausted permanent causation_loop unhandled shutdown parked undecodable crashed"
 
+    local before=""
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        if [[ " $verbs " == *" $word "* ]]; then
+        if [[ $before != --db && " $verbs " == *" $word "* ]]; then
             verb=$word
             break
         fi
+        before=$word
     done
 
     case $previous in

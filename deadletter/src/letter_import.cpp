@@ -31,6 +31,18 @@ std::optional<ImportOutcome> refuse_deep(const DeadLetter& letter) {
                        "its payload nests deeper than " + std::to_string(kMaxJsonDepth) + " levels"};
 }
 
+bool is_shown_by_dates(Timestamp time) { return parse_rfc3339(to_rfc3339(time)) == time; }
+
+/// Ages are reckoned with its times, and dates shown of them.
+std::optional<ImportOutcome> refuse_undated(const StoredLetter& stored) {
+  const DeadLetter& letter = stored.letter;
+  bool shown = is_shown_by_dates(letter.failed_at) && is_shown_by_dates(letter.metadata.published_at) &&
+               (!stored.reprocessed_at || is_shown_by_dates(*stored.reprocessed_at));
+  for (const Attempt& attempt : letter.attempts) shown = shown && is_shown_by_dates(attempt.at);
+  if (shown) return std::nullopt;
+  return ImportOutcome{ImportOutcome::Place::Refused, 0, "one of its times is not in the years 0 to 9999"};
+}
+
 /// Keeps its statements prepared.
 class Importer {
  public:
@@ -44,6 +56,7 @@ class Importer {
   /// Inside a transaction.
   ImportOutcome take(const StoredLetter& stored) {
     if (auto refused = refuse_deep(stored.letter)) return *std::move(refused);
+    if (auto refused = refuse_undated(stored)) return *std::move(refused);
     try {
       const auto inserted = insert_.insert(stored.letter);
       if (!inserted.inserted) return {ImportOutcome::Place::Duplicate, inserted.id};
@@ -106,8 +119,10 @@ class Rehearsal {
  public:
   explicit Rehearsal(Connection& connection) : stored_(connection.database()) {}
 
-  ImportOutcome take(const DeadLetter& letter) {
+  ImportOutcome take(const StoredLetter& stored) {
+    const DeadLetter& letter = stored.letter;
     if (auto refused = refuse_deep(letter)) return *std::move(refused);
+    if (auto refused = refuse_undated(stored)) return *std::move(refused);
     if (const auto id = stored_.find(letter); id != 0) return {ImportOutcome::Place::Duplicate, id};
     if (!taken_.insert(delivery_of(letter))) return {ImportOutcome::Place::Duplicate};
     return {ImportOutcome::Place::Imported};
@@ -134,7 +149,7 @@ Progress rehearse_letters(Connection& connection, std::chrono::milliseconds busy
   while (const auto stored = next()) {
     if (watch.stop && watch.stop()) return progress;
     connection.wait_until(steady_clock::now() + busy_timeout);
-    const auto outcome = rehearsal.take(stored->letter);
+    const auto outcome = rehearsal.take(*stored);
     if (outcome.place == ImportOutcome::Place::Imported) ++progress.changed;
     tell(outcome);
     if (watch.progress) watch.progress(progress);

@@ -1,5 +1,6 @@
 #include <tidings/deadletter/operations.hpp>
 #include <tidings/detail/longest_wait.hpp>
+#include <tidings/detail/utf8.hpp>
 
 #include "audit.hpp"
 #include "backup.hpp"
@@ -35,7 +36,7 @@ constexpr const char* kCannotChange = "cannot change the dead-letter database";
 constexpr const char* kMarkForRedrive =
     "UPDATE dead_letters SET redrive_requested_at = :now, redrive_id = :redrive, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL"
-    " WHERE id = :id AND reprocessed_at IS NULL AND redrive_requested_at IS NULL";
+    " WHERE id = :id AND reprocessed_at IS NULL AND redrive_requested_at IS NULL AND handler <> ''";
 constexpr const char* kUndo =
     "UPDATE dead_letters SET reprocessed_at = NULL, resolution = NULL, resolution_note = NULL"
     " WHERE id = :id AND resolution = 'discarded'";
@@ -62,7 +63,7 @@ LetterChange::Outcome apply(Connection& connection, SQLite::Statement& statement
 bool is_markable(Connection& connection, std::int64_t id) {
   SQLite::Statement row(connection.database(),
                         "SELECT 1 FROM dead_letters WHERE id = ? AND reprocessed_at IS NULL"
-                        " AND redrive_requested_at IS NULL");
+                        " AND redrive_requested_at IS NULL AND handler <> ''");
   row.bind(1, id);
   return row.executeStep();
 }
@@ -179,6 +180,7 @@ Operations Operations::open(const std::filesystem::path& path, Actor actor) {
 RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, const Watch& watch) {
   filter.resolved = false;
   filter.marked = false;
+  filter.has_handler = true;
   return implementation_->call([&] {
     Connection& connection = implementation_->connection();
     Audit audit(implementation_->actor(), "retry", describe_filter(filter));
@@ -208,6 +210,8 @@ RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, 
 }
 
 Progress Operations::discard(Filter filter, const std::string& reason, const Watch& watch) {
+  if (!tidings::detail::is_valid_utf8(reason))
+    throw Error(ErrorCode::InvalidArgument, "the reason of a discard is not valid UTF-8");
   filter.resolved = false;
   return implementation_->call([&] {
     Connection& connection = implementation_->connection();

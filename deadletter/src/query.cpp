@@ -25,6 +25,23 @@ std::string_view choose_index(const Filter& filter) noexcept {
   return "dead_letters_unresolved_by_time";
 }
 
+/// Those of the letter's ordering key, and what nobody asked for among them. Of an index: a key may have any
+/// number of letters.
+constexpr const char* kOfSameKey =
+    " FROM dead_letters AS other INDEXED BY dead_letters_unresolved_keys WHERE"
+    " other.service = dead_letters.service AND other.event_type = dead_letters.event_type"
+    " AND other.handler = dead_letters.handler AND other.ordering_key = dead_letters.ordering_key"
+    " AND other.ordering_key IS NOT NULL AND other.reprocessed_at IS NULL AND other.id < dead_letters.id)";
+constexpr const char* kIsNotAskedFor =
+    " earlier.redrive_requested_at IS NULL AND earlier.claimed_by IS NULL AND earlier.reason <> 'shutdown'";
+
+/// The first letter of the key and the one right before it speak for those between them.
+std::string earlier_of_key(std::string_view column) {
+  return "SELECT " + std::string(column) +
+         " FROM dead_letters AS earlier WHERE earlier.id IN ((SELECT min(other.id)" + kOfSameKey +
+         ", (SELECT max(other.id)" + kOfSameKey + ") AND" + kIsNotAskedFor;
+}
+
 }  // namespace
 
 Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order)
@@ -42,8 +59,9 @@ Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after, Lis
   if (filter.up_to_id) add("id <= ?", *filter.up_to_id);
   if (filter.failed_in_redrive)
     add("redrive_requested_at IS NULL AND redrive_id = ?", *filter.failed_in_redrive);
-  // Last: it costs most.
+  // Last: they cost most.
   add_payload(filter.where);
+  add_held_back(filter);
 }
 
 void Query::add_state(const Filter& filter) {
@@ -52,6 +70,7 @@ void Query::add_state(const Filter& filter) {
     add_flag(*filter.marked, "redrive_requested_at IS NOT NULL", "redrive_requested_at IS NULL");
   if (filter.running) add_running(*filter.running);
   if (filter.has_payload) add_flag(*filter.has_payload, "data_encoding <> 'none'", "data_encoding = 'none'");
+  if (filter.has_handler) add_flag(*filter.has_handler, "handler <> ''", "handler = ''");
   if (filter.resolution) add("resolution = ?", std::string(to_string(*filter.resolution)));
   if (filter.resolved_before) add("reprocessed_at < ?", microseconds(*filter.resolved_before));
 }
@@ -86,6 +105,26 @@ void Query::add_payload(const std::vector<PayloadValue>& where) {
     add(kPayloadCondition, each.pointer);
     values_.emplace_back(each.value);
   }
+}
+
+/// Names of columns inside of the question are those of the earlier letter.
+std::string Query::earlier_not_in(std::string_view column, const std::shared_ptr<const Filter>& asked_for,
+                                  std::vector<Value>& values) {
+  std::string question = earlier_of_key(column);
+  if (!asked_for) return question;
+  const Query query(*asked_for);
+  values.insert(values.end(), query.values_.begin(), query.values_.end());
+  reads_payload_ = reads_payload_ || query.reads_payload_;
+  constexpr std::string_view kWhere = " WHERE ";
+  const std::string condition = query.conditions_.empty() ? "true" : query.conditions_.substr(kWhere.size());
+  return question + " AND (" + condition + ") IS NOT TRUE";
+}
+
+void Query::add_held_back(const Filter& filter) {
+  if (!filter.held_back) return;
+  begin_condition();
+  conditions_ += *filter.held_back ? "" : "NOT ";
+  conditions_ += "(reason = 'parked' AND EXISTS (" + earlier_not_in("1", filter.asked_for, values_) + "))";
 }
 
 void Query::begin_condition() { conditions_ += conditions_.empty() ? " WHERE " : " AND "; }
@@ -130,6 +169,17 @@ SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view co
     std::visit([&](const auto& each) { statement.bind(index, each); }, value);
   }
   return statement;
+}
+
+std::optional<HeldBackLetter> Query::find_held_back(SQLite::Database& database, Filter filter) {
+  filter.held_back = true;
+  Query query(filter);
+  std::vector<Value> values;
+  const std::string behind = query.earlier_not_in("min(earlier.id)", filter.asked_for, values);
+  query.values_.insert(query.values_.begin(), values.begin(), values.end());
+  auto row = query.prepare(database, "(" + behind + "), id", "LIMIT 1");
+  if (!row.executeStep()) return std::nullopt;
+  return HeldBackLetter{row.getColumn(1).getInt64(), row.getColumn(0).getInt64()};
 }
 
 std::string_view order_by(ListOrder order) noexcept {

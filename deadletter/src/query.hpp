@@ -33,6 +33,10 @@ class Query {
                                           std::string_view rest) const;
   [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest) const;
 
+  /// One of those that match, and the letter that it waits for.
+  [[nodiscard]] static std::optional<HeldBackLetter> find_held_back(SQLite::Database& database,
+                                                                    Filter filter);
+
  private:
   using Value = std::variant<std::int64_t, std::string>;
   void add(std::string_view condition, Value value);
@@ -42,6 +46,10 @@ class Query {
   void add_running(bool running);
   void add_times(const Filter& filter, const std::optional<Page::Cursor>& after, ListOrder order);
   void add_payload(const std::vector<PayloadValue>& where);
+  void add_held_back(const Filter& filter);
+  [[nodiscard]] std::string earlier_not_in(std::string_view column,
+                                           const std::shared_ptr<const Filter>& asked_for,
+                                           std::vector<Value>& values);
   void begin_condition();
 
   std::string_view index_;

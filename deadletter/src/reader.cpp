@@ -312,6 +312,19 @@ std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit, Group
   });
 }
 
+UnresolvedNames Reader::unresolved_names() {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    const auto names = [&](const std::string& column) {
+      SQLite::Statement row(connection.database(),
+                            "SELECT DISTINCT " + column + " FROM tidings_causes ORDER BY 1");
+      std::vector<std::string> all;
+      while (row.executeStep()) all.push_back(row.getColumn(0).getString());
+      return all;
+    };
+    return UnresolvedNames{names("event_type"), names("handler"), names("service")};
+  });
+}
+
 Statistics Reader::statistics(const Filter& filter) {
   return implementation_->ask(
       kCannotRead, [&](Connection& connection) { return count_statistics(connection.database(), filter); });
@@ -320,6 +333,12 @@ Statistics Reader::statistics(const Filter& filter) {
 std::optional<RedriveState> Reader::redrive(std::int64_t id) {
   return implementation_->ask(
       kCannotRead, [&](Connection& connection) { return find_redrive(connection.database(), id); });
+}
+
+std::optional<HeldBackLetter> Reader::find_held_back(Filter filter) {
+  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+    return Query::find_held_back(connection.database(), filter);
+  });
 }
 
 std::vector<IdleService> Reader::idle_services(Timestamp time) {

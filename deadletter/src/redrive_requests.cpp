@@ -28,7 +28,7 @@ constexpr const char* kInsert =
     " failed, state) VALUES (?, ?, ?, ?, ?, 0, 0, 0, 'open')";
 constexpr const char* kMark =
     "UPDATE dead_letters SET redrive_requested_at = ?, redrive_id = ? WHERE id = ? AND service = ?"
-    " AND reprocessed_at IS NULL AND redrive_requested_at IS NULL AND claimed_by IS NULL";
+    " AND reprocessed_at IS NULL AND redrive_requested_at IS NULL AND claimed_by IS NULL AND handler <> ''";
 constexpr const char* kAddLetters = "UPDATE tidings_redrives SET letters = letters + ? WHERE id = ?";
 constexpr const char* kMarked =
     "SELECT DISTINCT redrive_id FROM dead_letters INDEXED BY dead_letters_marked"

@@ -82,6 +82,65 @@ TEST_F(FilterTest, ConditionsAddUp) {
               ElementsAre(1));
 }
 
+TEST_F(FilterTest, MatchesLettersThatNoHandlerGaveUp) {
+  execute("UPDATE dead_letters SET handler = '' WHERE id = 4");
+  EXPECT_THAT(matching({.has_handler = false}), ElementsAre(4));
+  EXPECT_THAT(matching({.resolved = false, .has_handler = true}), ElementsAre(2, 3, 5, 6));
+}
+
+class HeldBackTest : public FilterTest {
+ protected:
+  /// Letter 1 is resolved; 2 has died, and 3 to 6 are parked behind it.
+  HeldBackTest() {
+    execute("UPDATE dead_letters SET event_type = 't', handler = 'h', service = 's', ordering_key = 'k'");
+    execute("UPDATE dead_letters SET reason = 'parked' WHERE id > 2");
+  }
+  [[nodiscard]] std::vector<std::int64_t> held_back_from(Filter asked_for) const {
+    asked_for.resolved = false;
+    Filter filter = asked_for;
+    filter.held_back = true;
+    filter.asked_for = std::make_shared<const Filter>(asked_for);
+    return matching(filter);
+  }
+};
+
+TEST_F(HeldBackTest, WhatIsParkedWaitsForAnEarlierLetterThatNobodyAskedFor) {
+  EXPECT_THAT(matching({.held_back = true}), ElementsAre(3, 4, 5, 6));
+  EXPECT_THAT(matching({.resolved = false, .held_back = false}), ElementsAre(2));
+  execute("UPDATE dead_letters SET redrive_requested_at = 1 WHERE id = 2");
+  EXPECT_THAT(matching({.held_back = true}), ElementsAre(4, 5, 6));
+  execute("UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded' WHERE id = 2");
+  EXPECT_THAT(matching({.held_back = true}), ElementsAre(4, 5, 6));
+}
+
+TEST_F(HeldBackTest, WhatIsAskedForTogetherHoldsNothingBack) {
+  EXPECT_THAT(held_back_from({}), IsEmpty());
+  EXPECT_THAT(held_back_from({.reason = Reason::Parked}), ElementsAre(3, 4, 5, 6));
+  EXPECT_THAT(held_back_from({.ids = {{2, 3}}}), IsEmpty());
+  EXPECT_THAT(held_back_from({.ids = {{2, 5}}}), ElementsAre(5));
+  EXPECT_THAT(held_back_from({.ids = {{4, 5}}}), ElementsAre(4, 5));
+  EXPECT_THAT(held_back_from({.where = {{"/no", "1"}}}), IsEmpty());
+}
+
+TEST_F(HeldBackTest, AnotherKeyOrHandlerHoldsNothingBack) {
+  execute("UPDATE dead_letters SET ordering_key = 'other' WHERE id = 2");
+  EXPECT_THAT(matching({.held_back = true}), ElementsAre(4, 5, 6));
+  execute("UPDATE dead_letters SET handler = 'other' WHERE id = 4");
+  EXPECT_THAT(matching({.held_back = true}), ElementsAre(5, 6));
+}
+
+TEST_F(HeldBackTest, TheLetterThatIsWaitedForIsNamed) {
+  auto reader = Reader::open(database());
+  const auto found = reader.find_held_back({.ids = {{5}}});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->id, 5);
+  EXPECT_EQ(found->behind, 2);
+  EXPECT_FALSE(reader.find_held_back({.ids = {{2}}}));
+  const Filter some{.ids = {{2, 5}}};
+  EXPECT_EQ(
+      reader.find_held_back({.ids = {{2, 5}}, .asked_for = std::make_shared<const Filter>(some)})->behind, 4);
+}
+
 TEST_F(FilterTest, HostileValuesAreOnlyValues) {
   for (const std::string& hostile :
        {std::string("' OR 1=1 --"), std::string("'; DROP TABLE dead_letters; --"),

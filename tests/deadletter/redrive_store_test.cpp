@@ -67,6 +67,13 @@ class RedriveStoreTest : public StoreTest {
   std::shared_ptr<Store> store_;
 };
 
+TEST_F(RedriveStoreTest, MarksNoLetterThatNoHandlerGaveUp) {
+  static_cast<void>(store(*store_, letters(1, 2)));
+  execute("UPDATE dead_letters SET handler = '', reason = 'unhandled' WHERE id = 2");
+  EXPECT_EQ(redrives().mark("orders", {}, {}, wall_).letters, 1U);
+  EXPECT_EQ(row("redrive_requested_at IS NULL", 2), "1");
+}
+
 TEST_F(RedriveStoreTest, WritesDownWhoHoldsALetterAndForHowLong) {
   store_marked(1);
   ASSERT_THAT(claim(), ElementsAre(1));

@@ -262,6 +262,8 @@ Not of this run, but typed by tests as they stand here:
   any more; when the file was replaced, its letters go to the spill file. Stop every service that uses the database, and put the right file in place if it is the wrong one (\`dead-letters --db webhooks.db restore BACKUP\` keeps the other). \`dead-letters --db webhooks.db doctor\` shows what
   it holds and owes. Then start the services again, one owner each: the spilled letters are imported, and what both ran at that moment may be delivered twice.
 - **\`wal_growing\` is in the log.** Some program reads an old state of the database for long (a forgotten \`sqlite3\` with an open transaction, a backup that hangs): \`fuser -v webhooks.db\` names it. When it has ended, the service gives the space back by itself.
+- **Most letters are \`parked\`.** An earlier letter of their ordering key goes first. \`dead-letters --db webhooks.db groups\` proposes the cause of that one; when it is delivered,
+  \`dead-letters --db webhooks.db retry --reason parked --wait\` delivers the others, in order.
 - **\`dead_letter_unsaved\` is in the log.** Neither the database nor the spill file took a letter, so that the service wrote all of it to standard error, one line of JSON each. Keep that log, make room on the disk, and
   \`dead-letters --db webhooks.db import service.log\` takes the letters out of it.
 END

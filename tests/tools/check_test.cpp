@@ -106,6 +106,8 @@ TEST(Check, AgeRoundsDownAndIsNeverNegative) {
   EXPECT_EQ(age(kNow - microseconds(1'999'999), kNow), seconds(1));
   EXPECT_EQ(age(kNow, kNow), seconds(0));
   EXPECT_EQ(age(kNow + minutes(5), kNow), seconds(0));
+  EXPECT_GT(age(Timestamp::min(), kNow), std::chrono::hours(24 * 365 * 200'000L));
+  EXPECT_EQ(age(Timestamp::max(), kNow), seconds(0));
 }
 
 }  // namespace

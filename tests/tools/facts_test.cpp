@@ -19,6 +19,7 @@ TEST(Facts, AnswerSurvivesTheWayBetweenProcesses) {
   answer.facts.groups = {group_of(4, "not UTF-8: \xff\n")};
   answer.facts.more_groups = true;
   answer.facts.newest = {letter_of(23, minutes(3)), letter_of(22, minutes(4))};
+  answer.facts.unknown_names = {{"handler", "shop", {"ship"}}};
   answer.facts.spill_bytes = 512;
   answer.facts.spill_paths = {"a.jsonl", "b.jsonl"};
   answer.facts.sizes = {4096, 8192};
@@ -43,6 +44,7 @@ TEST(Facts, AnswerSurvivesTheWayBetweenProcesses) {
   EXPECT_EQ(result.facts.journal.oldest_published_at, kNow - minutes(2));
   EXPECT_EQ(result.facts.unserved, answer.facts.unserved);
   EXPECT_TRUE(result.facts.more_unserved);
+  EXPECT_EQ(result.facts.unknown_names.at(0).near.at(0), "ship");
   // A second trip compares all fields of the groups too.
   EXPECT_EQ(encode_answer(result), encode_answer(answer));
   EXPECT_EQ(result.facts.groups.at(0).sample_error, "not UTF-8: \xff\n");

@@ -116,7 +116,7 @@ TEST(Options, TheWindowMayBeGivenByItsBeginning) {
   const auto window = [](const std::string& since) {
     return parse({"--db", "a.db", "--since", since}).selection.window;
   };
-  EXPECT_EQ(window("1h12m ago"), std::chrono::minutes(72));
+  EXPECT_EQ(window("1h12m ago"), std::chrono::minutes(74));
   EXPECT_EQ(window(to_rfc3339(kNow - seconds(90))), seconds(90));
   EXPECT_EQ(window(to_rfc3339(kNow - std::chrono::milliseconds(1'500))), seconds(2));
   EXPECT_EQ(window(to_rfc3339(kNow - std::chrono::hours(48)).substr(0, 10)),

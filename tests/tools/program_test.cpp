@@ -58,6 +58,21 @@ TEST_F(Program, LetterFromTheFutureCountsAsNew) {
                 database + " groups | unresolved=1;0;;0 oldest=0s;;\n");
 }
 
+TEST_F(Program, TellsOfANameThatNoLetterHasWhenAskedForAll) {
+  const std::string database = make_database("orders.db", {letter_before_now(minutes(5))});
+  const Result result = run_at_now({"--db", database, "--handler", "send_reciept", "-vvv"});
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_THAT(
+      result.output,
+      testing::HasSubstr("  no unresolved letter has the handler send_reciept; near it: send_receipt\n"));
+}
+
+TEST_F(Program, OneLetterWithAnExtremeTimeDisarmsNoAge) {
+  const std::string database = make_database("orders.db", {letter_before_now(minutes(5))});
+  SqliteConnection(database).execute("UPDATE dead_letters SET failed_at = -9223372036854775807 - 1");
+  EXPECT_EQ(run_at_now({"--db", database, "--oldest-critical", "1d"}).exit_status, 2);
+}
+
 TEST_F(Program, WritesMetricsAlsoWhenADatabaseFails) {
   const Result result = run_at_now({"--db", path("gone.db"), "--prometheus", path("m.prom")});
   EXPECT_EQ(result.exit_status, 3);

@@ -112,6 +112,25 @@ TEST_F(RetryWaitTest, FindsThemWhereverTheClockIs) {
   EXPECT_EQ(answer.json().at("failed_groups").size(), 1U);
 }
 
+TEST_F(RetryWaitTest, WaitsForWhatWasMarkedBefore) {
+  add_letters(2, "send_receipt");
+  failing_ = false;
+  EXPECT_EQ(retry({"1", "--timeout", "0s"}).status, 75);
+  serve("send_receipt");
+  const auto answer = retry({"1", "--wait"});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_THAT(answer.out, AllOf(HasSubstr("Waiting for request 1, which marked them before"),
+                                HasSubstr("1 succeeded, 0 failed again.")));
+  EXPECT_THAT(answer.err, Not(HasSubstr("left as it is")));
+}
+
+TEST_F(RetryWaitTest, SaysThatTheRestStaysMarkedWhateverBecomesOfTheService) {
+  add_letters(2, "send_receipt");
+  const auto answer = retry({"--all", "--timeout", "0s"});
+  EXPECT_EQ(answer.status, 75);
+  EXPECT_THAT(answer.err, AllOf(HasSubstr("They stay marked"), Not(HasSubstr("goes on with the rest"))));
+}
+
 TEST_F(RetryWaitTest, SaysWhatWasNotDeliveredBehindAFailure) {
   add_letters(3, "send_receipt", "Ada");
   serve("send_receipt",

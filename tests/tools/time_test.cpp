@@ -36,6 +36,25 @@ TEST(TimeText, ReadsTimesWithAndWithoutSecondsAndZone) {
   EXPECT_EQ(parse_time("2026-11-21", kLater), kMorning - std::chrono::minutes(570));
 }
 
+TEST(TimeText, BeginsWherePrintedAgesMayBegin) {
+  using std::chrono::hours;
+  using std::chrono::minutes;
+  using std::chrono::seconds;
+  EXPECT_EQ(tools::parse_begin("19m ago", kLater), kLater - minutes(21));
+  EXPECT_EQ(tools::parse_begin("2h5m ago", kLater), kLater - hours(2) - minutes(7));
+  EXPECT_EQ(tools::parse_begin("3d4h ago", kLater), kLater - hours(77) - minutes(1));
+  EXPECT_EQ(tools::parse_begin("just now", kLater), kLater - seconds(61));
+  EXPECT_EQ(tools::parse_begin("19m", kLater), kLater - minutes(19));
+  EXPECT_FALSE(tools::parse_begin(" ago", kLater));
+}
+
+TEST(TimeText, TimesBetweenDoNotOverflow) {
+  constexpr auto kEarliest = Timestamp::min();
+  EXPECT_EQ(tools::time_between(kEarliest, kLater), std::chrono::microseconds::max());
+  EXPECT_EQ(tools::time_between(Timestamp::max(), kEarliest), std::chrono::microseconds::min());
+  EXPECT_EQ(tools::time_between(kMorning, kLater), std::chrono::hours(5));
+}
+
 TEST(TimeText, ReadsHowLongAgo) {
   EXPECT_EQ(parse_time("5h", kLater), kMorning);
   EXPECT_EQ(parse_time("5h ago", kLater), kMorning);

@@ -1,5 +1,7 @@
 #include "check_dead_letters/check.hpp"
 
+#include "text/time.hpp"
+
 #include <algorithm>
 
 namespace tidings::check_dead_letters {
@@ -33,7 +35,8 @@ void judge_age(Verdict& verdict, std::chrono::seconds oldest, const Thresholds& 
 }  // namespace
 
 std::chrono::seconds age(Timestamp failed_at, Timestamp now) {
-  return std::max(std::chrono::floor<std::chrono::seconds>(now - failed_at), std::chrono::seconds(0));
+  return std::max(std::chrono::floor<std::chrono::seconds>(tools::time_between(failed_at, now)),
+                  std::chrono::seconds(0));
 }
 
 Verdict judge(const Answer& answer, const Thresholds& thresholds, Timestamp now) {

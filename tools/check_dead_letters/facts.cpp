@@ -103,6 +103,7 @@ Json facts_to_json(const DatabaseFacts& facts) {
                {"groups", Json::array()},
                {"more_groups", facts.more_groups},
                {"newest", Json::array()},
+               {"unknown_names", Json::array()},
                {"spill_bytes", facts.spill_bytes},
                {"spill_path", facts.spill_path},
                {"spill_paths", facts.spill_paths},
@@ -112,6 +113,8 @@ Json facts_to_json(const DatabaseFacts& facts) {
                {"unserved", Json::array()},
                {"more_unserved", facts.more_unserved}};
   for (const auto& handler : facts.unserved) json["unserved"].push_back(unserved_to_json(handler));
+  for (const auto& each : facts.unknown_names)
+    json["unknown_names"].push_back({{"what", each.what}, {"name", each.name}, {"near", each.near}});
   json["unresolved"] = facts.unresolved;
   if (facts.oldest) json["oldest"] = letter_to_json(*facts.oldest);
   for (const auto& group : facts.groups) json["groups"].push_back(group_to_json(group));
@@ -127,6 +130,10 @@ DatabaseFacts facts_from_json(const Json& json) {
   for (const Json& group : json.at("groups")) facts.groups.push_back(group_from_json(group));
   facts.more_groups = json.at("more_groups").get<bool>();
   for (const Json& letter : json.at("newest")) facts.newest.push_back(letter_from_json(letter));
+  for (const Json& each : json.at("unknown_names")) {
+    facts.unknown_names.push_back({each.at("what").get<std::string>(), each.at("name").get<std::string>(),
+                                   each.at("near").get<std::vector<std::string>>()});
+  }
   facts.spill_bytes = json.at("spill_bytes").get<std::uint64_t>();
   facts.spill_path = json.at("spill_path").get<std::string>();
   facts.spill_paths = json.at("spill_paths").get<std::vector<std::string>>();

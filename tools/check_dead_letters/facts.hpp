@@ -39,6 +39,13 @@ struct DatabaseFacts {
   bool more_groups = false;
   /// The newest unresolved in the window. Only with -vvv.
   std::vector<LetterFacts> newest;
+  /// What the filters name and no unresolved letter has, with names that are near. Only with -vvv.
+  struct UnknownName {
+    std::string what;
+    std::string name;
+    std::vector<std::string> near;
+  };
+  std::vector<UnknownName> unknown_names = {};
   /// Bytes of the spill file that wait for import.
   std::uint64_t spill_bytes = 0;
   std::string spill_path;

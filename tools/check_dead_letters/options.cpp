@@ -110,7 +110,7 @@ Range require_age_range(const char* option, const std::string& text) {
 
 /// How long it is, or when it begins: then rounded up, so that what failed at that moment is in it.
 seconds require_window(const std::string& text, Timestamp now) {
-  const auto begin = tools::parse_time(text, now);
+  const auto begin = tools::parse_begin(text, now);
   const auto window = begin ? std::chrono::ceil<seconds>(now - *begin) : seconds(0);
   if (window < seconds(1) || window > tools::kLongestDuration) {
     refuse("--since", text,

@@ -1,9 +1,12 @@
 #include "check_dead_letters/probe.hpp"
 
+#include "text/near_names.hpp"
+
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/redactor.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <utility>
@@ -17,6 +20,7 @@ using deadletter::Reader;
 constexpr std::size_t kGroups = 20;
 constexpr std::size_t kNewest = 10;
 constexpr std::size_t kUnserved = 20;
+
 Filter unresolved(const Selection& selection) {
   return {.event_type = selection.event_type,
           .handler = selection.handler,
@@ -57,6 +61,19 @@ void add_journal(DatabaseFacts& facts, Reader& reader) {
   if (facts.more_unserved) facts.unserved.resize(kUnserved);
 }
 
+/// A name that is spelled wrong chooses no letters, and is OK for ever.
+void add_unknown_names(DatabaseFacts& facts, Reader& reader, const Selection& selection) {
+  const auto known = reader.unresolved_names();
+  const auto add = [&](const char* what, const std::optional<std::string>& name,
+                       const std::vector<std::string>& names) {
+    if (!name || std::find(names.begin(), names.end(), *name) != names.end()) return;
+    facts.unknown_names.push_back({what, *name, tools::near_names(*name, names)});
+  };
+  add("type", selection.event_type, known.event_types);
+  add("handler", selection.handler, known.handlers);
+  add("service", selection.service, known.services);
+}
+
 DatabaseFacts gather(const std::string& path, const Probe& probe) {
   Reader reader = Reader::open(path, {.timeout = probe.timeout});
   const Filter in_window = unresolved_in_window(probe);
@@ -73,6 +90,7 @@ DatabaseFacts gather(const std::string& path, const Probe& probe) {
   if (!oldest.letters.empty()) facts.oldest = describe(oldest.letters.front());
   if (probe.verbosity >= 1) add_groups(facts, reader, in_window);
   if (probe.verbosity >= 3) {
+    add_unknown_names(facts, reader, probe.selection);
     const auto newest = reader.list(in_window, kNewest, {}, deadletter::ListOrder::NewestFirst,
                                     deadletter::LetterParts::Summary);
     for (const auto& letter : newest.letters) facts.newest.push_back(describe(letter));

@@ -19,7 +19,7 @@ std::string range_text(const std::optional<Range>& range) { return range ? range
 std::string failure_text(const Answer& answer) { return printable(answer.failure->message); }
 
 std::string origin(const std::string& event_type, const std::string& handler, const std::string& service) {
-  const std::string who = handler.empty() ? " (no handler)" : "/" + printable(handler);
+  const std::string who = "/" + (handler.empty() ? std::string("(none)") : printable(handler));
   return printable(event_type) + who + " of service " + printable(service);
 }
 
@@ -51,7 +51,7 @@ std::string wal_text(const Answer& answer) {
   if (!deadletter::is_wal_large(sizes.wal, sizes.database)) return {};
   return "; its -wal file has grown to " + std::to_string(sizes.wal / kMebibyte) +
          " MiB, as some program reads an old state of it for long: fuser -v " +
-         printable(tools::shell_word(answer.path));
+         tools::shell_word_of_text(answer.path);
 }
 
 std::string facts_text(const Answer& answer, const Report& report) {
@@ -164,6 +164,13 @@ std::string unserved_line(const deadletter::UnservedHandler& handler, const Repo
          ago(handler.since, report.now) + ")\n";
 }
 
+std::string unknown_name_line(const DatabaseFacts::UnknownName& unknown) {
+  std::string text = "  no unresolved letter has the " + unknown.what + " " + printable(unknown.name);
+  for (std::size_t i = 0; i < unknown.near.size(); ++i)
+    text += (i == 0 ? "; near it: " : ", ") + printable(unknown.near[i]);
+  return text + "\n";
+}
+
 std::string details(const JudgedAnswer& database, const Report& report) {
   const Answer& answer = database.answer;
   std::string text = one_of_many(database, report) + "\n";
@@ -173,6 +180,7 @@ std::string details(const JudgedAnswer& database, const Report& report) {
   for (const auto& group : facts.groups) text += group_lines(group, report);
   if (facts.more_groups) text += "  and more causes\n";
   for (const auto& handler : facts.unserved) text += unserved_line(handler, report);
+  for (const auto& unknown : facts.unknown_names) text += unknown_name_line(unknown);
   for (const auto& letter : facts.newest) text += letter_line("newest", letter, report);
   return text;
 }

@@ -1,10 +1,12 @@
 #include "dead_letters/command.hpp"
 
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/operator.hpp"
 #include "dead_letters/raw_command_line.hpp"
 #include "text/duration.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
+#include "text/time.hpp"
 
 #include <unistd.h>
 
@@ -44,7 +46,7 @@ std::string choices(const std::vector<deadletter::StoredLetter>& letters) {
   std::string text;
   for (std::size_t i = 0; i < std::min(letters.size(), kNamed); ++i) {
     text += (i == 0 ? "" : ", ") + std::to_string(letters[i].id) + " (" +
-            tools::printable(letters[i].letter.handler) + ")";
+            tools::printable(handler_name(letters[i].letter.handler)) + ")";
   }
   return text + (letters.size() > kNamed ? ", and more" : "");
 }
@@ -149,6 +151,11 @@ std::string Command::self() const {
   return "dead-letters --db " + tools::printable(tools::shell_word(line_.database));
 }
 
+std::string Command::same_states() const {
+  if (!line_.filter.resolved) return " --all";
+  return *line_.filter.resolved ? " --resolved" : "";
+}
+
 std::string Command::same_filters() const {
   std::string text;
   for (const auto& each : line_.typed_filters) text += " " + tools::printable(each);
@@ -164,12 +171,12 @@ Json Command::masked_json(Json payload) const {
 }
 
 std::string Command::age(Timestamp time) const {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now_ - time);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(tools::time_between(time, now_));
   return tools::readable_duration(std::max(seconds, std::chrono::seconds(0)));
 }
 
 std::string Command::ago(Timestamp time) const {
-  return now_ - time < std::chrono::seconds(1) ? "just now" : age(time) + " ago";
+  return tools::time_between(time, now_) < std::chrono::seconds(1) ? "just now" : age(time) + " ago";
 }
 
 std::string grouped(std::int64_t number) {

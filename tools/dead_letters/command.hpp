@@ -62,6 +62,8 @@ class Command {
 
   /// How this program is called for the same database: `dead-letters --db orders.db`.
   [[nodiscard]] std::string self() const;
+  /// --all or --resolved, for a next command that shows unresolved letters by itself; begins with a space.
+  [[nodiscard]] std::string same_states() const;
   /// The filters that were typed, for the next command; begins with a space if there are any.
   [[nodiscard]] std::string same_filters() const;
 

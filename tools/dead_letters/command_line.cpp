@@ -6,6 +6,7 @@
 #include "text/printable.hpp"
 #include "text/time.hpp"
 
+#include <tidings/detail/utf8.hpp>
 #include <tidings/error.hpp>
 #include <tidings/event.hpp>
 
@@ -55,6 +56,13 @@ std::optional<Timestamp> time(const char* option, const std::optional<std::strin
   refuse(option, *text, tools::kTimeRule);
 }
 
+/// What was printed so is to be found.
+std::optional<Timestamp> begin(const char* option, const std::optional<std::string>& text, Timestamp now) {
+  if (!text) return std::nullopt;
+  if (const auto time = tools::parse_begin(*text, now)) return time;
+  refuse(option, *text, tools::kTimeRule);
+}
+
 std::optional<std::string> fingerprint(const std::optional<std::string>& text) {
   const bool valid =
       !text || (text->size() == 16 && text->find_first_not_of("0123456789abcdef") == std::string::npos);
@@ -96,6 +104,12 @@ std::pair<std::string, std::string> pointer_and_value(const char* option, const 
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+/// What is kept has to be text that JSON can say, or else letters could not be exported.
+void require_text(const std::string& option, const std::string& text) {
+  if (tidings::detail::is_valid_utf8(text)) return;
+  refuse(option, text, "is not UTF-8; write it in UTF-8, or in plain ASCII");
+}
+
 void take_states(const RawCommandLine& raw, CommandLine& line) {
   if (int{raw.unresolved} + int{raw.resolved} + int{raw.all} > 1) {
     refuse("--unresolved, --resolved and --all exclude each other; give one");
@@ -115,7 +129,7 @@ void take_filter(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
   line.filter.reason = reason(raw.reason);
   line.filter.fingerprint = fingerprint(raw.fingerprint);
   line.filter.correlation_id = correlation(raw.correlation_id);
-  line.filter.since = time("--since", raw.since, now);
+  line.filter.since = begin("--since", raw.since, now);
   line.filter.until = time("--until", raw.until, now);
   if (line.filter.since && line.filter.until && *line.filter.since >= *line.filter.until) {
     refuse("--since is not before --until, so that no letter can match; 2d is longer ago than 1h");
@@ -222,7 +236,10 @@ void take_changing(const RawCommandLine& raw, CommandLine& line) {
 }
 
 void take_edit(const RawCommandLine& raw, CommandLine& line) {
-  for (const auto& each : raw.set) line.changes.push_back(pointer_and_value("--set", each));
+  for (const auto& each : raw.set) {
+    require_text("--set", each);
+    line.changes.push_back(pointer_and_value("--set", each));
+  }
   line.file = raw.file.value_or("");
   if (!line.changes.empty() && raw.file) refuse("--set and --file exclude each other; give one");
 }
@@ -242,6 +259,7 @@ void take_verb(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
       return take_changing(raw, line);
     case Verb::Discard:
       line.note = raw.note.value_or("");
+      require_text("--reason", line.note);
       return take_changing(raw, line);
     case Verb::Undo:
     case Verb::Erase:

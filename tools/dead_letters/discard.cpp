@@ -13,6 +13,21 @@ std::string same_letters(const Command& command) {
   return text.empty() ? " --all" : text;
 }
 
+/// For list, which takes no letters by number.
+std::string named_or_same(const Command& command) {
+  return command.line().letters.empty() ? command.same_filters() : "";
+}
+
+/// Whether there is a letter among those that are to be undone which a bus delivers when it is asked to.
+bool would_be_delivered(Command& command, deadletter::Filter filter) {
+  filter.has_handler = true;
+  filter.has_payload = true;
+  filter.held_back = false;
+  const auto page = command.reader().list(filter, 1, {}, deadletter::ListOrder::NewestFirst,
+                                          deadletter::LetterParts::Summary);
+  return !page.letters.empty();
+}
+
 /// It stays, so that its number is not given to another letter.
 void explain_newest(Command& command, deadletter::Filter filter) {
   const auto newest = *filter.up_to_id + 1;
@@ -74,9 +89,11 @@ ExitStatus run_undo(Command& command) {
                           }};
   // Unresolved are more than those that were taken back, if no filter says which.
   const std::string letters = same_letters(command);
-  const std::string next = letters == " --all"
-                               ? "What is unresolved: " + command.self() + " groups"
-                               : "Deliver them again: " + command.self() + " retry" + letters + " --wait";
+  const bool all = letters == " --all";
+  std::string next =
+      "What is unresolved: " + command.self() + (all ? " groups" : " list" + named_or_same(command));
+  if (!all && would_be_delivered(command, filter))
+    next = "Deliver them again: " + command.self() + " retry" + letters + " --wait";
   return run_long_change(command, filter, change, next);
 }
 

@@ -1,4 +1,5 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/table.hpp"
 #include "text/columns.hpp"
 #include "text/printable.hpp"
@@ -12,7 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -35,7 +36,7 @@ struct Finding {
 
 class Diagnosis {
  public:
-  Diagnosis(const Command& command, const Examination& found) : command_(command), found_(found) {
+  Diagnosis(Command& command, const Examination& found) : command_(command), found_(found) {
     judge_file();
     judge_letters();
     judge_redrives();
@@ -50,6 +51,9 @@ class Diagnosis {
   void fine(std::string text) { findings_.push_back({Finding::Kind::Fine, std::move(text)}); }
   void advise(std::string text, std::string what_to_type = {}) {
     findings_.push_back({Finding::Kind::Advice, std::move(text), std::move(what_to_type)});
+  }
+  void problem_with_command(std::string text, std::string what_to_type) {
+    findings_.push_back({Finding::Kind::Problem, std::move(text), std::move(what_to_type)});
   }
   void problem(std::string text) { findings_.push_back({Finding::Kind::Problem, std::move(text)}); }
 
@@ -102,7 +106,10 @@ class Diagnosis {
            command_.ago(redrive.requested_at) + ": " + grouped(redrive.succeeded) + " succeeded and " +
            grouped(redrive.failed) + " failed of " + grouped(redrive.letters));
     }
-    if (found_.live_claims > 0) fine(counted(found_.live_claims, "letter") + " being delivered now");
+    if (found_.live_claims > 0) {
+      fine(counted(found_.live_claims, "letter") + " taken by a service, a handler is at work on " +
+           grouped(found_.running));
+    }
     if (found_.stale_claims > 0) {
       advise(counted(found_.stale_claims, "claim") +
              " of a process that is gone: a running bus takes their letters"
@@ -113,24 +120,46 @@ class Diagnosis {
   void judge_waiting() {
     for (const auto& waiting : found_.waiting) {
       const std::string text =
-          counted(waiting.letters, "letter") + " for " + tools::printable(waiting.handler) + " (" +
-          tools::printable(waiting.event_type) + ") of service " + tools::printable(waiting.service) +
+          counted(waiting.letters, "letter") + " for " + tools::printable(handler_name(waiting.handler)) +
+          " (" + tools::printable(waiting.event_type) + ") of service " + tools::printable(waiting.service) +
           " marked since " + tools::readable_time(waiting.since);
-      const bool stuck = !waiting.service_is_at_work && command_.now() - waiting.since > kUsualWait;
-      if (stuck) {
-        problem(text + " and nobody takes them: start that service, with that handler subscribed");
-      } else {
+      if (waiting.handler.empty()) {
+        problem_with_command(text + ", which nothing delivers, as no handler was subscribed; to give them up",
+                             command_.self() + " discard --letter-reason unhandled --type " +
+                                 tools::printable(waiting.event_type) + " --reason '...'");
+        continue;
+      }
+      const bool stuck =
+          !waiting.service_is_at_work && tools::time_between(waiting.since, command_.now()) > kUsualWait;
+      if (!stuck) {
         fine(text);
+      } else if (const auto held_back = held_back_of(waiting)) {
+        problem_with_command(text + ", of which letter " + std::to_string(held_back->id) +
+                                 " waits for letter " + std::to_string(held_back->behind) +
+                                 ", an earlier one of its ordering key; what goes first",
+                             command_for_earlier(command_, *held_back));
+      } else {
+        problem(text + " and nobody takes them: start that service, with that handler subscribed");
       }
     }
   }
 
+  [[nodiscard]] std::optional<deadletter::HeldBackLetter> held_back_of(const Examination::Waiting& waiting) {
+    deadletter::Filter filter;
+    filter.service = waiting.service;
+    filter.event_type = waiting.event_type;
+    filter.handler = waiting.handler;
+    filter.resolved = false;
+    filter.marked = true;
+    return command_.reader().find_held_back(filter);
+  }
+
   void judge_unserved() {
     for (const auto& each : found_.unserved) {
-      problem(counted(each.owed, "event") + " owed to handler " + tools::printable(each.handler) + " (" +
-              tools::printable(each.event_type) + ") of service " + tools::printable(each.service) +
-              ", which nobody has subscribed since " + tools::readable_time(each.since) +
-              "; deploy it, or subscribe that name");
+      problem(counted(each.owed, "event") + " owed to handler " +
+              tools::printable(handler_name(each.handler)) + " (" + tools::printable(each.event_type) +
+              ") of service " + tools::printable(each.service) + ", which nobody has subscribed since " +
+              tools::readable_time(each.since) + "; deploy it, or subscribe that name");
     }
   }
 
@@ -146,7 +175,7 @@ class Diagnosis {
     return tools::printable(tools::shell_word(command_.line().database));
   }
 
-  const Command& command_;
+  Command& command_;
   const Examination& found_;
   std::vector<Finding> findings_;
 };
@@ -260,6 +289,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
         found.oldest_unresolved ? OrderedJson(to_rfc3339(*found.oldest_unresolved)) : OrderedJson(nullptr)},
        {"journal_events", found.journal_events},
        {"live_claims", found.live_claims},
+       {"running", found.running},
        {"stale_claims", found.stale_claims},
        {"waiting", waiting_to_json(found)},
        {"unserved", unserved_to_json(found)},

@@ -1,5 +1,7 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/editor.hpp"
+#include "dead_letters/input_file.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/payload_editor.hpp"
 #include "text/printable.hpp"
@@ -57,12 +59,11 @@ Original original_of(const EncodedData& data) {
 
 std::string read_file(Command& command, const std::string& path) {
   if (path == "-") return {std::istreambuf_iterator<char>(command.streams().in), {}};
+  require_readable(path);
   std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw Refusal(ExitStatus::NoInput,
-                  "cannot read " + tools::printable(path) + ": " + std::generic_category().message(errno));
-  }
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file) throw Refusal(ExitStatus::InputOutput, "cannot read all of " + tools::printable(path));
+  return text;
 }
 
 bool wants_to_correct(Command& command, const Refusal& problem) {
@@ -117,10 +118,14 @@ OrderedJson changes_between(const std::optional<Json>& original, const Json& pay
   return changes;
 }
 
+std::string place_name(const std::string& pointer) {
+  return pointer.empty() ? "the whole payload" : tools::printable(pointer);
+}
+
 void print_changes(Command& command, const OrderedJson& changes) {
   for (const auto& change : changes) {
     command.print("  " + change.at("op").get<std::string>() + " " +
-                  tools::printable(change.at("path").get<std::string>()) + "\n");
+                  place_name(change.at("path").get<std::string>()) + "\n");
   }
 }
 
@@ -165,7 +170,12 @@ ExitStatus run_edit(Command& command) {
   command.print("Letter " + number + " takes the place of letter " + id +
                 ", which is resolved as superseded.\n");
   print_changes(command, changes);
-  command.advise("Deliver it: " + command.self() + " retry " + number + " --wait");
+  const auto next = command.letter(number);
+  if (obstacle_of(command, next) == Obstacle::None) {
+    command.advise("Deliver it: " + command.self() + " retry " + number + " --wait");
+  } else {
+    command.advise("Look at it: " + command.self() + " show " + number);
+  }
   return ExitStatus::Ok;
 }
 

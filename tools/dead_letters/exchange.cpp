@@ -1,12 +1,11 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/input_file.hpp"
 #include "dead_letters/letters_file.hpp"
 #include "dead_letters/long_change.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
 
 #include <tidings/deadletter/output_file.hpp>
-
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -108,15 +107,11 @@ class ImportSource {
   ImportSource(Command& command, const std::string& path, Problems& problems)
       : problems_(problems), in_(&command.streams().in) {
     if (path == "-") return;
+    require_readable(path);
     file_.open(path, std::ios::binary);
     if (!file_)
       throw Refusal(ExitStatus::NoInput,
                     "cannot read " + tools::printable(path) + ": " + std::generic_category().message(errno));
-    struct stat facts {};
-    if (::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
-      throw Refusal(ExitStatus::NoInput,
-                    tools::printable(path) + " is a folder; give the file that export wrote");
-    }
     in_ = &file_;
   }
 
@@ -317,7 +312,10 @@ ExitStatus run_import(Command& command) {
       command.warn(
           "none of its lines is a letter; give a file that dead-letters export wrote, or what a service "
           "wrote to standard error");
-    if (counts.imported > 0 && !line.dry_run) command.advise("See them: " + command.self() + " groups");
+    if (counts.imported > 0 && !line.dry_run) {
+      const bool any_unresolved = count_of(command, {.resolved = false}) > 0;
+      command.advise("See them: " + command.self() + " groups" + (any_unresolved ? "" : " --all"));
+    }
   }
   if (!complete) return ExitStatus::TryAgain;
   return problems.count() > 0 || has_no_letter ? ExitStatus::Data : ExitStatus::Ok;

@@ -1,12 +1,17 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/table.hpp"
+#include "dead_letters/unknown_names.hpp"
 #include "text/printable.hpp"
 #include "text/time.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tidings::dead_letters {
 namespace {
@@ -33,7 +38,7 @@ Table table_of(const Command& command, const deadletter::Page& page) {
     const DeadLetter& letter = stored.letter;
     std::vector<std::string> cells = {std::to_string(stored.id), command.ago(letter.failed_at)};
     if (various_states) cells.push_back(state_cell(command, stored));
-    cells.insert(cells.end(), {letter.event_type, letter.handler.empty() ? "(none)" : letter.handler,
+    cells.insert(cells.end(), {letter.event_type, handler_name(letter.handler),
                                cause_text(command, letter.error_type, letter.error_message)});
     table.add(std::move(cells));
   }
@@ -68,31 +73,85 @@ void say_nothing_found(Command& command) {
   }
 }
 
-std::string state_flag(const deadletter::Filter& filter) {
-  if (!filter.resolved) return " --all";
-  return *filter.resolved ? " --resolved" : "";
-}
-
 void say_what_next(Command& command, const deadletter::Page& page) {
+  const std::string same = command.same_filters() + command.same_states();
   if (page.next) {
     const bool oldest_first = command.line().list_order == deadletter::ListOrder::OldestFirst;
-    command.advise("More: " + command.self() + " list" + command.same_filters() +
-                   state_flag(command.line().filter) + (oldest_first ? " --sort oldest" : "") + " --limit " +
-                   std::to_string(command.line().limit) + " --after " + place_after(*page.next));
+    command.advise("More: " + command.self() + " list" + same + (oldest_first ? " --sort oldest" : "") +
+                   " --limit " + std::to_string(command.line().limit) + " --after " +
+                   place_after(*page.next));
   }
   command.advise("One of them: " + command.self() + " show " + std::to_string(page.letters.front().id));
-  command.advise("By cause:    " + command.self() + " groups" + command.same_filters());
+  command.advise("By cause:    " + command.self() + " groups" + same);
 }
 
+std::string cause_option(const deadletter::Group& group) {
+  return " --fingerprint " + tools::printable(group.fingerprint);
+}
+
+/// The newest that can be delivered; nothing when all are resolved.
+std::optional<deadletter::StoredLetter> newest_unresolved(Command& command, const deadletter::Group& group) {
+  deadletter::Filter filter;
+  filter.fingerprint = group.fingerprint;
+  filter.handler = group.handler;
+  filter.service = group.service;
+  filter.resolved = false;
+  auto page = command.reader().list(filter, 1, {}, deadletter::ListOrder::NewestFirst,
+                                    deadletter::LetterParts::Summary);
+  if (page.letters.empty()) return std::nullopt;
+  return std::move(page.letters.front());
+}
+
+/// What to do about a cause, judged by its newest unresolved letter.
+void say_how_to_end(Command& command, const deadletter::StoredLetter& newest, const std::string& cause) {
+  const std::string id = std::to_string(newest.id);
+  switch (obstacle_of(command, newest)) {
+    case Obstacle::None:
+      return command.advise("After the fix:     " + command.self() + " retry" + cause +
+                            " --canary 10 --wait");
+    case Obstacle::NoHandler:
+      command.advise(
+          "No handler was subscribed, so that nothing delivers them: subscribe one and publish the"
+          " events again.");
+      return command.advise("To give them up:   " + command.self() + " discard" + cause + " --reason '...'");
+    case Obstacle::NoPayload:
+      return command.advise("To give " + id + " a payload: " + command.self() + " edit " + id +
+                            " --file FILE");
+    case Obstacle::HeldBack:
+      break;
+  }
+  if (const auto held_back = command.reader().find_held_back({.ids = {{newest.id}}})) {
+    command.advise("They are parked, and wait for earlier letters of their ordering keys; letter " + id +
+                   " for " + std::to_string(held_back->behind) + ".");
+    command.advise("What goes first:   " + command_for_earlier(command, *held_back));
+  }
+}
+
+/// Of the first cause that a retry would deliver, if there is one.
 void say_what_next(Command& command, const std::vector<deadletter::Group>& groups) {
-  const deadletter::Group& first = groups.front();
-  const std::string cause = " --fingerprint " + tools::printable(first.fingerprint);
+  const deadletter::Group* chosen = nullptr;
+  std::optional<deadletter::StoredLetter> newest;
+  for (const auto& group : groups) {
+    if (command.line().filter.resolved == true) break;
+    auto letter = newest_unresolved(command, group);
+    if (!letter) continue;
+    const bool deliverable = obstacle_of(command, *letter) == Obstacle::None;
+    if (chosen != nullptr && !deliverable) continue;
+    chosen = &group;
+    newest = std::move(letter);
+    if (deliverable) break;
+  }
+  if (chosen == nullptr) chosen = &groups.front();
+  const std::string cause = cause_option(*chosen);
   command.advise("");
-  if (groups.size() > 1) command.advise("Of the first cause:");
-  command.advise("The newest letter: " + command.self() + " show " + std::to_string(first.newest_id));
-  command.advise("All its letters:   " + command.self() + " list" + cause);
-  if (command.line().filter.resolved == true) return;
-  command.advise("After the fix:     " + command.self() + " retry" + cause + " --canary 10 --wait");
+  if (chosen != &groups.front()) {
+    command.advise("Of cause " + tools::printable(chosen->fingerprint) + ":");
+  } else if (groups.size() > 1) {
+    command.advise("Of the first cause:");
+  }
+  command.advise("The newest letter: " + command.self() + " show " + std::to_string(chosen->newest_id));
+  command.advise("All its letters:   " + command.self() + " list" + cause + command.same_states());
+  if (newest) say_how_to_end(command, *newest, cause);
 }
 
 }  // namespace
@@ -110,6 +169,7 @@ ExitStatus run_list(Command& command) {
   }
   if (page.letters.empty()) {
     say_nothing_found(command);
+    if (!line.after) say_unknown_names(command);
     warn_of_waiting(command);
     return ExitStatus::Ok;
   }
@@ -133,6 +193,7 @@ ExitStatus run_groups(Command& command) {
   }
   if (groups.empty()) {
     say_nothing_found(command);
+    say_unknown_names(command);
     return ExitStatus::Ok;
   }
   Table table({{"LETTERS", true},
@@ -144,8 +205,7 @@ ExitStatus run_groups(Command& command) {
                {"ERROR", false, 40}});
   for (const auto& group : groups) {
     table.add({grouped(group.count), group.fingerprint, command.age(group.first_failed_at),
-               command.age(group.last_failed_at), types_of(group),
-               group.handler.empty() ? "(none)" : group.handler,
+               command.age(group.last_failed_at), types_of(group), handler_name(group.handler),
                cause_text(command, group.error_type, group.sample_error)});
   }
   command.print(table.render(command.streams().out_terminal));

@@ -1,5 +1,6 @@
 #include "dead_letters/long_change.hpp"
 
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/table.hpp"
 #include "text/columns.hpp"
@@ -98,6 +99,8 @@ OrderedJson to_json(const Command& command, const Plan& plan) {
           {"letters", plan.letters},
           {"running", plan.running},
           {"without_payload", plan.without_payload},
+          {"without_handler", plan.without_handler},
+          {"held_back", plan.held_back},
           {"groups", std::move(causes)}};
 }
 
@@ -107,7 +110,7 @@ void print_plan(Command& command, const Plan& plan, std::string_view done) {
   if (!plan.groups.empty()) {
     Table table({{"LETTERS", true}, {"CAUSE"}, {"EVENT"}, {"HANDLER"}, {"ERROR", false, 40}});
     for (const auto& group : plan.groups) {
-      table.add({grouped(group.count), group.fingerprint, types_of(group), group.handler,
+      table.add({grouped(group.count), group.fingerprint, types_of(group), handler_name(group.handler),
                  cause_text(command, group.error_type, group.sample_error)});
     }
     command.print(table.render(command.streams().out_terminal));

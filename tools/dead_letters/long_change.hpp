@@ -97,6 +97,8 @@ struct Plan {
   std::int64_t running = 0;
   /// More that were chosen and cannot be delivered again, which was said already.
   std::int64_t without_payload = 0;
+  std::int64_t without_handler = 0;
+  std::int64_t held_back = 0;
   /// The largest causes.
   std::vector<deadletter::Group> groups = {};
 };

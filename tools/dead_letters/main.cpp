@@ -11,9 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <new>
 #include <system_error>
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   using namespace tidings::dead_letters;
   tidings::check_dead_letters::secure_standard_streams();
   // Which characters are wide: whatever the user's language, what the database holds is UTF-8.
@@ -40,4 +41,7 @@ int main(int argc, char** argv) {
                  works_now ? "it was full" : std::generic_category().message(errno).c_str());
   }
   return static_cast<int>(ExitStatus::InputOutput);
+} catch (const std::bad_alloc&) {
+  static_cast<void>(std::fputs("dead-letters: there is not enough memory\n", stderr));
+  return static_cast<int>(tidings::dead_letters::ExitStatus::TryAgain);
 }

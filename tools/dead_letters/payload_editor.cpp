@@ -21,12 +21,26 @@ namespace {
 
 std::string depth_rule() { return "deeper than " + std::to_string(kMaxJsonDepth) + " levels"; }
 
+/// What JSON would take for a number, were it not beyond all that a double holds.
+bool is_number_too_large(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc::result_out_of_range && end == text.data() + text.size();
+}
+
 Json value_meant(const std::string& pointer, const std::string& text) {
   auto value = tidings::detail::find_json(text);
   if (value) return *std::move(value);
   if (tidings::detail::bracket_depth(text) > kMaxJsonDepth) {
     throw Refusal(ExitStatus::Usage, "--set: the value for " + tools::printable(pointer, 80) + " nests " +
                                          depth_rule() + "; nothing was edited");
+  }
+  if (is_number_too_large(text)) {
+    throw Refusal(ExitStatus::Usage, "--set: the number for " + tools::printable(pointer, 80) +
+                                         " is too large for JSON's readers; as text, write it in quotes:"
+                                         " '" +
+                                         tools::printable(pointer, 80) + "=\"" + tools::printable(text, 80) +
+                                         "\"'; nothing was edited");
   }
   return text;
 }

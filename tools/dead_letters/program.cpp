@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <ostream>
 
 namespace tidings::dead_letters {
@@ -64,6 +65,17 @@ ExitStatus report(const Streams& streams, bool json, ExitStatus status, const st
   return status;
 }
 
+/// With as few allocations as it takes.
+ExitStatus report_short_memory(const Streams& streams) noexcept {
+  try {
+    streams.err << "dead-letters: there is not enough memory; what was committed before stays, and the same"
+                   " command goes on\n";
+  } catch (...) {
+    return ExitStatus::TryAgain;  // The exit status says it.
+  }
+  return ExitStatus::TryAgain;
+}
+
 ExitStatus run_command(const CommandLine& line, const Streams& streams, Timestamp now) {
   try {
     Command command(line, streams, now);
@@ -90,7 +102,7 @@ ExitStatus run(const std::vector<std::string>& arguments, const char* environmen
   } catch (const Refusal& refusal) {
     return report(streams, json, refusal.status(), refusal.what());
   } catch (const std::bad_alloc&) {
-    throw;
+    return report_short_memory(streams);
   } catch (const std::exception& error) {
     return report(streams, json, ExitStatus::InputOutput, tools::printable(error.what()));
   }

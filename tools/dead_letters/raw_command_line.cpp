@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <string_view>
@@ -291,6 +292,19 @@ std::optional<std::string> misspelt_verb(const std::vector<std::string>& argumen
   throw Refusal(ExitStatus::Usage, message);
 }
 
+/// What nothing takes, in the order in which it was typed, which CLI11 does not keep.
+std::string unexpected(const CLI::App& app, const std::vector<std::string>& arguments) {
+  auto rest = app.remaining(true);
+  std::string text = "not expected:";
+  for (const auto& each : arguments) {
+    const auto found = std::find(rest.begin(), rest.end(), each);
+    if (found == rest.end()) continue;
+    rest.erase(found);
+    text += " " + each;
+  }
+  return text;
+}
+
 /// CLI11's messages name the option; what they lack is where to look.
 [[noreturn]] void refuse(const CLI::ParseError& error, const CLI::App& app,
                          const std::vector<std::string>& arguments) {
@@ -298,8 +312,9 @@ std::optional<std::string> misspelt_verb(const std::vector<std::string>& argumen
   const bool lacks_verb = verbs.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
   if (lacks_verb) refuse_without_verb(arguments);
   const std::string help = verbs.empty() ? "" : verbs.front()->get_name() + " ";
-  throw Refusal(ExitStatus::Usage,
-                tools::printable(error.what(), kQuoted) + "; see dead-letters " + help + "--help");
+  const bool has_extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const std::string what = has_extras ? unexpected(app, arguments) : error.what();
+  throw Refusal(ExitStatus::Usage, tools::printable(what, kQuoted) + "; see dead-letters " + help + "--help");
 }
 
 void add(std::vector<std::string>& words, const char* option, const std::optional<std::string>& value) {

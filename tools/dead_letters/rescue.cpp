@@ -1,4 +1,6 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
+#include "dead_letters/input_file.hpp"
 #include "dead_letters/long_change.hpp"
 #include "dead_letters/table.hpp"
 #include "text/printable.hpp"
@@ -117,7 +119,7 @@ void tell_lost(Command& command, const RecoveryReport& report) {
   for (std::size_t i = 0; i < report.lost.size() && i < kNamedLost; ++i) {
     const auto& each = report.lost[i];
     command.warn("  letter " + std::to_string(each.id) + ": event " + tools::printable(each.event_id, 40) +
-                 ", handler " + tools::printable(each.handler, 200) + " of service " +
+                 ", handler " + tools::printable(handler_name(each.handler), 200) + " of service " +
                  tools::printable(each.service, 200));
   }
   if (report.lost_letters > static_cast<std::int64_t>(kNamedLost))
@@ -149,10 +151,7 @@ void tell(Command& command, const RecoveryReport& report, const std::string& tar
 
 ExitStatus run_restore(Command& command) {
   const CommandLine& line = command.line();
-  if (::access(line.file.c_str(), F_OK) != 0) {
-    throw Refusal(ExitStatus::NoInput, "cannot read " + tools::printable(line.file) + ": " +
-                                           std::generic_category().message(errno));
-  }
+  require_regular(line.file);
   const auto report =
       deadletter::restore(line.file, line.database, {.dry_run = line.dry_run, .now = command.now()});
   if (!line.json) {
@@ -174,6 +173,7 @@ ExitStatus run_restore(Command& command) {
 
 ExitStatus run_recover(Command& command) {
   const CommandLine& line = command.line();
+  require_regular(line.database);
   const std::string target =
       line.file.empty() ? deadletter::recovery_target(line.database).native() : line.file;
   ProgressLine progress(command);

@@ -1,7 +1,9 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/long_change.hpp"
 #include "dead_letters/table.hpp"
+#include "dead_letters/unknown_names.hpp"
 #include "text/duration.hpp"
 #include "text/printable.hpp"
 
@@ -21,24 +23,6 @@ constexpr std::chrono::milliseconds kPoll(200);
 constexpr std::chrono::seconds kUsualWait(5);
 constexpr std::size_t kShownCauses = 10;
 
-/// Leaves out of the filter what nothing can deliver again, and says how many they are and why.
-std::int64_t leave_out_without_payload(Command& command, deadletter::Filter& filter) {
-  deadletter::Filter without = filter;
-  without.has_payload = false;
-  filter.has_payload = true;
-  const auto page = command.reader().list(without, 1);
-  if (page.letters.empty()) return 0;
-  const auto letters = std::max(count_of(command, without), std::int64_t{1});
-  const auto& newest = page.letters.front();
-  const std::string id = std::to_string(newest.id);
-  command.warn(counted(letters, "letter") + " cannot be delivered again, as the payload was not kept; " +
-               (letters == 1 ? "it stays as it is" : "they stay as they are") + ". Letter " + id + ": " +
-               tools::printable(command.masked(newest.letter.data.problem)));
-  command.advise("Give one a payload: " + command.self() + " edit " + id + " --file FILE");
-  command.advise("Or give it up:      " + command.self() + " discard " + id + " --reason '...'");
-  return letters;
-}
-
 deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filter, std::int64_t total) {
   ProgressLine line(command);
   return run_watched(command, line, "marked", total, [&](const deadletter::Watch& watch) {
@@ -49,7 +33,8 @@ deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filte
 /// Follows a request until the service has done with it, the time is up, or somebody stops waiting.
 class Waiting {
  public:
-  Waiting(Command& command, std::int64_t id) : command_(command), id_(id), line_(command) {}
+  Waiting(Command& command, std::int64_t id, const deadletter::Filter& filter, steady_clock::time_point begin)
+      : command_(command), id_(id), filter_(filter), line_(command), begin_(begin) {}
 
   RedriveState wait() {
     RedriveState state = look();
@@ -88,17 +73,18 @@ class Waiting {
     if (warned_ || may_be_slow || steady_clock::now() - last_delivery_ < kUsualWait) return;
     warned_ = true;
     line_.clear();
-    command_.warn(
-        "nothing was delivered for " + std::to_string(kUsualWait.count()) +
-        "s: is the service running, and are its handlers subscribed? Waiting on; Ctrl-C ends the wait"
-        " and nothing else");
+    const std::string cause = why_stuck(command_, filter_);
+    command_.warn("nothing was delivered for " + std::to_string(kUsualWait.count()) + "s: " +
+                  (cause.empty() ? "is the service running, and are its handlers subscribed?" : cause + ".") +
+                  " Waiting on; Ctrl-C ends the wait and nothing else");
   }
 
   Command& command_;
   std::int64_t id_;
+  const deadletter::Filter& filter_;
   ProgressLine line_;
-  const steady_clock::time_point begin_ = steady_clock::now();
-  steady_clock::time_point last_delivery_ = begin_;
+  const steady_clock::time_point begin_;
+  steady_clock::time_point last_delivery_ = steady_clock::now();
   std::int64_t delivered_ = 0;
   bool warned_ = false;
 };
@@ -117,7 +103,7 @@ std::vector<deadletter::Group> failed_again(Command& command, const RedriveState
 void print_causes(Command& command, const std::vector<deadletter::Group>& groups) {
   Table table({{"LETTERS", true}, {"CAUSE"}, {"HANDLER"}, {"ERROR", false, 40}});
   for (const auto& group : groups) {
-    table.add({grouped(group.count), group.fingerprint, group.handler,
+    table.add({grouped(group.count), group.fingerprint, handler_name(group.handler),
                cause_text(command, group.error_type, group.sample_error)});
   }
   if (!table.empty()) command.print(table.render(command.streams().out_terminal));
@@ -139,8 +125,23 @@ void print_end(Command& command, const RedriveState& state) {
   }
 }
 
-void print_summary(Command& command, const RedriveState& state,
-                   const std::vector<deadletter::Group>& groups) {
+void print_open(Command& command, const RedriveState& state, const deadletter::Filter& filter) {
+  const auto rest = state.letters - state.succeeded - state.failed;
+  command.print(counted(rest, "letter") + " still " + (rest == 1 ? "waits" : "wait") + " to be delivered.\n");
+  const std::string cause = why_stuck(command, filter);
+  const std::string they = rest == 1 ? "It stays" : "They stay";
+  if (!cause.empty()) {
+    command.advise(they + " marked: " + cause);
+  } else if (state.succeeded + state.failed > 0) {
+    command.advise(they + " marked: a service that runs goes on with them.");
+  } else {
+    command.advise(they + " marked: is the service running, and are its handlers subscribed?");
+  }
+  command.advise("How far it is: " + command.self() + " doctor");
+}
+
+void print_summary(Command& command, const RedriveState& state, const std::vector<deadletter::Group>& groups,
+                   const deadletter::Filter& filter) {
   const Terminal& terminal = command.streams().out_terminal;
   const std::string failed = grouped(state.failed) + " failed again";
   command.print(styled(terminal, state.failed == 0 ? Style::Good : Style::Plain,
@@ -149,14 +150,7 @@ void print_summary(Command& command, const RedriveState& state,
   print_end(command, state);
   print_causes(command, groups);
   if (state.state == "open") {
-    const auto rest = state.letters - state.succeeded - state.failed;
-    command.print(counted(rest, "letter") + " still " + (rest == 1 ? "waits" : "wait") +
-                  " to be delivered.\n");
-    const bool begun = state.succeeded + state.failed > 0;
-    command.advise(begun ? std::string("The service goes on with the rest.")
-                         : std::string(rest == 1 ? "It stays" : "They stay") +
-                               " marked: is the service running, and are its handlers subscribed?");
-    command.advise("How far it is: " + command.self() + " doctor");
+    print_open(command, state, filter);
   } else if (state.failed > 0) {
     command.advise(
         "Look at one: " + command.self() + " list --limit 1" +
@@ -168,12 +162,14 @@ void print_summary(Command& command, const RedriveState& state,
 
 OrderedJson to_json(const Command& command, const deadletter::RedriveReport& result,
                     const RedriveState& state, const std::vector<deadletter::Group>& groups,
-                    std::int64_t without_payload) {
+                    const LeftOut& left_out) {
   OrderedJson causes = OrderedJson::array();
   for (const auto& group : groups) causes.push_back(group_to_json(command, group));
   return {{"dry_run", false},
           {"letters", result.progress.changed},
-          {"without_payload", without_payload},
+          {"without_payload", left_out.without_payload},
+          {"without_handler", left_out.without_handler},
+          {"held_back", left_out.held_back},
           {"running", result.progress.running},
           {"complete", result.progress.complete},
           {"redrive_id", result.id == 0 ? OrderedJson(nullptr) : OrderedJson(result.id)},
@@ -204,10 +200,12 @@ void print_marked(Command& command, const deadletter::RedriveReport& result) {
   command.advise("What failed again: " + command.self() + " groups");
 }
 
-ExitStatus plan_retry(Command& command, const deadletter::Filter& filter, std::int64_t without_payload,
+ExitStatus plan_retry(Command& command, const deadletter::Filter& filter, const LeftOut& left_out,
                       std::int64_t unfitting) {
   Plan plan = plan_of(command, filter);
-  plan.without_payload = without_payload;
+  plan.without_payload = left_out.without_payload;
+  plan.without_handler = left_out.without_handler;
+  plan.held_back = left_out.held_back;
   if (command.line().json) {
     command.print_json(to_json(command, plan));
   } else {
@@ -216,42 +214,105 @@ ExitStatus plan_retry(Command& command, const deadletter::Filter& filter, std::i
   return unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok;
 }
 
+/// One retry: what it was told, and what came of it.
+class Retry {
+ public:
+  explicit Retry(Command& command) : command_(command), chosen_(command.filter()), filter_(chosen_) {
+    filter_.marked = false;
+    // Those that are marked already are waited for.
+    if (command.line().wait) {
+      unfitting_ = explain_unfitting(command, chosen_);
+    } else {
+      unfitting_ = explain_unfitting(command, filter_);
+    }
+    left_out_ = leave_out_undeliverable(command, filter_);
+    if (filter_.ids) unfitting_ += left_out_.all();
+  }
+
+  ExitStatus run() {
+    const CommandLine& line = command_.line();
+    if (line.dry_run) return plan_retry(command_, filter_, left_out_, unfitting_);
+    const auto total = total_to_show(command_, filter_);
+    const Interruption interruption;
+    const auto result = mark(command_, filter_, total);
+    if (result.id == 0) return follow_earlier(result);
+    if (!line.json) print_marked(command_, result);
+    if (line.wait) return follow(result, result.id);
+    const auto state = command_.reader().redrive(result.id).value_or(RedriveState{});
+    return finish(result, state, {});
+  }
+
+ private:
+  /// Nothing was marked: what was before may be waited for, in one request after the other.
+  ExitStatus follow_earlier(deadletter::RedriveReport result) {
+    std::optional<std::int64_t> request;
+    if (command_.line().wait && result.progress.complete) request = request_of_marked();
+    if (!request) return finish_without_letters(result);
+    ExitStatus status = ExitStatus::Ok;
+    for (std::optional<std::int64_t> last; request && request != last && !Interruption::requested();) {
+      if (!command_.line().json)
+        command_.print("Waiting for request " + std::to_string(*request) +
+                       ", which marked them before; nothing else was marked.\n");
+      result.id = *request;
+      const auto one = follow(result, *request);
+      if (one != ExitStatus::Ok) status = one;
+      if (one == ExitStatus::TryAgain || command_.line().json) break;
+      last = request;
+      request = request_of_marked();
+    }
+    return status;
+  }
+
+  [[nodiscard]] std::optional<std::int64_t> request_of_marked() {
+    deadletter::Filter marked = chosen_;
+    marked.marked = true;
+    const auto page = command_.reader().list(marked, 1, {}, deadletter::ListOrder::OldestFirst,
+                                             deadletter::LetterParts::Summary);
+    return page.letters.empty() ? std::nullopt : page.letters.front().redrive_id;
+  }
+
+  ExitStatus follow(const deadletter::RedriveReport& result, std::int64_t request) {
+    const auto state = Waiting(command_, request, chosen_, begin_).wait();
+    return finish(result, state, failed_again(command_, state));
+  }
+
+  ExitStatus finish(const deadletter::RedriveReport& result, const RedriveState& state,
+                    const std::vector<deadletter::Group>& groups) {
+    if (command_.line().json) {
+      command_.print_json(to_json(command_, result, state, groups, left_out_));
+    } else if (command_.line().wait) {
+      print_summary(command_, state, groups, chosen_);
+    }
+    return status_after(command_.line(), result, state, unfitting_);
+  }
+
+  ExitStatus finish_without_letters(const deadletter::RedriveReport& result) {
+    RedriveState state;
+    state.state = "finished";
+    if (command_.line().json) {
+      command_.print_json(to_json(command_, result, state, {}, left_out_));
+    } else if (!result.progress.complete) {
+      command_.warn("stopped before any letter was marked; the same command goes on");
+    } else {
+      command_.print("No unresolved letters match that " +
+                     std::string(left_out_.all() > 0 ? "can be delivered and " : "") +
+                     "do not wait already; nothing was marked.\n");
+      say_unknown_names(command_);
+    }
+    if (!result.progress.complete) return ExitStatus::TryAgain;
+    return unfitting_ > 0 ? ExitStatus::Data : ExitStatus::Ok;
+  }
+
+  Command& command_;
+  const deadletter::Filter chosen_;
+  deadletter::Filter filter_;
+  LeftOut left_out_;
+  std::int64_t unfitting_ = 0;
+  const steady_clock::time_point begin_ = steady_clock::now();
+};
+
 }  // namespace
 
-ExitStatus run_retry(Command& command) {
-  auto filter = command.filter();
-  filter.marked = false;
-  const CommandLine& line = command.line();
-  auto unfitting = explain_unfitting(command, filter);
-  const auto without_payload = leave_out_without_payload(command, filter);
-  if (filter.ids) unfitting += without_payload;
-  if (line.dry_run) return plan_retry(command, filter, without_payload, unfitting);
-  const auto total = total_to_show(command, filter);
-  const Interruption interruption;
-  const auto result = mark(command, filter, total);
-  RedriveState state;
-  state.state = "finished";
-  if (result.id == 0) {
-    if (line.json) {
-      command.print_json(to_json(command, result, state, {}, without_payload));
-    } else if (!result.progress.complete) {
-      command.warn("stopped before any letter was marked; the same command goes on");
-    } else {
-      command.print("No unresolved letters match that do not wait already; nothing was marked.\n");
-    }
-    return result.progress.complete ? (unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok)
-                                    : ExitStatus::TryAgain;
-  }
-  if (!line.json) print_marked(command, result);
-  state =
-      line.wait ? Waiting(command, result.id).wait() : command.reader().redrive(result.id).value_or(state);
-  const auto groups = line.wait ? failed_again(command, state) : std::vector<deadletter::Group>{};
-  if (line.json) {
-    command.print_json(to_json(command, result, state, groups, without_payload));
-  } else if (line.wait) {
-    print_summary(command, state, groups);
-  }
-  return status_after(line, result, state, unfitting);
-}
+ExitStatus run_retry(Command& command) { return Retry(command).run(); }
 
 }  // namespace tidings::dead_letters

@@ -1,4 +1,5 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "text/columns.hpp"
 #include "text/printable.hpp"
@@ -68,8 +69,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   sheet.line("event", letter.event_type + (letter.schema_version > 1
                                                ? " (version " + std::to_string(letter.schema_version) + ")"
                                                : ""));
-  sheet.line("handler",
-             (letter.handler.empty() ? "(none)" : letter.handler) + " of service " + letter.service);
+  sheet.line("handler", handler_name(letter.handler) + " of service " + letter.service);
   sheet.line("error", error_text(command, letter.error_type, letter.error_message));
   sheet.line("gave up", tools::readable_time(letter.failed_at) + ", " + command.ago(letter.failed_at) + ", " +
                             std::string(to_string(letter.reason)) + " after " +
@@ -133,27 +133,47 @@ void add_payload(Sheet& sheet, const Command& command, const EncodedData& data) 
   }
 }
 
+void propose(Command& command, const char* what, const std::string& rest) {
+  command.advise(what + command.self() + " " + rest);
+}
+
+void say_how_to_deliver(Command& command, const deadletter::StoredLetter& stored) {
+  const std::string id = std::to_string(stored.id);
+  switch (obstacle_of(command, stored)) {
+    case Obstacle::None:
+      propose(command, "Deliver it again:  ", "retry " + id + " --wait");
+      return propose(command, "Or correct it:     ", "edit " + id);
+    case Obstacle::NoHandler:
+      return command.advise(
+          "It cannot be delivered again: no handler was subscribed. Subscribe one and publish the event "
+          "again.");
+    case Obstacle::NoPayload:
+      command.advise("It cannot be delivered again, having no payload.");
+      return propose(command, "Give it one:       ", "edit " + id + " --file FILE");
+    case Obstacle::HeldBack:
+      break;
+  }
+  if (const auto held_back = command.reader().find_held_back({.ids = {{stored.id}}})) {
+    command.advise("It is parked: letter " + std::to_string(held_back->behind) +
+                   " of its ordering key goes first.");
+    command.advise("What goes first:   " + command_for_earlier(command, *held_back));
+  }
+}
+
 void say_what_next(Command& command, const deadletter::StoredLetter& stored) {
   const std::string id = std::to_string(stored.id);
   const std::string state(state_of(stored));
   command.advise("");
-  const bool has_payload = stored.letter.data.encoding != DataEncoding::None;
-  const auto propose = [&](const char* what, const std::string& rest) {
-    command.advise(what + command.self() + " " + rest);
-  };
   if (state == "unresolved") {
-    if (has_payload) {
-      propose("Deliver it again:  ", "retry " + id + " --wait");
-      propose("Or correct it:     ", "edit " + id);
-    } else {
-      command.advise("It cannot be delivered again, having no payload.");
-      propose("Give it one:       ", "edit " + id + " --file FILE");
-    }
-    propose("Or give it up:     ", "discard " + id + " --reason '...'");
+    say_how_to_deliver(command, stored);
+    propose(command, "Or give it up:     ", "discard " + id + " --reason '...'");
+  } else if (state == "waiting") {
+    const std::string cause = why_stuck(command, {.ids = {{stored.id}}});
+    if (!cause.empty()) command.advise("It is not taken: " + cause);
   } else if (state == "discarded") {
-    propose("Take it back:      ", "undo " + id);
+    propose(command, "Take it back:      ", "undo " + id);
   }
-  propose("The whole request: ",
+  propose(command, "The whole request: ",
           "trace " + tools::printable(tools::shell_word(stored.letter.metadata.correlation_id.to_string())));
 }
 

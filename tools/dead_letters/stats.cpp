@@ -1,5 +1,7 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/table.hpp"
+#include "dead_letters/unknown_names.hpp"
 
 #include <algorithm>
 #include <string>
@@ -19,8 +21,7 @@ std::string day_name(Timestamp day) { return to_rfc3339(day).substr(0, 10); }
 void print_counts(Command& command, const char* title, const std::vector<Statistics::Count>& counts) {
   Table table({{"LETTERS", true}, {"UNRESOLVED", true}, {title}});
   for (std::size_t i = 0; i < std::min(counts.size(), kShownNames); ++i) {
-    table.add({grouped(counts[i].letters), grouped(counts[i].unresolved),
-               counts[i].name.empty() ? "(none)" : counts[i].name});
+    table.add({grouped(counts[i].letters), grouped(counts[i].unresolved), handler_name(counts[i].name)});
   }
   std::string text = table.render(command.streams().out_terminal);
   if (counts.size() > kShownNames) {
@@ -75,7 +76,10 @@ ExitStatus run_stats(Command& command) {
   }
   command.print(counted(statistics.letters, "letter") + ", " + grouped(statistics.unresolved) +
                 " unresolved\n");
-  if (statistics.letters == 0) return ExitStatus::Ok;
+  if (statistics.letters == 0) {
+    say_unknown_names(command);
+    return ExitStatus::Ok;
+  }
   command.print("\n");
   print_counts(command, "EVENT", statistics.by_type);
   print_counts(command, "HANDLER", statistics.by_handler);
@@ -83,7 +87,7 @@ ExitStatus run_stats(Command& command) {
   print_counts(command, "REASON", statistics.by_reason);
   print_days(command, statistics.by_day);
   command.advise("");
-  command.advise("By cause: " + command.self() + " groups" + command.same_filters());
+  command.advise("By cause: " + command.self() + " groups" + command.same_filters() + command.same_states());
   return ExitStatus::Ok;
 }
 

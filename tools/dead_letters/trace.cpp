@@ -1,4 +1,5 @@
 #include "dead_letters/command.hpp"
+#include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "text/columns.hpp"
 #include "text/printable.hpp"
@@ -126,8 +127,8 @@ class Story {
   void add_letter(const std::string& below, const deadletter::StoredLetter& stored) {
     const DeadLetter& letter = stored.letter;
     const std::string what = "* letter " + std::to_string(stored.id) + ", " +
-                             tools::printable(letter.handler.empty() ? "(no handler)" : letter.handler) +
-                             ": " + std::string(state_of(stored));
+                             tools::printable(handler_name(letter.handler)) + ": " +
+                             std::string(state_of(stored));
     const std::string error = tools::printable(cause_text(command_, letter.error_type, letter.error_message));
     const std::string both = what + ": " + error;
     const std::string indented = below + "    ";
@@ -196,6 +197,7 @@ ExitStatus run_trace(Command& command) {
   command.advise("");
   command.advise("One letter:         " + command.self() + " show " +
                  std::to_string(page.letters.front().id));
+  if (!has_deliverable(command, {.correlation_id = correlation})) return ExitStatus::Ok;
   command.advise("After the fix, all: " + command.self() + " retry --correlation-id " +
                  tools::printable(tools::shell_word(correlation)) + " --wait");
   return ExitStatus::Ok;

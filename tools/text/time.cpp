@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 namespace tidings::tools {
 namespace {
 
+constexpr std::string_view kAgo = " ago";
 constexpr std::size_t kDay = 10;
 constexpr std::size_t kMinute = 16;
 constexpr std::size_t kSecond = 19;
@@ -37,8 +39,25 @@ bool names_zone(const std::string& text) {
 std::string readable_time(Timestamp time) { return readable_up_to(time, kSecond); }
 std::string readable_time_exactly(Timestamp time) { return readable_up_to(time, kMillisecond); }
 
+std::chrono::microseconds time_between(Timestamp from, Timestamp to) noexcept {
+  std::int64_t between = 0;
+  if (!__builtin_sub_overflow(to.time_since_epoch().count(), from.time_since_epoch().count(), &between))
+    return std::chrono::microseconds(between);
+  return from < to ? std::chrono::microseconds::max() : std::chrono::microseconds::min();
+}
+
+std::optional<Timestamp> parse_begin(std::string_view text, Timestamp now) {
+  constexpr std::chrono::minutes kToType(1);
+  constexpr std::chrono::seconds kJustNow(1);
+  if (text == "just now") return now - kJustNow - kToType;
+  const auto time = parse_time(text, now);
+  if (!time || !text.ends_with(kAgo)) return time;
+  text.remove_suffix(kAgo.size());
+  const auto unit = parse_duration("1" + std::string(text.substr(text.size() - 1)));
+  return *time - unit.value_or(std::chrono::seconds(0)) - kToType;
+}
+
 std::optional<Timestamp> parse_time(std::string_view text, Timestamp now) {
-  constexpr std::string_view kAgo = " ago";
   constexpr std::string_view kUtc = " UTC";
   if (text == "just now") return now;
   const bool ago = text.ends_with(kAgo);

@@ -13,10 +13,17 @@ namespace tidings::tools {
 /// The same to the millisecond: `2026-11-21 09:30:00.123 UTC`.
 [[nodiscard]] std::string readable_time_exactly(Timestamp time);
 
+/// From one time to another, as far as a duration can say: rows may hold any number.
+[[nodiscard]] std::chrono::microseconds time_between(Timestamp from, Timestamp to) noexcept;
+
 /// A time as somebody types it, or as any of the tools prints it: how long ago (`2h`, `1h12m ago`,
 /// `just now`), a day (`2026-11-21`), or a time (`2026-11-21 09:30:00 UTC`, `2026-11-21T09:30:00.5+01:00`,
 /// `2026-11-21 09:30`, `20261121T093000Z`); UTC where nothing else is said. Nothing when malformed.
 [[nodiscard]] std::optional<Timestamp> parse_time(std::string_view text, Timestamp now);
+
+/// The same where what was printed so is to be found from there on. Ages are printed rounded down, and get
+/// older until somebody types them: `19m ago` is up to a minute and a unit longer ago.
+[[nodiscard]] std::optional<Timestamp> parse_begin(std::string_view text, Timestamp now);
 
 /// What may be written, for messages.
 inline constexpr const char* kTimeRule =

@@ -97,7 +97,8 @@ struct EraseResult {
 /// are those that a handler is at work on.
 ///
 /// Calls throw Error: DatabaseBusy when a lock was not to be had within the timeout, DatabaseUnusable,
-/// InvalidArgument (a pointer that is none, a payload that nests deeper than kMaxJsonDepth).
+/// InvalidArgument (a pointer that is none, a payload that nests deeper than kMaxJsonDepth, a reason that is
+/// not UTF-8).
 class Operations {
  public:
   struct Options {
@@ -113,7 +114,8 @@ class Operations {
   Operations& operator=(Operations&&) noexcept;
   ~Operations();
 
-  /// Marks unresolved letters that are not marked yet; the bus of their service delivers them.
+  /// Marks unresolved letters that have a handler and are not marked yet; the bus of their service delivers
+  /// them.
   [[nodiscard]] RedriveReport redrive(Filter filter, const RedriveOptions& options, const Watch& watch);
   /// Resolves unresolved letters as discarded. The reason is kept with each.
   [[nodiscard]] Progress discard(Filter filter, const std::string& reason, const Watch& watch);

@@ -54,6 +54,12 @@ struct Filter {
   std::optional<bool> running = {};
   /// Whether the payload was kept, without which a letter cannot be delivered again.
   std::optional<bool> has_payload = {};
+  /// Whether a handler gave up. Without one (reason `unhandled`) no bus ever takes a letter.
+  std::optional<bool> has_handler = {};
+  /// Whether an earlier letter of its ordering key, which nobody asked for, keeps a parked one back. Letters
+  /// that match `asked_for` count as asked for.
+  std::optional<bool> held_back = {};
+  std::shared_ptr<const Filter> asked_for = {};
   /// Delivered last by this request, a row of tidings_redrives, and failed.
   std::optional<std::int64_t> failed_in_redrive = {};
   /// Numbers up to this one, which leaves out letters that come while a long change is made.
@@ -156,6 +162,19 @@ struct IdleService {
 
 enum class GroupOrder : std::uint8_t { ByCount, ByLastFailure };
 
+/// A parked letter, and the earlier one of its ordering key that it waits for.
+struct HeldBackLetter {
+  std::int64_t id = 0;
+  std::int64_t behind = 0;
+};
+
+/// Names that unresolved letters have, in their order.
+struct UnresolvedNames {
+  std::vector<std::string> event_types;
+  std::vector<std::string> handlers;
+  std::vector<std::string> services;
+};
+
 /// How many letters there are of each kind, most first.
 struct Statistics {
   struct Count {
@@ -256,7 +275,9 @@ struct Examination {
   std::optional<Timestamp> oldest_unresolved;
   /// Events in the journal that are still owed to handlers.
   std::int64_t journal_events = 0;
+  /// Letters that a bus holds, as far as anybody can tell, and those among them that a handler is at work on.
   std::int64_t live_claims = 0;
+  std::int64_t running = 0;
   /// Claims past their time, of processes that are gone: their letters return by themselves once a bus runs.
   std::int64_t stale_claims = 0;
   std::vector<Waiting> waiting;
@@ -301,8 +322,12 @@ class Reader {
   /// At most `limit`.
   [[nodiscard]] std::vector<Group> groups(const Filter& filter, std::size_t limit,
                                           GroupOrder order = GroupOrder::ByCount);
+  /// Costs the same however many letters there are.
+  [[nodiscard]] UnresolvedNames unresolved_names();
   [[nodiscard]] Statistics statistics(const Filter& filter);
   [[nodiscard]] std::optional<RedriveState> redrive(std::int64_t id);
+  /// One of those that match and that are held back. See Filter::held_back.
+  [[nodiscard]] std::optional<HeldBackLetter> find_held_back(Filter filter);
   /// Services that were asked before `time` to deliver letters again, and that hold none of their letters nor
   /// have had one delivered or failed in the minute after it; those that were asked first come first. For a
   /// `time` some seconds ago. Costs the same however many letters there are.
