@@ -59,6 +59,11 @@ Connection::Connection(const std::filesystem::path& path, Access access, const s
   execute("PRAGMA secure_delete = ON");
 }
 
+Connection::~Connection() {
+  if (not_ours_ && not_ours_())
+    sqlite3_db_config(database_.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 void Connection::interrupt_at_deadline() {
   sqlite3_progress_handler(database_.getHandle(), kInstructionsBetweenChecks, &Connection::past_deadline,
                            this);
@@ -93,6 +98,12 @@ bool Connection::file_moved() const noexcept {
   int moved = 0;
   const int result = sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   return result == SQLITE_OK && moved != 0;
+}
+
+bool Connection::has_wal() const noexcept {
+  sqlite3_file* log = nullptr;
+  const int result = sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  return result == SQLITE_OK && log != nullptr && log->pMethods != nullptr;
 }
 
 bool Connection::read_only() const noexcept {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace tidings::deadletter {
@@ -34,7 +35,7 @@ class Connection {
   Connection(const std::filesystem::path& path, Access access, const std::string& vfs, Deadline deadline);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection() = default;
+  ~Connection();
 
   /// From now on calls wait for locks until `deadline`.
   void wait_until(Deadline deadline) noexcept { deadline_ = deadline; }
@@ -52,6 +53,12 @@ class Connection {
   void rollback() noexcept;
   /// Whether the file at the path is no longer the one that was opened.
   [[nodiscard]] bool file_moved() const noexcept;
+  /// Whether it has a -wal file open: it is in WAL mode, and has read something.
+  [[nodiscard]] bool has_wal() const noexcept;
+  /// Asked when the connection ends. True: the -wal and -shm files at the path are not this database's any
+  /// more, and nothing is done with them, whereas the last connection of a database takes its -wal file in
+  /// and removes both.
+  void leave_log_if(std::function<bool()> not_ours) { not_ours_ = std::move(not_ours); }
   [[nodiscard]] bool read_only() const noexcept;
   /// Whether the file's header says WAL. `PRAGMA journal_mode` tells it neither through an immutable
   /// connection nor without taking locks.
@@ -64,6 +71,7 @@ class Connection {
   static int past_deadline(void* self) noexcept;
 
   Deadline deadline_;
+  std::function<bool()> not_ours_;  // may be empty
   SQLite::Database database_;
 };
 

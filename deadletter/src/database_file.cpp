@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 namespace tidings::deadletter {
 namespace {
@@ -79,6 +81,27 @@ DatabaseIdentity look(const std::filesystem::path& path, Access access, const st
   return identify(connection, path, what_failed);
 }
 
+/// Whether somebody deleted the -wal or -shm file of a database that a process has open: SQLite does it only
+/// when the last one ends, under a lock that is not shared. Who opens the database has not made them at once.
+bool has_lost_log(const std::filesystem::path& path) {
+  constexpr int kLooks = 50;
+  constexpr std::chrono::milliseconds kBetweenLooks(4);
+  for (int looks = 0;; ++looks) {
+    if (file_exists(wal_path(path)) && file_exists(path.native() + "-shm")) return false;
+    if (!is_shared_by_anyone(path)) return false;
+    if (looks == kLooks) return true;
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+[[noreturn]] void refuse_lost_log(const std::filesystem::path& path, const std::string& what_failed) {
+  throw unusable(
+      what_failed, path,
+      "a process has it open, but its -wal or -shm file was deleted, so what was committed last may be "
+      "seen by that process alone: stop the services that use it (with SIGTERM, not with SIGKILL), "
+      "which writes it into the database, and start them again");
+}
+
 }  // namespace
 
 std::filesystem::path wal_path(const std::filesystem::path& database) { return database.native() + "-wal"; }
@@ -92,6 +115,8 @@ DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& w
                          const std::string& vfs, Connection::Deadline deadline) {
   if (!require_regular_file(path, what_failed)) return {};
   require_placement(what_failed, path, placement_of(path));
+  const bool lost_log = has_lost_log(path);
+  if (lost_log && file_exists(wal_path(path))) refuse_lost_log(path, what_failed);
   // Without a -wal file nobody has the database open in WAL mode, and a look that takes no lock leaves no
   // trace. Who opens it during the look makes one; then the look does not count.
   for (int tries = 0;; ++tries) {
@@ -99,6 +124,7 @@ DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& w
     const auto overtaken = [&] { return !in_use && file_exists(wal_path(path)); };
     try {
       auto identity = look(path, in_use ? Access::ReadOnly : Access::Immutable, what_failed, vfs, deadline);
+      if (lost_log && identity.wal && !overtaken()) refuse_lost_log(path, what_failed);
       if (!overtaken()) return identity;
     } catch (const SQLite::Exception& error) {
       if (!overtaken()) throw unusable(what_failed, path, error);

@@ -4,13 +4,35 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
 namespace tidings::deadletter {
+namespace {
+
+/// Looks into the kernel's list of all locks, one a line, with the kind and `MAJOR:MINOR:INODE` of the file
+/// (proc(5), /proc/locks).
+bool has_lock(const std::filesystem::path& path, const char* kind) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return false;
+  std::array<char, 64> file{};
+  std::snprintf(file.data(), file.size(), " %02x:%02x:%llu ", major(facts.st_dev), minor(facts.st_dev),
+                static_cast<unsigned long long>(facts.st_ino));
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    if (line.find(file.data()) != std::string::npos && line.find(kind) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
@@ -55,6 +77,10 @@ void sync_folder(const std::filesystem::path& folder) {
   // Some file systems cannot sync folders and say so with EINVAL.
   if (::fsync(descriptor.get()) != 0 && errno != EINVAL) throw_errno(folder);
 }
+
+bool is_locked_by_anyone(const std::filesystem::path& path) { return has_lock(path, ""); }
+
+bool is_shared_by_anyone(const std::filesystem::path& path) { return has_lock(path, " READ "); }
 
 std::filesystem::path resolve_path(const std::filesystem::path& path, const std::string& what) {
   if (path.empty())

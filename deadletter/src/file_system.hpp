@@ -40,6 +40,13 @@ class Descriptor {
 /// Makes the names in a folder durable. Throws std::system_error.
 void sync_folder(const std::filesystem::path& folder);
 
+/// Whether any process has a lock on the file, as far as the kernel tells this one: those of other containers
+/// it may keep to itself.
+[[nodiscard]] bool is_locked_by_anyone(const std::filesystem::path& path);
+/// Whether any process has a lock that it shares with others, as each connection of SQLite that has read
+/// something in WAL mode has on its database.
+[[nodiscard]] bool is_shared_by_anyone(const std::filesystem::path& path);
+
 /// The path of the same file that a change of the working directory does not bend, links resolved. Throws
 /// Error(InvalidArgument) when it is empty or holds a NUL, Error(DatabaseUnusable) when it cannot be
 /// resolved.

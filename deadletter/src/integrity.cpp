@@ -1,33 +1,16 @@
 #include "integrity.hpp"
 
 #include "database_file.hpp"
+#include "file_system.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string_view>
 
 namespace tidings::deadletter {
-
-// The kernel's list of all locks, one a line, with `MAJOR:MINOR:INODE` of the file (proc(5), /proc/locks).
-bool is_locked_by_anyone(const std::filesystem::path& path) {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return false;
-  std::array<char, 64> file{};
-  std::snprintf(file.data(), file.size(), " %02x:%02x:%llu ", major(facts.st_dev), minor(facts.st_dev),
-                static_cast<unsigned long long>(facts.st_ino));
-  std::ifstream locks("/proc/locks");
-  for (std::string line; std::getline(locks, line);) {
-    if (line.find(file.data()) != std::string::npos) return true;
-  }
-  return false;
-}
 
 bool was_left_open(const std::filesystem::path& database) noexcept {
   try {

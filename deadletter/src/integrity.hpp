@@ -13,9 +13,6 @@ namespace tidings::deadletter {
 /// container's), it may say so wrongly, which costs no more than a check.
 [[nodiscard]] bool was_left_open(const std::filesystem::path& database) noexcept;
 
-/// Whether some process that can be seen from here holds a lock on the file.
-[[nodiscard]] bool is_locked_by_anyone(const std::filesystem::path& path);
-
 /// SQLite's checks tell a page that could not be read as they tell damage, as a finding with the error's
 /// code: whoever reads findings gives each to this, which throws SQLite::Exception when it is of that kind.
 void require_was_read(const std::string& finding);

@@ -40,7 +40,7 @@ class JournalReader {
   /// none was alone.
   [[nodiscard]] std::vector<CrashSuspect> suspects(std::span<const SlotContent> slots);
 
-  [[nodiscard]] const Connection& connection() const noexcept { return connection_; }
+  [[nodiscard]] Connection& connection() noexcept { return connection_; }
 
  private:
   /// Whether the event of the scan's row is owed to the handler; then it is in `owed`.

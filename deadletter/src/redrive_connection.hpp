@@ -28,7 +28,7 @@ class RedriveConnection {
                     ClaimJudge judge);
 
   [[nodiscard]] SQLite::Database& database() noexcept { return connection_.database(); }
-  [[nodiscard]] const Connection& connection() const noexcept { return connection_; }
+  [[nodiscard]] Connection& connection() noexcept { return connection_; }
   /// Waits for locks anew from now, until the time that it returns.
   WriteTurn::Deadline wait_from_now();
   /// Whether anything has been changed since it was last asked, by others or through this connection; true at

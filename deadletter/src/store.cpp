@@ -115,7 +115,10 @@ class Store::Implementation : private StoreWriter {
 
   /// SQLite forbids a child even to close what its parent opened, so there the connections are leaked.
   ~Implementation() override {
-    if (::getpid() == process_) return;
+    if (::getpid() == process_) {
+      if (!internals_.file->is_in_place()) save_committed();
+      return;
+    }
     static_cast<void>(session_.release());
     transactions_.abandon();
     journal_.abandon();
@@ -173,6 +176,8 @@ class Store::Implementation : private StoreWriter {
   SinkFiles look_after_files() {
     if (::getpid() != process_) return {};
     try {
+      if (const std::unique_lock lock(mutex_, std::try_to_lock); lock)
+        require_file(OpenedFile::Look::Everything);
       return wal_.look();
     } catch (const SQLite::Exception& error) {
       throw unusable("cannot look after the files of", path_, error);
@@ -253,7 +258,7 @@ class Store::Implementation : private StoreWriter {
   /// long as one lives, a transaction whose commit failed stays uncommitted, while after the last one's end
   /// whoever opens the database next finds it in the -wal file, whole, and takes it for committed.
   Session& sound_session() {
-    internals_.file->require_in_place(kCannotStore);
+    require_file(OpenedFile::Look::Database);
     if (session_ == nullptr || suspect_) session_ = connect(path_, options_, internals_);
     suspect_ = false;
     return *session_;
@@ -281,7 +286,21 @@ class Store::Implementation : private StoreWriter {
   }
 
   /// What was committed to a file that had been deleted meanwhile is not stored.
-  void require_still_there() { internals_.file->require_in_place(kCannotStore); }
+  void require_still_there() { require_file(OpenedFile::Look::Committed); }
+
+  void require_file(OpenedFile::Look look) {
+    if (internals_.file->is_in_place(look)) return;
+    save_committed();
+    internals_.file->require_in_place(kCannotStore, look);
+  }
+
+  /// What is committed to a -wal file that was deleted would end with this process: it is copied into the
+  /// database, as far as nobody reads an older state of it just now. There is another time.
+  void save_committed() noexcept {
+    if (session_ == nullptr || !internals_.file->is_only_writer()) return;
+    sqlite3_wal_checkpoint_v2(session_->connection().database().getHandle(), "main",
+                              SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  }
 
   void spill_unsaved(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) {
     std::vector<std::size_t> places;

@@ -32,7 +32,7 @@ class HandlerConnection {
   ~HandlerConnection();
 
   [[nodiscard]] sqlite3* handle() noexcept { return connection_->database().getHandle(); }
-  [[nodiscard]] const Connection& connection() const noexcept { return connection_->connection(); }
+  [[nodiscard]] Connection& connection() noexcept { return connection_->connection(); }
 
   /// The caller has the turn, and waits for other processes until `deadline`.
   void begin(WriteTurn::Deadline deadline);
