@@ -228,6 +228,34 @@ std::optional<Record> DatabaseImage::read_cell(Bytes content, std::size_t at, un
   return record;
 }
 
+std::optional<std::vector<std::uint32_t>> DatabaseImage::children(std::uint32_t number) const {
+  const Bytes content = page(number).first(usable_);
+  const std::size_t begin = number == 1 ? kFileHeader : 0;
+  const unsigned type = byte_at(content, begin);
+  std::vector<std::uint32_t> below;
+  if (type == kTableLeaf || type == kIndexLeaf) return below;
+  if (type != kTableInterior && type != kIndexInterior) return std::nullopt;
+  const auto cells = static_cast<std::size_t>(number_at(content, begin + 3, 2));
+  if (begin + 12 + cells * 2 > content.size()) return std::nullopt;
+  below.push_back(page_at(content, begin + 8));
+  for (std::size_t i = 0; i < cells; ++i) {
+    const auto at = static_cast<std::size_t>(number_at(content, begin + 12 + i * 2, 2));
+    if (at < begin + 12 + cells * 2 || at + 4 > content.size()) return std::nullopt;
+    below.push_back(page_at(content, at));
+  }
+  const bool all = std::all_of(below.begin(), below.end(),
+                               [&](std::uint32_t child) { return child > 1 && child <= pages_; });
+  return all ? std::optional(std::move(below)) : std::nullopt;
+}
+
+bool DatabaseImage::is_beside_btrees(std::uint32_t number) const noexcept {
+  constexpr std::uint32_t kPendingByte = 0x40000000;
+  if (number == kPendingByte / page_size_ + 1) return true;
+  if (number < read_overflow_.size() && read_overflow_[number]) return true;
+  const bool has_map = page_size_in_header(bytes_) && number_at(bytes_, 52, 4) != 0;
+  return has_map && number >= 2 && (number - 2) % (usable_ / 5 + 1) == 0;
+}
+
 std::size_t DatabaseImage::read_page(std::uint32_t number, const Take& take) {
   const Bytes content = page(number).first(usable_);
   const std::size_t begin = number == 1 ? kFileHeader : 0;

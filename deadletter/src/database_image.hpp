@@ -48,6 +48,12 @@ class DatabaseImage {
   /// is not of a b-tree, or one without rows. An overflow page is read once: pages that several rows claim
   /// belong to the first of them.
   std::size_t read_page(std::uint32_t number, const Take& take);
+  /// The pages below this one in its b-tree, none below a leaf. Nothing when it is no page of a b-tree, or
+  /// names pages that are not there.
+  [[nodiscard]] std::optional<std::vector<std::uint32_t>> children(std::uint32_t number) const;
+  /// Whether it is none of a b-tree's: what read_page has read as the rest of a row, SQLite's map of pages or
+  /// its page for locks.
+  [[nodiscard]] bool is_beside_btrees(std::uint32_t number) const noexcept;
 
  private:
   struct Cell;

@@ -55,6 +55,7 @@ class Recovery {
         salvage_(target, progress) {
     report_.pages_from_wal = facts.pages_from_wal;
     report_.header_was_damaged = facts.header_was_damaged;
+    is_unread_.resize(std::size_t{image_.pages()} + 1);
   }
 
   RecoveryReport run() {
@@ -63,6 +64,8 @@ class Recovery {
     salvage_.commit();
     if (image_.is_utf8()) find_lost_letters();
     count_lost_deliveries();
+    count_unread_pages();
+    report_.adopted |= !report_.foreign_tables.empty() || report_.foreign_rows > 0;
     report_.tables = std::move(salvage_.rows());
     return std::move(report_);
   }
@@ -90,10 +93,44 @@ class Recovery {
         std::string finding = check.getColumn(0).getString();
         if (finding != "ok") report_.damage.push_back(std::move(finding));
       }
-      report_.adopted = read_meta(damaged_, meta::kOwner) == "application";
     } catch (const SQLite::Exception& error) {
       report_.damage.emplace_back(error.what());
     }
+    static_cast<void>(can([&] { report_.adopted = read_meta(damaged_, meta::kOwner) == "application"; }));
+    static_cast<void>(can([&] { look_at_mark(); }));
+    has_schema_ = can([&] { look_at_schema(); });
+  }
+
+  template <class Question>
+  static bool can(Question question) {
+    try {
+      question();
+      return true;
+    } catch (const SQLite::Exception&) {
+      return false;
+    }
+  }
+
+  /// tidings marks the files that it makes; an application's has another mark or none.
+  void look_at_mark() {
+    const bool is_ours =
+        report_.header_was_damaged || damaged_.integer("PRAGMA application_id") == kApplicationId;
+    report_.adopted = report_.adopted || !is_ours;
+  }
+
+  /// Where the b-trees begin, of the tables whose rows are saved and of all others.
+  void look_at_schema() {
+    report_.foreign_tables = foreign_tables(damaged_);
+    SQLite::Statement each(damaged_.database(),
+                           "SELECT name, type, rootpage FROM sqlite_schema WHERE rootpage > 0");
+    while (each.executeStep()) {
+      const std::string name = each.getColumn(0).getString();
+      const bool is_saved =
+          each.getColumn(1).getString() == "table" && index_of_table(name) < salvaged_tables().size();
+      (is_saved ? table_roots_ : other_roots_).push_back(each.getColumn(2).getInt64());
+    }
+    if (table_roots_.empty())
+      throw SQLite::Exception("the schema does not name tidings' tables", SQLITE_CORRUPT);
   }
 
   template <class Take>
@@ -110,6 +147,8 @@ class Recovery {
       const auto unreadable =
           image_.read_page(page, [&](Record record) { take_from_page(std::move(record)); });
       report_.unreadable_entries += static_cast<std::int64_t>(unreadable);
+      // The first page is the schema's.
+      is_unread_[page] = page > 1 && (unreadable > 0 || !image_.children(page));
     });
   }
 
@@ -119,6 +158,42 @@ class Recovery {
       if (take_for_row(tables[i], record))
         return salvage_.take(i, std::move(record.values), SalvageWay::FromPages);
     }
+    if (!has_schema_ && record.rowid) take_from_others(record);
+  }
+
+  void take_from_others(const Record& record) {
+    const auto table = foreign_table_of(record);
+    if (!table && !is_of_sqlite(record)) ++report_.foreign_rows;
+    auto& names = report_.foreign_tables;
+    const bool is_new =
+        table && !table->empty() && std::find(names.begin(), names.end(), *table) == names.end();
+    if (is_new) names.push_back(*table);
+  }
+
+  /// Damage in an index, or in another's table, costs no row of tidings.
+  void count_unread_pages() {
+    const auto tables = pages_below(table_roots_);
+    const auto others = pages_below(other_roots_);
+    for (std::uint32_t page = 1; page <= image_.pages(); ++page) {
+      if (!is_unread_[page] || image_.is_beside_btrees(page) || (others[page] && !tables[page])) continue;
+      ++report_.unread_pages;
+    }
+    for (const std::int64_t root : table_roots_)
+      if (root > image_.pages()) ++report_.unread_pages;
+    if (!image_.is_utf8() && !report_.damage.empty()) ++report_.unread_pages;
+  }
+
+  [[nodiscard]] std::vector<bool> pages_below(std::vector<std::int64_t> roots) const {
+    std::vector<bool> found(std::size_t{image_.pages()} + 1);
+    while (!roots.empty()) {
+      const std::int64_t root = roots.back();
+      roots.pop_back();
+      if (root < 2 || root > image_.pages() || found[static_cast<std::size_t>(root)]) continue;
+      found[static_cast<std::size_t>(root)] = true;
+      const auto below = image_.children(static_cast<std::uint32_t>(root));
+      if (below) roots.insert(roots.end(), below->begin(), below->end());
+    }
+    return found;
   }
 
   /// The index dead_letters_once has each letter's event, service, handler and number.
@@ -147,6 +222,8 @@ class Recovery {
     const std::string orphaned = "journal_id NOT IN (SELECT id FROM tidings_journal)";
     report_.lost_deliveries =
         target_.integer("SELECT count(*) FROM tidings_journal_deliveries WHERE done = 0 AND " + orphaned);
+    report_.lost_events = target_.integer(
+        "SELECT count(DISTINCT journal_id) FROM tidings_journal_deliveries WHERE " + orphaned);
     target_.execute("DELETE FROM tidings_journal_deliveries WHERE " + orphaned);
   }
 
@@ -157,6 +234,10 @@ class Recovery {
   Connection& target_;
   Salvage salvage_;
   RecoveryReport report_;
+  bool has_schema_ = false;
+  std::vector<std::int64_t> table_roots_;
+  std::vector<std::int64_t> other_roots_;
+  std::vector<bool> is_unread_;  // by page
 };
 
 /// Its version and owner are its own; the other rows of tidings_meta are to come from the damaged one.
@@ -246,7 +327,8 @@ const SavedRows& RecoveryReport::of(const std::string& table) const {
 }
 
 bool RecoveryReport::is_whole() const noexcept {
-  return lost_letters == 0 && lost_deliveries == 0 &&
+  return lost_letters == 0 && lost_deliveries == 0 && lost_events == 0 && unread_pages == 0 &&
+         foreign_tables.empty() && foreign_rows == 0 &&
          std::all_of(tables.begin(), tables.end(),
                      [](const auto& table) { return table.unusable == 0 && table.mended == 0; });
 }

@@ -4,9 +4,11 @@
 #include "companions.hpp"
 #include "connection.hpp"
 #include "database_file.hpp"
+#include "database_image.hpp"
 #include "integrity.hpp"
 #include "owner_file.hpp"
 #include "private_copy.hpp"
+#include "salvaged_table.hpp"
 #include "schema.hpp"
 #include "sqlite_error.hpp"
 #include "vfs_file.hpp"
@@ -20,11 +22,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
+#include <vector>
 
 namespace tidings::deadletter {
 namespace {
@@ -94,6 +99,8 @@ class Restoration {
     require_replaceable();
     const auto kept = name_for_old(database_, options_.now);
     auto old = lock_old();
+    if (old && !old_tables_) old_tables_ = tables_on_pages(*old);
+    if (old_tables_) require_no_table_lost();
     if (options_.dry_run) {
       if (old) report_.kept.push_back(kept);
       return report_;
@@ -109,6 +116,12 @@ class Restoration {
   void require_paths() const {
     if (!file_exists(backup_))
       throw unusable(kCannotRestore, backup_, "there is no such file; check the path");
+    // SQLite would wait for somebody who writes into a pipe, and look for a database in a device.
+    for (const auto& path : {backup_, database_}) {
+      std::error_code none;
+      if (file_exists(path) && !std::filesystem::is_regular_file(path, none))
+        throw unusable(kCannotRestore, path, "it is not a regular file; give the path of one");
+    }
     if (same_file(backup_, database_)) {
       throw unusable(kCannotRestore, backup_, "it is the database itself; give a backup of it",
                      ErrorCode::InvalidArgument);
@@ -148,6 +161,7 @@ class Restoration {
     Connection connection(copy, Access::Immutable, "", RestoreClock::now() + kRestoreTime);
     require_sound(connection);
     count(connection);
+    tables_ = foreign_tables(connection);
   }
 
   [[nodiscard]] DatabaseIdentity look_at(const std::filesystem::path& copy) const {
@@ -189,7 +203,7 @@ class Restoration {
 
   /// What an application keeps in its database is not tidings' to replace by anything but its own backup. A
   /// damaged database says nothing of its owner.
-  void require_replaceable() const {
+  void require_replaceable() {
     DatabaseIdentity old;
     try {
       old = inspect(database_, kCannotRestore, "", RestoreClock::now() + kRestoreLockWait);
@@ -198,10 +212,55 @@ class Restoration {
       return;
     }
     const bool is_foreign = old.kind == DatabaseIdentity::Kind::Foreign;
-    if (!is_foreign && (!old.adopted || is_of_application_)) return;
+    if (!is_foreign && (!old.adopted || is_of_application_)) return list_old_tables();
     throw unusable(kCannotRestore, database_,
                    "it is an application's database and holds more than tidings'; give a backup of the whole "
                    "of it, or import the letters with dead-letters export and import",
+                   ErrorCode::ForeignDatabase);
+  }
+
+  /// Left to the pages when SQLite cannot tell.
+  void list_old_tables() {
+    if (!file_exists(database_)) return;
+    try {
+      const Access access = file_exists(wal_path(database_)) ? Access::ReadOnly : Access::Immutable;
+      Connection connection(database_, access, "", RestoreClock::now() + kRestoreLockWait);
+      old_tables_ = foreign_tables(connection);
+    } catch (const SQLite::Exception& error) {
+      if (failure_kind(error.getErrorCode()) == FailureKind::Busy)
+        refuse_in_use(database_, "some process holds its lock");
+    }
+  }
+
+  /// What pages of the schema can still be read say of a database that is damaged.
+  [[nodiscard]] std::vector<std::string> tables_on_pages(const VfsFile& old) const {
+    const ScratchFile copy(database_.native() + ".damaged-copy");
+    const CopyFacts facts = copy_damaged(old, wal_path(database_), copy);
+    const MappedFile file(copy.path());
+    DatabaseImage image(file.bytes(), facts.page_size);
+    std::vector<std::string> names;
+    const auto free = image.free_pages();
+    for (std::uint32_t page = 1; page <= image.pages() && image.is_utf8(); ++page) {
+      if (free[page]) continue;
+      image.read_page(page, [&](const Record& record) {
+        if (const auto name = foreign_table_of(record); name && !name->empty()) names.push_back(*name);
+      });
+    }
+    return names;
+  }
+
+  void require_no_table_lost() const {
+    std::string lost;
+    for (const std::string& name : *old_tables_) {
+      if (std::find(tables_.begin(), tables_.end(), name) == tables_.end())
+        lost += (lost.empty() ? "" : ", ") + printable(name);
+    }
+    if (lost.empty()) return;
+    throw unusable(kCannotRestore, database_,
+                   "it holds tables of an application that " + printable(backup_.native()) +
+                       " does not have, and that would be gone: " + lost +
+                       "; give a backup of the whole database, and take the letters over with dead-letters "
+                       "export and import; or move the old database away first, if nobody needs these tables",
                    ErrorCode::ForeignDatabase);
   }
 
@@ -283,6 +342,9 @@ class Restoration {
   const RestoreOptions& options_;
   OwnerFile owner_;
   bool is_of_application_ = false;
+  /// The tables in the backup, and in the old database as far as they are known, that are not tidings'.
+  std::vector<std::string> tables_;
+  std::optional<std::vector<std::string>> old_tables_;
   RestoreReport report_;
 };
 

@@ -1,6 +1,7 @@
 #include "salvaged_table.hpp"
 
 #include "letter_row.hpp"
+#include "schema.hpp"
 
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>
@@ -292,6 +293,29 @@ bool take_for_row(const SalvagedTable& table, Record& record) {
     return false;
   }
   return table.is_certain == nullptr || table.is_certain(values);
+}
+
+std::optional<std::string> foreign_table_of(const Record& record) {
+  constexpr std::array<std::string_view, 4> kKinds = {"table", "view", "index", "trigger"};
+  const auto& values = record.values;
+  if (!record.rowid || values.size() != 5) return std::nullopt;
+  const std::string* const kind = salvaging::text_in(values[0]);
+  const std::string* const name = salvaging::text_in(values[1]);
+  const bool is_schema = kind != nullptr && name != nullptr && salvaging::text(values[2]) &&
+                         salvaging::integer(values[3]) &&
+                         std::find(kKinds.begin(), kKinds.end(), *kind) != kKinds.end();
+  if (!is_schema) return std::nullopt;
+  const bool is_foreign = (*kind == "table" || *kind == "view") && !is_own_name(*name);
+  return is_foreign ? *name : std::string();
+}
+
+/// sqlite_sequence has a table's name and a number; sqlite_stat1 and sqlite_stat4 begin with two names.
+bool is_of_sqlite(const Record& record) {
+  const auto& values = record.values;
+  if (values.size() < 2 || values.size() > 6) return false;
+  const std::string* const name = salvaging::text_in(values[0]);
+  return name != nullptr && is_own_name(*name) &&
+         (values.size() == 2 ? salvaging::integer(values[1]) : salvaging::text_or_null(values[1]));
 }
 
 std::string column_names(const SalvagedTable& table, std::size_t count) {

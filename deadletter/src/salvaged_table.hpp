@@ -54,6 +54,12 @@ enum class RowState : std::uint8_t { Whole, Mended, Unusable };
 /// Whether a record that was found on a page can be one of the table's; makes the row of it.
 [[nodiscard]] bool take_for_row(const SalvagedTable& table, Record& record);
 
+/// The name of the table or view that the record describes, if it is a row of the schema for one that is not
+/// tidings'. Empty for the schema's other rows. Nothing for what is no row of the schema.
+[[nodiscard]] std::optional<std::string> foreign_table_of(const Record& record);
+/// Whether a row can be one of the tables that SQLite keeps for itself.
+[[nodiscard]] bool is_of_sqlite(const Record& record);
+
 /// The columns' names for SQL, the first `count` of them.
 [[nodiscard]] std::string column_names(const SalvagedTable& table, std::size_t count);
 

@@ -333,6 +333,23 @@ std::optional<std::string> clashing_name(Connection& connection) {
   return std::nullopt;
 }
 
+bool is_own_name(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower.starts_with("sqlite_") || std::find(kNames.begin(), kNames.end(), lower) != kNames.end();
+}
+
+std::vector<std::string> foreign_tables(Connection& connection) {
+  SQLite::Statement each(connection.database(),
+                         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name");
+  std::vector<std::string> names;
+  while (each.executeStep()) {
+    std::string name = each.getColumn(0).getString();
+    if (!is_own_name(name)) names.push_back(std::move(name));
+  }
+  return names;
+}
+
 std::optional<int> read_schema_version(Connection& connection) {
   const auto text = read_meta(connection, meta::kSchemaVersion).value_or("");
   int version = 0;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tidings::deadletter {
@@ -43,6 +44,11 @@ void create_schema(Connection& connection, Owner owner);
 
 /// The first of tidings' names that a table, index or view of the database has already.
 [[nodiscard]] std::optional<std::string> clashing_name(Connection& connection);
+
+/// Whether tidings, or SQLite for itself, gives a table or view this name.
+[[nodiscard]] bool is_own_name(std::string_view name);
+/// The names of the tables and views that are not tidings'.
+[[nodiscard]] std::vector<std::string> foreign_tables(Connection& connection);
 
 /// Nothing when the table does not say, or not as a number from 1.
 [[nodiscard]] std::optional<int> read_schema_version(Connection& connection);

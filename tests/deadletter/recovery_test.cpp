@@ -44,6 +44,11 @@ std::int64_t expected_rows(const std::string& table, std::int64_t total, const s
   return kind == "internal" && has_rowid ? total : total - cells;
 }
 
+bool report_has_table(const RecoveryReport& report, const std::string& name) {
+  return std::any_of(report.tables.begin(), report.tables.end(),
+                     [&](const SavedRows& each) { return each.table == name; });
+}
+
 /// All the damage that one page can have: its place is taken by what `damage` makes of it.
 class PagesInTurn : public RecoveryTest {
  protected:
@@ -63,6 +68,18 @@ class PagesInTurn : public RecoveryTest {
       expect("tidings_journal", kEvents);
       expect("tidings_journal_deliveries", (kEvents + 1) / 2);
       expect("tidings_idempotency_keys", kEvents);
+      const bool has_rows = report_has_table(report, page.table);
+      const bool is_all = report.of("dead_letters").saved() == kLetters &&
+                          report.of("tidings_journal").saved() == kEvents &&
+                          report.of("tidings_journal_deliveries").saved() == (kEvents + 1) / 2 &&
+                          report.of("tidings_idempotency_keys").saved() == kEvents;
+      // What a row has on overflow pages may be replaced by other bytes.
+      if ((has_rows && page.kind != "overflow") || !is_all) {
+        EXPECT_FALSE(report.is_whole());
+      }
+      if (is_all && page.table.find("_by_") != std::string::npos) {
+        EXPECT_TRUE(report.is_whole());
+      }
       const bool index_is_whole = page.table != "dead_letters_once" && page.number != 1;
       if (index_is_whole) {
         EXPECT_EQ(report.lost_letters, kLetters - report.of("dead_letters").saved());
@@ -156,6 +173,22 @@ TEST_F(RecoveryTest, NamesTheLettersThatAreLost) {
   EXPECT_THAT(report.damage, testing::Not(testing::IsEmpty()));
 }
 
+TEST_F(RecoveryTest, CountsEventsOfWhichOnlyADeliveryIsLeft) {
+  const auto all = pages();
+  const auto page = std::find_if(all.begin(), all.end(), [](const Page& each) {
+    return each.table == "tidings_journal" && each.kind == "leaf";
+  });
+  std::string content = sound_.substr((page->number - 1) * kPageSize, kPageSize);
+  replace_page(page->number, content.replace(0, 300, 300, '\0'));
+  const auto report = recover_here();
+  EXPECT_FALSE(report.is_whole());
+  EXPECT_GE(report.unread_pages, 1);
+  EXPECT_GE(report.lost_events, page->cells / 2);
+  EXPECT_EQ(in_result("SELECT count(*) FROM tidings_journal_deliveries WHERE journal_id NOT IN"
+                      " (SELECT id FROM tidings_journal)"),
+            0);
+}
+
 TEST_F(RecoveryTest, WhatWasDeletedStaysDeleted) {
   execute("PRAGMA secure_delete = OFF; DELETE FROM dead_letters WHERE id BETWEEN 20 AND 100");
   const auto left = kLetters - 81;
@@ -181,6 +214,39 @@ TEST_F(RecoveryTest, OfAnApplicationsFileOnlyTidingsTablesAreSaved) {
   EXPECT_EQ(report.of("dead_letters").saved(), kLetters);
   EXPECT_EQ(in_result("SELECT count(*) FROM sqlite_schema WHERE name = 'orders'"), 0);
   EXPECT_EQ(in_result("SELECT count(*) FROM tidings_meta WHERE key = 'owner' AND value = 'tidings'"), 1);
+}
+
+/// The application made its table in a file of tidings.
+TEST_F(RecoveryTest, NamesTablesOfTheApplicationThatItDoesNotSave) {
+  execute(
+      "CREATE TABLE balances (account INTEGER PRIMARY KEY, cents INTEGER); INSERT INTO balances VALUES (7, "
+      "0)");
+  const auto report = recover_here();
+  EXPECT_TRUE(report.adopted);
+  EXPECT_THAT(report.foreign_tables, testing::ElementsAre("balances"));
+  EXPECT_FALSE(report.is_whole());
+}
+
+TEST_F(RecoveryTest, FindsTablesOfTheApplicationWithoutAReadableSchema) {
+  execute(
+      "CREATE TABLE balances (account INTEGER PRIMARY KEY, cents INTEGER); INSERT INTO balances VALUES (7, "
+      "0);"
+      "PRAGMA wal_checkpoint(TRUNCATE)");
+  sound_ = read_file(database());
+  replace_page(1, std::string(kPageSize, '\xff'));
+  const auto report = recover_here();
+  EXPECT_TRUE(report.adopted);
+  EXPECT_GT(report.foreign_rows + static_cast<std::int64_t>(report.foreign_tables.size()), 0);
+  EXPECT_FALSE(report.is_whole());
+}
+
+TEST_F(RecoveryTest, ADatabaseWithoutTidingsMarkIsAnApplicationsAlthoughItsOwnerCannotBeRead) {
+  execute("PRAGMA application_id = 7; PRAGMA wal_checkpoint(TRUNCATE)");
+  sound_ = read_file(database());
+  for (const Page& page : pages()) {
+    if (page.table == "tidings_meta") replace_page(page.number, std::string(kPageSize, '\0'));
+  }
+  EXPECT_TRUE(recover_here().adopted);
 }
 
 TEST_F(RecoveryTest, IsRefusedWhileSomebodyHasTheDatabaseOpen) {

@@ -130,6 +130,22 @@ TEST_F(RestoreTest, WhatIsNoBackupIsRefusedAndNothingIsChanged) {
   EXPECT_THAT(refusal(ErrorCode::InvalidArgument), HasSubstr("it is the database itself"));
 }
 
+TEST_F(RestoreTest, WhatIsNoRegularFileIsRefusedAtOnce) {
+  const auto fifo = folder_.path("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& path : {fifo, folder_.path()}) {
+    EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable,
+                         [&] { static_cast<void>(restore(path, database(), {.now = failed_at(0)})); }),
+                HasSubstr("not a regular file"));
+    EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable,
+                         [&] { static_cast<void>(restore(backup(), path, {.now = failed_at(0)})); }),
+                HasSubstr("not a regular file"));
+    EXPECT_THAT(error_of(ErrorCode::DatabaseUnusable,
+                         [&] { static_cast<void>(recover(path, folder_.path("result.db"))); }),
+                HasSubstr("not a regular file"));
+  }
+}
+
 TEST_F(RestoreTest, ABackupOfANewerVersionIsRefused) {
   SQLite::Database(backup().native(), SQLite::OPEN_READWRITE)
       .exec("UPDATE tidings_meta SET value = '999' WHERE key = 'schema_version'");
@@ -142,6 +158,23 @@ TEST_F(RestoreTest, AnApplicationsDatabaseIsReplacedByItsOwnBackupOnly) {
   EXPECT_THAT(error_of(ErrorCode::ForeignDatabase, [&] { static_cast<void>(restore_here()); }),
               HasSubstr("an application's database"));
   SQLite::Database(backup().native(), SQLite::OPEN_READWRITE).exec(mark);
+  EXPECT_EQ(restore_here().letters, 20);
+}
+
+TEST_F(RestoreTest, TablesThatTheBackupDoesNotHaveAreNamedAndNothingIsChanged) {
+  execute("CREATE TABLE balances (account INTEGER PRIMARY KEY)");
+  EXPECT_THAT(refusal(ErrorCode::ForeignDatabase), HasSubstr("would be gone: balances;"));
+  SQLite::Database(backup().native(), SQLite::OPEN_READWRITE)
+      .exec("CREATE TABLE balances (account INTEGER PRIMARY KEY)");
+  EXPECT_EQ(restore_here().letters, 20);
+}
+
+TEST_F(RestoreTest, TablesOfADamagedDatabaseAreFoundOnItsPages) {
+  execute("CREATE TABLE balances (account INTEGER PRIMARY KEY); PRAGMA wal_checkpoint(TRUNCATE)");
+  const std::string old = read_file(database());
+  write_file(database(), std::string(100, '\0') + old.substr(100));
+  EXPECT_THAT(refusal(ErrorCode::ForeignDatabase), HasSubstr("balances"));
+  std::filesystem::rename(database(), folder_.path("away.db"));
   EXPECT_EQ(restore_here().letters, 20);
 }
 

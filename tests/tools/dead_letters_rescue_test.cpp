@@ -118,6 +118,27 @@ TEST_F(RescueTest, RecoverSavesLettersAndWhatItProposesPutsThemInPlace) {
   EXPECT_EQ(unresolved(), 3);
 }
 
+/// An application has made a table in the file, and an index of tidings is damaged.
+TEST_F(RescueTest, RecoverNamesTablesOfOthersAndProposesHowLettersAreTakenOver) {
+  SqliteConnection(database_).execute("CREATE TABLE balances (account INTEGER PRIMARY KEY)");
+  const auto page = page_of("dead_letters_unresolved_by_time");
+  const std::string sound = read_file(database_);
+  std::string content = sound;
+  content.replace((page - 1) * 4096, 4096, 4096, '\xa5');
+  write_file(database_, content);
+  const auto answer = call({"recover", database_});
+  EXPECT_EQ(answer.status, 65);
+  EXPECT_THAT(answer.err, HasSubstr("not saved: balances"));
+  EXPECT_EQ(call({"restore", database_ + ".recovered", "--db", database_}).status, 65);
+  write_file(database_, sound);
+  execute("DELETE FROM dead_letters");
+  const auto run = type("cd " + path("") + " && " +
+                        proposed(answer.err, "dead-letters --db " + database_ + ".recovered export") +
+                        " && " + proposed(answer.err, "dead-letters --db " + database_ + " import"));
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(unresolved(), 3);
+}
+
 TEST_F(RescueTest, RecoverNamesWhatIsLost) {
   damage();
   const auto answer = call({"recover", "--db", database_});

@@ -88,6 +88,8 @@ void print_json(Command& command, const RecoveryReport& report, const std::strin
                       {"file", target},
                       {"whole", report.is_whole()},
                       {"adopted", report.adopted},
+                      {"foreign_tables", report.foreign_tables},
+                      {"foreign_rows", report.foreign_rows},
                       {"header_was_damaged", report.header_was_damaged},
                       {"pages_from_wal", report.pages_from_wal},
                       {"damage", report.damage},
@@ -95,6 +97,8 @@ void print_json(Command& command, const RecoveryReport& report, const std::strin
                       {"lost_letters", report.lost_letters},
                       {"lost", lost_to_json(report)},
                       {"lost_deliveries", report.lost_deliveries},
+                      {"lost_events", report.lost_events},
+                      {"unread_pages", report.unread_pages},
                       {"unreadable_entries", report.unreadable_entries}});
 }
 
@@ -124,6 +128,14 @@ void tell_lost(Command& command, const RecoveryReport& report) {
   }
   if (report.lost_letters > static_cast<std::int64_t>(kNamedLost))
     command.warn("  and more: --json names the first 100");
+  if (report.unread_pages > 0) {
+    command.warn(counted(report.unread_pages, "page") +
+                 " could not be read that may have held rows: more may be missing than is told here");
+  }
+  if (report.lost_events > 0) {
+    command.warn(counted(report.lost_events, "event") +
+                 " of the journal could not be saved, of which only the record of a delivery was found");
+  }
   if (report.lost_deliveries > 0) {
     command.warn("of " + counted(report.lost_deliveries, "owed event") +
                  " only the history of a delivery was found: it cannot be made");
@@ -137,12 +149,23 @@ void tell(Command& command, const RecoveryReport& report, const std::string& tar
   tell_lost(command, report);
   if (report.adopted)
     command.warn("it is an application's database: only tidings' own tables were saved, no other");
+  for (const auto& table : report.foreign_tables)
+    command.warn("  not saved: " + tools::printable(table, 200));
+  if (report.foreign_rows > 0)
+    command.warn("  not saved: " + counted(report.foreign_rows, "row") + " of tables that cannot be named");
   command.print("Saved " + counted(report.of("dead_letters").saved(), "letter") + " and " +
                 counted(report.of("tidings_journal").saved(), "owed event") + " to " +
                 tools::printable(target) + ".\n");
   command.advise("The damaged files are as they were. Look at what was saved: dead-letters --db " +
                  word(target) + " groups");
-  if (report.adopted) return;
+  if (report.adopted) {
+    command.advise(
+        "restore does not put it in the place of the old. Mend the old database, or put a backup of "
+        "it in its place; then take the letters over: dead-letters --db " +
+        word(target) + " export -o letters.jsonl; dead-letters --db " + word(command.line().database) +
+        " import letters.jsonl");
+    return;
+  }
   command.advise("Then put it in the place of the old: dead-letters --db " + word(command.line().database) +
                  " restore " + word(target));
 }

@@ -42,6 +42,10 @@ struct RecoveryReport {
   std::int64_t lost_letters = 0;
   /// Owed deliveries of which the event is lost.
   std::int64_t lost_deliveries = 0;
+  /// Events of the journal of which only a delivery's record is left.
+  std::int64_t lost_events = 0;
+  /// Pages that cannot be read, or not wholly, and may have held rows of the tables.
+  std::int64_t unread_pages = 0;
   /// Entries of tables and indexes that could not be read where they stand.
   std::int64_t unreadable_entries = 0;
   /// What SQLite's quick check says of the damaged file, at most 10 lines.
@@ -50,11 +54,16 @@ struct RecoveryReport {
   std::int64_t pages_from_wal = 0;
   /// The file's header was unusable, and was made anew in the copy.
   bool header_was_damaged = false;
-  /// It is an application's database: only tidings' own tables were saved.
+  /// It is an application's database, or holds tables of one: only tidings' own tables were saved.
   bool adopted = false;
+  /// The tables and views of others that its schema still names.
+  std::vector<std::string> foreign_tables;
+  /// Rows that are of no table of tidings, where the schema that would tell of which cannot be read.
+  std::int64_t foreign_rows = 0;
 
   [[nodiscard]] const SavedRows& of(const std::string& table) const;
-  /// Whether nothing is known to be missing.
+  /// Whether everything is there: nothing is known to be missing, every page that can have held rows was
+  /// read, and there was nothing but tidings' tables.
   [[nodiscard]] bool is_whole() const noexcept;
 };
 
@@ -100,7 +109,8 @@ struct RestoreReport {
 ///
 /// Throws Error: DatabaseBusy while any process has `database` open, or a bus owns its journal;
 /// DatabaseUnusable (the backup is damaged or not there, files cannot be made), ForeignDatabase (the backup
-/// is not tidings', or would take the place of an application's database), NewerSchema, InvalidArgument (both
+/// is not tidings', or would take the place of an application's database, or of one with tables that
+/// the backup does not have), NewerSchema, InvalidArgument (both
 /// are one file).
 [[nodiscard]] RestoreReport restore(const std::filesystem::path& backup,
                                     const std::filesystem::path& database, const RestoreOptions& options);
