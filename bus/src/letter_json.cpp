@@ -21,6 +21,9 @@ constexpr int kFormat = 1;
 constexpr std::size_t kMaxLineDepth = 8;
 constexpr std::size_t kMaxLineKeys = 2'000;
 
+/// What is added to the name of a field for the field of its bytes.
+constexpr const char* kBase64 = "_base64";
+
 // --- writing ---
 
 template <class T>
@@ -29,6 +32,13 @@ Line text_or_null(const std::optional<T>& value) {
 }
 
 std::int64_t microseconds_of(Timestamp time) { return time.time_since_epoch().count(); }
+
+/// A text that may hold any bytes. JSON holds UTF-8 alone, so another is there twice: as people can read it,
+/// which is all that versions before this one look at, and as it is.
+void add_bytes(Line& object, const std::string& name, std::string_view value) {
+  object[name] = value;
+  if (!detail::is_valid_utf8(value)) object[name + kBase64] = detail::to_base64(value);
+}
 
 /// JSON travels as text, byte for byte; what is not UTF-8 as base64.
 void add_data(Line& line, const EncodedData& data) {
@@ -39,7 +49,7 @@ void add_data(Line& line, const EncodedData& data) {
   } else {
     line["event_data_base64"] = detail::to_base64(data.bytes);
   }
-  if (!data.problem.empty()) line["data_problem"] = data.problem;
+  if (!data.problem.empty()) add_bytes(line, "data_problem", data.problem);
 }
 
 void add_metadata(Line& line, const Metadata& metadata) {
@@ -47,9 +57,9 @@ void add_metadata(Line& line, const Metadata& metadata) {
   line["correlation_id"] = correlation_id.empty() ? Line(nullptr) : Line(correlation_id.to_string());
   line["causation_id"] = text_or_null(metadata.causation_id);
   line["traceparent"] = text_or_null(metadata.traceparent);
-  line["tracestate"] = metadata.tracestate.view();
+  add_bytes(line, "tracestate", metadata.tracestate.view());
   line["published_at"] = microseconds_of(metadata.published_at);
-  line["source"] = metadata.source.view();
+  add_bytes(line, "source", metadata.source.view());
   line["attributes"] = Line::array();
   for (const auto& [name, value] : metadata.attributes) line["attributes"].push_back({name, value});
   line["causation_depth"] = metadata.causation_depth;
@@ -57,18 +67,19 @@ void add_metadata(Line& line, const Metadata& metadata) {
 
 void add_failure(Line& line, const DeadLetter& letter) {
   line["reason"] = to_string(letter.reason);
-  line["error_type"] = letter.error_type;
-  line["error_message"] = letter.error_message;
+  add_bytes(line, "error_type", letter.error_type);
+  add_bytes(line, "error_message", letter.error_message);
   line["error_fingerprint"] = letter.error_fingerprint;
-  line["ordering_key"] = letter.ordering_key ? Line(*letter.ordering_key) : Line(nullptr);
+  line["ordering_key"] = nullptr;
+  if (letter.ordering_key) add_bytes(line, "ordering_key", *letter.ordering_key);
   line["failed_at"] = microseconds_of(letter.failed_at);
   line["retry_count"] = letter.retry_count;
   line["attempts"] = Line::array();
   for (const Attempt& attempt : letter.attempts) {
-    line["attempts"].push_back({{"at", microseconds_of(attempt.at)},
-                                {"duration_us", attempt.duration.count()},
-                                {"error_type", attempt.error_type},
-                                {"error_message", attempt.error_message}});
+    Line each = {{"at", microseconds_of(attempt.at)}, {"duration_us", attempt.duration.count()}};
+    add_bytes(each, "error_type", attempt.error_type);
+    add_bytes(each, "error_message", attempt.error_message);
+    line["attempts"].push_back(std::move(each));
   }
 }
 
@@ -114,9 +125,6 @@ class Fields {
     if (!value.is_string()) refuse_field(name, "must be a string");
     return value.get<std::string>();
   }
-  [[nodiscard]] std::optional<std::string> optional_text(const char* name) const {
-    return any(name).is_null() ? std::nullopt : std::optional(text(name));
-  }
   [[nodiscard]] const Json& array(const char* name) const {
     const Json& value = any(name);
     if (!value.is_array()) refuse_field(name, "must be an array");
@@ -140,6 +148,15 @@ class Fields {
       -> decltype(parse(std::string_view())) {
     if (any(name).is_null()) return std::nullopt;
     return parsed(name, parse);
+  }
+  /// The inverse of add_bytes.
+  [[nodiscard]] std::string bytes(const char* name) const {
+    std::string readable = text(name);
+    const std::string exact = std::string(name) + kBase64;
+    return has(exact.c_str()) ? parsed(exact.c_str(), detail::from_base64) : readable;
+  }
+  [[nodiscard]] std::optional<std::string> optional_bytes(const char* name) const {
+    return any(name).is_null() ? std::nullopt : std::optional(bytes(name));
   }
 
  private:
@@ -169,7 +186,7 @@ EncodedData read_data(const Fields& fields) {
   } else {
     data.bytes = fields.parsed("event_data_base64", detail::from_base64);
   }
-  if (fields.has("data_problem")) data.problem = fields.text("data_problem");
+  if (fields.has("data_problem")) data.problem = fields.bytes("data_problem");
   return data;
 }
 
@@ -191,9 +208,9 @@ Metadata read_metadata(const Fields& fields) {
       fields.optional_parsed("correlation_id", CorrelationId::parse).value_or(CorrelationId());
   metadata.causation_id = fields.optional_parsed("causation_id", EventId::parse);
   metadata.traceparent = fields.optional_parsed("traceparent", TraceParent::parse);
-  metadata.tracestate = fields.text("tracestate");
+  metadata.tracestate = fields.bytes("tracestate");
   metadata.published_at = fields.time("published_at");
-  metadata.source = fields.text("source");
+  metadata.source = fields.bytes("source");
   metadata.attributes = read_attributes(fields.array("attributes"));
   metadata.causation_depth = fields.integer<std::uint32_t>("causation_depth");
   return metadata;
@@ -206,18 +223,18 @@ std::vector<Attempt> read_attempts(const Json& array) {
     const Fields fields(object);
     attempts.push_back({.at = fields.time("at"),
                         .duration = std::chrono::microseconds(fields.integer<std::int64_t>("duration_us")),
-                        .error_type = fields.text("error_type"),
-                        .error_message = fields.text("error_message")});
+                        .error_type = fields.bytes("error_type"),
+                        .error_message = fields.bytes("error_message")});
   }
   return attempts;
 }
 
 void read_failure(const Fields& fields, DeadLetter& letter) {
   letter.reason = fields.parsed("reason", parse_reason);
-  letter.error_type = fields.text("error_type");
-  letter.error_message = fields.text("error_message");
+  letter.error_type = fields.bytes("error_type");
+  letter.error_message = fields.bytes("error_message");
   letter.error_fingerprint = fields.text("error_fingerprint");
-  letter.ordering_key = fields.optional_text("ordering_key");
+  letter.ordering_key = fields.optional_bytes("ordering_key");
   letter.failed_at = fields.time("failed_at");
   letter.retry_count = fields.integer<std::uint32_t>("retry_count");
   letter.attempts = read_attempts(fields.array("attempts"));

@@ -75,7 +75,7 @@ StoreRedrives::~StoreRedrives() {
 }
 
 StoreRedrives::Parts& StoreRedrives::sound_parts() {
-  internals_.file->require_in_place(kCannotRedrive);
+  internals_.file->require_in_place(kCannotRedrive, OpenedFile::Look::Database);
   if (!parts_ || suspect_) {
     require_current(path_, options_, internals_);
     auto parts = std::make_unique<Parts>(path_, options_, internals_);
@@ -98,7 +98,7 @@ auto StoreRedrives::in_database(Work work) {
     Parts& parts = sound_parts();
     parts.connection.wait_from_now();
     auto result = work(parts);
-    internals_.file->require_in_place(kCannotRedrive);
+    internals_.file->require_in_place(kCannotRedrive, OpenedFile::Look::Committed);
     return result;
   } catch (const SQLite::Exception& error) {
     suspect_ = failure_kind(error.getErrorCode()) == FailureKind::Database;

@@ -113,7 +113,7 @@ std::unique_ptr<DeliveryTransaction> StoreTransactions::begin() {
     connection = std::move(idle_);
   }
   try {
-    internals_.file->require_in_place(kCannotTransact);
+    internals_.file->require_in_place(kCannotTransact, OpenedFile::Look::Committed);
     if (!connection) {
       require_current(path_, options_, internals_);
       connection = std::make_unique<HandlerConnection>(path_, options_, internals_);
@@ -197,7 +197,7 @@ std::optional<std::vector<RedriveEnd>> StoreTransaction::settle(const std::strin
 void StoreTransaction::commit(const JournalBatch& end) {
   connection_->reset_statements();
   require_whole();
-  owner_.file().require_in_place(kCannotTransact);
+  owner_.file().require_in_place(kCannotTransact, OpenedFile::Look::Committed);
   in_database([&] {
     if (!end.changed.empty() || !end.finished.empty())
       owner_.journal_owner().require(connection_->journal().owner_number());

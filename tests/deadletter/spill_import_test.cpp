@@ -44,6 +44,19 @@ TEST_F(SpillImportTest, AnImportedLetterIsTheLetterThatWasSpilled) {
   contract::expect_equal_letter(Reader::open(database()).list({}, 1).letters.at(0).letter, full);
 }
 
+TEST_F(SpillImportTest, AnOrderingKeyOfAnyBytesHoldsBackWhatItHeldBack) {
+  const auto opened = open_faulty();
+  DeadLetter parked = letter(1);
+  parked.ordering_key = std::string("k\xff\x00\xfe", 4);
+  {
+    const ScopedFault full({.operations = {Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true});
+    EXPECT_THAT(places(store(*opened, {parked})), ElementsAre(Place::Spilled));
+  }
+  EXPECT_EQ(opened->import_spilled().imported, 1U);
+  EXPECT_THAT(opened->dead_keys(parked.service, parked.event_type, parked.handler),
+              ElementsAre(*parked.ordering_key));
+}
+
 TEST_F(SpillImportTest, LettersWaitWhileTheDatabaseFailsAndTheReportSaysWhy) {
   const auto opened = open_faulty();
   spill_letters(*opened, 1, 3);

@@ -15,6 +15,7 @@ void check_round_trip(const tidings::DeadLetter& letter) {
   for (const char c : line) FUZZ_CHECK(c >= ' ' && c <= '~');
   const tidings::DeadLetter again = tidings::parse_json_line(line);
   FUZZ_CHECK(again.metadata == letter.metadata && again.attempts == letter.attempts);
+  FUZZ_CHECK(again.ordering_key == letter.ordering_key && again.error_message == letter.error_message);
   FUZZ_CHECK(again.data.bytes == letter.data.bytes && again.data.encoding == letter.data.encoding);
   FUZZ_CHECK(to_json_line(again) == line);
 }
@@ -27,7 +28,8 @@ void check_hostile_texts(std::string_view text) {
   letter.data = {.bytes = std::string(text), .encoding = tidings::DataEncoding::Json, .problem = {}};
   letter.error_fingerprint = tidings::error_fingerprint(text, text, text);
   FUZZ_CHECK(letter.error_fingerprint.size() == 16);
-  FUZZ_CHECK(tidings::parse_json_line(to_json_line(letter)).data.bytes == text);
+  const tidings::DeadLetter again = tidings::parse_json_line(to_json_line(letter));
+  FUZZ_CHECK(again.data.bytes == text && again.error_message == text && again.ordering_key == text);
 }
 
 }  // namespace

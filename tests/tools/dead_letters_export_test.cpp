@@ -43,6 +43,14 @@ TEST(LettersFile, GivesBackEveryFieldExactly) {
   expect_round_trip(full);
 }
 
+TEST(LettersFile, GivesBackTextsThatAreNotUtf8) {
+  auto full = stored(contract::full_letter(1));
+  full.letter.ordering_key = std::string("k\xff\x00\x80", 4);
+  full.letter.error_message = "\xfe";
+  expect_round_trip(full);
+  EXPECT_EQ(from_export_line(to_export_line(full)).letter.ordering_key, full.letter.ordering_key);
+}
+
 TEST(LettersFile, GivesBackEveryKindOfPayloadExactly) {
   auto letter = contract::letter(1);
   for (const char* text : {R"({ "b" : 1.0e2, "a" : [1, 1] })", R"({"a":1,"a":2})", "null", "\"\"", "[]"}) {

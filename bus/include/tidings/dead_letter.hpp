@@ -79,7 +79,8 @@ void add_failed_attempt(DeadLetter& letter, Attempt attempt, Reason reason, Time
                                             std::string_view error_message);
 
 /// One letter as one line of ASCII JSON without the line feed: the format of the spill file and of the last
-/// resort on stderr. Payloads in CBOR are base64 there. The inverse throws Error(NotDecodable).
+/// resort on stderr. Payloads in CBOR are base64 there, and so is each text that is not UTF-8, beside what of
+/// it can be read (`ordering_key_base64`). The inverse throws Error(NotDecodable).
 [[nodiscard]] std::string to_json_line(const DeadLetter& letter);
 [[nodiscard]] DeadLetter parse_json_line(std::string_view text);
 
