@@ -9,6 +9,7 @@
 #include <tidings/logging/text.hpp>
 
 #include <cxxabi.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -129,6 +130,21 @@ void thread_ends_in_handler(HandlerTransaction* transaction) noexcept {
       "handlers return or throw; the process ends\n";
   static_cast<void>(::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
   std::abort();
+}
+
+void child_returns_from_handler() {
+  if (!WorkerPool::on_worker()) {
+    throw Error(
+        ErrorCode::ForkedChild,
+        "a handler forked, and its child came back out of it: this bus belongs to the parent process; "
+        "a child calls _exit or exec");
+  }
+  static constexpr std::string_view kWhy =
+      "tidings: a queued handler forked, and its child came back out of it (did an exec fail?): its bus "
+      "belongs "
+      "to the parent process; the child ends\n";
+  static_cast<void>(::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
+  ::_exit(EX_SOFTWARE);
 }
 
 const void* PayloadForms::convert(const PayloadType* wanted) {

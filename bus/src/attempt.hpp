@@ -4,6 +4,7 @@
 #include "subscriber.hpp"
 
 #include <tidings/dead_letter.hpp>
+#include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
 
@@ -81,6 +82,10 @@ class PayloadForms {
 /// The handler ends its thread (pthread_exit, or a cancellation), which is the publisher's own affair.
 /// On a worker it ends the process, with a word: a bus without its workers would hold events for ever.
 void thread_ends_in_handler(HandlerTransaction* transaction) noexcept;
+/// The handler forked, and its child came back out of it. A child has none of the bus's threads, and would
+/// deliver the parent's events: on a worker it ends, with a word and status 70 (EX_SOFTWARE) and nothing else
+/// run; in a publish that throws ForkedChild.
+[[noreturn]] void child_returns_from_handler();
 
 /// Runs a handler once with the object that `event` returns, and ends the transaction that it may have asked
 /// for. Null when it returned, else what it, `event` or the commit threw. This is the one place where
@@ -91,19 +96,25 @@ template <class Event>
                                                                const Subscriber& subscriber,
                                                                const EventContext& context,
                                                                HandlerTransaction* transaction = nullptr) {
+  const std::uint64_t generation = fork_generation();
   try {
     subscriber.function(event(), context);
-    if (transaction != nullptr) transaction->commit();
-    return nullptr;
+    if (fork_generation() == generation) [[likely]] {
+      if (transaction != nullptr) transaction->commit();
+      return nullptr;
+    }
   } catch (const abi::__forced_unwind&) {
     thread_ends_in_handler(transaction);
     throw;  // the C library ends the process when it is swallowed
   } catch (...) {
-    if (transaction != nullptr) transaction->roll_back();
-    auto failure = describe_current_exception(subscriber.options.retry);
-    failure->in_doubt = transaction != nullptr && transaction->in_doubt();
-    return failure;
+    if (fork_generation() == generation) {
+      if (transaction != nullptr) transaction->roll_back();
+      auto failure = describe_current_exception(subscriber.options.retry);
+      failure->in_doubt = transaction != nullptr && transaction->in_doubt();
+      return failure;
+    }
   }
+  child_returns_from_handler();
 }
 
 /// The same with an event that may have to be converted first.

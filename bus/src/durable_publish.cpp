@@ -26,7 +26,8 @@ namespace {
   throw Error(
       ErrorCode::NoJournal,
       "a durable publish, or one with an idempotency_key, needs a bus with a journal and a durability "
-      "above None; nothing was delivered: set BusOptions::durability");
+      "above None; nothing was delivered: set BusOptions::durability, or for this event "
+      "PublishOptions::durability");
 }
 
 EncodedData encode_durably(const Payload& payload) {

@@ -150,8 +150,8 @@ void LetterWriter::keep_before(const DeadLetter& letter) {
   const MutexLock lock(mutex_);
   const auto last = std::find_if(waiting_.rbegin(), waiting_.rend(),
                                  [&](const DeadLetter& each) { return have_one_key(each, letter); });
-  const std::uint64_t ticket = kept_ + in_commit_ + static_cast<std::uint64_t>(waiting_.rend() - last);
-  while (kept_ < ticket) {
+  const std::uint64_t ticket = stored_ + in_commit_ + static_cast<std::uint64_t>(waiting_.rend() - last);
+  while (stored_ < ticket) {
     if (committing_) {
       changed_.wait(mutex_);
     } else if (busy_ || commit_batch(WhenBusy::Throw) != Progress::Committed) {

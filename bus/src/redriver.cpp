@@ -215,10 +215,15 @@ bool Redriver::claim_once(Instant now) {
 /// A handler with enough at hand is left out, so that it holds up no other.
 std::vector<ServedHandler> Redriver::hungry_handlers() const {
   auto handlers = calls_.served();
-  std::map<std::string_view, std::size_t> at_hand;
+  std::map<std::pair<std::string_view, std::string_view>, std::size_t> at_hand;
   const MutexLock lock(mutex_);
-  for (const auto& [id, held] : held_) ++at_hand[held.handler];
-  std::erase_if(handlers, [&](const ServedHandler& each) { return at_hand[each.handler] >= kHungry; });
+  for (const auto& [id, held] : held_) {
+    ++at_hand[{held.event_type, held.handler}];
+    ++at_hand[{"*", held.handler}];
+  }
+  std::erase_if(handlers, [&](const ServedHandler& each) {
+    return at_hand[{each.event_type, each.handler}] >= kHungry;
+  });
   return handlers;
 }
 
@@ -239,6 +244,7 @@ void Redriver::hold(const LetterClaim& claim) {
       mutex_.assert_held();
       return held_[letter.id];
     });
+    held.event_type = patiently([&] { return letter.letter.event_type; });
     held.handler = patiently([&] { return letter.letter.handler; });
     held.lane = patiently([&] { return lane_of(letter.letter); });
     if (letter.limited) held.limited_request = letter.redrive_id;

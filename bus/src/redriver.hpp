@@ -69,6 +69,7 @@ class Redriver {
 
  private:
   struct Held {
+    std::string event_type;
     std::string handler;
     /// Event type, handler and ordering key, if it has one.
     std::string lane;

@@ -28,7 +28,8 @@ std::string_view advice(int sqlite_code) noexcept {
   switch (primary(sqlite_code)) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return "another process holds the database; try again, or end the long transaction there";
+      return "another process holds the database, or another connection of this one; try again, or end the "
+             "long transaction there";
     case SQLITE_INTERRUPT:
       return "the query took longer than its timeout; narrow it, or allow more time";
     case SQLITE_FULL:

@@ -1,7 +1,9 @@
 #include "bus_fixture.hpp"
 #include "gate.hpp"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <functional>
@@ -94,6 +96,66 @@ TEST_F(ForkTest, TheHandlerOfAPublishInTheParentMayFork) {
   });
   EXPECT_EQ(bus.publish(OrderPlaced{}).handled, 1U);
   EXPECT_TRUE(child_refused);
+}
+
+/// A counter that a forked child shares with its parent.
+class SharedCount {
+ public:
+  SharedCount()
+      : count_(static_cast<std::atomic<int>*>(::mmap(
+            nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  ~SharedCount() { ::munmap(count_, sizeof(std::atomic<int>)); }
+  SharedCount(const SharedCount&) = delete;
+  SharedCount& operator=(const SharedCount&) = delete;
+  std::atomic<int>& operator*() const { return *count_; }
+
+ private:
+  std::atomic<int>* count_;
+};
+
+/// For a handler: forks; in the child it returns or throws, in the parent it returns the child's status.
+int come_back_in_a_child(bool throwing) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kHangSeconds);
+    if (throwing) throw std::runtime_error("exec failed");
+    return 0;
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST_F(ForkTest, AChildThatComesBackOutOfAQueuedHandlerEndsAndDeliversNothing) {
+  for (const bool throwing : {false, true}) {
+    const SharedCount runs;
+    int status = 0;
+    Bus bus(options());
+    auto handler = bus.subscribe<OrderPlaced>("handler",
+                                              [&](const OrderPlaced&) {
+                                                if (++*runs == 1) status = come_back_in_a_child(throwing);
+                                              },
+                                              {.dispatch = Dispatch::Queued, .concurrency = 1});
+    for (int i = 0; i < 5; ++i) bus.publish(OrderPlaced{});
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    EXPECT_EQ(*runs, 5);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == EX_SOFTWARE) << status;
+  }
+}
+
+TEST_F(ForkTest, AChildThatComesBackOutOfAnInlineHandlerGetsForkedChildFromPublish) {
+  const SharedCount later;
+  const pid_t parent = ::getpid();
+  int status = 0;
+  Bus bus(options());
+  auto forking = bus.subscribe<OrderPlaced>(
+      "forking", [&](const OrderPlaced&) { status = come_back_in_a_child(false); });
+  auto next = bus.subscribe<OrderPlaced>("next", [&](const OrderPlaced&) { ++*later; });
+  const bool refused = throws_forked_child([&] { bus.publish(OrderPlaced{}); });
+  if (::getpid() != parent) ::_exit(refused ? 0 : 1);
+  EXPECT_FALSE(refused);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(*later, 1);
 }
 
 TEST_F(ForkTest, AChildMayMakeABusOfItsOwn) {

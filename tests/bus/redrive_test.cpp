@@ -2,6 +2,7 @@
 
 #include "gate.hpp"
 
+#include <latch>
 #include <semaphore>
 
 namespace tidings::test {
@@ -230,6 +231,30 @@ TEST_F(RedriveTest, RedrivesTakeNoPlaceFromPublishers) {
   gate.open();
   ASSERT_TRUE(bus.wait_idle(kLong));
   EXPECT_EQ(downstream_.handled().size(), 4U);
+}
+
+TEST_F(RedriveTest, AHandlerWithManyLettersHoldsUpNoneOfItsNameForAnotherType) {
+  Bus bus(options());
+  Gate gate;
+  std::latch shipped{1};
+  std::atomic<bool> healed{false};
+  auto slow = bus.subscribe<OrderPlaced>("audit", [&](const OrderPlaced&) {
+    if (!healed) throw Permanent("no");
+    gate.pass();
+  });
+  auto other = bus.subscribe<OrderShipped>("audit", [&](const OrderShipped&) {
+    if (!healed) throw Permanent("no");
+    shipped.count_down();
+  });
+  for (std::int64_t id = 1; id <= 100; ++id) bus.publish(OrderPlaced{.order_id = id});
+  bus.publish(OrderShipped{});
+  healed = true;
+  static_cast<void>(bus.redrive({}));
+  gate.await_arrival();
+  advance(1s);  // the next poll
+  shipped.wait();
+  gate.open();
+  ASSERT_TRUE(bus.wait_idle(kLong));
 }
 
 TEST_F(RedriveTest, AStopLeavesWhatHasNotBegunMarkedForTheNextBus) {

@@ -43,19 +43,22 @@ class FeatureMixtureTest : public PublishInTest {
 /// While it lives neither the database nor the spill file takes anything.
 class NothingTakesLetters {
  public:
-  explicit NothingTakesLetters(std::filesystem::path spill)
-      : spill_(std::move(spill)),
-        fault_({.operations = {faults::Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true}) {
+  explicit NothingTakesLetters(std::filesystem::path spill) : spill_(std::move(spill)) {
+    fault_.emplace(
+        faults::Fault{.operations = {faults::Operation::Write}, .sqlite_code = SQLITE_FULL, .lasting = true});
     std::filesystem::remove(spill_);
     std::filesystem::create_directory(spill_);  // which no file can replace
   }
-  ~NothingTakesLetters() { std::filesystem::remove(spill_); }
+  ~NothingTakesLetters() {
+    fault_.reset();  // first: or a letter is spilled, and imported later
+    std::filesystem::remove(spill_);
+  }
   NothingTakesLetters(const NothingTakesLetters&) = delete;
   NothingTakesLetters& operator=(const NothingTakesLetters&) = delete;
 
  private:
   std::filesystem::path spill_;
-  faults::ScopedFault fault_;
+  std::optional<faults::ScopedFault> fault_;
 };
 
 /// To be encoded once, and not again.

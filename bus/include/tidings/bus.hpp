@@ -86,8 +86,9 @@ struct PublishOptions {
   std::string_view tracestate = {};
   /// Not set: the bus's.
   std::optional<Durability> durability = std::nullopt;
-  /// 1 to 128 visible ASCII characters; empty: none. A durable publish with a key that the same source used
-  /// within BusOptions::idempotency_window is accepted and not delivered again: PublishResult::duplicate.
+  /// 1 to 128 visible ASCII characters; empty: none. Only for durable publishes: others throw NoJournal. One
+  /// with a key that the same source used within BusOptions::idempotency_window is accepted and not delivered
+  /// again: PublishResult::duplicate.
   std::string_view idempotency_key = {};
 };
 
@@ -257,7 +258,8 @@ template <class E, class F>
 ///
 /// Every member may be called from any number of threads at once, and from inside handlers, except where
 /// said. A change of the subscribers takes effect with the next publish. The bus must outlive the calls made
-/// on it; Subscriptions may outlive the bus. In a forked child every call throws Error(ForkedChild).
+/// on it; Subscriptions may outlive the bus. In a forked child every call throws Error(ForkedChild), also a
+/// publish whose handler made the child and lets it return; on a worker such a child ends with status 70.
 ///
 /// Events wait as objects of their C++ type: code that is unloaded (dlclose) must have no events and no
 /// handlers on the bus any more. Let it publish no more, reset its subscriptions, and wait until wait_idle
