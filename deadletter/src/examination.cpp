@@ -84,12 +84,10 @@ std::set<std::string> services_at_work(SQLite::Database& database, Timestamp tim
 }
 
 void add_claims(Examination& examination, SQLite::Database& database) {
-  SQLite::Statement row(database, std::string("SELECT tidings_claim_life(claimed_by, claimed_until), ") +
-                                      kIsRunning +
-                                      " FROM dead_letters INDEXED BY dead_letters_claimed"
-                                      " WHERE claimed_by IS NOT NULL");
+  SQLite::Statement row(database,
+                        "SELECT tidings_claim_life(claimed_by, claimed_until) FROM dead_letters"
+                        " INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL");
   while (row.executeStep()) {
-    examination.running += row.getColumn(1).getInt();
     const bool over = static_cast<ClaimLife>(row.getColumn(0).getInt()) == ClaimLife::Over;
     ++(over ? examination.stale_claims : examination.live_claims);
   }

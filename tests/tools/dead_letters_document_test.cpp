@@ -3,6 +3,8 @@
 #include "tools/project_files.hpp"
 
 #include <cctype>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -238,6 +240,17 @@ TEST(DeadLettersCompletion, OffersEveryVerbWithItsOptions) {
     offered += " --help -h ";
     for (const auto& option : options_in_help(verb)) EXPECT_THAT(offered, HasSubstr(option)) << verb;
   }
+}
+
+TEST(DeadLettersCompletion, TakesNoFileNameForTheVerb) {
+  const check_dead_letters::TemporaryFolder folder;
+  std::ofstream(folder.path("script")) << project_file("completions/dead-letters.bash") << R"(
+COMP_WORDS=(dead-letters --db list gr)
+COMP_CWORD=3
+_dead_letters dead-letters gr list
+[ "${COMPREPLY[*]}" = groups ]
+)";
+  EXPECT_EQ(std::system(("bash " + folder.path("script")).c_str()), 0);
 }
 
 }  // namespace

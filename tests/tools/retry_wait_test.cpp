@@ -124,6 +124,18 @@ TEST_F(RetryWaitTest, WaitsForWhatWasMarkedBefore) {
   EXPECT_THAT(answer.err, Not(HasSubstr("left as it is")));
 }
 
+TEST_F(RetryWaitTest, ParkedLettersAreDeliveredOnceTheEarlierOneIs) {
+  add_letters(3, "send_receipt", "account");
+  SqliteConnection(database_).execute("UPDATE dead_letters SET reason = 'parked' WHERE id > 1");
+  failing_ = false;
+  serve("send_receipt", {.ordering_key = [](const Json&) { return std::string("account"); },
+                         .after_death = AfterDeath::Park});
+  EXPECT_EQ(retry({"--reason", "parked", "--wait"}).status, 0);
+  EXPECT_EQ(marked(), 0);
+  EXPECT_THAT(retry({"1", "--wait"}).out, HasSubstr("1 succeeded"));
+  EXPECT_THAT(retry({"--reason", "parked", "--wait"}).out, HasSubstr("2 succeeded, 0 failed again."));
+}
+
 TEST_F(RetryWaitTest, SaysThatTheRestStaysMarkedWhateverBecomesOfTheService) {
   add_letters(2, "send_receipt");
   const auto answer = retry({"--all", "--timeout", "0s"});

@@ -36,7 +36,8 @@ struct Finding {
 
 class Diagnosis {
  public:
-  Diagnosis(Command& command, const Examination& found) : command_(command), found_(found) {
+  Diagnosis(Command& command, const Examination& found, std::int64_t running)
+      : command_(command), found_(found), running_(running) {
     judge_file();
     judge_letters();
     judge_redrives();
@@ -108,7 +109,7 @@ class Diagnosis {
     }
     if (found_.live_claims > 0) {
       fine(counted(found_.live_claims, "letter") + " taken by a service, a handler is at work on " +
-           grouped(found_.running));
+           grouped(running_));
     }
     if (found_.stale_claims > 0) {
       advise(counted(found_.stale_claims, "claim") +
@@ -177,6 +178,8 @@ class Diagnosis {
 
   Command& command_;
   const Examination& found_;
+  /// Letters that a handler is at work on.
+  const std::int64_t running_;
   std::vector<Finding> findings_;
 };
 
@@ -270,7 +273,8 @@ OrderedJson unserved_to_json(const Examination& found) {
   return list;
 }
 
-void print_as_json(Command& command, const Examination& found, const Diagnosis& diagnosis) {
+void print_as_json(Command& command, const Examination& found, const Diagnosis& diagnosis,
+                   std::int64_t running) {
   OrderedJson findings = OrderedJson::array();
   for (const auto& each : diagnosis.findings())
     findings.push_back({{"kind", name_of(each.kind)}, {"text", each.whole()}});
@@ -289,7 +293,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
         found.oldest_unresolved ? OrderedJson(to_rfc3339(*found.oldest_unresolved)) : OrderedJson(nullptr)},
        {"journal_events", found.journal_events},
        {"live_claims", found.live_claims},
-       {"running", found.running},
+       {"running", running},
        {"stale_claims", found.stale_claims},
        {"waiting", waiting_to_json(found)},
        {"unserved", unserved_to_json(found)},
@@ -314,9 +318,10 @@ void print_changes(Command& command, const Examination& found) {
 
 ExitStatus run_doctor(Command& command) {
   const auto found = command.reader().examine(command.line().thorough);
-  const Diagnosis diagnosis(command, found);
+  const auto running = command.reader().count({.running = true});
+  const Diagnosis diagnosis(command, found, running);
   if (command.line().json) {
-    print_as_json(command, found, diagnosis);
+    print_as_json(command, found, diagnosis, running);
   } else {
     for (const auto& each : diagnosis.findings()) print_finding(command, each);
     print_changes(command, found);

@@ -275,9 +275,8 @@ struct Examination {
   std::optional<Timestamp> oldest_unresolved;
   /// Events in the journal that are still owed to handlers.
   std::int64_t journal_events = 0;
-  /// Letters that a bus holds, as far as anybody can tell, and those among them that a handler is at work on.
+  /// Letters that a bus holds, as far as anybody can tell. Filter::running finds those at work.
   std::int64_t live_claims = 0;
-  std::int64_t running = 0;
   /// Claims past their time, of processes that are gone: their letters return by themselves once a bus runs.
   std::int64_t stale_claims = 0;
   std::vector<Waiting> waiting;
