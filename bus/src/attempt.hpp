@@ -90,13 +90,13 @@ void thread_ends_in_handler(HandlerTransaction* transaction) noexcept;
 /// Runs a handler once with the object that `event` returns, and ends the transaction that it may have asked
 /// for. Null when it returned, else what it, `event` or the commit threw. This is the one place where
 /// exceptions of handlers are caught, and those of conversions (PayloadForms::try_as only asks whether one
-/// works).
+/// works). `generation` is that of the bus's process: see fork_generation().
 template <class Event>
 [[nodiscard]] inline std::unique_ptr<Failure> run_handler_with(const Event& event,
                                                                const Subscriber& subscriber,
                                                                const EventContext& context,
+                                                               std::uint64_t generation,
                                                                HandlerTransaction* transaction = nullptr) {
-  const std::uint64_t generation = fork_generation();
   try {
     subscriber.function(event(), context);
     if (fork_generation() == generation) [[likely]] {
@@ -120,8 +120,9 @@ template <class Event>
 /// The same with an event that may have to be converted first.
 [[nodiscard]] inline std::unique_ptr<Failure> run_handler(const Subscriber& subscriber, PayloadForms& forms,
                                                           const EventContext& context,
+                                                          std::uint64_t generation,
                                                           HandlerTransaction* transaction = nullptr) {
-  return run_handler_with([&] { return forms.as(subscriber.payload_type); }, subscriber, context,
+  return run_handler_with([&] { return forms.as(subscriber.payload_type); }, subscriber, context, generation,
                           transaction);
 }
 

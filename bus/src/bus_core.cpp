@@ -37,7 +37,7 @@ void BusCore::deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadFo
   std::unique_ptr<Failure> failure;
   {
     const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
-    failure = run_handler(subscriber, forms, frame.context());
+    failure = run_handler(subscriber, forms, frame.context(), process_generation_);
   }
   if (failure) {
     inline_failed(entry, forms, frame, {}, std::move(failure), began, result);
@@ -65,6 +65,7 @@ inline bool BusCore::is_plain(const SubscriberList& list, const Payload& payload
                                                             DispatchGuard& guard, PublishResult& result) {
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
   const void* const object = payload.object;
+  const std::uint64_t generation = process_generation_;
   for (const std::shared_ptr<Subscriber>& entry : list.subscribers) {
     Subscriber& subscriber = *entry;
     if (subscriber.timed.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -76,7 +77,8 @@ inline bool BusCore::is_plain(const SubscriberList& list, const Payload& payload
       inline_refused(entry, payload, metadata, result);
       continue;
     }
-    if (auto failure = run_handler_with([&] { return object; }, subscriber, frame.context())) [[unlikely]] {
+    if (auto failure = run_handler_with([&] { return object; }, subscriber, frame.context(), generation))
+        [[unlikely]] {
       plain_failed(entry, payload, frame, std::move(failure), result);
     } else {
       ++result.handled;

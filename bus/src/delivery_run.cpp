@@ -108,7 +108,7 @@ BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, De
       HandlerTransaction transaction(*this, frame, &state.owed);
       const RunningMark mark(crash_slots_, state.owed ? state.owed.event->id : RunningMark::kNotJournalled,
                              subscriber.crash_hash);
-      failure = run_handler(subscriber, forms, frame.context(), &transaction);
+      failure = run_handler(subscriber, forms, frame.context(), process_generation_, &transaction);
     }
     if (!failure) {
       attempt_succeeded(subscriber, frame.context(), began);
@@ -219,9 +219,10 @@ BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& deliver
     frame.turn_to(subscriber);
     if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
     const Instant began = clock_.monotonic_now();
-    std::unique_ptr<Failure> failure = delivery.state || !crash_slots_.empty()
-                                           ? run_recorded(subscriber, delivery, forms, frame)
-                                           : run_handler(subscriber, forms, frame.context());
+    std::unique_ptr<Failure> failure =
+        delivery.state || !crash_slots_.empty()
+            ? run_recorded(subscriber, delivery, forms, frame)
+            : run_handler(subscriber, forms, frame.context(), process_generation_);
     if (failure) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
     } else {
@@ -240,7 +241,7 @@ std::unique_ptr<Failure> BusCore::run_recorded(const Subscriber& subscriber, Del
   const RunningMark mark(crash_slots_,
                          owed != nullptr && *owed ? owed->event->id : RunningMark::kNotJournalled,
                          subscriber.crash_hash);
-  return run_handler(subscriber, forms, frame.context(), &transaction);
+  return run_handler(subscriber, forms, frame.context(), process_generation_, &transaction);
 }
 
 void BusCore::end_delivery(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,

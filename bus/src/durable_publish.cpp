@@ -286,7 +286,7 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
   {
     HandlerTransaction transaction(*this, frame, &owed);
     const RunningMark mark(crash_slots_, owed.event->id, subscriber->crash_hash);
-    failure = run_handler(*subscriber, forms, frame.context(), &transaction);
+    failure = run_handler(*subscriber, forms, frame.context(), process_generation_, &transaction);
   }
   if (failure) {
     inline_failed(subscriber, forms, frame, std::move(owed), std::move(failure), began, result);

@@ -122,7 +122,7 @@ bool BusCore::attempt_redrive(Subscriber& subscriber, Delivery& delivery, Redriv
   {
     HandlerTransaction transaction(*this, frame, nullptr, delivery.redrive());
     const RunningMark mark(crash_slots_, RunningMark::kNotJournalled, subscriber.crash_hash);
-    failure = run_handler(subscriber, forms, frame.context(), &transaction);
+    failure = run_handler(subscriber, forms, frame.context(), process_generation_, &transaction);
     settled = transaction.committed();
   }
   result.at = clock_.now();
