@@ -82,7 +82,7 @@ struct PublishOptions {
   Attributes attributes = {};
   /// Not set: inherit.
   std::optional<TraceParent> traceparent = std::nullopt;
-  /// Only together with traceparent; see limited_tracestate.
+  /// Ignored without traceparent; too long a list loses whole members, see limited_tracestate.
   std::string_view tracestate = {};
   /// Not set: the bus's.
   std::optional<Durability> durability = std::nullopt;
