@@ -113,6 +113,11 @@ void HandlerTransaction::settle_letter() {
 
 void HandlerTransaction::roll_back() noexcept {
   if (!transaction_) return;
+  if (core_.forked()) {  // it is the parent's: SQLite's connections may not even be closed in a child
+    innermost = outer_;
+    static_cast<void>(transaction_.release());
+    return;
+  }
   kill_point("transaction.failed");
   end();
 }

@@ -367,7 +367,7 @@ void JournalWriter::flush_if_due(Instant now) {
     due_.reset();
     refused_ = false;
   }
-  flush_all(WhenBusy::Throw);
+  flush_all(WhenBusy::Throw, std::chrono::steady_clock::now());  // which waits for no reporter
 }
 
 bool JournalWriter::flush() { return flush_all(WhenBusy::Throw); }

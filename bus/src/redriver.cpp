@@ -222,7 +222,8 @@ std::vector<ServedHandler> Redriver::hungry_handlers() const {
     ++at_hand[{"*", held.handler}];
   }
   std::erase_if(handlers, [&](const ServedHandler& each) {
-    return at_hand[{each.event_type, each.handler}] >= kHungry;
+    const auto found = at_hand.find({each.event_type, each.handler});
+    return found != at_hand.end() && found->second >= kHungry;
   });
   return handlers;
 }

@@ -19,7 +19,7 @@ namespace {
 
 /// Looks into the kernel's list of all locks, one a line, with the kind and `MAJOR:MINOR:INODE` of the file
 /// (proc(5), /proc/locks).
-bool has_lock(const std::filesystem::path& path, const char* kind) {
+bool has_lock(const std::filesystem::path& path, const char* kind, const char* range = "") {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) return false;
   std::array<char, 64> file{};
@@ -27,7 +27,9 @@ bool has_lock(const std::filesystem::path& path, const char* kind) {
                 static_cast<unsigned long long>(facts.st_ino));
   std::ifstream locks("/proc/locks");
   for (std::string line; std::getline(locks, line);) {
-    if (line.find(file.data()) != std::string::npos && line.find(kind) != std::string::npos) return true;
+    if (line.find(file.data()) != std::string::npos && line.find(kind) != std::string::npos &&
+        line.find(range) != std::string::npos)
+      return true;
   }
   return false;
 }
@@ -80,7 +82,11 @@ void sync_folder(const std::filesystem::path& folder) {
 
 bool is_locked_by_anyone(const std::filesystem::path& path) { return has_lock(path, ""); }
 
-bool is_shared_by_anyone(const std::filesystem::path& path) { return has_lock(path, " READ "); }
+/// The bytes of SQLite's shared lock (SHARED_FIRST and SHARED_SIZE in its os.h). Locks of flock(2) and leases
+/// are no connection's.
+bool is_shared_by_anyone(const std::filesystem::path& path) {
+  return has_lock(path, " READ ", " 1073741826 1073742335");
+}
 
 std::filesystem::path resolve_path(const std::filesystem::path& path, const std::string& what) {
   if (path.empty())

@@ -235,6 +235,7 @@ std::vector<OwedTotal> JournalReader::owed_totals(std::size_t at_most) {
 
 JournalStart JournalReader::extent() {
   wait_from_now();
+  was_spilled_.reset();  // a bus before this one may have stored letters without the ends of their deliveries
   JournalStart start;
   start.next_id = connection_.integer(kNextId);
   start.events = static_cast<std::uint64_t>(read_backlog(connection_.database()).events);

@@ -99,6 +99,11 @@ bool OpenedFile::names_are_of_others() const noexcept {
   if (!known_ || lost_ == Lost::Nothing) return false;
   const auto database = FileIdentity::of(path_);
   if (database && !(database == identity_)) return true;
+  // Whoever opened the database since has made a -shm file, and may have begun the -wal file anew.
+  struct stat index {};
+  if (log_known_ && shm_.identity && ::stat(shm_.path.c_str(), &index) == 0 && index.st_size > 0 &&
+      !(FileIdentity{index.st_dev, index.st_ino} == *shm_.identity))
+    return true;
   struct stat log {};
   if (!log_known_ || ::stat(wal_.path.c_str(), &log) != 0 || log.st_size == 0) return false;
   return !(FileIdentity{log.st_dev, log.st_ino} == *wal_.identity);

@@ -212,6 +212,11 @@ void StoreTransaction::commit(const JournalBatch& end) {
     if (reusable_) throw unusable("cannot commit a handler's transaction in", owner_.path(), error);
     throw handler_in_doubt(owner_.path(), error);
   }
+  try {
+    owner_.file().require_in_place(kCannotTransact, OpenedFile::Look::Committed);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
+  }
 }
 
 }  // namespace tidings::deadletter

@@ -8,6 +8,7 @@
 
 #include <sys/wait.h>
 #include <csignal>
+#include <cstdlib>
 
 namespace tidings::deadletter {
 namespace {
@@ -140,6 +141,24 @@ TEST_F(LostWalTest, AServiceThatStopsAndStartsAgainHasEverything) {
   EXPECT_THAT(owed_ids(*opened, "ship"), SizeIs(10));
   append(*opened, 11, 11);
   EXPECT_EQ(owed_rows(), "11");
+}
+
+TEST_F(LostWalTest, NothingIsWrittenByAnIndexThatOthersHaveReplaced) {
+  auto opened = open_with_events();
+  std::filesystem::remove(shm());
+  // Another program, since connections of one process share what they know; and killed, so that the log
+  // stays.
+  const std::string program =
+      "sqlite3 -cmd '.timeout 10000' " + database().native() +
+      " \"CREATE TABLE others (text TEXT)\" 'PRAGMA wal_checkpoint(RESTART)'"
+      " \"INSERT INTO others SELECT hex(randomblob(2000)) FROM generate_series(1, 50)\""
+      " '.shell kill -9 $PPID' > " +
+      folder_.path("output").native() + " 2>&1";
+  ASSERT_NE(std::system(program.c_str()), 0);
+  expect_lost([&] { static_cast<void>(opened->look_after_files()); });
+  opened.reset();
+  EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+  EXPECT_EQ(query("SELECT count(*) FROM others"), "50");
 }
 
 TEST_F(LostWalTest, AStoreThatEndsLeavesTheLogOfTheDatabaseThatIsThereNow) {

@@ -1,5 +1,8 @@
 #include "deadletter/transaction_fixture.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <thread>
 
 namespace tidings::deadletter {
@@ -189,6 +192,32 @@ TEST_F(HandlerTransactionTest, IsNamedWhenItKeepsOthersWaiting) {
   EXPECT_EQ(record.at("level"), "warning");
   EXPECT_EQ(record.at("handler"), "pay");
   EXPECT_EQ(record.at("held_ms"), 101.0);
+}
+
+TEST_F(HandlerTransactionTest, IsTheParentsWhenAForkedChildComesBackOutOfAnInlineHandler) {
+  Bus bus(options());
+  const pid_t parent = ::getpid();
+  int status = -1;
+  const auto paying = bus.subscribe<Placed>("pay", [&](const Placed& placed, const EventContext& context) {
+    write_ledger(context, placed.number);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(30);
+      return;
+    }
+    ::waitpid(child, &status, 0);
+  });
+  bool refused = false;
+  try {
+    bus.publish(Placed{1});
+  } catch (const Error& error) {
+    refused = error.code() == ErrorCode::ForkedChild;
+  }
+  if (::getpid() != parent) ::_exit(refused ? 0 : 1);
+  EXPECT_FALSE(refused);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
 }
 
 }  // namespace

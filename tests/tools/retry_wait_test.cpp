@@ -124,6 +124,18 @@ TEST_F(RetryWaitTest, WaitsForWhatWasMarkedBefore) {
   EXPECT_THAT(answer.err, Not(HasSubstr("left as it is")));
 }
 
+TEST_F(RetryWaitTest, SaysThatSomeWereMarkedBeforeAndStillWait) {
+  add_letters(1, "send_receipt");
+  EXPECT_EQ(retry({"1", "--timeout", "0s"}).status, 75);
+  add_letters(1, "charge_card");
+  failing_ = false;
+  serve("charge_card");
+  const auto answer = retry({"1", "2", "--wait"});
+  EXPECT_EQ(answer.status, 75);
+  EXPECT_THAT(answer.out, HasSubstr("1 succeeded, 0 failed again."));
+  EXPECT_THAT(answer.err, HasSubstr("marked before, and still wait"));
+}
+
 TEST_F(RetryWaitTest, ParkedLettersAreDeliveredOnceTheEarlierOneIs) {
   add_letters(3, "send_receipt", "account");
   SqliteConnection(database_).execute("UPDATE dead_letters SET reason = 'parked' WHERE id > 1");

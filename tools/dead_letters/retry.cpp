@@ -237,12 +237,20 @@ class Retry {
     const auto result = mark(command_, filter_, total);
     if (result.id == 0) return follow_earlier(result);
     if (!line.json) print_marked(command_, result);
-    if (line.wait) return follow(result, result.id);
+    if (line.wait) return follow_with_earlier(result);
     const auto state = command_.reader().redrive(result.id).value_or(RedriveState{});
     return finish(result, state, {});
   }
 
  private:
+  /// Of those that were asked for by number, what was marked before waits in another request.
+  ExitStatus follow_with_earlier(const deadletter::RedriveReport& result) {
+    const ExitStatus status = follow(result, result.id);
+    if (status != ExitStatus::Ok || !chosen_.ids || !request_of_marked()) return status;
+    command_.warn("some of them were marked before, and still wait; the same command waits for them");
+    return ExitStatus::TryAgain;
+  }
+
   /// Nothing was marked: what was before may be waited for, in one request after the other.
   ExitStatus follow_earlier(deadletter::RedriveReport result) {
     std::optional<std::int64_t> request;
