@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,93 +39,6 @@ constexpr std::chrono::milliseconds kBetweenLooks{5};
 static_assert(sizeof(CrashSlot) == 64);
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
-/// A mapped owner file, as the handler of a signal finds it. A store to a page that somebody has cut off the
-/// file raises SIGBUS.
-struct Mapping {
-  std::atomic<std::byte*> memory{nullptr};
-  std::atomic<int> descriptor{-1};
-  std::atomic<int> mended{0};
-  std::atomic<bool> is_signed{false};
-  std::array<std::byte, 128> signature{};  // constant while is_signed
-};
-constexpr std::size_t kMostMappings = 64;
-constexpr int kMostMends = 1000;
-std::array<Mapping, kMostMappings> mappings;
-struct sigaction handled_before {};
-
-/// The disk space is had before anything is stored: a store to a page that no disk has raises the signal too.
-bool make_whole(const Mapping& mapping) noexcept {
-  const int file = mapping.descriptor.load();
-  if (::fallocate(file, 0, 0, static_cast<off_t>(kFileSize)) != 0) return false;
-  const auto size = static_cast<ssize_t>(mapping.signature.size());
-  return !mapping.is_signed.load() ||
-         ::pwrite(file, mapping.signature.data(), mapping.signature.size(), 0) == size;
-}
-
-/// Where the file cannot be mended its memory becomes this process's own: it goes on, and what it was running
-/// is not known after a crash.
-bool mend(Mapping& mapping, std::byte* memory) noexcept {
-  if (mapping.mended.fetch_add(1) < kMostMends && make_whole(mapping)) return true;
-  return ::mmap(memory, kFileSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-         MAP_FAILED;
-}
-
-void pass_on(int signal, siginfo_t* info, void* context) noexcept {
-  if ((handled_before.sa_flags & SA_SIGINFO) != 0) return handled_before.sa_sigaction(signal, info, context);
-  const bool was_sent = info->si_code <= 0;
-  if (handled_before.sa_handler == SIG_IGN && was_sent) return;
-  if (handled_before.sa_handler != SIG_IGN && handled_before.sa_handler != SIG_DFL)
-    return handled_before.sa_handler(signal);
-  // As if there were no handler here: the access that failed is made again.
-  ::signal(signal, SIG_DFL);
-  if (was_sent) ::raise(signal);
-}
-
-/// Calls nothing but what a handler of signals may.
-void on_bus_error(int signal, siginfo_t* info, void* context) noexcept {
-  const int error = errno;
-  const auto* const at = static_cast<const std::byte*>(info->si_addr);
-  for (Mapping& each : mappings) {
-    std::byte* const memory = each.memory.load();
-    if (memory == nullptr || at < memory || at >= memory + kFileSize || info->si_code <= 0) continue;
-    if (!mend(each, memory)) break;
-    errno = error;
-    return;
-  }
-  errno = error;
-  pass_on(signal, info, context);
-}
-
-/// Under the mutex of Register. Without a free place the file is mapped all the same.
-void enter_mapping(std::byte* memory, int descriptor) noexcept {
-  static const bool handles = [] {
-    struct sigaction action {};
-    action.sa_sigaction = &on_bus_error;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    ::sigemptyset(&action.sa_mask);
-    return ::sigaction(SIGBUS, &action, &handled_before) == 0;
-  }();
-  for (Mapping& each : mappings) {
-    if (!handles || each.memory.load() != nullptr) continue;
-    each.descriptor.store(descriptor);
-    each.mended.store(0);
-    each.is_signed.store(false);
-    each.memory.store(memory);
-    return;
-  }
-}
-
-Mapping* mapping_of(const std::byte* memory) noexcept {
-  for (Mapping& each : mappings) {
-    if (each.memory.load() == memory) return &each;
-  }
-  return nullptr;
-}
-
-void leave_mapping(const std::byte* memory) noexcept {
-  if (Mapping* const mapping = mapping_of(memory)) mapping->memory.store(nullptr);
-}
-
 /// The owner files that this process owns. Held while such a file is opened and until it is locked, so that
 /// no descriptor is closed that shares its file with another's lock.
 struct Register {
@@ -158,7 +70,6 @@ struct Register {
   /// descriptors nor mappings of them stay. What is written to the memory goes nowhere.
   void leave_to_parent() {
     for (const auto& [file, mine] : owned) {
-      leave_mapping(mine.memory);
       ::close(mine.descriptor);
       static_cast<void>(::mmap(mine.memory, kFileSize, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
@@ -309,19 +220,6 @@ void OwnerFile::map(const Descriptor& file) {
   void* const memory = ::mmap(nullptr, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (memory == MAP_FAILED) throw_errno();
   memory_ = static_cast<std::byte*>(memory);
-  enter_mapping(memory_, file.get());
-}
-
-void OwnerFile::mend_all() noexcept {
-  const std::lock_guard guard(Register::instance().mutex);
-  for (Mapping& each : mappings) {
-    struct stat facts {};
-    std::byte* const memory = each.memory.load();
-    if (memory == nullptr || ::fstat(each.descriptor.load(), &facts) != 0) continue;
-    // Not what the handler has given up.
-    if (facts.st_size < static_cast<off_t>(kFileSize) && each.mended.load() < kMostMends)
-      static_cast<void>(mend(each, memory));
-  }
 }
 
 void OwnerFile::require_ours() const {
@@ -344,11 +242,6 @@ void OwnerFile::sign() noexcept {
   std::memcpy(memory_ + sizeof kMagic, reinterpret_cast<const std::byte*>(&header) + sizeof kMagic,
               sizeof header - sizeof kMagic);
   std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(memory_)).store(kMagic);
-  if (Mapping* const mapping = mapping_of(memory_)) {
-    static_assert(sizeof header <= sizeof mapping->signature);
-    std::memcpy(mapping->signature.data(), &header, sizeof header);
-    mapping->is_signed.store(true);
-  }
 }
 
 std::span<CrashSlot> OwnerFile::slots() noexcept {
@@ -364,15 +257,11 @@ void OwnerFile::release(bool clean) noexcept {
     header.clean = 1;
     std::memcpy(memory_, &header, sizeof header);
   }
+  ::munmap(std::exchange(memory_, nullptr), kFileSize);
   Register& files = Register::instance();
   // A forked child has closed it, and may have another file of that number.
-  if (!ours) {
-    ::munmap(std::exchange(memory_, nullptr), kFileSize);
-    return file_.forget();
-  }
+  if (!ours) return file_.forget();
   const std::lock_guard guard(files.mutex);
-  leave_mapping(memory_);
-  ::munmap(std::exchange(memory_, nullptr), kFileSize);
   struct stat facts {};
   if (::fstat(file_.get(), &facts) == 0) files.owned.erase({facts.st_dev, facts.st_ino});
   file_ = Descriptor();

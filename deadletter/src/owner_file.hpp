@@ -62,11 +62,6 @@ class OwnerFile {
   /// was signed.
   void release(bool clean) noexcept;
 
-  /// Makes the owner files of this process whole again that somebody has cut off, as the handler of SIGBUS
-  /// does that taking the first ownership installs: storing to what is missing of a mapped file would
-  /// otherwise kill the process. It hands other signals to the handler that was there before.
-  static void mend_all() noexcept;
-
   [[nodiscard]] bool owned() const noexcept { return memory_ != nullptr; }
   [[nodiscard]] std::span<CrashSlot> slots() noexcept;
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }

@@ -6,7 +6,6 @@
 #include "file_system.hpp"
 #include "open_store.hpp"
 #include "opening.hpp"
-#include "owner_file.hpp"
 #include "spill_importer.hpp"
 #include "sqlite_error.hpp"
 #include "store_journal.hpp"
@@ -179,7 +178,6 @@ class Store::Implementation : private StoreWriter {
     try {
       if (const std::unique_lock lock(mutex_, std::try_to_lock); lock)
         require_file(OpenedFile::Look::Everything);
-      OwnerFile::mend_all();
       return wal_.look();
     } catch (const SQLite::Exception& error) {
       throw unusable("cannot look after the files of", path_, error);

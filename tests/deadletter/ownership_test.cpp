@@ -218,38 +218,6 @@ TEST_F(OwnershipTest, WhatAKilledOwnerWasRunningAloneIsSuspect) {
   for (const CrashSlot& slot : opened->journal()->crash_slots()) ASSERT_EQ(slot.journal_id.load(), 0);
 }
 
-TEST_F(OwnershipTest, AnOwnerWhoseFileIsCutOffGoesOnAndIsSuspectedAsBefore) {
-  for (const off_t size : {0, 100, 5000}) {
-    die_as_owner([&](Store& store) {
-      append(store, {SampleEvent(size + 1)});
-      ASSERT_EQ(::truncate(owner().c_str(), size), 0);
-      occupy(store, 200, size + 1, "ship", 1);
-    });
-    auto opened = open();
-    const auto start = acquire(*opened);
-    EXPECT_TRUE(start.crashed) << size;
-    EXPECT_THAT(names(start.suspects), UnorderedElementsAre(std::to_string(size + 1) + " ship alone"));
-    opened->journal()->release(true);
-  }
-}
-
-TEST_F(OwnershipTest, AnIdleOwnerWhoseFileIsCutOffIsStillKnownToHaveCrashed) {
-  die_as_owner([&](Store& store) {
-    ASSERT_EQ(::truncate(owner().c_str(), 0), 0);
-    static_cast<void>(store.look_after_files());
-  });
-  EXPECT_TRUE(acquire(*open()).crashed);
-}
-
-TEST_F(OwnershipTest, AnotherBusErrorKillsTheProcessAsBefore) {
-  const int status = run_in_child([&] {
-    const auto opened = open();
-    static_cast<void>(acquire(*opened));
-    return ::raise(SIGBUS) == 0;
-  });
-  EXPECT_FALSE(succeeded(status));
-}
-
 TEST_F(OwnershipTest, NestedAttemptsOfOneThreadCountAsOne) {
   die_as_owner([](Store& store) {
     append(store, 1, 3);
