@@ -25,6 +25,7 @@ constexpr const char* kResumable =
     "SELECT NULL, id, NULL, event_type, handler, ordering_key FROM dead_letters"
     " INDEXED BY dead_letters_shutdown WHERE service = ? AND reason = 'shutdown' AND reprocessed_at IS NULL"
     " AND id > ? AND claimed_by IS NULL AND redrive_requested_at IS NULL ORDER BY id LIMIT ?";
+/// Of the request whose canary, rate and stop_after were looked at: another may have marked the letter since.
 /// An earlier letter of the same handler and key goes first, unless this claimant holds it: it keeps the
 /// order.
 constexpr const char* kClaim =
@@ -32,6 +33,7 @@ constexpr const char* kClaim =
     " redrive_requested_at = coalesce(redrive_requested_at, ?3),"
     " redrive_id = iif(redrive_requested_at IS NULL, NULL, redrive_id)"
     " WHERE id = ?4 AND claimed_by IS NULL AND reprocessed_at IS NULL"
+    " AND iif(redrive_requested_at IS NULL, 0, coalesce(redrive_id, 0)) = ?7"
     " AND (redrive_requested_at IS NOT NULL OR reason = 'shutdown') AND NOT EXISTS"
     " (SELECT 1 FROM dead_letters AS earlier INDEXED BY dead_letters_unresolved_keys"
     "  WHERE earlier.service = dead_letters.service AND earlier.event_type = dead_letters.event_type"
@@ -245,7 +247,7 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
                              : nullptr;
   const StatementUse use(claim_);
   bind_all(claim_, round.claimed_by, round.claimed_until, microseconds(round.wanted.wall), candidate.id,
-           last_of_key != nullptr ? *last_of_key : 0, std::int64_t{parks});
+           last_of_key != nullptr ? *last_of_key : 0, std::int64_t{parks}, candidate.redrive_id.value_or(0));
   if (!claim_.executeStep()) return;
   // Not before: another bus may have ended the last letter, and the request, since this one was looked for.
   if (candidate.redrive_id) requests_.reopen(*candidate.redrive_id);

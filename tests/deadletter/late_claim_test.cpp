@@ -12,6 +12,7 @@ namespace tidings::deadletter {
 namespace {
 
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 /// A bus that looks for letters, and does something else before it takes the write lock to claim them.
 class LateClaimTest : public StoreTest {
@@ -73,6 +74,17 @@ TEST_F(LateClaimTest, OpensNoRequestThatAnotherBusHasFinishedMeanwhile) {
   EXPECT_THAT(claim.letters, IsEmpty());
   EXPECT_FALSE(before_claim_);
   EXPECT_EQ(query("SELECT state || succeeded FROM tidings_redrives"), "finished3");
+}
+
+TEST_F(LateClaimTest, KeepsToTheCanaryOfARequestThatHasMarkedLettersMeanwhile) {
+  static_cast<void>(store(*store_, letters(1, 3)));
+  connection_.database().exec("UPDATE dead_letters SET reason = 'shutdown'");  // nobody has to ask for these
+  before_claim_ = [this] {
+    static_cast<void>(store_->redrives()->mark("orders", {}, {.canary = 1}, failed_at(5000)));
+  };
+  const LetterClaim claim = claims_.claim(wanted("late"), "late", boot_time_now() + 30'000'000);
+  EXPECT_THAT(claim.letters, SizeIs(1));
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE redrive_id = 1"), "3");
 }
 
 }  // namespace
