@@ -140,9 +140,8 @@ void child_returns_from_handler() {
         "a child calls _exit or exec");
   }
   static constexpr std::string_view kWhy =
-      "tidings: a queued handler forked, and its child came back out of it (did an exec fail?): its bus "
-      "belongs "
-      "to the parent process; the child ends\n";
+      "tidings: a queued handler forked, and its child came back out of it (did an exec fail?); the bus "
+      "belongs to the parent process: the child ends\n";
   static_cast<void>(::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
   ::_exit(EX_SOFTWARE);
 }

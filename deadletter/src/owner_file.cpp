@@ -272,9 +272,7 @@ Error OwnerFile::owned_by(pid_t process) const {
   const std::string whose = process == ::getpid() ? "another bus of this process"
                             : process > 0         ? "process " + std::to_string(process)
                                                   : std::string("a process of another container");
-  return {ErrorCode::JournalOwned,
-          "the journal " + printable(path_.native()) + " is owned by " + whose +
-              "; stop that first, or give this bus an owner_wait for rolling restarts"};
+  return {ErrorCode::JournalOwned, "the journal " + printable(path_.native()) + " is owned by " + whose};
 }
 
 bool OwnerFile::was_left_unclean(const std::filesystem::path& path, const std::string& boot_id) noexcept {

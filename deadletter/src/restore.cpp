@@ -137,9 +137,7 @@ class Restoration {
       static_cast<void>(owner_.lock(std::chrono::milliseconds(0)));
     } catch (const Error& error) {
       if (error.code() != ErrorCode::JournalOwned) throw;
-      // What follows is advice for whoever starts a bus.
-      const std::string_view message = error.what();
-      refuse_in_use(database_, std::string(message.substr(0, message.rfind("; stop that first"))));
+      refuse_in_use(database_, error.what());
     }
   }
 

@@ -14,6 +14,18 @@ namespace {
 
 constexpr const char* kCannotRead = "cannot read the journal in";
 
+/// Says what whoever starts a bus can do.
+OwnerFile::LastOwner own(OwnerFile& file, std::chrono::milliseconds wait) {
+  try {
+    return file.lock(wait);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::JournalOwned) throw;
+    throw Error(
+        ErrorCode::JournalOwned,
+        std::string(error.what()) + "; stop that first, or give this bus an owner_wait for rolling restarts");
+  }
+}
+
 }  // namespace
 
 StoreJournal::StoreJournal(StoreWriter& writer, Options options)
@@ -25,7 +37,7 @@ StoreJournal::StoreJournal(StoreWriter& writer, Options options)
 JournalStart StoreJournal::acquire(std::string_view service, std::chrono::milliseconds owner_wait) {
   require_same_process();
   validate_name(service, "service");
-  const auto last = owner_.lock(owner_wait);
+  const auto last = own(owner_, owner_wait);
   JournalStart start;
   try {
     // While nobody else can commit: a transaction in which the last owner's process published, and that is
