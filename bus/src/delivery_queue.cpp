@@ -218,6 +218,7 @@ std::vector<Delivery> DeliveryQueue::end_key(const std::string& key, KeyOutcome 
 
 bool DeliveryQueue::hold_key(const std::string& key) {
   const MutexLock lock(mutex_);
+  if (dead_keys_.contains(key)) return false;
   return patiently([&] {
     mutex_.assert_held();
     return lanes_.try_emplace(key).second;

@@ -96,7 +96,8 @@ class DeliveryQueue {
   /// place. To be called again after they were dealt with, until there are none: the key is held so long, and
   /// order is kept. `needs_worker` is set when the caller must hand the subscriber to the pool.
   [[nodiscard]] std::vector<Delivery> end_key(const std::string& key, KeyOutcome outcome, bool& needs_worker);
-  /// Takes a key for a delivery that waits for its retry. False: another delivery has it.
+  /// Takes a key for a delivery that waits for its retry. False: another delivery has it, or it is dead; to
+  /// be pushed then.
   [[nodiscard]] bool hold_key(const std::string& key);
   /// Whether one of the key is queued, running, waiting for a retry, or on its way from a letter.
   [[nodiscard]] bool has_key(const std::string& key) const;

@@ -110,6 +110,7 @@ TEST_F(SuspectOrderTest, BehindARetryOfItsKeyItWaitsForItsTurnAndHoldsUpNobody) 
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler", sees(), keyed());
   expect_that_others_run(bus);
+  while (seen_.orders().empty()) std::this_thread::yield();
   advance(1min);
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(seen_.orders(), ElementsAre(2, 1, 3));

@@ -162,6 +162,29 @@ TEST_F(RecoveryTest, WhatComesForAKeyWhoseDeliveryAStopHasEndedStaysOwedToo) {
   EXPECT_EQ(journal_->events(), 2U);
 }
 
+TEST_F(RecoveryTest, ARetryOfADeadKeyIsParkedAsAFirstAttemptIs) {
+  const SubscribeOptions<OrderPlaced> parking = {.dispatch = Dispatch::Queued,
+                                                 .ordering_key = [](const OrderPlaced&) { return "key"; },
+                                                 .after_death = AfterDeath::Park};
+  {
+    Bus bus(durable());
+    auto dying = bus.subscribe<OrderPlaced>(
+        "handler", [](const OrderPlaced&) { throw Permanent("no"); }, parking);
+    bus.publish(OrderPlaced{3}, {.durability = Durability::None});
+    EXPECT_TRUE(bus.wait_idle(kLong));
+  }
+  leave_owed(1);
+  fail_first_to_be_retried_in(1min);
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), parking);
+  advance(1min);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), IsEmpty());
+  ASSERT_THAT(journal_->letters(), SizeIs(2));
+  EXPECT_EQ(journal_->letters()[0].reason, Reason::Permanent);
+  EXPECT_EQ(journal_->letters()[1].reason, Reason::Parked);
+}
+
 TEST_F(RecoveryTest, OneHandlerAlreadyDoneDoesNotRunAgain) {
   {
     Gate gate;
