@@ -1,12 +1,12 @@
 #pragma once
 
-#include "attempt.hpp"
 #include "record_limit.hpp"
 #include "sink_watch.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/event_context.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/logging/logger.hpp>
 #include <tidings/redrive.hpp>

@@ -1,7 +1,6 @@
 #include "companions.hpp"
 
 #include "file_system.hpp"
-#include "opened_file.hpp"
 #include "sqlite_error.hpp"
 
 #include <fcntl.h>

@@ -36,6 +36,12 @@ bool has_lock(const std::filesystem::path& path, const char* kind, const char* r
 
 }  // namespace
 
+std::optional<FileIdentity> FileIdentity::of(const std::filesystem::path& path) noexcept {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return std::nullopt;
+  return FileIdentity{facts.st_dev, facts.st_ino};
+}
+
 Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {

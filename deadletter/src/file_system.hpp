@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace tidings::deadletter {
@@ -23,6 +26,19 @@ class Descriptor {
 
  private:
   int descriptor_ = -1;
+};
+
+/// A file, whatever its path: a path may lead to another one tomorrow.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+
+  /// Nothing: there is no file, or it cannot be seen.
+  [[nodiscard]] static std::optional<FileIdentity> of(const std::filesystem::path& path) noexcept;
+
+  friend bool operator==(const FileIdentity& left, const FileIdentity& right) noexcept {
+    return left.device == right.device && left.inode == right.inode;
+  }
 };
 
 /// What errno says, in words.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "connection.hpp"
+#include "owner_file.hpp"
 #include "prepared.hpp"
 
 #include <tidings/journal.hpp>
@@ -15,13 +16,6 @@
 #include <vector>
 
 namespace tidings::deadletter {
-
-/// An attempt that a crash slot told of: the handler is known by its hash.
-struct SlotContent {
-  std::int64_t journal_id = 0;
-  std::uint64_t handler = 0;
-  std::uint64_t thread = 0;
-};
 
 /// Reads the journal's tables through a connection of its own, which no commit waits for. Not thread-safe.
 /// Members throw SQLite::Exception.

@@ -28,24 +28,18 @@ bool is_gone(const std::filesystem::path& path, const std::optional<FileIdentity
 
 }  // namespace
 
-std::optional<FileIdentity> FileIdentity::of(const std::filesystem::path& path) noexcept {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return std::nullopt;
-  return FileIdentity{facts.st_dev, facts.st_ino};
-}
-
 /// SQLite compares the path's file with the one that it has open; between two looks at the path that see the
 /// same, that one is known.
-std::optional<FileIdentity> FileIdentity::of(const Connection& connection,
-                                             const std::filesystem::path& path) noexcept {
-  const auto before = of(path);
+std::optional<FileIdentity> identity_of(const Connection& connection,
+                                        const std::filesystem::path& path) noexcept {
+  const auto before = FileIdentity::of(path);
   if (!before || connection.file_moved()) return std::nullopt;
-  const auto after = of(path);
+  const auto after = FileIdentity::of(path);
   return before == after ? before : std::nullopt;
 }
 
 void OpenedFile::admit(Connection& connection, const std::filesystem::path& path, const char* what_failed) {
-  const auto found = FileIdentity::of(connection, path);
+  const auto found = identity_of(connection, path);
   connection.leave_log_if([this] { return names_are_of_others(); });
   const std::lock_guard lock(mutex_);
   if (!known_) {

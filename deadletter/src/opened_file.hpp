@@ -1,8 +1,7 @@
 #pragma once
 
 #include "connection.hpp"
-
-#include <sys/types.h>
+#include "file_system.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -12,22 +11,10 @@
 
 namespace tidings::deadletter {
 
-/// A file, whatever its path: a path may lead to another one tomorrow.
-struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;
-
-  /// Nothing: there is no file, or it cannot be seen.
-  [[nodiscard]] static std::optional<FileIdentity> of(const std::filesystem::path& path) noexcept;
-  /// Of the file that a connection to `path` has open, if it is still at the path. To be asked after the
-  /// connection has read something: from then on its -wal file is the same database's.
-  [[nodiscard]] static std::optional<FileIdentity> of(const Connection& connection,
+/// The file that a connection to `path` has open, if it is still at the path. To be asked after the
+/// connection has read something: from then on its -wal file is the same database's.
+[[nodiscard]] std::optional<FileIdentity> identity_of(const Connection& connection,
                                                       const std::filesystem::path& path) noexcept;
-
-  friend bool operator==(const FileIdentity& left, const FileIdentity& right) noexcept {
-    return left.device == right.device && left.inode == right.inode;
-  }
-};
 
 /// The file that a store was opened on, with its -wal and -shm files. All of a store's connections are to
 /// these: rows are known by their numbers, which mean others in another database, and what is committed to a

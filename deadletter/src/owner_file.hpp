@@ -2,7 +2,6 @@
 
 #include "boot_clock.hpp"
 #include "file_system.hpp"
-#include "journal_reader.hpp"
 
 #include <tidings/journal.hpp>
 
@@ -18,6 +17,13 @@
 #include <vector>
 
 namespace tidings::deadletter {
+
+/// An attempt that a crash slot told of: the handler is known by its hash.
+struct SlotContent {
+  std::int64_t journal_id = 0;
+  std::uint64_t handler = 0;
+  std::uint64_t thread = 0;
+};
 
 /// The file `<database>.owner`: whoever holds its lock owns the journal. It keeps, mapped into memory, what
 /// the next owner must know if this one dies: its boot, its process, and which deliveries its threads were

@@ -170,7 +170,7 @@ ScratchFile::~ScratchFile() {
 }
 
 void ScratchFile::require_same(const Connection& connection) const {
-  if (FileIdentity::of(connection, path_) == identity_) return;
+  if (identity_of(connection, path_) == identity_) return;
   throw unusable(kCannotMakeFolder, folder_,
                  "somebody has put another file in its place; give a path in a folder where nobody else may "
                  "write");
