@@ -22,8 +22,6 @@ using std::chrono::steady_clock;
 constexpr std::size_t kFoundAtOnce = 5'000;
 /// So few letters are changed in a moment.
 constexpr std::size_t kSyncedAtOnce = 200;
-/// Longer than services wait between two tries for the lock, so that one that waits gets it.
-constexpr std::chrono::milliseconds kPause(12);
 
 /// How long a transaction goes on taking letters. Its commit comes on top, which takes long on a busy machine
 /// or a slow disk: then the next transactions are shorter, since services wait for the whole.
@@ -123,7 +121,7 @@ bool change_found(Connection& connection, const Found& found, std::chrono::milli
     connection.wait_until(steady_clock::now() + busy_timeout);
     if (!change_batch(connection, found.ids, next, change, time, progress)) return false;
     if (watch.progress) watch.progress(progress);
-    if (next < found.ids.size()) std::this_thread::sleep_for(kPause);
+    if (next < found.ids.size()) std::this_thread::sleep_for(kPauseBetweenWrites);
   }
   return true;
 }
@@ -147,7 +145,7 @@ Progress change_letters(Connection& connection, Filter filter, std::chrono::mill
     progress.complete = found->ids.size() < kFoundAtOnce;
     if (progress.complete) break;
     after = found->last;
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kPauseBetweenWrites);
   }
   if (synced_at_the_end) synced_at_the_end->sync();
   return progress;

@@ -32,14 +32,14 @@ struct KeyLess {
   }
 };
 
-struct Tally {
+struct GroupTally {
   std::int64_t letters = 0;
   std::int64_t first_failed_at = 0;
   std::int64_t last_failed_at = 0;
 };
 
 /// Of each type of each cause.
-using Tallies = std::map<Key<std::string>, Tally, KeyLess>;
+using Tallies = std::map<Key<std::string>, GroupTally, KeyLess>;
 
 bool is_of(const Group& group, const Key<std::string>& key) {
   return std::tie(group.fingerprint, group.handler, group.service) == std::tie(key[0], key[1], key[2]);
@@ -83,9 +83,9 @@ Tallies count_letters(SQLite::Database& database, const Filter& filter) {
     if (found == tallies.end()) {
       const Key<std::string> owned = {std::string(key[0]), std::string(key[1]), std::string(key[2]),
                                       std::string(key[3])};
-      found = tallies.emplace(owned, Tally{0, failed_at, failed_at}).first;
+      found = tallies.emplace(owned, GroupTally{0, failed_at, failed_at}).first;
     }
-    Tally& tally = found->second;
+    GroupTally& tally = found->second;
     ++tally.letters;
     tally.first_failed_at = std::min(tally.first_failed_at, failed_at);
     tally.last_failed_at = std::max(tally.last_failed_at, failed_at);
@@ -128,7 +128,7 @@ std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& fil
     if (tallies.size() == kMostCauses) return std::nullopt;
     const Key<std::string> key = {row.getColumn(0).getString(), row.getColumn(1).getString(),
                                   row.getColumn(2).getString(), row.getColumn(3).getString()};
-    tallies.emplace(key, Tally{row.getColumn(4).getInt64(), 0, 0});
+    tallies.emplace(key, GroupTally{row.getColumn(4).getInt64(), 0, 0});
   }
   return tallies;
 }

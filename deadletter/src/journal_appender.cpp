@@ -13,7 +13,7 @@
 namespace tidings::deadletter {
 namespace {
 
-constexpr const char* kInsert =
+constexpr const char* kInsertEvent =
     "INSERT INTO main.tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding,"
     " attributes, source, service, correlation_id, causation_id, causation_depth, traceparent, tracestate,"
     " published_at, handlers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -24,17 +24,6 @@ constexpr const char* kClaimKey =
 constexpr const char* kFindKey =
     "SELECT event_id FROM main.tidings_idempotency_keys WHERE source = ? AND idempotency_key = ?";
 constexpr std::string_view kNobody = "[]";
-
-void bind_data(Prepared& statement, const EncodedData& data) {
-  switch (data.encoding) {
-    case DataEncoding::Json:
-      return statement.text(data.bytes);
-    case DataEncoding::Cbor:
-      return statement.blob(data.bytes);
-    case DataEncoding::None:
-      return statement.null();
-  }
-}
 
 Error too_large(std::string_view event_type, const SQLite::Exception& cause) {
   return {ErrorCode::NotEncodable,
@@ -48,7 +37,7 @@ Error too_large(std::string_view event_type, const SQLite::Exception& cause) {
 JournalAppender::Keys::Keys(sqlite3* connection) : claim(connection, kClaimKey), find(connection, kFindKey) {}
 
 JournalAppender::JournalAppender(sqlite3* connection)
-    : connection_(connection), insert_(connection, kInsert), owner_number_(connection, kOwnerNumber) {}
+    : connection_(connection), insert_(connection, kInsertEvent), owner_number_(connection, kOwnerNumber) {}
 
 std::int64_t JournalAppender::owner_number() {
   const PreparedUse use(owner_number_);
@@ -119,7 +108,7 @@ std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, st
   return EventId::parse(keys_->find.column_text(0)).value_or(EventId());
 }
 
-/// In the order of kInsert's columns.
+/// In the order of kInsertEvent's columns.
 void JournalAppender::insert(const JournalAppend& event, std::string_view event_id,
                              std::string_view service) {
   const PreparedUse use(insert_);

@@ -44,10 +44,6 @@ constexpr const char* kHasDeliveries = "SELECT EXISTS (SELECT 1 FROM tidings_jou
 /// A few milliseconds of the write lock.
 constexpr int kKeysForgottenAtOnce = 500;
 
-void bind_time(Prepared& statement, const std::optional<Timestamp>& time) {
-  time ? statement.integer(microseconds(*time)) : statement.null();
-}
-
 }  // namespace
 
 JournalWriter::JournalWriter(SQLite::Database& database, std::atomic<bool>& may_have_deliveries)

@@ -21,7 +21,6 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kBatchTime(30);
-constexpr std::chrono::milliseconds kPause(12);
 constexpr std::size_t kLettersAtOnce = 500;
 
 /// One row that is deeper fails SQLite's JSON functions for the whole table.
@@ -176,7 +175,7 @@ Progress import_letters(Connection& connection, const Actor& actor, std::chrono:
         tell(outcome);
       }
       if (watch.progress) watch.progress(progress);
-      std::this_thread::sleep_for(kPause);
+      std::this_thread::sleep_for(kPauseBetweenWrites);
     }
     if (letters.size() < kLettersAtOnce) break;
   }

@@ -13,7 +13,7 @@ using tidings::detail::append_json_string;
 
 /// OR FAIL, since a statement with triggers that may have to be undone alone has SQLite copy every page
 /// before it changes it, and nobody goes on with a transaction in which this one failed.
-constexpr const char* kInsert =
+constexpr const char* kInsertLetter =
     "INSERT OR FAIL INTO main.dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
     "data_note, "
     "attributes,"
@@ -22,7 +22,7 @@ constexpr const char* kInsert =
     " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
-constexpr const char* kFind =
+constexpr const char* kFindLetter =
     "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
 
 /// What is put in the place of a payload that would fail SQLite's JSON functions for the whole table. Whoever
@@ -62,24 +62,11 @@ struct RowTexts {
   std::string attempts;
 };
 
-void bind_data(Prepared& row, const EncodedData& data) {
-  switch (data.encoding) {
-    case DataEncoding::Json:
-      return row.text(data.bytes);
-    case DataEncoding::Cbor:
-      return row.blob(data.bytes);
-    case DataEncoding::None:
-      return row.null();
-  }
-}
-
 void bind_text_or_null(Prepared& row, std::string_view value, bool present) {
   present ? row.text(value) : row.null();
 }
 
-void bind_time(Prepared& row, Timestamp value) { row.integer(microseconds(value)); }
-
-/// In the order of kInsert's columns.
+/// In the order of kInsertLetter's columns.
 void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts) {
   row.text(texts.event_id);
   row.text(letter.event_type);
@@ -109,6 +96,21 @@ void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts)
 
 }  // namespace
 
+void bind_data(Prepared& row, const EncodedData& data) {
+  switch (data.encoding) {
+    case DataEncoding::Json:
+      return row.text(data.bytes);
+    case DataEncoding::Cbor:
+      return row.blob(data.bytes);
+    case DataEncoding::None:
+      return row.null();
+  }
+}
+
+void bind_time(Prepared& row, std::optional<Timestamp> time) {
+  time ? row.integer(microseconds(*time)) : row.null();
+}
+
 std::string attempts_to_json(const std::vector<Attempt>& attempts) {
   std::string json = "[";
   for (const Attempt& attempt : attempts) {
@@ -136,7 +138,7 @@ std::string attributes_to_json(const Attributes& attributes) {
 }
 
 LetterInsert::LetterInsert(sqlite3* connection)
-    : connection_(connection), insert_(connection, kInsert), find_(connection, kFind) {}
+    : connection_(connection), insert_(connection, kInsertLetter), find_(connection, kFindLetter) {}
 
 LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
   const RowTexts texts(letter);

@@ -41,6 +41,10 @@ class LetterInsert {
   Prepared find_;
 };
 
+/// Payloads and times as the columns keep them.
+void bind_data(Prepared& row, const EncodedData& data);
+void bind_time(Prepared& row, std::optional<Timestamp> time);
+
 /// The columns that `read_letter` reads, in its order, for a SELECT.
 [[nodiscard]] std::string_view letter_columns(LetterParts parts = LetterParts::All) noexcept;
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kBatch = 500;
 
-constexpr const char* kFind =
+constexpr const char* kFindRequest =
     "SELECT canary, rate, stop_after, letters, succeeded, failed, state,"
     " (SELECT count(*) FROM dead_letters INDEXED BY dead_letters_claimed"
     "  WHERE claimed_by IS NOT NULL AND redrive_id = tidings_redrives.id), ";
@@ -23,7 +23,7 @@ constexpr const char* kReopen =
 constexpr const char* kCount =
     "UPDATE tidings_redrives SET succeeded = succeeded + ?, failed = failed + ? WHERE id = ?";
 constexpr const char* kEnd = "UPDATE tidings_redrives SET state = ?, finished_at = ? WHERE id = ?";
-constexpr const char* kInsert =
+constexpr const char* kInsertRequest =
     "INSERT INTO tidings_redrives (requested_at, requested_by, canary, rate, stop_after, letters, succeeded,"
     " failed, state) VALUES (?, ?, ?, ?, ?, 0, 0, 0, 'open')";
 constexpr const char* kMark =
@@ -123,12 +123,13 @@ class MatchingLetters {
 
 RedriveRequests::RedriveRequests(RedriveConnection& connection)
     : connection_(connection),
-      find_(connection.database(), std::string(kFind) + kHasFailed + " FROM tidings_redrives WHERE id = ?"),
+      find_(connection.database(),
+            std::string(kFindRequest) + kHasFailed + " FROM tidings_redrives WHERE id = ?"),
       of_moment_(connection.database(), kOfMoment),
       reopen_(connection.database(), kReopen),
       count_(connection.database(), kCount),
       end_(connection.database(), kEnd),
-      insert_(connection.database(), kInsert),
+      insert_(connection.database(), kInsertRequest),
       mark_(connection.database(), kMark),
       add_letters_(connection.database(), kAddLetters),
       marked_(connection.database(), kMarked),

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kMicrosecondsOfADay = 86'400'000'000;
 
-struct Tally {
+struct StatisticsTally {
   std::int64_t letters = 0;
   std::int64_t unresolved = 0;
 
@@ -31,7 +31,7 @@ class NameTallies {
  public:
   void add(std::string_view name, bool is_unresolved) {
     auto found = tallies_.find(name);
-    if (found == tallies_.end()) found = tallies_.emplace(std::string(name), Tally{}).first;
+    if (found == tallies_.end()) found = tallies_.emplace(std::string(name), StatisticsTally{}).first;
     found->second.add(is_unresolved);
   }
 
@@ -44,7 +44,7 @@ class NameTallies {
   }
 
  private:
-  std::map<std::string, Tally, std::less<>> tallies_;
+  std::map<std::string, StatisticsTally, std::less<>> tallies_;
 };
 
 /// Whether the filter leaves a good part of the table.
@@ -71,8 +71,8 @@ Statistics count_statistics(SQLite::Database& database, const Filter& filter) {
   NameTallies handlers;
   NameTallies services;
   NameTallies reasons;
-  std::map<std::int64_t, Tally> days;
-  Tally all;
+  std::map<std::int64_t, StatisticsTally> days;
+  StatisticsTally all;
   while (row.executeStep()) {
     const bool unresolved = row.getColumn(5).getInt() != 0;
     types.add(text_of(row.getColumn(0)), unresolved);

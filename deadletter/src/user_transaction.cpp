@@ -18,7 +18,7 @@ constexpr const char* kNothing = "; nothing was published";
 /// Takes the write lock and changes nothing.
 constexpr const char* kTakeLock = "DELETE FROM main.tidings_journal WHERE id < 0";
 
-[[noreturn]] void refuse(const std::string& why) {
+[[noreturn]] void refuse_connection(const std::string& why) {
   throw Error(ErrorCode::InvalidArgument, "publish_in: " + why + kNothing);
 }
 
@@ -46,9 +46,10 @@ auto UserTransaction::in_database(Work work) const {
 }
 
 UserTransaction::UserTransaction(sqlite3* connection) : connection_(connection) {
-  if (connection_ == nullptr) refuse("the connection is null; give the one that has the transaction");
+  if (connection_ == nullptr)
+    refuse_connection("the connection is null; give the one that has the transaction");
   if (sqlite3_get_autocommit(connection_) != 0) {
-    refuse(
+    refuse_connection(
         "the connection has no open transaction, so there is nothing to commit the event with: execute BEGIN "
         "IMMEDIATE first, or use Bus::publish");
   }
@@ -80,14 +81,15 @@ void UserTransaction::require_database(const StoreJournal& store) const {
   int moved = 0;
   sqlite3_file_control(connection_, kMain, SQLITE_FCNTL_HAS_MOVED, &moved);
   if (file != journal && same_spelling(file) != same_spelling(journal)) {
-    refuse("the connection's main database is " +
-           (file.empty() ? std::string("not a file") : printable(file.native())) +
-           ", but the journal is in " + printable(journal.native()) +
-           ": open that file as the main database (a commit over attached files is not atomic in WAL mode)");
+    refuse_connection(
+        "the connection's main database is " +
+        (file.empty() ? std::string("not a file") : printable(file.native())) + ", but the journal is in " +
+        printable(journal.native()) +
+        ": open that file as the main database (a commit over attached files is not atomic in WAL mode)");
   }
   if (moved != 0) {
-    refuse("the file " + printable(file.native()) +
-           " was deleted or replaced since the connection was opened; open it anew");
+    refuse_connection("the file " + printable(file.native()) +
+                      " was deleted or replaced since the connection was opened; open it anew");
   }
   store.file().require_in_place(kCannotPublish);
 }
@@ -96,7 +98,7 @@ void UserTransaction::require_sync() const {
   constexpr std::int64_t kFull = 2;
   Prepared setting(connection_, "PRAGMA main.synchronous");
   if (setting.step() && setting.column_integer(0) >= kFull) return;
-  refuse(
+  refuse_connection(
       "a PowerLoss event needs a connection whose commits are synced: execute PRAGMA synchronous = FULL on "
       "it "
       "before the transaction begins, or publish with Durability::ProcessCrash");

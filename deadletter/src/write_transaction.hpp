@@ -2,7 +2,13 @@
 
 #include "connection.hpp"
 
+#include <chrono>
+
 namespace tidings::deadletter {
+
+/// Who changes many rows leaves the lock to others for so long between two transactions: longer than services
+/// wait between two tries for it, so that one that waits gets it.
+constexpr std::chrono::milliseconds kPauseBetweenWrites(12);
 
 /// Holds the write lock from construction to `commit`, or rolls back. Throws SQLite::Exception.
 class WriteTransaction {
