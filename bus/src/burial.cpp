@@ -1,5 +1,5 @@
 #include "bus_core.hpp"
-#include "handler_transaction.hpp"
+#include "running/handler_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/detail/patiently.hpp>

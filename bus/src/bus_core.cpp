@@ -1,5 +1,5 @@
 #include "bus_core.hpp"
-#include "crash_slots.hpp"
+#include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/patiently.hpp>
 #include <tidings/error.hpp>

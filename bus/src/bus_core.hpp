@@ -1,19 +1,19 @@
 #pragma once
 
-#include "attempt.hpp"
-#include "bus_log.hpp"
-#include "delivery_frame.hpp"
-#include "dispatch_guard.hpp"
-#include "file_watch.hpp"
-#include "housekeeper.hpp"
-#include "journal_writer.hpp"
-#include "key_window.hpp"
-#include "letter_writer.hpp"
-#include "redriver.hpp"
-#include "subscriber.hpp"
-#include "topics.hpp"
-#include "upcasters.hpp"
-#include "worker_pool.hpp"
+#include "event/upcasters.hpp"
+#include "ledger/journal_writer.hpp"
+#include "ledger/key_window.hpp"
+#include "letters/bus_log.hpp"
+#include "letters/file_watch.hpp"
+#include "letters/letter_writer.hpp"
+#include "redriving/redriver.hpp"
+#include "running/attempt.hpp"
+#include "running/delivery_frame.hpp"
+#include "running/housekeeper.hpp"
+#include "running/worker_pool.hpp"
+#include "subscriptions/dispatch_guard.hpp"
+#include "subscriptions/subscriber.hpp"
+#include "subscriptions/topics.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/detail/fork_generation.hpp>

@@ -1,6 +1,6 @@
 #include "bus_core.hpp"
-#include "crash_slots.hpp"
-#include "handler_transaction.hpp"
+#include "running/handler_transaction.hpp"
+#include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/detail/longest_wait.hpp>

@@ -1,7 +1,7 @@
 #include "bus_core.hpp"
-#include "crash_slots.hpp"
 #include "durable_event.hpp"
-#include "handler_transaction.hpp"
+#include "running/handler_transaction.hpp"
+#include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/detail/what_of.hpp>

@@ -17,7 +17,8 @@ const RoomOrder kRooms = {
      {"event", "queue", "subscriptions", "letters", "ledger", "ending", "running", "publishing", "recovery",
       "redriving", "bus"}},
     {"deadletter",
-     {"sqlite", "file", "letters", "spill", "journal", "redrive", "store", "reading", "operations"}},
+     {"file", "sqlite", "copies", "letters", "spill", "journal", "redrive", "store", "reading",
+      "operations"}},
 };
 
 TEST(RoomRule, RoomsIncludeOnlyThoseBeforeThem) {

@@ -1,4 +1,4 @@
-#include "file_watch.hpp"
+#include "letters/file_watch.hpp"
 #include "bus/bus_fixture.hpp"
 
 #include <gtest/gtest.h>

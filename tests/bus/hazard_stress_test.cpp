@@ -1,8 +1,8 @@
 #include "bus_core.hpp"
 #include "bus_fixture.hpp"
 #include "captures.hpp"
-#include "dispatch_guard.hpp"
-#include "topics.hpp"
+#include "subscriptions/dispatch_guard.hpp"
+#include "subscriptions/topics.hpp"
 
 #include <atomic>
 #include <latch>
@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-// The invariants that bus/src/hazard.hpp states, and the unsubscribe guarantee that is built on them, under
+// The invariants that bus/src/subscriptions/hazard.hpp states, and the unsubscribe guarantee that is built on them, under
 // load.
 
 namespace tidings::test {

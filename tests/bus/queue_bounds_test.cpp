@@ -1,6 +1,6 @@
 #include "bus_fixture.hpp"
 #include "gate.hpp"
-#include "places.hpp"
+#include "queue/places.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "record_limit.hpp"
+#include "letters/record_limit.hpp"
 #include "durable_fixture.hpp"
 
 #include <gmock/gmock.h>

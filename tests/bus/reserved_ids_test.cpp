@@ -1,7 +1,7 @@
 #include "contracts/sample_event.hpp"
 #include "durable_fixture.hpp"
 
-#include "journal_writer.hpp"
+#include "ledger/journal_writer.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 #include "crash/shop.hpp"
 
-#include "open_store.hpp"
+#include "store/open_store.hpp"
 
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>

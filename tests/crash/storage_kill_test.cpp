@@ -1,7 +1,7 @@
 #include "contracts/sample_letter.hpp"
 #include "crash/kill_points.hpp"
 #include "deadletter/temporary_folder.hpp"
-#include "open_store.hpp"
+#include "store/open_store.hpp"
 
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>

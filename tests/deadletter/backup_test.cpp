@@ -1,6 +1,6 @@
 #include "deadletter/journal_fixture.hpp"
 
-#include "integrity.hpp"
+#include "copies/integrity.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,10 +1,10 @@
-#include "claim_life.hpp"
+#include "file/claim_life.hpp"
 
-#include "boot_clock.hpp"
-#include "claimant_lock.hpp"
 #include "deadletter/operations_fixture.hpp"
 #include "deadletter/pipe.hpp"
-#include "owner_file.hpp"
+#include "file/boot_clock.hpp"
+#include "file/claimant_lock.hpp"
+#include "file/owner_file.hpp"
 
 #include <tidings/bus.hpp>
 

@@ -1,4 +1,4 @@
-#include "companions.hpp"
+#include "file/companions.hpp"
 #include "deadletter/journal_fixture.hpp"
 
 #include <tidings/deadletter/operations.hpp>

@@ -1,7 +1,7 @@
 #include "deadletter/journal_fixture.hpp"
 #include "deadletter/random_seed.hpp"
 
-#include "spill_file.hpp"
+#include "spill/spill_file.hpp"
 
 #include <sys/wait.h>
 

@@ -1,8 +1,8 @@
 #include "deadletter/journal_fixture.hpp"
 
-#include "boot_clock.hpp"
-#include "session.hpp"
-#include "store_journal.hpp"
+#include "file/boot_clock.hpp"
+#include "store/session.hpp"
+#include "store/store_journal.hpp"
 
 #include <tidings/bus.hpp>
 

@@ -1,7 +1,7 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "query.hpp"
-#include "schema.hpp"
+#include "letters/query.hpp"
+#include "sqlite/schema.hpp"
 
 #include <ostream>
 

@@ -1,4 +1,4 @@
-#include "key_set.hpp"
+#include "operations/key_set.hpp"
 
 #include "deadletter/store_fixture.hpp"
 

@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "letter_claims.hpp"
+#include "redrive/letter_claims.hpp"
 
 #include <tidings/redrive.hpp>
 

@@ -1,6 +1,6 @@
 #include "deadletter/journal_fixture.hpp"
 
-#include "user_transaction.hpp"
+#include "store/user_transaction.hpp"
 
 #include <tidings/deadletter/operations.hpp>
 

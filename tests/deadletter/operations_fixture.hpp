@@ -1,7 +1,7 @@
 #pragma once
 
-#include "boot_clock.hpp"
 #include "deadletter/store_fixture.hpp"
+#include "file/boot_clock.hpp"
 
 #include <tidings/deadletter/operations.hpp>
 

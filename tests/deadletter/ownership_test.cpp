@@ -1,7 +1,7 @@
 #include "deadletter/journal_fixture.hpp"
 #include "deadletter/pipe.hpp"
 
-#include "owner_file.hpp"
+#include "file/owner_file.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "placement.hpp"
+#include "file/placement.hpp"
 #include "deadletter/store_fixture.hpp"
 
 #include <tidings/deadletter/operations.hpp>

@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "boot_clock.hpp"
+#include "file/boot_clock.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/redrive.hpp>

@@ -1,7 +1,7 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "boot_clock.hpp"
-#include "letter_claims.hpp"
+#include "file/boot_clock.hpp"
+#include "redrive/letter_claims.hpp"
 
 #include <tidings/redrive.hpp>
 

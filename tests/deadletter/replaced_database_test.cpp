@@ -1,7 +1,7 @@
 #include "deadletter/journal_fixture.hpp"
 
-#include "store_transaction.hpp"
-#include "user_transaction.hpp"
+#include "store/store_transaction.hpp"
+#include "store/user_transaction.hpp"
 
 #include <tidings/deadletter/operations.hpp>
 

@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "schema.hpp"
+#include "sqlite/schema.hpp"
 
 #include <string>
 #include <vector>

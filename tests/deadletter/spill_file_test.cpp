@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "spill_file.hpp"
+#include "spill/spill_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

@@ -2,7 +2,7 @@
 
 #include "deadletter/store_fixture.hpp"
 
-#include "spill_file.hpp"
+#include "spill/spill_file.hpp"
 
 #include <cstdint>
 #include <set>

@@ -2,7 +2,7 @@
 
 #include "deadletter/faults/faulty_vfs.hpp"
 #include "deadletter/temporary_folder.hpp"
-#include "open_store.hpp"
+#include "store/open_store.hpp"
 
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>

@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "database_file.hpp"
+#include "sqlite/database_file.hpp"
 
 #include <thread>
 

@@ -1,4 +1,4 @@
-#include "write_turn.hpp"
+#include "sqlite/write_turn.hpp"
 #include "deadletter/store_fixture.hpp"
 
 #include <chrono>

@@ -1,5 +1,5 @@
-#include "database_image.hpp"
-#include "write_ahead_log.hpp"
+#include "copies/database_image.hpp"
+#include "copies/write_ahead_log.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,8 @@
 #include "simulation/shop.hpp"
 
 #include "deadletter/faults/faulty_vfs.hpp"
-#include "open_store.hpp"
 #include "simulation/handling.hpp"
+#include "store/open_store.hpp"
 
 #include <sqlite3.h>
 

@@ -54,7 +54,7 @@ class StoredEvent {
   virtual ~StoredEvent() = default;
 
   // From memory that is used again: publishers make these and workers destroy them, at which allocators for
-  // every purpose are slow. bus/src/event_memory.cpp.
+  // every purpose are slow. bus/src/event/event_memory.cpp.
   static void* operator new(std::size_t size);
   static void* operator new(std::size_t size, std::align_val_t alignment);
   static void operator delete(void* memory, std::size_t size) noexcept;

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "queue/owed_event.hpp"
+
+#include <tidings/clock.hpp>
+#include <tidings/dead_letter.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/redrive.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tidings::detail {
+
+class BusCore;
+
+/// Held by the delivery that runs before all others because it, or one behind it, may have killed the
+/// process: until it has ended, or waits for a retry, no other durable delivery runs.
+struct EndSuspectTurn {
+  void operator()(BusCore* bus) const noexcept;
+};
+using SuspectTurn = std::unique_ptr<BusCore, EndSuspectTurn>;
+
+/// What a delivery remembers of its past. Made when there is something to remember: a first attempt that
+/// fails, or an ordering key.
+struct DeliveryState {
+  std::uint32_t attempts_made = 0;
+  Instant first_attempt{};
+  std::vector<Attempt> attempts;
+  std::optional<std::string> ordering_key;
+  /// Its share of a journalled event; empty for an event that is in memory only.
+  OwedDeliveryHandle owed;
+  /// Until then the journal does not know of the last failed attempt.
+  std::uint64_t recorded_at = 0;
+  /// What it is to be a letter of as soon as the journal knows.
+  std::optional<Reason> dead_of = {};
+  SuspectTurn suspect;
+  /// Set for the redrive of a letter, which takes the place of the event.
+  std::unique_ptr<ClaimedLetter> redrive;
+};
+
+/// One event on its way to one handler, when not handled inline at the first attempt.
+struct Delivery {
+  EventPointer event;
+  std::unique_ptr<DeliveryState> state;
+
+  DeliveryState& remember() {
+    if (!state) state = patiently([] { return std::make_unique<DeliveryState>(); });
+    return *state;
+  }
+  [[nodiscard]] ClaimedLetter* redrive() const noexcept { return state ? state->redrive.get() : nullptr; }
+  /// Whether it only waits for the journal to know of its last attempt.
+  [[nodiscard]] bool gave_up() const noexcept { return state && state->dead_of; }
+  [[nodiscard]] const std::string* ordering_key() const noexcept {
+    return state && state->ordering_key ? &*state->ordering_key : nullptr;
+  }
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,181 @@
+#include "running/attempt.hpp"
+
+#include "running/worker_pool.hpp"
+
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
+#include <tidings/error.hpp>
+#include <tidings/logging/redactor.hpp>
+#include <tidings/logging/text.hpp>
+
+#include <cxxabi.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <typeinfo>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kMaxErrorBytes = 4096;
+constexpr std::size_t kMaxErrorTypeBytes = 200;
+
+/// Marks what went wrong before the handler was reached.
+struct ConversionFailed {
+  std::exception_ptr cause;
+};
+
+/// An event that there was no memory to convert may fit all the same.
+void rethrow_if_short_of_memory(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (...) {
+    return;
+  }
+}
+
+std::string demangle(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
+  return status == 0 && name ? std::string(name.get()) : std::string(type.name());
+}
+
+std::string current_exception_type() {
+  const std::type_info* const type = abi::__cxa_current_exception_type();
+  return type == nullptr ? "unknown" : logging::sanitize_text(demangle(*type), kMaxErrorTypeBytes);
+}
+
+std::string printable(std::string_view message) {
+  return logging::sanitize_text(logging::default_redactor()->redact_text(message), kMaxErrorBytes);
+}
+
+bool says_permanent(const RetryPolicy& policy) {
+  for (const ExceptionMatcher matches : policy.permanent) {
+    if (matches()) return true;
+  }
+  if (!policy.retry_if) return false;
+  try {
+    return !policy.retry_if(std::current_exception());
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    return false;  // A predicate that fails must not cost the delivery its retries.
+  }
+}
+
+std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion, const RetryPolicy& policy) {
+  try {
+    std::rethrow_exception(conversion.cause);
+  } catch (const std::bad_alloc&) {
+    return describe_current_exception(policy);  // the data may be as it should
+  } catch (...) {
+    auto failure = describe_current_exception(policy);
+    failure->final_reason = Reason::Undecodable;
+    return failure;
+  }
+}
+
+/// But for what the policy says of it.
+std::unique_ptr<Failure> put_current_exception_into_words() {
+  auto failure = std::make_unique<Failure>();
+  failure->error_type = current_exception_type();
+  try {
+    throw;
+  } catch (const Permanent& error) {
+    failure->error_message = printable(what_of(error));
+    failure->final_reason = Reason::Permanent;
+    return failure;
+  } catch (const RetryAfter& error) {
+    failure->error_message = printable(what_of(error));
+    failure->retry_after = error.delay();
+  } catch (const std::exception& error) {
+    failure->error_message = printable(what_of(error));
+  } catch (const std::string& text) {
+    failure->error_message = printable(text);
+  } catch (const char* text) {
+    failure->error_message = printable(text != nullptr ? text : "");
+  } catch (...) {
+    failure->error_message = "not a std::exception";
+  }
+  return failure;
+}
+
+}  // namespace
+
+std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
+  try {
+    throw;
+  } catch (const ConversionFailed& conversion) {
+    return describe_conversion(conversion, policy);
+  } catch (...) {
+    auto failure = patiently(put_current_exception_into_words);
+    if (!failure->final_reason && says_permanent(policy)) failure->final_reason = Reason::Permanent;
+    return failure;
+  }
+}
+
+void thread_ends_in_handler(HandlerTransaction* transaction) noexcept {
+  if (transaction != nullptr) transaction->roll_back();
+  if (!WorkerPool::on_worker()) return;
+  static constexpr std::string_view kWhy =
+      "tidings: a queued handler ended its thread (pthread_exit, or a cancellation), which is the bus's: "
+      "handlers return or throw; the process ends\n";
+  static_cast<void>(::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
+  std::abort();
+}
+
+void child_returns_from_handler() {
+  if (!WorkerPool::on_worker()) {
+    throw Error(
+        ErrorCode::ForkedChild,
+        "a handler forked, and its child came back out of it: this bus belongs to the parent process; "
+        "a child calls _exit or exec");
+  }
+  static constexpr std::string_view kWhy =
+      "tidings: a queued handler forked, and its child came back out of it (did an exec fail?); the bus "
+      "belongs to the parent process: the child ends\n";
+  static_cast<void>(::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
+  ::_exit(EX_SOFTWARE);
+}
+
+const void* PayloadForms::convert(const PayloadType* wanted) {
+  try {
+    if (wanted == &kPayloadType<Json>) return &json();
+    auto& objects = conversions().objects;
+    for (const Converted& form : objects) {
+      if (form.type == wanted) return form.object.get();
+    }
+    objects.push_back({wanted, wanted->decode(json())});
+    return objects.back().object.get();
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    throw ConversionFailed{std::current_exception()};
+  }
+}
+
+const void* PayloadForms::try_as(const PayloadType* wanted) {
+  try {
+    return as(wanted);
+  } catch (const ConversionFailed& conversion) {
+    rethrow_if_short_of_memory(conversion.cause);
+    return nullptr;
+  }
+}
+
+const Json& PayloadForms::json() {
+  if (payload_.type == &kPayloadType<Json>) return *static_cast<const Json*>(payload_.object);
+  auto& json = conversions().json;
+  if (!json) json = std::make_unique<const Json>(payload_.type->encode(payload_.object));
+  return *json;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "subscriptions/subscriber.hpp"
+
+#include <tidings/correlation.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/event_context.hpp>
+
+#include <cstdint>
+
+namespace tidings::detail {
+
+/// Makes an event ambient on the calling thread while its handlers run, and holds the context they are given.
+class DeliveryFrame {
+ public:
+  DeliveryFrame(const Payload& payload, const Metadata& metadata, const HandlerIdentity& first)
+      : context_(metadata, payload.event_type, payload.schema_version, first) {
+    ambient_.event = &metadata;
+    ambient_.event_type = payload.event_type;
+    ambient_.attempt = 1;
+    ambient_.previous = ambient_frame;
+    ambient_frame = &ambient_;
+  }
+  ~DeliveryFrame() { ambient_frame = ambient_.previous; }
+  DeliveryFrame(const DeliveryFrame&) = delete;
+  DeliveryFrame& operator=(const DeliveryFrame&) = delete;
+
+  /// Turns to another handler.
+  void turn_to(const Subscriber& subscriber) noexcept {
+    context_.identity_ = &subscriber.identity;
+    ambient_.handler = &subscriber.identity.handler;
+  }
+  /// 1 at first.
+  void set_attempt(std::uint32_t attempt) noexcept {
+    context_.attempt_ = attempt;
+    ambient_.attempt = attempt;
+  }
+  /// What the handler gets when it asks for its transaction; null: an error.
+  void offer(HandlerTransaction* transaction) noexcept { context_.transaction_ = transaction; }
+  [[nodiscard]] const EventContext& context() const noexcept { return context_; }
+
+ private:
+  EventContext context_;
+  AmbientFrame ambient_;
+};
+
+}  // namespace tidings::detail

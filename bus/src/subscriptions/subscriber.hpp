@@ -1,0 +1,154 @@
+#pragma once
+
+#include "queue/delivery_queue.hpp"
+
+#include <tidings/bus.hpp>
+#include <tidings/journal.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tidings::detail {
+
+enum class SubscriberState : std::uint8_t {
+  Open,
+  Draining,  ///< No new deliveries; what is queued runs.
+  Closed,    ///< No run begins any more.
+};
+
+/// What a subscriber is owed that the journal alone holds: what a restart left, and what found the queue
+/// full. While it is active, everything from `next` to before `until` comes from the journal, and everything
+/// else straight from publish. All but `active` is guarded by the mutex of the JournalWriter.
+struct Backlog {
+  static constexpr std::int64_t kNothing = INT64_MAX;
+
+  std::atomic<bool> active{false};
+  std::int64_t next = 1;
+  std::int64_t until = 0;
+  /// The first that was left to the journal since its reader last looked at `next`.
+  std::int64_t left_meanwhile = kNothing;
+};
+
+/// One handler's place on a bus: what publish needs to call it, and its queue.
+class Subscriber {
+ public:
+  Subscriber(SubscriberSpec spec, std::string service, std::weak_ptr<BusCore> owner)
+      : payload_type(spec.payload_type),
+        function(std::move(spec.function)),
+        queued(spec.options.dispatch == Dispatch::Queued),
+        timed(spec.options.slow_threshold.has_value()),
+        identity{std::move(service), std::move(spec.event_type), std::move(spec.handler),
+                 spec.options.retry.max_attempts},
+        options(std::move(spec.options)),
+        wildcard(spec.wildcard),
+        schema_version(spec.schema_version),
+        keyed(static_cast<bool>(spec.ordering_key)),
+        ordering_key(std::move(spec.ordering_key)),
+        core(std::move(owner)),
+        queue(options.queue_capacity, options.concurrency, keyed) {}
+
+  /// Everything of the user's that could hold captures.
+  struct UserCode {
+    HandlerFunction function;
+    std::function<std::string(const void*)> ordering_key;
+    std::function<bool(const std::exception_ptr&)> retry_if;
+  };
+  [[nodiscard]] UserCode take_user_code() noexcept {
+    return {std::move(function), std::exchange(ordering_key, {}), std::exchange(options.retry.retry_if, {})};
+  }
+
+  /// Whether events of that type that are owed to that handler are its.
+  [[nodiscard]] bool serves(std::string_view event_type, std::string_view handler) const noexcept {
+    return identity.handler == handler && (wildcard || identity.event_type == event_type);
+  }
+
+  /// The type that a query for what it is owed asks for: a handler of all events has none.
+  [[nodiscard]] std::string_view queried_type() const noexcept {
+    return wildcard ? std::string_view() : std::string_view(identity.event_type);
+  }
+
+  // What an inline delivery touches comes first.
+  std::atomic<SubscriberState> state{SubscriberState::Open};
+  const PayloadType* const payload_type;
+  /// Taken once, when Closed and running nowhere; so are `ordering_key` and `options.retry.retry_if`, which
+  /// run as part of it.
+  HandlerFunction function;
+  const bool queued;
+  /// Whether attempts are timed from their own beginning: from the first failure on, or when a slow_threshold
+  /// is set.
+  std::atomic<bool> timed;
+  /// Its captures are gone.
+  std::atomic<bool> freed{false};
+  /// The thread that frees them, or has freed them. Guarded by the mutex of the bus.
+  std::thread::id freed_by;
+
+  const HandlerIdentity identity;
+  SubscribeOptions<void*> options;
+  const bool wildcard;
+  /// The latest that the handler's struct knows; 0: any.
+  const int schema_version;
+  const bool keyed;
+  /// Called between DispatchGuard::enter and leave only.
+  std::function<std::string(const void*)> ordering_key;
+  const std::weak_ptr<BusCore> core;
+  /// What crash slots know the handler by.
+  const std::uint64_t crash_hash = crash_slot_hash(identity.handler);
+  Backlog backlog;
+  DeliveryQueue queue;
+};
+
+/// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
+/// once published.
+struct SubscriberList {
+  /// What stands in the place of a list that is to be made by who needs it next.
+  struct Outdated {};
+  explicit SubscriberList(Outdated) noexcept : outdated(true) {}
+  explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone)
+      : subscribers(std::move(everyone)) {
+    for (const auto& subscriber : subscribers) {
+      if (subscriber->queued) last_queued = subscriber.get();
+    }
+    const auto takes_as_first = [&](const auto& subscriber) {
+      return !subscriber->queued && subscriber->payload_type == subscribers.front()->payload_type;
+    };
+    if (!subscribers.empty() && std::all_of(subscribers.begin(), subscribers.end(), takes_as_first))
+      plain_type = subscribers.front()->payload_type;
+  }
+
+  /// The names of all, in the same order. Made when the first durable event asks. May throw std::bad_alloc.
+  [[nodiscard]] const std::shared_ptr<const HandlerNames>& names() const {
+    std::call_once(names_made_, [this] {
+      std::vector<std::string> all;
+      all.reserve(subscribers.size());
+      for (const auto& subscriber : subscribers) all.push_back(subscriber->identity.handler);
+      names_ = std::make_shared<const HandlerNames>(std::move(all));
+    });
+    return names_;
+  }
+
+  const std::vector<std::shared_ptr<Subscriber>> subscribers;
+  /// Null: all are inline.
+  const Subscriber* last_queued = nullptr;
+  /// What every one of them takes, if all are inline and take the same.
+  const PayloadType* plain_type = nullptr;
+  /// It says nothing: see Topics::current().
+  const bool outdated = false;
+  /// The next of those that wait to be freed. Guarded by the mutex of Topics.
+  mutable const SubscriberList* next_retired = nullptr;
+
+ private:
+  mutable std::once_flag names_made_;
+  mutable std::shared_ptr<const HandlerNames> names_;
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,107 @@
+#include "file/claimant_lock.hpp"
+
+#include "file/owner_file.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+/// The files that this process holds such locks of. A forked child closes them: a lock lives as long as
+/// anybody has its open file.
+struct ClaimantFiles {
+  std::mutex mutex;
+  std::set<int> descriptors;  // guarded by mutex
+
+  static ClaimantFiles& instance() {
+    static ClaimantFiles& instance = make();
+    return instance;
+  }
+
+ private:
+  /// Never destroyed: a process may fork while it ends.
+  static ClaimantFiles& make() {
+    auto& made = *new ClaimantFiles;
+    ::pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+                     [] { instance().leave_to_parent(); });
+    return made;
+  }
+  void leave_to_parent() {
+    for (const int descriptor : descriptors) ::close(descriptor);
+    descriptors.clear();
+    mutex.unlock();
+  }
+};
+
+/// Two claimants of one byte make each other seem alive for longer, and no more.
+struct flock byte_of(std::string_view claimed_by) noexcept {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(OwnerFile::kLockedSize + (crash_slot_hash(claimed_by) >> 3U));
+  lock.l_len = 1;
+  return lock;
+}
+
+}  // namespace
+
+ClaimantLock::ClaimantLock(std::filesystem::path owner_file, unsigned mode)
+    : path_(std::move(owner_file)), mode_(mode), process_(::getpid()) {}
+
+ClaimantLock::~ClaimantLock() { close(); }
+
+void ClaimantLock::hold(const std::string& claimed_by) noexcept {
+  if (::getpid() != process_) return;
+  try {
+    if (!is_in_place()) open();
+    struct flock lock = byte_of(claimed_by);
+    static_cast<void>(::fcntl(file_.get(), F_OFD_SETLK, &lock));  // once more does no harm
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+bool ClaimantLock::is_held(const std::filesystem::path& owner_file, std::string_view claimed_by) noexcept {
+  const Descriptor file(::open(owner_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct flock lock = byte_of(claimed_by);
+  return file && ::fcntl(file.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool ClaimantLock::is_in_place() const noexcept {
+  struct stat mine {};
+  struct stat current {};
+  return file_ && ::fstat(file_.get(), &mine) == 0 && ::stat(path_.c_str(), &current) == 0 &&
+         mine.st_dev == current.st_dev && mine.st_ino == current.st_ino;
+}
+
+void ClaimantLock::open() {
+  close();
+  ClaimantFiles& files = ClaimantFiles::instance();
+  const std::lock_guard guard(files.mutex);
+  Descriptor opened = OwnerFile::open(path_, mode_);
+  files.descriptors.insert(opened.get());
+  file_ = std::move(opened);
+}
+
+void ClaimantLock::close() noexcept {
+  if (!file_) return;
+  // A forked child has closed it, and may have another file of that number.
+  if (::getpid() != process_) return file_.forget();
+  ClaimantFiles& files = ClaimantFiles::instance();
+  const std::lock_guard guard(files.mutex);
+  files.descriptors.erase(file_.get());
+  file_ = Descriptor();
+}
+
+}  // namespace tidings::deadletter

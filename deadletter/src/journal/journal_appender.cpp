@@ -1,0 +1,160 @@
+#include "journal/journal_appender.hpp"
+
+#include "file/sqlite_error.hpp"
+#include "letters/letter_row.hpp"
+#include "sqlite/owner_number.hpp"
+#include "sqlite/stored_time.hpp"
+
+#include <SQLiteCpp/Exception.h>
+
+#include <array>
+#include <chrono>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr const char* kInsertEvent =
+    "INSERT INTO main.tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding,"
+    " attributes, source, service, correlation_id, causation_id, causation_depth, traceparent, tracestate,"
+    " published_at, handlers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr const char* kClaimKey =
+    "INSERT INTO main.tidings_idempotency_keys (source, idempotency_key, event_id, published_at)"
+    " VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET event_id = excluded.event_id, published_at ="
+    " excluded.published_at WHERE published_at NOT BETWEEN ? AND ?";
+constexpr const char* kFindKey =
+    "SELECT event_id FROM main.tidings_idempotency_keys WHERE source = ? AND idempotency_key = ?";
+constexpr std::string_view kNobody = "[]";
+
+Error too_large(std::string_view event_type, const SQLite::Exception& cause) {
+  return {ErrorCode::NotEncodable,
+          "an event of type " + printable(event_type) +
+              " is larger than the journal takes; publish it without durability, or keep its bulk elsewhere",
+          cause.getExtendedErrorCode()};
+}
+
+}  // namespace
+
+JournalAppender::Keys::Keys(sqlite3* connection) : claim(connection, kClaimKey), find(connection, kFindKey) {}
+
+JournalAppender::JournalAppender(sqlite3* connection)
+    : connection_(connection), insert_(connection, kInsertEvent), owner_number_(connection, kOwnerNumber) {}
+
+std::int64_t JournalAppender::owner_number() {
+  const PreparedUse use(owner_number_);
+  return owner_number_.step() ? owner_number_.column_integer(0) : 0;
+}
+
+void JournalAppender::prepare_keys() {
+  if (!keys_) keys_.emplace(connection_);
+}
+
+std::optional<EventId> JournalAppender::append(const JournalAppend& event, std::string_view service) {
+  std::array<char, 36> id{};
+  event.metadata->event_id.write_to(id.data());
+  const std::string_view event_id(id.data(), id.size());
+  try {
+    if (!event.idempotency_key.empty()) {
+      if (const auto first = claim_key(event, event_id)) return first;
+    }
+    if (event.handlers != kNobody) insert(event, event_id, service);
+  } catch (const SQLite::Exception& error) {
+    if (error.getErrorCode() == SQLITE_TOOBIG) throw too_large(event.event_type, error);
+    throw;
+  }
+  return std::nullopt;
+}
+
+void JournalAppender::execute(const char* sql) {
+  const int result = sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) throw SQLite::Exception(connection_, result);
+}
+
+std::vector<std::optional<EventId>> JournalAppender::append_all(std::span<const JournalAppend> events,
+                                                                std::string_view service) {
+  std::vector<std::optional<EventId>> repeats;
+  if (events.size() == 1 && events.front().idempotency_key.empty()) {
+    repeats.push_back(append(events.front(), service));
+    return repeats;
+  }
+  execute("SAVEPOINT tidings_append");
+  try {
+    for (const JournalAppend& event : events) repeats.push_back(append(event, service));
+  } catch (...) {
+    if (sqlite3_get_autocommit(connection_) == 0) {
+      execute("ROLLBACK TO tidings_append");
+      execute("RELEASE tidings_append");
+    }
+    throw;
+  }
+  execute("RELEASE tidings_append");
+  return repeats;
+}
+
+std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, std::string_view event_id) {
+  prepare_keys();
+  const PreparedUse claiming(keys_->claim);
+  keys_->claim.text(event.metadata->source);
+  keys_->claim.text(event.idempotency_key);
+  keys_->claim.text(event_id);
+  keys_->claim.integer(microseconds(event.metadata->published_at));
+  keys_->claim.integer(microseconds(event.key_period.from));
+  keys_->claim.integer(microseconds(event.key_period.to));
+  keys_->claim.step();
+  if (sqlite3_changes(connection_) > 0) return std::nullopt;
+  const PreparedUse finding(keys_->find);
+  keys_->find.text(event.metadata->source);
+  keys_->find.text(event.idempotency_key);
+  if (!keys_->find.step()) return EventId();
+  return EventId::parse(keys_->find.column_text(0)).value_or(EventId());
+}
+
+/// In the order of kInsertEvent's columns.
+void JournalAppender::insert(const JournalAppend& event, std::string_view event_id,
+                             std::string_view service) {
+  const PreparedUse use(insert_);
+  const Metadata& metadata = *event.metadata;
+  insert_.integer(event.id);
+  insert_.text(event_id);
+  insert_.text(event.event_type);
+  insert_.integer(event.schema_version);
+  bind_data(insert_, *event.data);
+  insert_.text(to_string(event.data->encoding));
+  if (!metadata.attributes.empty()) attributes_ = attributes_to_json(metadata.attributes);
+  insert_.text(metadata.attributes.empty() ? std::string_view("{}") : attributes_);
+  insert_.text(metadata.source);
+  insert_.text(service);
+  bind_context(metadata, event_id);
+  insert_.integer(microseconds(metadata.published_at));
+  insert_.text(event.handlers);
+  insert_.step();
+}
+
+/// correlation_id to tracestate. An event that began its chain has its own id as correlation id.
+void JournalAppender::bind_context(const Metadata& metadata, std::string_view event_id) {
+  if (metadata.correlation_id == CorrelationId(metadata.event_id)) {
+    insert_.text(event_id);
+  } else {
+    correlation_id_ = metadata.correlation_id.to_string();
+    insert_.text(correlation_id_);
+  }
+  bind_chain(metadata);
+}
+
+void JournalAppender::bind_chain(const Metadata& metadata) {
+  if (metadata.causation_id) {
+    causation_id_ = metadata.causation_id->to_string();
+    insert_.text(causation_id_);
+  } else {
+    insert_.null();
+  }
+  insert_.integer(metadata.causation_depth);
+  if (metadata.traceparent) {
+    traceparent_ = metadata.traceparent->to_string();
+    insert_.text(traceparent_);
+  } else {
+    insert_.null();
+  }
+  metadata.tracestate.empty() ? insert_.null() : insert_.text(metadata.tracestate);
+}
+
+}  // namespace tidings::deadletter

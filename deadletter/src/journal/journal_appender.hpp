@@ -1,0 +1,56 @@
+#pragma once
+
+#include "sqlite/prepared.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Appends events to the journal of a connection's main database, inside the caller's transaction. Goes
+/// before the connection. Members throw SQLite::Exception.
+class JournalAppender {
+ public:
+  explicit JournalAppender(sqlite3* connection);
+
+  /// Prepares now what is otherwise prepared for the first event with an idempotency key.
+  void prepare_keys();
+  /// The number of the journal's owner: see OwnerNumber.
+  [[nodiscard]] std::int64_t owner_number();
+  /// The id of the event published before under the same idempotency key; otherwise appends, if anybody is
+  /// owed the event. Throws Error(NotEncodable) for an event that no row can hold.
+  std::optional<EventId> append(const JournalAppend& event, std::string_view service);
+  /// All of them or, when it throws, none; the transaction stays open, if SQLite lets it.
+  [[nodiscard]] std::vector<std::optional<EventId>> append_all(std::span<const JournalAppend> events,
+                                                               std::string_view service);
+
+ private:
+  struct Keys {
+    explicit Keys(sqlite3* connection);
+    Prepared claim;
+    Prepared find;
+  };
+
+  [[nodiscard]] std::optional<EventId> claim_key(const JournalAppend& event, std::string_view event_id);
+  void insert(const JournalAppend& event, std::string_view event_id, std::string_view service);
+  void bind_context(const Metadata& metadata, std::string_view event_id);
+  void bind_chain(const Metadata& metadata);
+  void execute(const char* sql);
+
+  sqlite3* connection_;
+  Prepared insert_;
+  Prepared owner_number_;
+  std::optional<Keys> keys_;
+  // What a row has in another form than the event; kept for its memory.
+  std::string attributes_;
+  std::string correlation_id_;
+  std::string causation_id_;
+  std::string traceparent_;
+};
+
+}  // namespace tidings::deadletter

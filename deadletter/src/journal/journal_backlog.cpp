@@ -1,0 +1,48 @@
+#include "journal/journal_backlog.hpp"
+
+#include "sqlite/stored_time.hpp"
+
+#include <SQLiteCpp/Statement.h>
+
+#include <chrono>
+
+namespace tidings::deadletter {
+namespace {
+
+/// Counting stops here: it reads whole pages of payloads.
+constexpr std::int64_t kCounted = 10'000;
+constexpr const char* kBacklog =
+    "SELECT (SELECT count(*) FROM (SELECT 1 FROM tidings_journal LIMIT 10001)),"
+    " (SELECT max(id) - min(id) + 1 FROM tidings_journal),"
+    " (SELECT published_at FROM tidings_journal ORDER BY id LIMIT 1)";
+constexpr const char* kUnserved =
+    "SELECT service, event_type, handler, owed, since FROM tidings_unserved_handlers"
+    " ORDER BY owed DESC, service, event_type, handler LIMIT ?";
+
+}  // namespace
+
+JournalBacklog read_backlog(SQLite::Database& database) {
+  SQLite::Statement row(database, kBacklog);
+  JournalBacklog backlog;
+  if (!row.executeStep()) return backlog;
+  backlog.events = row.getColumn(0).getInt64();
+  backlog.exact = backlog.events <= kCounted;
+  // Numbers are given in order and rows go as they are done with, so there cannot be more than these.
+  if (!backlog.exact) backlog.events = row.getColumn(1).getInt64();
+  if (backlog.events > 0) backlog.oldest_published_at = time_of(row.getColumn(2).getInt64());
+  return backlog;
+}
+
+std::vector<UnservedHandler> read_unserved(SQLite::Database& database, std::size_t limit) {
+  SQLite::Statement row(database, kUnserved);
+  row.bind(1, static_cast<std::int64_t>(limit));
+  std::vector<UnservedHandler> handlers;
+  while (row.executeStep()) {
+    handlers.push_back({row.getColumn(0).getString(), row.getColumn(1).getString(),
+                        row.getColumn(2).getString(), row.getColumn(3).getInt64(),
+                        time_of(row.getColumn(4).getInt64())});
+  }
+  return handlers;
+}
+
+}  // namespace tidings::deadletter

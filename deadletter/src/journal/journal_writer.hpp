@@ -1,0 +1,59 @@
+#pragma once
+
+#include "journal/crash_streak.hpp"
+#include "journal/journal_appender.hpp"
+#include "sqlite/connection.hpp"
+#include "sqlite/prepared.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <atomic>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// What is written to the journal's tables, inside the caller's transaction. Keeps its statements prepared;
+/// goes before the database it was made for. Members throw SQLite::Exception.
+class JournalWriter {
+ public:
+  /// `may_have_deliveries` says whether there may be rows of deliveries: nearly always there are none, and
+  /// then nothing is looked for that is not there. Who does not commit what was written sets it.
+  JournalWriter(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
+
+  [[nodiscard]] std::int64_t owner_number() { return appender_.owner_number(); }
+  /// As JournalAppender::append.
+  std::optional<EventId> append(const JournalAppend& event, std::string_view service) {
+    return appender_.append(event, service);
+  }
+  [[nodiscard]] std::vector<std::optional<EventId>> append_all(std::span<const JournalAppend> events,
+                                                               std::string_view service) {
+    return appender_.append_all(events, service);
+  }
+  /// Replaces what is known of the delivery of an event that is there, but that it is done.
+  void change(const JournalDelivery& delivery);
+  void finish(std::span<const std::int64_t> journal_ids);
+
+  /// True: there are more.
+  bool forget_keys(const KeyPeriod& remembered);
+  void report_unserved(std::span<const OwedTotal> handlers);
+  void remember_sole_crashes(std::span<const CrashSuspect> suspects) {
+    deadletter::remember_sole_crashes(database_, suspects);
+  }
+
+ private:
+  void finish_if_done(std::int64_t journal_id);
+  static void remove(Prepared& statement, std::int64_t first, std::int64_t last);
+
+  SQLite::Database& database_;
+  std::atomic<bool>& may_have_deliveries_;
+  JournalAppender appender_;
+  Prepared change_;
+  Prepared finish_if_done_;
+  Prepared finish_events_;
+  Prepared finish_deliveries_;
+};
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,93 @@
+#include "letters/audit.hpp"
+
+#include <SQLiteCpp/Statement.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+
+namespace tidings::deadletter {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+template <class T>
+void put(OrderedJson& json, const char* name, const std::optional<T>& value) {
+  if (value) json[name] = *value;
+}
+
+void put_time(OrderedJson& json, const char* name, const std::optional<Timestamp>& time) {
+  if (time) json[name] = to_rfc3339(*time);
+}
+
+}  // namespace
+
+std::string describe_filter(const Filter& filter) {
+  OrderedJson json = OrderedJson::object();
+  constexpr std::size_t kNamedIds = 100;
+  if (filter.ids && filter.ids->size() <= kNamedIds) json["ids"] = *filter.ids;
+  if (filter.ids && filter.ids->size() > kNamedIds) json["ids"] = filter.ids->size();
+  put(json, "type", filter.event_type);
+  put(json, "handler", filter.handler);
+  put(json, "service", filter.service);
+  put(json, "fingerprint", filter.fingerprint);
+  if (filter.correlation_id) json["correlation_id"] = true;
+  if (filter.event_id) json["event_id"] = true;
+  if (filter.reason) json["reason"] = to_string(*filter.reason);
+  put(json, "resolved", filter.resolved);
+  if (filter.resolution) json["resolution"] = to_string(*filter.resolution);
+  put_time(json, "since", filter.since);
+  put_time(json, "until", filter.until);
+  put_time(json, "resolved_before", filter.resolved_before);
+  for (const PayloadValue& each : filter.where) json["where"].push_back(each.pointer);
+  return json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
+}
+
+void Audit::add(Connection& connection, std::int64_t letters) {
+  if (id_ != 0) {
+    SQLite::Statement update(connection.database(),
+                             "UPDATE tidings_audit SET letters = letters + ? WHERE id = ?");
+    update.bind(1, letters);
+    update.bind(2, id_);
+    update.exec();
+    return;
+  }
+  SQLite::Statement insert(connection.database(),
+                           "INSERT INTO tidings_audit (at, user, host, verb, filter, letters, note)"
+                           " VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))");
+  insert.bind(1, wall_now());
+  insert.bind(2, actor_.user);
+  insert.bind(3, actor_.host);
+  insert.bind(4, verb_);
+  insert.bind(5, filter_);
+  insert.bind(6, letters);
+  insert.bind(7, note_);
+  insert.exec();
+  id_ = connection.database().getLastInsertRowid();
+}
+
+std::vector<std::int64_t> find_reasons(Connection& connection,
+                                       const std::function<bool(const std::string& reason)>& is_meant) {
+  SQLite::Statement row(connection.database(),
+                        "SELECT id, note FROM tidings_audit WHERE verb = 'discard' AND note IS NOT NULL");
+  std::vector<std::int64_t> rows;
+  while (row.executeStep()) {
+    if (is_meant(row.getColumn(1).getString())) rows.push_back(row.getColumn(0).getInt64());
+  }
+  return rows;
+}
+
+void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows) {
+  SQLite::Statement update(connection.database(), "UPDATE tidings_audit SET note = NULL WHERE id = ?");
+  for (const auto id : rows) {
+    const StatementUse use(update);
+    update.bind(1, id);
+    update.exec();
+  }
+}
+
+std::int64_t wall_now() noexcept {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+}  // namespace tidings::deadletter

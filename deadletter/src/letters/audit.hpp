@@ -1,0 +1,46 @@
+#pragma once
+
+#include <tidings/deadletter/operations.hpp>
+
+#include "sqlite/connection.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// What a filter says, as JSON for the audit: names of types, handlers, services and causes, times, numbers
+/// of letters, pointers into payloads. Never a value of a payload, a correlation id, or an event id.
+[[nodiscard]] std::string describe_filter(const Filter& filter);
+
+/// One row of tidings_audit, which grows with each batch of a change.
+class Audit {
+ public:
+  Audit(const Actor& actor, std::string verb, std::string filter, std::string note = {})
+      : actor_(actor), verb_(std::move(verb)), filter_(std::move(filter)), note_(std::move(note)) {}
+
+  /// Inside the transaction that changes the letters. Throws SQLite::Exception.
+  void add(Connection& connection, std::int64_t letters);
+
+ private:
+  const Actor& actor_;
+  std::string verb_;
+  std::string filter_;
+  std::string note_;
+  std::int64_t id_ = 0;
+};
+
+/// Rows of the audit with a reason in an operator's words (of a discard) that `is_meant` gives true for.
+/// Looks at the whole table, which has a row for each change that an operator made. Throws SQLite::Exception.
+[[nodiscard]] std::vector<std::int64_t> find_reasons(
+    Connection& connection, const std::function<bool(const std::string& reason)>& is_meant);
+/// Forgets the reasons of these rows. Inside a transaction. Throws SQLite::Exception.
+void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows);
+
+/// Now, in microseconds since 1970.
+[[nodiscard]] std::int64_t wall_now() noexcept;
+
+}  // namespace tidings::deadletter

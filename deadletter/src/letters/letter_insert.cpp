@@ -1,0 +1,164 @@
+#include "letters/letter_row.hpp"
+#include "sqlite/stored_time.hpp"
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+#include <tidings/detail/json_string.hpp>
+#include <tidings/detail/parse_json.hpp>
+
+namespace tidings::deadletter {
+namespace {
+
+using tidings::detail::append_json_string;
+
+/// OR FAIL, since a statement with triggers that may have to be undone alone has SQLite copy every page
+/// before it changes it, and nobody goes on with a transaction in which this one failed.
+constexpr const char* kInsertLetter =
+    "INSERT OR FAIL INTO main.dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
+    "data_note, "
+    "attributes,"
+    " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
+    "causation_id,"
+    " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (event_id, service, handler) DO NOTHING";
+constexpr const char* kFindLetter =
+    "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
+
+/// What is put in the place of a payload that would fail SQLite's JSON functions for the whole table. Whoever
+/// hands over a letter loses the payload alone.
+const EncodedData& data_within_limits(const DeadLetter& letter) {
+  static const EncodedData too_deep{
+      {}, DataEncoding::None, "the payload nests deeper than " + std::to_string(kMaxJsonDepth) + " levels"};
+  return tidings::detail::nests_too_deeply(letter.data) ? too_deep : letter.data;
+}
+
+/// What a row has in another form than the letter.
+struct RowTexts {
+  explicit RowTexts(const DeadLetter& letter)
+      : data(data_within_limits(letter)),
+        event_id(letter.metadata.event_id.to_string()),
+        encoding(to_string(data.encoding)),
+        attributes(attributes_to_json(letter.metadata.attributes)),
+        source(letter.metadata.source.view()),
+        reason(to_string(letter.reason)),
+        correlation_id(letter.metadata.correlation_id.to_string()),
+        causation_id(letter.metadata.causation_id ? letter.metadata.causation_id->to_string()
+                                                  : std::string()),
+        traceparent(letter.metadata.traceparent ? letter.metadata.traceparent->to_string() : std::string()),
+        tracestate(letter.metadata.tracestate.view()),
+        attempts(attempts_to_json(letter.attempts)) {}
+
+  const EncodedData& data;
+  std::string event_id;
+  std::string encoding;
+  std::string attributes;
+  std::string source;
+  std::string reason;
+  std::string correlation_id;
+  std::string causation_id;
+  std::string traceparent;
+  std::string tracestate;
+  std::string attempts;
+};
+
+void bind_text_or_null(Prepared& row, std::string_view value, bool present) {
+  present ? row.text(value) : row.null();
+}
+
+/// In the order of kInsertLetter's columns.
+void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts) {
+  row.text(texts.event_id);
+  row.text(letter.event_type);
+  row.integer(letter.schema_version);
+  bind_data(row, texts.data);
+  row.text(texts.encoding);
+  bind_text_or_null(row, texts.data.problem, !texts.data.problem.empty());
+  row.text(texts.attributes);
+  row.text(texts.source);
+  row.text(letter.handler);
+  row.text(letter.service);
+  row.text(texts.reason);
+  row.text(letter.error_type);
+  row.text(letter.error_message);
+  row.text(letter.error_fingerprint);
+  row.text(texts.correlation_id);
+  bind_text_or_null(row, texts.causation_id, letter.metadata.causation_id.has_value());
+  row.integer(letter.metadata.causation_depth);
+  bind_text_or_null(row, texts.traceparent, letter.metadata.traceparent.has_value());
+  bind_text_or_null(row, texts.tracestate, !texts.tracestate.empty());
+  letter.ordering_key ? row.text(*letter.ordering_key) : row.null();
+  bind_time(row, letter.metadata.published_at);
+  bind_time(row, letter.failed_at);
+  row.integer(letter.retry_count);
+  row.text(texts.attempts);
+}
+
+}  // namespace
+
+void bind_data(Prepared& row, const EncodedData& data) {
+  switch (data.encoding) {
+    case DataEncoding::Json:
+      return row.text(data.bytes);
+    case DataEncoding::Cbor:
+      return row.blob(data.bytes);
+    case DataEncoding::None:
+      return row.null();
+  }
+}
+
+void bind_time(Prepared& row, std::optional<Timestamp> time) {
+  time ? row.integer(microseconds(*time)) : row.null();
+}
+
+std::string attempts_to_json(const std::vector<Attempt>& attempts) {
+  std::string json = "[";
+  for (const Attempt& attempt : attempts) {
+    if (json.size() > 1) json += ',';
+    json += "{\"at\":" + std::to_string(microseconds(attempt.at));
+    json += ",\"duration_us\":" + std::to_string(attempt.duration.count());
+    json += ",\"error_type\":";
+    append_json_string(json, attempt.error_type);
+    json += ",\"error_message\":";
+    append_json_string(json, attempt.error_message);
+    json += '}';
+  }
+  return json += ']';
+}
+
+std::string attributes_to_json(const Attributes& attributes) {
+  std::string json = "{";
+  for (const auto& [name, value] : attributes) {
+    if (json.size() > 1) json += ',';
+    append_json_string(json, name);
+    json += ':';
+    append_json_string(json, value);
+  }
+  return json += '}';
+}
+
+LetterInsert::LetterInsert(sqlite3* connection)
+    : connection_(connection), insert_(connection, kInsertLetter), find_(connection, kFindLetter) {}
+
+LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
+  const RowTexts texts(letter);
+  const PreparedUse use(insert_);
+  bind_letter(insert_, letter, texts);
+  insert_.step();
+  if (sqlite3_changes(connection_) == 0) return {find(texts.event_id, letter), false};
+  return {sqlite3_last_insert_rowid(connection_), true};
+}
+
+std::int64_t LetterInsert::find(const DeadLetter& letter) {
+  return find(letter.metadata.event_id.to_string(), letter);
+}
+
+std::int64_t LetterInsert::find(const std::string& event_id, const DeadLetter& letter) {
+  const PreparedUse use(find_);
+  find_.text(event_id);
+  find_.text(letter.service);
+  find_.text(letter.handler);
+  return find_.step() ? find_.column_integer(0) : 0;
+}
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,331 @@
+#include "operations/erasure.hpp"
+
+#include "file/claim_life.hpp"
+#include "letters/audit.hpp"
+#include "letters/payload_value.hpp"
+#include "letters/query.hpp"
+#include "operations/bulk_change.hpp"
+#include "operations/key_set.hpp"
+#include "spill/locked_spill.hpp"
+#include "sqlite/schema.hpp"
+#include "sqlite/write_transaction.hpp"
+
+#include <tidings/detail/parse_json.hpp>
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tidings::deadletter {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// What has to be known of a letter before it goes.
+struct Erasable {
+  /// What it was edited from, and what it was edited into.
+  std::vector<std::int64_t> versions = {};
+  /// Why it was discarded, in an operator's words.
+  std::optional<std::string> reason = {};
+};
+
+/// Keeps its statements prepared.
+class ErasableReader {
+ public:
+  explicit ErasableReader(Connection& connection)
+      : read_(connection.database(),
+              "SELECT event_id, coalesce(edited_from, ''), correlation_id,"
+              " CASE WHEN resolution = 'discarded' THEN resolution_note END FROM dead_letters WHERE id = ?"),
+        // Corrected copies have the correlation id of their original: that has an index.
+        versions_(connection.database(),
+                  "SELECT id FROM dead_letters WHERE event_id = ?1 UNION SELECT id FROM dead_letters"
+                  " INDEXED BY dead_letters_by_correlation WHERE correlation_id = ?2 AND edited_from = ?3") {}
+
+  Erasable read(std::int64_t id) {
+    const StatementUse use(read_);
+    read_.bind(1, id);
+    Erasable letter;
+    if (!read_.executeStep()) return letter;
+    if (!read_.getColumn(3).isNull()) letter.reason = read_.getColumn(3).getString();
+    const StatementUse search(versions_);
+    versions_.bind(1, read_.getColumn(1).getString());
+    versions_.bind(2, read_.getColumn(2).getString());
+    versions_.bind(3, read_.getColumn(0).getString());
+    while (versions_.executeStep()) letter.versions.push_back(versions_.getColumn(0).getInt64());
+    return letter;
+  }
+
+ private:
+  SQLite::Statement read_;
+  SQLite::Statement versions_;
+};
+
+/// Deletes letters with their other versions.
+class VersionEraser {
+ public:
+  explicit VersionEraser(Connection& connection)
+      : letters_(connection),
+        delete_(connection, std::string("DELETE FROM dead_letters WHERE id = :id AND NOT ") + kIsRunning) {}
+
+  /// How many letters went.
+  std::int64_t erase(std::int64_t id) {
+    std::int64_t erased = 0;
+    std::vector<std::int64_t> open = {id};
+    while (!open.empty()) {
+      const auto current = open.back();
+      open.pop_back();
+      auto letter = letters_.read(current);
+      const auto outcome = delete_.apply(current);
+      if (outcome == LetterChange::Outcome::Running) running_.insert(current);
+      if (outcome != LetterChange::Outcome::Changed) continue;
+      ++erased;
+      running_.erase(current);
+      if (letter.reason) reasons_.insert(*std::move(letter.reason));
+      open.insert(open.end(), letter.versions.begin(), letter.versions.end());
+    }
+    return erased;
+  }
+  /// What was left since a handler is at work on it. A bus runs few at a time.
+  [[nodiscard]] const std::set<std::int64_t>& running() const noexcept { return running_; }
+  /// Of the letters that went since the last call.
+  [[nodiscard]] std::set<std::string> take_reasons() { return std::exchange(reasons_, {}); }
+
+ private:
+  ErasableReader letters_;
+  GuardedStatement delete_;
+  std::set<std::int64_t> running_;
+  std::set<std::string> reasons_;
+};
+
+/// Counts what a VersionEraser would delete.
+class VersionCounter {
+ public:
+  explicit VersionCounter(Connection& connection)
+      : letters_(connection),
+        is_running_(connection.database(),
+                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {
+    static_cast<void>(find_reasons(connection, [this](const std::string& reason) {
+      audited_.insert(reason);
+      return false;
+    }));
+  }
+
+  void add(std::int64_t id, Progress& progress) {
+    std::vector<std::int64_t> open = {id};
+    while (!open.empty()) {
+      const auto current = open.back();
+      open.pop_back();
+      const std::string key = std::to_string(current);
+      if (seen_.contains(key)) continue;
+      const bool running = is_running(current);
+      ++(running ? progress.running : progress.changed);
+      const auto letter = running ? Erasable{} : letters_.read(current);
+      // Nothing leads to a letter without versions a second time.
+      if (running || !letter.versions.empty()) seen_.insert(key);
+      if (letter.reason && audited_.contains(*letter.reason)) reasons_.insert(*letter.reason);
+      open.insert(open.end(), letter.versions.begin(), letter.versions.end());
+    }
+  }
+  /// Whether a letter that would go was discarded for this reason, which the audit has.
+  [[nodiscard]] bool has_reason(const std::string& reason) const { return reasons_.contains(reason); }
+
+ private:
+  bool is_running(std::int64_t id) {
+    const StatementUse use(is_running_);
+    is_running_.bind(":id", id);
+    return is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
+  }
+
+  ErasableReader letters_;
+  SQLite::Statement is_running_;
+  KeySet seen_;
+  // Of discards that operators made, which are few: letters may have any number of reasons.
+  std::set<std::string> audited_;
+  std::set<std::string> reasons_;
+};
+
+/// The values that letters are chosen by and that may be a person's, as somebody may have written them down.
+class PersonalValues {
+ public:
+  explicit PersonalValues(const Filter& filter) {
+    if (filter.correlation_id) add(*filter.correlation_id);
+    if (filter.event_id) add(filter.event_id->to_string());
+    for (const PayloadValue& each : filter.where) {
+      add(each.value);
+      const auto value = tidings::detail::find_json(each.value);
+      if (value && value->is_string()) add(value->get<std::string>());
+    }
+  }
+
+  [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
+  [[nodiscard]] bool are_in(std::string_view text) const {
+    return std::any_of(values_.begin(), values_.end(), [text](const std::string& value) {
+      return text.find(value) != std::string_view::npos;
+    });
+  }
+
+ private:
+  void add(std::string value) {
+    if (!value.empty()) values_.push_back(std::move(value));
+  }
+
+  std::vector<std::string> values_;
+};
+
+/// An event in the journal has not failed for good: letters chosen by number or by their failure are others.
+std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
+  if (filter.ids || filter.fingerprint || filter.reason || filter.resolved == true) return 0;
+  if (!filter.where.empty()) define_payload_condition(connection.database());
+  std::string sql = "SELECT count(*) FROM tidings_journal WHERE true";
+  std::vector<std::string> values;
+  const auto add = [&](const char* condition, const std::optional<std::string>& value) {
+    if (!value) return;
+    sql += condition;
+    values.push_back(*value);
+  };
+  add(" AND correlation_id = ?", filter.correlation_id);
+  add(" AND event_id = ?", filter.event_id ? std::optional(filter.event_id->to_string()) : std::nullopt);
+  add(" AND event_type = ?", filter.event_type);
+  add(" AND service = ?", filter.service);
+  for (const PayloadValue& each : filter.where) {
+    sql += " AND " + std::string(kPayloadCondition);
+    values.push_back(each.pointer);
+    values.push_back(each.value);
+  }
+  SQLite::Statement row(connection.database(), sql);
+  for (std::size_t i = 0; i < values.size(); ++i) row.bind(static_cast<int>(i) + 1, values[i]);
+  return row.executeStep() ? row.getColumn(0).getInt64() : 0;
+}
+
+/// One erase, batch by batch.
+class Erasure {
+ public:
+  Erasure(Connection& connection, const Actor& actor, const Filter& filter)
+      : connection_(connection),
+        audit_(actor, "erase", describe_filter(filter)),
+        eraser_(connection),
+        values_(filter) {}
+
+  [[nodiscard]] LetterChange change() {
+    return {.apply = [this](std::int64_t id) { return apply(id); },
+            .finish_batch =
+                [this](std::int64_t changed) {
+                  finish_batch(changed);
+                  return true;
+                }};
+  }
+  /// Reasons of any discard that name who is to be forgotten.
+  void clear_values() {
+    if (values_.empty()) return;
+    WriteTransaction transaction(connection_);
+    const auto rows =
+        find_reasons(connection_, [this](const std::string& reason) { return values_.are_in(reason); });
+    if (rows.empty()) return;
+    forget(rows);
+    audit_.add(connection_, 0);
+    transaction.commit();
+  }
+
+  /// Beyond the letters that match themselves.
+  [[nodiscard]] std::int64_t versions() const noexcept { return versions_; }
+  [[nodiscard]] std::int64_t running() const noexcept {
+    return static_cast<std::int64_t>(eraser_.running().size());
+  }
+  [[nodiscard]] std::int64_t cleared_reasons() const noexcept { return cleared_reasons_; }
+
+ private:
+  LetterChange::Outcome apply(std::int64_t id) {
+    const auto erased = eraser_.erase(id);
+    in_batch_ += erased;
+    if (erased > 0) return LetterChange::Outcome::Changed;
+    return eraser_.running().contains(id) ? LetterChange::Outcome::Running : LetterChange::Outcome::Unfitting;
+  }
+
+  void finish_batch(std::int64_t changed) {
+    audit_.add(connection_, in_batch_);
+    versions_ += in_batch_ - changed;
+    in_batch_ = 0;
+    const auto reasons = eraser_.take_reasons();
+    if (reasons.empty()) return;
+    forget(find_reasons(connection_, [&](const std::string& reason) { return reasons.contains(reason); }));
+  }
+
+  void forget(const std::vector<std::int64_t>& rows) {
+    clear_reasons(connection_, rows);
+    cleared_reasons_ += static_cast<std::int64_t>(rows.size());
+  }
+
+  Connection& connection_;
+  Audit audit_;
+  VersionEraser eraser_;
+  const PersonalValues values_;
+  std::int64_t in_batch_ = 0;
+  std::int64_t versions_ = 0;
+  std::int64_t cleared_reasons_ = 0;
+};
+
+/// False when the watch ended it.
+bool count_versions(Connection& connection, const Filter& filter, const Watch& watch, VersionCounter& counter,
+                    Progress& progress) try {
+  const InterruptibleSearch interruptible(connection, watch);
+  auto row = Query(filter).prepare(connection.database(), "id", "");
+  while (row.executeStep()) {
+    if (watch.stop && watch.stop()) return false;
+    counter.add(row.getColumn(0).getInt64(), progress);
+    if (watch.progress) watch.progress(progress);
+  }
+  return true;
+} catch (const SQLite::Exception& error) {
+  if (error.getErrorCode() == SQLITE_INTERRUPT) return false;
+  throw;
+}
+
+}  // namespace
+
+EraseResult erase_letters(Connection& connection, const Actor& actor, const Filter& filter,
+                          std::chrono::milliseconds busy_timeout, const Watch& watch) {
+  Erasure erasure(connection, actor, filter);
+  EraseResult result;
+  result.progress = change_letters(connection, filter, busy_timeout, erasure.change(), watch);
+  result.progress.changed += erasure.versions();
+  result.progress.running = erasure.running();
+  connection.wait_until(steady_clock::now() + busy_timeout);
+  erasure.clear_values();
+  result.cleared_reasons = erasure.cleared_reasons();
+  for (const auto& spill : known_spills(connection)) {
+    result.spilled += LockedSpill(spill, steady_clock::now() + busy_timeout).erase(filter);
+  }
+  result.journal_events = count_in_journal(connection, filter);
+  connection.wait_until(steady_clock::now() + busy_timeout);
+  // The first column says whether somebody was in the way.
+  result.wal_cleared = connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
+  return result;
+}
+
+EraseResult count_erasable(Connection& connection, const Filter& filter,
+                           std::chrono::milliseconds busy_timeout, const Watch& watch) {
+  EraseResult result;
+  VersionCounter counter(connection);
+  if (!count_versions(connection, filter, watch, counter, result.progress)) return result;
+  const PersonalValues values(filter);
+  const auto reasons = find_reasons(connection, [&](const std::string& reason) {
+    return values.are_in(reason) || counter.has_reason(reason);
+  });
+  result.cleared_reasons = static_cast<std::int64_t>(reasons.size());
+  for (const auto& spill : known_spills(connection)) {
+    result.spilled += LockedSpill(spill, steady_clock::now() + busy_timeout).count(filter);
+  }
+  result.journal_events = count_in_journal(connection, filter);
+  result.progress.complete = true;
+  return result;
+}
+
+}  // namespace tidings::deadletter

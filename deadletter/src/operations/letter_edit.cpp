@@ -1,0 +1,81 @@
+#include "operations/letter_edit.hpp"
+
+#include "letters/audit.hpp"
+#include "letters/letter_row.hpp"
+#include "sqlite/write_transaction.hpp"
+
+#include <string>
+
+namespace tidings::deadletter {
+namespace {
+
+StoredLetter read_editable(Connection& connection, std::int64_t id) {
+  SQLite::Statement row(connection.database(),
+                        "SELECT " + std::string(letter_columns()) + " FROM dead_letters WHERE id = ?");
+  row.bind(1, id);
+  const std::string name = "letter " + std::to_string(id);
+  if (!row.executeStep()) throw Error(ErrorCode::InvalidArgument, name + " is gone; nothing was edited");
+  auto stored = read_letter(row, connection.database());
+  if (stored.resolution) {
+    throw Error(ErrorCode::InvalidArgument,
+                name + " is " + std::string(to_string(*stored.resolution)) + " already; nothing was edited" +
+                    (stored.resolution == Resolution::Discarded ? "; undo the discard first" : ""));
+  }
+  if (stored.is_running()) {
+    throw Error(ErrorCode::DatabaseBusy,
+                name + " is being delivered right now; try again when that attempt has ended");
+  }
+  return stored;
+}
+
+DeadLetter corrected(const DeadLetter& original, const EncodedData& data) {
+  DeadLetter letter = original;
+  const Timestamp now{std::chrono::microseconds(wall_now())};
+  letter.metadata.event_id = uuid_v7_source()->next(now);
+  letter.metadata.causation_id = original.metadata.event_id;
+  letter.metadata.causation_depth = original.metadata.causation_depth + 1;
+  letter.metadata.published_at = now;
+  letter.data = data;
+  return letter;
+}
+
+void mark_as_edited(Connection& connection, std::int64_t id, const EventId& original) {
+  SQLite::Statement update(connection.database(), "UPDATE dead_letters SET edited_from = ? WHERE id = ?");
+  update.bind(1, original.to_string());
+  update.bind(2, id);
+  update.exec();
+}
+
+void supersede(Connection& connection, const Actor& actor, std::int64_t old_id, std::int64_t new_id) {
+  SQLite::Statement update(
+      connection.database(),
+      "UPDATE dead_letters SET reprocessed_at = ?, resolution = 'superseded',"
+      " resolution_note = ?, redrive_requested_at = NULL, redrive_id = NULL,"
+      " claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?");
+  update.bind(1, wall_now());
+  update.bind(2, "edited by " + actor.user + "@" + actor.host + ": letter " + std::to_string(new_id));
+  update.bind(3, old_id);
+  update.exec();
+}
+
+}  // namespace
+
+EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t id, const Json& payload) {
+  const EncodedData data = encode_data(payload);
+  if (data.encoding == DataEncoding::None) {
+    throw Error(ErrorCode::InvalidArgument,
+                "the new payload cannot be kept: " + data.problem + "; nothing was edited");
+  }
+  WriteTransaction transaction(connection);
+  const StoredLetter original = read_editable(connection, id);
+  const DeadLetter letter = corrected(original.letter, data);
+  const auto inserted = LetterInsert(connection.database()).insert(letter);
+  mark_as_edited(connection, inserted.id, original.letter.metadata.event_id);
+  supersede(connection, actor, id, inserted.id);
+  Audit(actor, "edit", describe_filter({.ids = {{id}}}), "letter " + std::to_string(inserted.id))
+      .add(connection, 1);
+  transaction.commit();
+  return {inserted.id, letter.metadata.event_id};
+}
+
+}  // namespace tidings::deadletter

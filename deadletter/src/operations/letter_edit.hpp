@@ -1,0 +1,15 @@
+#pragma once
+
+#include <tidings/deadletter/operations.hpp>
+
+#include "sqlite/connection.hpp"
+
+#include <cstdint>
+
+namespace tidings::deadletter {
+
+/// Operations::edit, as one transaction. Throws SQLite::Exception and Error.
+[[nodiscard]] EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t id,
+                                     const Json& payload);
+
+}  // namespace tidings::deadletter

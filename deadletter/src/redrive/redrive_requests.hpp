@@ -1,0 +1,94 @@
+#pragma once
+
+#include <tidings/redrive.hpp>
+
+#include "redrive/redrive_connection.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// SQL of a condition on a row of tidings_redrives: its canary failed, or it had too many failures. No more
+/// of it is begun, and it is stopped when nothing of it is claimed or marked. As long as the canary's letters
+/// are all that was delivered, one failure is the canary's.
+inline constexpr const char* kHasFailed =
+    "(state = 'stopped' OR coalesce((canary > 0 AND failed > 0 AND succeeded + failed <= canary)"
+    " OR (stop_after > 0 AND failed >= stop_after), 0))";
+
+/// A row of tidings_redrives, and how many of its letters are claimed now.
+struct RequestRow {
+  std::int64_t id = 0;
+  std::optional<std::int64_t> canary;
+  std::optional<double> rate;
+  std::optional<std::int64_t> stop_after;
+  std::int64_t letters = 0;
+  std::int64_t succeeded = 0;
+  std::int64_t failed = 0;
+  std::int64_t claimed = 0;
+  std::string state;
+  bool has_failed = false;
+
+  [[nodiscard]] bool limited() const noexcept { return canary || rate || stop_after; }
+};
+
+/// The requests for redrives: rows of tidings_redrives, and the marks that refer to them. Goes before the
+/// connection. Throws SQLite::Exception.
+class RedriveRequests {
+ public:
+  explicit RedriveRequests(RedriveConnection& connection);
+
+  [[nodiscard]] std::optional<RequestRow> find(std::int64_t id);
+  /// Whether exactly one request was made at that moment, so that all its marks are of that one.
+  [[nodiscard]] bool is_only_one_of(std::int64_t requested_at);
+  /// A request whose letters are being claimed is open, though all that were marked earlier are done: its
+  /// maker may still be marking.
+  void reopen(std::int64_t id);
+  /// Adds to the counters, takes back marks if the request has failed, and stops or finishes it if nothing of
+  /// it is left then.
+  [[nodiscard]] std::optional<RedriveEnd> count(std::int64_t id, std::int64_t succeeded, std::int64_t failed,
+                                                Timestamp wall);
+
+  /// See Redrives::mark.
+  [[nodiscard]] RedriveRequest mark(std::string_view service, const LetterFilter& filter,
+                                    const tidings::RedriveOptions& options, Timestamp wall);
+  struct Tidied {
+    std::vector<RedriveEnd> ended;
+    bool more = false;
+  };
+  /// Finishes open requests of which nothing is marked, and takes back marks of stopped ones.
+  [[nodiscard]] Tidied tidy(Timestamp wall);
+
+ private:
+  [[nodiscard]] std::int64_t insert(const tidings::RedriveOptions& options, Timestamp wall);
+  /// Nothing: the request has failed already.
+  [[nodiscard]] std::optional<std::int64_t> mark_batch(const std::vector<std::int64_t>& ids,
+                                                       std::string_view service,
+                                                       const tidings::RedriveOptions& options, Timestamp wall,
+                                                       std::int64_t& request);
+  [[nodiscard]] RedriveEnd end(const RequestRow& row, bool stopped, Timestamp wall);
+  struct Stop {
+    std::optional<RedriveEnd> end;
+    bool more = false;
+  };
+  [[nodiscard]] Stop stop(const RequestRow& row, Timestamp wall);
+  [[nodiscard]] std::vector<std::int64_t> marked_requests();
+  [[nodiscard]] std::vector<std::int64_t> open_requests();
+
+  RedriveConnection& connection_;
+  SQLite::Statement find_;
+  SQLite::Statement of_moment_;
+  SQLite::Statement reopen_;
+  SQLite::Statement count_;
+  SQLite::Statement end_;
+  SQLite::Statement insert_;
+  SQLite::Statement mark_;
+  SQLite::Statement add_letters_;
+  SQLite::Statement marked_;
+  SQLite::Statement open_;
+  SQLite::Statement unmark_;
+};
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "redrive/redrive_connection.hpp"
+
+#include <tidings/clock.hpp>
+
+#include <cstddef>
+
+namespace tidings::deadletter {
+
+/// Deletes what is resolved and old enough. Never the letter with the largest number, which would be given
+/// again. Goes before the connection. Throws SQLite::Exception.
+class Retention {
+ public:
+  /// Letters that one transaction deletes: about 10 ms of the write lock.
+  static constexpr int kBatch = 500;
+
+  explicit Retention(RedriveConnection& connection);
+
+  /// Deletes at most kBatch letters that were resolved before `time`, and the requests that ended before it.
+  /// Returns how many letters.
+  std::size_t delete_before(Timestamp time);
+
+ private:
+  RedriveConnection& connection_;
+  SQLite::Statement any_;
+  SQLite::Statement delete_;
+  SQLite::Statement delete_requests_;
+};
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,65 @@
+#pragma once
+
+#include "sqlite/connection.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// The version that this tidings writes. docs/schema.md describes it and promises what may change.
+inline constexpr int kSchemaVersion = 2;
+/// What a new database is made as, before the same steps that older ones go through bring it up to date.
+inline constexpr int kFirstSchemaVersion = 1;
+/// `PRAGMA application_id` of files that tidings created: "Tidg" in ASCII.
+inline constexpr std::int64_t kApplicationId = 0x54696467;
+
+/// Keys of the table tidings_meta.
+namespace meta {
+inline constexpr const char* kSchemaVersion = "schema_version";
+inline constexpr const char* kCreatedAt = "created_at";
+/// `tidings` or `application`: who made the file. tidings changes nothing outside its tables in an
+/// application's.
+inline constexpr const char* kOwner = "owner";
+/// The spill file of the service that opened the database last; `spill_path.1` and so on are those of others.
+inline constexpr const char* kSpillPath = "spill_path";
+inline constexpr const char* kSpillReserve = "spill_reserve";
+/// The number of the journal's owner, one larger with each.
+inline constexpr const char* kJournalOwner = "journal_owner";
+// `crash_streak` is in crash_streak.cpp, `parks...` in parked_lanes.cpp.
+}  // namespace meta
+
+/// Who a new database belongs to.
+enum class Owner : std::uint8_t { Tidings, Application };
+
+/// Creates everything of version kFirstSchemaVersion, inside the open transaction. Throws SQLite::Exception.
+void create_schema(Connection& connection, Owner owner);
+
+/// The statements that make the tables of version 2 of a database of version 1.
+[[nodiscard]] std::vector<std::string> second_version();
+
+/// The first of tidings' names that a table, index or view of the database has already.
+[[nodiscard]] std::optional<std::string> clashing_name(Connection& connection);
+
+/// Whether tidings, or SQLite for itself, gives a table or view this name.
+[[nodiscard]] bool is_own_name(std::string_view name);
+/// The names of the tables and views that are not tidings'.
+[[nodiscard]] std::vector<std::string> foreign_tables(Connection& connection);
+
+/// Nothing when the table does not say, or not as a number from 1.
+[[nodiscard]] std::optional<int> read_schema_version(Connection& connection);
+[[nodiscard]] std::optional<std::string> read_meta(Connection& connection, const std::string& key);
+void write_meta(Connection& connection, const std::string& key, const std::string& value);
+
+[[nodiscard]] bool remembers_spill(Connection& connection, const std::filesystem::path& spill_path,
+                                   std::uint64_t reserve);
+/// Remembers a spill file, so that readers find it, and every earlier one too: it may hold letters.
+void remember_spill(Connection& connection, const std::filesystem::path& spill_path, std::uint64_t reserve);
+/// Every spill file that was ever in use, the latest first.
+[[nodiscard]] std::vector<std::filesystem::path> known_spills(Connection& connection);
+
+}  // namespace tidings::deadletter

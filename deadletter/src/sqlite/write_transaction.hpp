@@ -1,0 +1,29 @@
+#pragma once
+
+#include "sqlite/connection.hpp"
+
+#include <chrono>
+
+namespace tidings::deadletter {
+
+/// Who changes many rows leaves the lock to others for so long between two transactions: longer than services
+/// wait between two tries for it, so that one that waits gets it.
+constexpr std::chrono::milliseconds kPauseBetweenWrites(12);
+
+/// Holds the write lock from construction to `commit`, or rolls back. Throws SQLite::Exception.
+class WriteTransaction {
+ public:
+  explicit WriteTransaction(Connection& connection) : connection_(connection) {
+    connection_.execute("BEGIN IMMEDIATE");
+  }
+  WriteTransaction(const WriteTransaction&) = delete;
+  WriteTransaction& operator=(const WriteTransaction&) = delete;
+  ~WriteTransaction() { connection_.rollback(); }
+
+  void commit() { connection_.execute("COMMIT"); }
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace tidings::deadletter

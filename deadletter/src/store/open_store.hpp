@@ -1,0 +1,53 @@
+#pragma once
+
+#include <tidings/deadletter/reader.hpp>
+#include <tidings/deadletter/store.hpp>
+
+#include "file/boot_clock.hpp"
+#include "file/placement.hpp"
+#include "spill/spill_file.hpp"
+#include "sqlite/migration.hpp"
+#include "sqlite/opened_file.hpp"
+#include "sqlite/owner_number.hpp"
+#include "sqlite/schema.hpp"
+#include "sqlite/write_turn.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// What Store::open fixes and tests replace.
+struct StoreInternals {
+  /// The SQLite VFS; empty: the default one.
+  std::string vfs = {};
+  int schema_version = kSchemaVersion;
+  std::vector<Migration> migrations = deadletter::migrations();
+  FileCalls spill_calls = FileCalls::of_the_system();
+  /// The largest row that SQLite takes, in bytes; 0: as SQLite was built (1,000,000,000).
+  int row_limit = 0;
+  /// Which boot of the machine this is, and its clock: what claims of letters are named after and measured
+  /// by.
+  std::string boot_id = deadletter::boot_id();
+  std::function<std::int64_t()> boot_time = boot_time_now;
+  /// A -wal file above this size is given back to the disk when it can be.
+  std::uint64_t large_wal = kLargeWal;
+  /// What the place of the database is like.
+  std::function<Placement(const std::filesystem::path&)> placement = placement_of;
+  /// Of all connections through which the store writes.
+  std::shared_ptr<WriteTurn> turn = std::make_shared<WriteTurn>();
+  /// What all connections of the store are to; made anew for each store.
+  std::shared_ptr<OpenedFile> file = std::make_shared<OpenedFile>();
+  /// The store's as the journal's owner; made anew for each store.
+  std::shared_ptr<OwnerNumber> owner = std::make_shared<OwnerNumber>();
+};
+
+/// Store::open, with everything that tests replace.
+[[nodiscard]] std::shared_ptr<Store> open_store(const std::filesystem::path& path,
+                                                const StoreOptions& options, StoreInternals internals);
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,186 @@
+#include "store/session.hpp"
+
+#include "file/sqlite_error.hpp"
+
+#include <tidings/detail/patiently.hpp>
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+
+#include <exception>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr const char* kDeadKeys =
+    "SELECT DISTINCT ordering_key FROM dead_letters INDEXED BY dead_letters_unresolved_keys"
+    " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS "
+    "NOT NULL";
+constexpr const char* kNoteLettersWithoutEnd =
+    "INSERT OR IGNORE INTO tidings_meta VALUES ('letters_without_end', '1')";
+
+void run(SQLite::Statement& statement) {
+  const StatementUse use(statement);
+  statement.executeStep();
+}
+
+}  // namespace
+
+Session::Session(const std::filesystem::path& path, const Options& options)
+    : busy_timeout_(options.busy_timeout),
+      turn_(options.turn),
+      connection_(path, Access::ReadWrite, options.vfs,
+                  std::chrono::steady_clock::now() + options.busy_timeout),
+      begin_(connection_.database(), "BEGIN IMMEDIATE"),
+      commit_(connection_.database(), "COMMIT"),
+      dead_keys_(connection_.database(), kDeadKeys),
+      insert_(connection_.database()) {
+  if (options.row_limit > 0) {
+    sqlite3_limit(connection_.database().getHandle(), SQLITE_LIMIT_LENGTH, options.row_limit);
+  }
+}
+
+WriteTurn::Deadline Session::wait_from_now() {
+  const auto deadline = std::chrono::steady_clock::now() + busy_timeout_;
+  connection_.wait_until(deadline);
+  return deadline;
+}
+
+void Session::begin(Sync sync) {
+  set_sync(sync);
+  run(begin_);
+}
+
+void Session::end() { run(commit_); }
+
+/// The setting takes effect between transactions; it is parsed, and so costs more than leaving it.
+void Session::set_sync(Sync sync) {
+  if (sync_ == sync) return;
+  connection_.execute(sync == Sync::Always ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  sync_ = sync;
+}
+
+std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters, bool without_end) {
+  std::vector<LetterOutcome> outcomes;
+  outcomes.reserve(letters.size());
+  transact([&] {
+    if (without_end) Prepared(connection_.database(), kNoteLettersWithoutEnd).run();
+    for (const DeadLetter& letter : letters) outcomes.push_back(take(letter));
+  });
+  return outcomes;
+}
+
+/// A commit that had no memory is in doubt until another has taken its place: it is tried again at once.
+bool Session::commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                     JournalCommit& result) {
+  for (tidings::detail::Patience patience;; patience.wait()) {
+    try {
+      return commit_once(batch, service, owner, result);
+    } catch (const CommitInDoubt& error) {
+      if (!is_short_of_memory(error) || patience.is_over()) throw;
+    }
+  }
+}
+
+bool Session::commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                          JournalCommit& result) {
+  const WriteTurn::Hold turn(*turn_, wait_from_now());
+  begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
+  bool committing = false;
+  try {
+    if (!write(batch, service, owner, result)) {
+      undo_journal();
+      return false;
+    }
+    committing = true;
+    end();
+  } catch (const SQLite::Exception& error) {
+    undo_journal();
+    if (committing) throw CommitInDoubt(error);
+    throw;
+  } catch (...) {
+    undo_journal();
+    throw;
+  }
+  return true;
+}
+
+void Session::undo_journal() noexcept {
+  turn_->may_have_deliveries = true;
+  connection_.rollback();
+}
+
+bool Session::write_lock_is_free() noexcept {
+  try {
+    connection_.wait_until(std::chrono::steady_clock::now());
+    const WriteTurn::Hold turn(*turn_, std::chrono::steady_clock::now());
+    run(begin_);
+    connection_.rollback();
+    return true;
+  } catch (const std::exception&) {
+    connection_.rollback();
+    return false;
+  }
+}
+
+JournalWriter& Session::journal() {
+  if (!journal_) journal_.emplace(connection_.database(), turn_->may_have_deliveries);
+  return *journal_;
+}
+
+bool Session::write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                    JournalCommit& result) {
+  JournalWriter& writer = journal();
+  owner.require(writer.owner_number());
+  writer.finish(
+      batch.finished);  // first: what is appended takes the pages that this frees, in the same commit
+  result.repeats.clear();
+  result.repeats.reserve(batch.appended.size());
+  for (const JournalAppend& event : batch.appended) result.repeats.push_back(writer.append(event, service));
+  for (const JournalDelivery& delivery : batch.changed) writer.change(delivery);
+  return take_all(batch, result);
+}
+
+/// False: a letter is Unsaved that was not before.
+bool Session::take_all(const JournalBatch& batch, JournalCommit& result) {
+  std::vector<LetterOutcome>& outcomes = result.letters;
+  const bool again = outcomes.size() == batch.letters.size();
+  outcomes.resize(batch.letters.size());
+  bool all = true;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const auto place = outcomes[i].place;
+    if (again && (place == LetterOutcome::Place::Spilled || place == LetterOutcome::Place::Unsaved)) continue;
+    const DeadLetter& letter = *batch.letters[i];
+    outcomes[i] = is_of_repeat(letter, batch, result.repeats)
+                      ? LetterOutcome{LetterOutcome::Place::Repeat, 0, {}}
+                      : take(letter);
+    all = all && outcomes[i].place != LetterOutcome::Place::Unsaved;
+  }
+  return all;
+}
+
+LetterOutcome Session::take(const DeadLetter& letter) {
+  try {
+    const auto result = insert_.insert(letter);
+    return {
+        result.inserted ? LetterOutcome::Place::Stored : LetterOutcome::Place::AlreadyStored, result.id, {}};
+  } catch (const SQLite::Exception& error) {
+    // Some failures end the transaction by themselves: then the others are not in it either.
+    if (failure_kind(error.getErrorCode()) != FailureKind::Letter || !connection_.in_transaction()) throw;
+    return {LetterOutcome::Place::Unsaved, 0, explain(error.getErrorCode(), error.what())};
+  }
+}
+
+std::vector<std::string> Session::dead_keys(std::string_view service, std::string_view event_type,
+                                            std::string_view handler) {
+  static_cast<void>(wait_from_now());
+  const StatementUse use(dead_keys_);
+  dead_keys_.bind(1, std::string(service));
+  dead_keys_.bind(2, std::string(event_type));
+  dead_keys_.bind(3, std::string(handler));
+  std::vector<std::string> keys;
+  while (dead_keys_.executeStep()) keys.push_back(dead_keys_.getColumn(0).getString());
+  return keys;
+}
+
+}  // namespace tidings::deadletter

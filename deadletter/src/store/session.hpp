@@ -1,0 +1,106 @@
+#pragma once
+
+#include <tidings/journal.hpp>
+#include <tidings/letter_sink.hpp>
+
+#include "journal/journal_writer.hpp"
+#include "letters/letter_row.hpp"
+#include "sqlite/connection.hpp"
+#include "sqlite/owner_number.hpp"
+#include "sqlite/write_turn.hpp"
+
+#include <SQLiteCpp/Exception.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// A commit of the journal failed while it ran: whether it happened will show.
+class CommitInDoubt : public SQLite::Exception {
+ public:
+  explicit CommitInDoubt(const SQLite::Exception& cause) : SQLite::Exception(cause) {}
+};
+
+/// A store's connection with all it keeps prepared; replaced as a whole when the database has failed. Not
+/// thread-safe.
+class Session {
+ public:
+  struct Options {
+    std::string vfs;
+    std::chrono::milliseconds busy_timeout{};
+    int row_limit = 0;
+    std::shared_ptr<WriteTurn> turn;
+  };
+
+  /// Connects to a database of the current schema. Throws SQLite::Exception.
+  Session(const std::filesystem::path& path, const Options& options);
+
+  /// All letters in one synced transaction. A letter that cannot be a row is Unsaved, with its problem, and
+  /// holds up no other. Throws SQLite::Exception when the database takes nothing; then it took none.
+  /// `without_end`: the journal may still owe the deliveries, which JournalReader is to know.
+  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, bool without_end);
+  /// Throws SQLite::Exception.
+  [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
+                                                   std::string_view handler);
+  /// One batch of the journal of `service` in one transaction. Letters whose outcome is Spilled or Unsaved
+  /// already are left out of it; any other that cannot be a row makes it none: then false, with their
+  /// outcomes. Throws CommitInDoubt, or SQLite::Exception when the database takes nothing, or
+  /// Error(NotEncodable), or Error(JournalOwned) when `owner` has lost the journal; then it took nothing.
+  [[nodiscard]] bool commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                            JournalCommit& result);
+  /// Runs `work`, which throws SQLite::Exception, in one synced transaction.
+  template <class Work>
+  void transact(Work work) {
+    const WriteTurn::Hold turn(*turn_, wait_from_now());
+    begin(Sync::Always);
+    try {
+      work();
+      end();
+    } catch (...) {
+      connection_.rollback();
+      throw;
+    }
+  }
+  /// See Journal::transactions_ended.
+  [[nodiscard]] bool write_lock_is_free() noexcept;
+  /// Made at first use: most stores keep letters alone.
+  [[nodiscard]] JournalWriter& journal();
+  [[nodiscard]] Connection& connection() noexcept { return connection_; }
+  /// As `store` does with each of its letters, inside an open transaction.
+  [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
+
+ private:
+  /// Whether a commit is synced, or only written.
+  enum class Sync : std::uint8_t { Never, Always };
+
+  void begin(Sync sync);
+  void end();
+  void set_sync(Sync sync);
+  [[nodiscard]] bool commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                                 JournalCommit& result);
+  void undo_journal() noexcept;
+  [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
+                           JournalCommit& result);
+  [[nodiscard]] bool take_all(const JournalBatch& batch, JournalCommit& result);
+  WriteTurn::Deadline wait_from_now();
+
+  const std::chrono::milliseconds busy_timeout_;
+  const std::shared_ptr<WriteTurn> turn_;
+  Connection connection_;
+  SQLite::Statement begin_;
+  SQLite::Statement commit_;
+  SQLite::Statement dead_keys_;
+  LetterInsert insert_;
+  std::optional<JournalWriter> journal_;
+  Sync sync_ = Sync::Always;  // as a Connection begins
+};
+
+}  // namespace tidings::deadletter

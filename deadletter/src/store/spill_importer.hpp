@@ -1,0 +1,43 @@
+#pragma once
+
+#include "spill/spill_file.hpp"
+#include "store/session.hpp"
+
+#include <tidings/letter_sink.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Brings the letters of one spill file into the database, a piece at a time. What was imported is written
+/// down in the transaction that imports it, under the file's token, so that a crash at any point neither
+/// loses nor doubles a letter, even one that was resolved and deleted meanwhile. Not thread-safe.
+class SpillImporter {
+ public:
+  explicit SpillImporter(SpillFile& file) noexcept : file_(file) {}
+
+  /// Whether the file holds anything; one call to the system, without its lock.
+  [[nodiscard]] static bool has_work(const std::filesystem::path& spill) noexcept;
+
+  /// Imports one piece, and empties the file after the last. Adds to `report` what was done; `report.more`
+  /// says whether there is more. Throws Error (DatabaseBusy: another process has the file's lock),
+  /// std::system_error, SQLite::Exception; then the piece waits as before.
+  void step(Session& session, SpillImport& report);
+
+ private:
+  struct Piece;
+
+  [[nodiscard]] Piece read_piece(std::uint64_t begin) const;
+  void import(Session& session, Piece& piece) const;
+
+  SpillFile& file_;
+};
+
+/// How many bytes of the spill file with this token are in the database; 0 if none. Throws SQLite::Exception.
+[[nodiscard]] std::uint64_t imported_bytes(SQLite::Database& database, const std::string& token);
+
+}  // namespace tidings::deadletter

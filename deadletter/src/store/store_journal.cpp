@@ -1,0 +1,181 @@
+#include "store/store_journal.hpp"
+
+#include "file/sqlite_error.hpp"
+
+#include <SQLiteCpp/Exception.h>
+
+#include <unistd.h>
+
+#include <exception>
+#include <utility>
+
+namespace tidings::deadletter {
+namespace {
+
+constexpr const char* kCannotRead = "cannot read the journal in";
+
+/// Says what whoever starts a bus can do.
+OwnerFile::LastOwner own(OwnerFile& file, std::chrono::milliseconds wait) {
+  try {
+    return file.lock(wait);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::JournalOwned) throw;
+    throw Error(
+        ErrorCode::JournalOwned,
+        std::string(error.what()) + "; stop that first, or give this bus an owner_wait for rolling restarts");
+  }
+}
+
+}  // namespace
+
+StoreJournal::StoreJournal(StoreWriter& writer, Options options)
+    : process_(::getpid()),
+      writer_(writer),
+      options_(std::move(options)),
+      owner_(owner_path(options_.database), options_.file_mode, options_.boot_id, options_.boot_time) {}
+
+JournalStart StoreJournal::acquire(std::string_view service, std::chrono::milliseconds owner_wait) {
+  require_same_process();
+  validate_name(service, "service");
+  const auto last = own(owner_, owner_wait);
+  JournalStart start;
+  try {
+    // While nobody else can commit: a transaction in which the last owner's process published, and that is
+    // still open, has taken numbers too.
+    writer_.write([&](Session& session) {
+      session.transact([&] {
+        start = read([&](JournalReader& reader) {
+          JournalStart found = reader.extent();
+          found.suspects = reader.suspects(last.slots);
+          return found;
+        });
+        options_.owner->take(session.connection());
+      });
+    });
+    start.crashed = last.crashed;
+    owner_.sign();
+    service_ = service;
+  } catch (...) {
+    // Unsigned: what the last owner left stays for the next.
+    options_.owner->give_up();
+    owner_.release(false);
+    throw;
+  }
+  if (start.crashed) remember(start.suspects);
+  return start;
+}
+
+/// What is no batch, in a transaction of its own.
+template <class Work>
+void StoreJournal::write_as_owner(Work work) {
+  writer_.write([&](Session& session) {
+    session.transact([&] {
+      options_.owner->require(session.journal().owner_number());
+      work(session.journal());
+    });
+  });
+}
+
+/// Once the crash cannot be found again: a delivery is counted too seldom rather than too often, and so it
+/// may fail.
+void StoreJournal::remember(std::span<const CrashSuspect> suspects) noexcept {
+  try {
+    write_as_owner([&](JournalWriter& journal) { journal.remember_sole_crashes(suspects); });
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+void StoreJournal::release(bool clean) noexcept {
+  service_.clear();
+  owner_.release(clean && !options_.owner->lost());
+  options_.owner->give_up();
+}
+
+void StoreJournal::require_same_process() const {
+  if (::getpid() == process_) return;
+  throw Error(ErrorCode::ForkedChild,
+              "this journal was opened by the parent process; a forked child must open one of its own");
+}
+
+void StoreJournal::require_owned() const {
+  require_same_process();
+  if (!service_.empty()) return options_.owner->require_not_lost();
+  throw Error(ErrorCode::NoJournal, "the journal is used before acquire or after release; acquire it first");
+}
+
+const std::string& StoreJournal::service() const {
+  require_owned();
+  return service_;
+}
+
+std::unique_ptr<DeliveryTransaction> StoreJournal::begin_transaction() {
+  require_same_process();
+  return writer_.begin_transaction();
+}
+
+JournalCommit StoreJournal::commit(const JournalBatch& batch) {
+  require_owned();
+  JournalCommit result;
+  bool done = false;
+  for (;;) {
+    try {
+      writer_.write(
+          [&](Session& session) { done = session.commit(batch, service_, *options_.owner, result); });
+    } catch (const Error& error) {
+      // Committed, but to a file that was moved away: whoever puts it back brings the events back too.
+      if (done) throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
+      throw;
+    }
+    if (done) return result;
+    // Some letter cannot be a row: it is kept elsewhere before its delivery's end is committed, and outside
+    // of the transaction, so that no process waits for this one's database and it for that one's spill file.
+    writer_.spill(batch.letters, result.letters);
+  }
+}
+
+template <class Question>
+std::invoke_result_t<Question, JournalReader&> StoreJournal::read(Question question) {
+  const std::lock_guard lock(reading_);
+  try {
+    options_.file->require_in_place(kCannotRead);
+    if (reader_ == nullptr) {
+      auto reader = std::make_unique<JournalReader>(options_.database, options_.vfs, options_.busy_timeout);
+      options_.file->admit(reader->connection(), options_.database, kCannotRead);
+      reader_ = std::move(reader);
+    }
+    return question(*reader_);
+  } catch (const SQLite::Exception& error) {
+    if (failure_kind(error.getErrorCode()) == FailureKind::Database) reader_.reset();
+    throw unusable(kCannotRead, options_.database, error);
+  }
+}
+
+std::vector<OwedDelivery> StoreJournal::owed(const OwedQuery& query) {
+  require_owned();
+  return read([&](JournalReader& reader) {
+    options_.owner->require(reader.owner_number());
+    return reader.owed(query, service_);
+  });
+}
+
+std::vector<OwedTotal> StoreJournal::owed_totals(std::size_t at_most) {
+  require_owned();
+  return read([&](JournalReader& reader) { return reader.owed_totals(at_most); });
+}
+
+void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {
+  require_owned();
+  write_as_owner([&](JournalWriter& journal) { journal.report_unserved(handlers); });
+}
+
+bool StoreJournal::forget_keys(const KeyPeriod& remembered) {
+  require_owned();
+  bool more = false;
+  write_as_owner([&](JournalWriter& journal) { more = journal.forget_keys(remembered); });
+  return more;
+}
+
+void StoreJournal::abandon() noexcept { static_cast<void>(reader_.release()); }
+
+}  // namespace tidings::deadletter

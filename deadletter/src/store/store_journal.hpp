@@ -1,0 +1,104 @@
+#pragma once
+
+#include "file/owner_file.hpp"
+#include "journal/journal_reader.hpp"
+#include "sqlite/opened_file.hpp"
+#include "sqlite/owner_number.hpp"
+#include "store/session.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// What the store lends to its journal: the one session that writes, and the spill file.
+class StoreWriter {
+ public:
+  StoreWriter() = default;
+  StoreWriter(const StoreWriter&) = delete;
+  StoreWriter& operator=(const StoreWriter&) = delete;
+  virtual ~StoreWriter() = default;
+
+  /// Runs `work` while nobody else writes, on a sound session. Throws Error.
+  virtual void write(const std::function<void(Session&)>& work) = 0;
+  /// Whether nobody holds the database's write lock, found out without waiting.
+  [[nodiscard]] virtual bool write_lock_is_free() noexcept = 0;
+  /// See Journal::begin_transaction. Throws Error.
+  [[nodiscard]] virtual std::unique_ptr<DeliveryTransaction> begin_transaction() = 0;
+  /// Spills those letters whose outcome is Unsaved, as the store does with its own.
+  virtual void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) = 0;
+};
+
+/// The journal in a store's database. Writes go through the store's session, in turn with letters; reads have
+/// a connection of their own.
+class StoreJournal final : public Journal {
+ public:
+  struct Options {
+    std::filesystem::path database;
+    std::string vfs;
+    std::chrono::milliseconds busy_timeout{};
+    unsigned file_mode = 0600;
+    std::string boot_id;
+    std::function<std::int64_t()> boot_time;
+    std::shared_ptr<OpenedFile> file;
+    std::shared_ptr<OwnerNumber> owner;
+  };
+
+  StoreJournal(StoreWriter& writer, Options options);
+
+  [[nodiscard]] JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override;
+  void release(bool clean) noexcept override;
+  JournalCommit commit(const JournalBatch& batch) override;
+  [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin_transaction() override;
+  [[nodiscard]] bool transactions_ended(std::span<const std::int64_t> /*ids*/) noexcept override {
+    return writer_.write_lock_is_free();
+  }
+  [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query) override;
+  [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most) override;
+  void report_unserved(std::span<const OwedTotal> handlers) override;
+  [[nodiscard]] bool forget_keys(const KeyPeriod& remembered) override;
+  [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }
+
+  [[nodiscard]] const std::filesystem::path& database() const noexcept { return options_.database; }
+  [[nodiscard]] OpenedFile& file() const noexcept { return *options_.file; }
+  [[nodiscard]] OwnerNumber& owner_number() const noexcept { return *options_.owner; }
+  /// The owner's. Throws Error: NoJournal without one, JournalOwned when it has lost the journal.
+  [[nodiscard]] const std::string& service() const;
+
+  /// In a forked child: gives up what SQLite forbids it even to close.
+  void abandon() noexcept;
+
+ private:
+  void remember(std::span<const CrashSuspect> suspects) noexcept;
+  void require_same_process() const;
+  void require_owned() const;
+  template <class Work>
+  void write_as_owner(Work work);
+  template <class Question>
+  std::invoke_result_t<Question, JournalReader&> read(Question question);
+
+  // Constant after construction.
+  const pid_t process_;
+  StoreWriter& writer_;
+  const Options options_;
+
+  OwnerFile owner_;      // its lock and header: acquire and release, which are one thread's
+  std::string service_;  // set by acquire; empty: not owned
+
+  std::mutex reading_;
+  std::unique_ptr<JournalReader> reader_;  // guarded by reading_; empty when the next read is to connect anew
+};
+
+}  // namespace tidings::deadletter

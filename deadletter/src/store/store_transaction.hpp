@@ -1,0 +1,122 @@
+#pragma once
+
+#include "journal/journal_writer.hpp"
+#include "letters/letter_row.hpp"
+#include "redrive/redrive_connection.hpp"
+#include "redrive/redrive_requests.hpp"
+#include "redrive/redrive_settlement.hpp"
+#include "sqlite/write_turn.hpp"
+#include "store/open_store.hpp"
+
+#include <tidings/journal.hpp>
+#include <tidings/redrive.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// The connection of handlers' transactions. What is written through it is committed by `end` alone: any
+/// other COMMIT is refused, by SQLite's commit hook, and so is what would commit by itself outside of a
+/// transaction. Not thread-safe. Members throw SQLite::Exception.
+class HandlerConnection {
+ public:
+  HandlerConnection(const std::filesystem::path& path, const StoreOptions& options,
+                    const StoreInternals& internals);
+  HandlerConnection(const HandlerConnection&) = delete;
+  HandlerConnection& operator=(const HandlerConnection&) = delete;
+  ~HandlerConnection();
+
+  [[nodiscard]] sqlite3* handle() noexcept { return connection_->database().getHandle(); }
+  [[nodiscard]] Connection& connection() noexcept { return connection_->connection(); }
+
+  /// The caller has the turn, and waits for other processes until `deadline`.
+  void begin(WriteTurn::Deadline deadline);
+  /// Whether it is still the transaction that was begun.
+  [[nodiscard]] bool is_whole() const noexcept;
+  /// Ends what statements of the handler are still at.
+  void reset_statements() noexcept;
+  void commit();
+  void roll_back() noexcept { connection_->rollback(); }
+
+  [[nodiscard]] JournalWriter& journal() noexcept { return *journal_; }
+  [[nodiscard]] LetterInsert& letters() noexcept { return *letters_; }
+  /// Made at first use.
+  [[nodiscard]] RedriveSettlement& settlement();
+
+ private:
+  static int on_commit(void* self) noexcept;
+  static void on_rollback(void* self) noexcept;
+
+  std::shared_ptr<WriteTurn> turn_;
+  std::unique_ptr<RedriveConnection> connection_;
+  std::optional<JournalWriter> journal_;
+  std::optional<LetterInsert> letters_;
+  std::optional<RedriveRequests> requests_;
+  std::optional<RedriveSettlement> settlement_;
+  bool may_commit_ = false;
+  bool ended_ = false;  // by somebody else
+};
+
+/// Lends out the one connection of handlers' transactions: they take turns anyway. Thread-safe.
+class StoreTransactions {
+ public:
+  /// `path` is absolute.
+  StoreTransactions(std::filesystem::path path, const StoreOptions& options, StoreInternals internals)
+      : path_(std::move(path)), options_(options), internals_(std::move(internals)) {}
+
+  /// Waits for its turn. Throws Error.
+  [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin();
+  /// A connection that can be used again.
+  void give_back(std::unique_ptr<HandlerConnection> connection);
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] OpenedFile& file() const noexcept { return *internals_.file; }
+  [[nodiscard]] OwnerNumber& journal_owner() const noexcept { return *internals_.owner; }
+  /// In a forked child: gives up what SQLite forbids it even to close.
+  void abandon() noexcept { static_cast<void>(idle_.release()); }
+
+ private:
+  const std::filesystem::path path_;
+  const StoreOptions options_;
+  const StoreInternals internals_;
+
+  std::mutex mutex_;
+  std::unique_ptr<HandlerConnection> idle_;  // guarded by mutex_
+};
+
+/// One transaction of one handler. Its thread has the turn until it is destroyed.
+class StoreTransaction final : public DeliveryTransaction {
+ public:
+  StoreTransaction(StoreTransactions& owner, std::unique_ptr<WriteTurn::Hold> turn,
+                   std::unique_ptr<HandlerConnection> connection);
+  ~StoreTransaction() override;
+
+  void lock(Journal& journal, Durability durability) override;
+  [[nodiscard]] std::vector<std::optional<EventId>> append(std::span<const JournalAppend> events) override;
+  void store(const DeadLetter& letter) override;
+  void commit(const JournalBatch& end) override;
+
+  /// As Redrives::settle_in.
+  [[nodiscard]] std::optional<std::vector<RedriveEnd>> settle(const std::string& claimed_by,
+                                                              const RedriveResult& result);
+  /// For the handler, as long as it runs.
+  [[nodiscard]] const std::shared_ptr<sqlite3>& handle() const noexcept { return handle_; }
+
+ private:
+  void require_whole() const;
+  template <class Work>
+  auto in_database(Work work);
+
+  StoreTransactions& owner_;
+  const std::unique_ptr<WriteTurn::Hold> turn_;
+  std::unique_ptr<HandlerConnection> connection_;
+  std::shared_ptr<sqlite3> handle_;
+  std::string service_;  // of the journal's owner, once locked
+  bool reusable_ = true;
+};
+
+}  // namespace tidings::deadletter

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "store/open_store.hpp"
+
+#include <tidings/letter_sink.hpp>
+
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+namespace tidings::deadletter {
+
+/// Gives back the disk space of a -wal file that has grown large, when nobody reads an old state of the
+/// database any more, and tells when somebody does: until then SQLite can neither empty the file nor begin it
+/// anew. Makes a connection only while the file is large. Thread-safe.
+class WalUpkeep {
+ public:
+  WalUpkeep(std::filesystem::path path, const StoreInternals& internals);
+
+  /// See LetterSink::look_after_files. Never waits for a lock; writers wait for no more than what was
+  /// written since this began. Throws Error, SQLite::Exception.
+  [[nodiscard]] SinkFiles look();
+
+ private:
+  void empty(SinkFiles& files);
+  [[nodiscard]] bool copy_into_database(Connection& connection, SinkFiles& files);
+
+  const std::filesystem::path path_;
+  const StoreInternals& internals_;
+  const std::string network_;
+  std::mutex mutex_;
+  /// How much of the file was copied into the database when it was last looked at, while that was not all.
+  std::optional<int> copied_;  // guarded by mutex_
+};
+
+}  // namespace tidings::deadletter
