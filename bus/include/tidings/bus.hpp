@@ -29,11 +29,11 @@
 
 namespace tidings {
 
-/// What happens to an event that nobody subscribes to.
+/// What happens to an event that has no subscriber.
 enum class Unhandled : std::uint8_t {
   Ignore,
   Warn,        ///< Logs `event_unhandled`, once per type.
-  DeadLetter,  ///< Keeps it, with reason `unhandled` and an empty handler name.
+  DeadLetter,  ///< Stores it as a letter with reason `unhandled` and an empty handler name.
 };
 
 /// On whose thread a handler's first attempt runs.
@@ -73,7 +73,7 @@ struct SubscribeOptions {
   std::optional<std::chrono::milliseconds> slow_threshold = std::nullopt;
 };
 
-/// What may be said about one publish. Views need to live only until publish returns.
+/// Options of one publish. Views need to be valid only until publish returns.
 struct PublishOptions {
   /// 1 to 128 visible ASCII characters; empty: inherit, else the event's own id.
   std::string_view correlation_id = {};
@@ -82,17 +82,18 @@ struct PublishOptions {
   Attributes attributes = {};
   /// Not set: inherit.
   std::optional<TraceParent> traceparent = std::nullopt;
-  /// Ignored without traceparent; too long a list loses whole members, see limited_tracestate.
+  /// Ignored without traceparent; a list that is too long loses whole members, see limited_tracestate.
   std::string_view tracestate = {};
   /// Not set: the bus's.
   std::optional<Durability> durability = std::nullopt;
-  /// 1 to 128 visible ASCII characters; empty: none. Only for durable publishes: others throw NoJournal. One
-  /// with a key that the same source used within BusOptions::idempotency_window is accepted and not delivered
-  /// again: PublishResult::duplicate.
+  /// 1 to 128 visible ASCII characters; empty: none. Only for durable publishes: others throw NoJournal. A
+  /// publish with a key that the same source used within BusOptions::idempotency_window is accepted, but not
+  /// delivered again: PublishResult::duplicate.
   std::string_view idempotency_key = {};
 };
 
-/// Nothing said. Made once: making it anew would be a good part of what a publish costs.
+/// The default options. A constant, since making them for each call would be a large share of the cost of a
+/// publish.
 inline constinit const PublishOptions kNoPublishOptions{};
 
 /// What happened to a published event so far. handled + scheduled + dead is the number of its deliveries.
@@ -113,21 +114,22 @@ struct BusOptions {
   std::string service;
   /// CloudEvents `source` of its events; empty: the service.
   std::string source = {};
-  /// Where dead letters go. Without one they are logged at error level, payload excluded, and gone.
+  /// Where dead letters are stored. Without a store they are logged at error level, without their payload,
+  /// and lost.
   std::shared_ptr<LetterSink> store = nullptr;
   /// What events survive unless a publish says otherwise. Above None the bus owns the store's journal.
   Durability durability = Durability::None;
-  /// How long the constructor waits for another bus to give the journal up (rolling restarts).
+  /// How long the constructor waits for another bus to release the journal (rolling restarts).
   std::chrono::milliseconds owner_wait = std::chrono::milliseconds(0);
-  /// A delivery that was running alone each of this many times that the process died becomes a letter; at
-  /// least 1.
+  /// A delivery becomes a letter when the process has died this many times while that delivery alone was
+  /// running; at least 1.
   std::uint32_t max_crashes = 3;
   /// How long an idempotency key is remembered, from its first use on; positive. Wall clocks that are set
   /// while the bus runs do not shorten it.
   std::chrono::hours idempotency_window = std::chrono::hours(24 * 7);
   logging::Logger logger = {};
-  /// Threads for queued handlers and delayed retries; 1 to 65,536. The constructor throws Error(NoThreads)
-  /// when the system does not give them.
+  /// Threads for queued handlers and delayed retries; 1 to 65,536. The constructor throws Error(NoThreads) if
+  /// the system cannot create them.
   std::size_t workers = 2;
   Unhandled unhandled = Unhandled::Warn;
   /// Longest chain of events causing events; at least 1.
@@ -155,24 +157,27 @@ struct Snapshot {
   bool accepting = true;
   std::size_t letters_pending = 0;  ///< Given up, not yet committed.
   std::vector<HandlerSnapshot> handlers;
-  /// Durable deliveries in the journal of handlers that this bus does not have. Numbers of what is owed are
-  /// read from the journal at the time of asking; of more than 10,000 events the first 10,000 are counted.
+  /// Durable deliveries that the journal owes to handlers that this bus does not have. All counts of owed
+  /// deliveries are read from the journal when the snapshot is taken; if it has more than 10,000 events, the
+  /// first 10,000 are counted.
   std::uint64_t owed_to_nobody = 0;
-  /// Why the journal cannot be read: then what is owed is unknown. Empty: it can be, or there is none.
+  /// Why the journal cannot be read; the counts of owed deliveries are then unknown. Empty if it can be read,
+  /// or if there is none.
   std::string journal_problem;
 };
 
 /// How a stop ended.
 struct StopReport {
-  /// Nothing of this bus's handlers was left over and nothing runs any more.
+  /// No delivery of this bus's handlers was left over and none is running any more.
   bool drained = true;
   std::size_t settled_as_letters = 0;
   /// Durable deliveries of this bus's handlers that the journal owes to the next start, those that still run
   /// included. Read from the journal, and counted as in Snapshot::owed_to_nobody.
   std::uint64_t left_in_journal = 0;
-  /// The same of handlers that this bus does not have.
+  /// The same for handlers that this bus does not have.
   std::uint64_t owed_to_nobody = 0;
-  /// Why the journal cannot be read: then what is owed is unknown. Empty: it can be, or there is none.
+  /// Why the journal cannot be read; the counts of owed deliveries are then unknown. Empty if it can be read,
+  /// or if there is none.
   std::string journal_problem;
   /// `event_type/handler` of each run that had not returned at the deadline. The destructor waits for them.
   std::vector<std::string> still_running;
@@ -253,23 +258,25 @@ template <class E, class F>
 /// An in-process domain event bus.
 ///
 /// publish() stamps an event and delivers it to every current subscriber of its type, in order of
-/// subscription. One handler's failure never hides, repeats or delays another's. What a handler throws is
-/// retried as its RetryPolicy says; what still fails becomes a dead letter in `BusOptions::store`.
+/// subscription. One handler's failure never hides, repeats or delays another's. A delivery whose handler
+/// throws is retried by its RetryPolicy; a delivery that still fails becomes a dead letter in
+/// `BusOptions::store`.
 ///
 /// Every member may be called from any number of threads at once, and from inside handlers, except where
-/// said. A change of the subscribers takes effect with the next publish. The bus must outlive the calls made
-/// on it; Subscriptions may outlive the bus. In a forked child every call throws Error(ForkedChild), also a
-/// publish whose handler made the child and lets it return; on a worker such a child ends with status 70.
+/// noted. A change of the subscribers takes effect with the next publish. The bus must outlive the calls made
+/// on it; Subscriptions may outlive the bus. In a forked child every call throws Error(ForkedChild), and so
+/// does a publish whose handler forked and lets the child return; on a worker such a child ends with status
+/// 70.
 ///
 /// Events wait as objects of their C++ type: code that is unloaded (dlclose) must have no events and no
-/// handlers on the bus any more. Let it publish no more, reset its subscriptions, and wait until wait_idle
+/// handlers on the bus any more. Stop its publishing, reset its subscriptions, and wait until wait_idle
 /// returns true.
 class Bus {
  public:
   /// Starts the workers and the timer, and logs `bus_started`. Throws Error(InvalidArgument).
   explicit Bus(BusOptions options);
   /// Stops with the default deadline, then waits for handlers that still run, logging `waiting_for_handler`.
-  /// Not to be destroyed by one of its own handlers, which would wait for itself.
+  /// Must not be destroyed by one of its own handlers, which would wait for itself.
   ~Bus();
   Bus(const Bus&) = delete;
   Bus& operator=(const Bus&) = delete;
@@ -277,7 +284,8 @@ class Bus {
   /// Publishes a struct. Never throws because a handler failed. Throws Error when the event was not accepted,
   /// and then nothing was delivered: InvalidArgument (options), QueueFull, BusStopped, ForkedChild; a durable
   /// publish also NoJournal, NotEncodable, DatabaseBusy, DatabaseUnusable and InDoubt. A durable publish
-  /// never waits for room and is never refused for want of it: what finds a queue full waits in the journal.
+  /// never waits for room and is never refused because a queue is full: a delivery that finds its queue full
+  /// waits in the journal.
   template <class E>
   requires(!std::convertible_to<const E&, std::string_view>) PublishResult
       publish(const E& event, const PublishOptions& options = kNoPublishOptions) {
@@ -286,7 +294,7 @@ class Bus {
                            detail::slot_of<E>(), options);
   }
 
-  /// Publishes several events of one type, a std::vector of structs or whatever else a std::span takes, in
+  /// Publishes several events of one type, in a std::vector or anything else that converts to a std::span, in
   /// their order. Durable ones are committed together, and either all are accepted or, when it throws, none;
   /// others are published one after the other. An idempotency_key is for one event. Throws as publish does.
   template <class Events>
@@ -303,7 +311,7 @@ class Bus {
   }
 
   /// Publishes JSON under a type name, as bridges and redrives do. Handlers of structs get it decoded; if it
-  /// does not fit, the delivery is dead with reason `undecodable`. Throws as above, and
+  /// does not fit the struct, the delivery becomes a letter with reason `undecodable`. Throws as above, and
   /// Error(InvalidArgument) for a bad type name, a schema_version below 1, or data nested deeper than
   /// kMaxJsonDepth.
   PublishResult publish(std::string_view event_type, const Json& data,
@@ -337,10 +345,11 @@ class Bus {
     return subscribe_spec(std::move(spec));
   }
 
-  /// Says how stored data of E with schema version `from_version` becomes data of the next version. Steps are
-  /// chained, and run before a dead letter of an older version is decoded for its handler, on a worker; one
-  /// that throws fails the attempt. Register them before subscribing. Must be callable from many threads.
-  /// Throws Error(InvalidArgument): from_version is below 1, or not below E's own, or has its step already.
+  /// Registers an upcaster: a step that turns stored data of E with schema version `from_version` into data
+  /// of the next version. Steps are chained. They run on a worker, before a dead letter of an older version
+  /// is decoded for its handler; a step that throws fails the attempt. Register them before subscribing. Must
+  /// be callable from many threads. Throws Error(InvalidArgument): from_version is below 1, or not below E's
+  /// own, or already has a step.
   template <class E, class F>
   void upcast(int from_version, F step) {
     require_event<E>();
@@ -352,35 +361,35 @@ class Bus {
     add_upcaster(event_type, from_version, 0, std::move(step));
   }
 
-  /// Asks for unresolved letters of this service to be delivered again: to the handler that failed, once
+  /// Requests that unresolved letters of this service are delivered again: to the handler that failed, once
   /// each, on workers, with their original metadata. A letter whose handler returns is resolved; any other
   /// keeps the attempt in its history. Letters of handlers that this bus does not have wait for a bus that
-  /// does. Returns once they are marked; an empty filter means all. docs/semantics.md says what is
+  /// does. Returns once they are marked; an empty filter selects all. docs/semantics.md says what is
   /// guaranteed. Throws Error: InvalidArgument (options; or the store cannot redrive), BusStopped,
   /// ForkedChild, DatabaseBusy, DatabaseUnusable.
   RedriveRequest redrive(const LetterFilter& filter, const RedriveOptions& options = {});
 
-  /// Looks at once whether transactions in which events were published have been committed, and begins to
-  /// deliver those events; without it they are found within half a second. Call it after the commit. Costs
-  /// the caller no more than waking a thread. Does nothing on a bus without durability or one that has
+  /// Checks at once whether transactions in which events were published have been committed, and begins to
+  /// deliver those events. Without this call they are found within half a second. Call it after the commit.
+  /// Costs the caller no more than waking a thread. Does nothing on a bus without durability or one that has
   /// stopped.
   void notify();
 
   /// Stops accepting, wakes blocked publishers (they throw BusStopped), drains queues, and turns what is left
-  /// at the deadline into letters with reason `shutdown`. Returns at the deadline at the latest, but for the
-  /// time that storing takes. A second call waits for what the first left running. Throws
+  /// at the deadline into letters with reason `shutdown`. Returns at the deadline at the latest, plus the
+  /// time that storing takes. A second call waits for the runs that the first left. Throws
   /// Error(CalledInHandler) inside a handler.
   StopReport stop(std::chrono::milliseconds deadline);
   StopReport stop();
 
   /// Waits until nothing is queued, waiting for a retry, running on a worker, waiting to be stored, or being
   /// redriven, no transaction is open in which events were published, and the journal owes nothing to a
-  /// subscribed handler. False at the timeout. Inline handlers of other threads are waited for only while
-  /// they handle a durable event. Throws Error(CalledInHandler) inside a handler. A journal that
-  /// cannot be read may owe something, so then it is false, too.
+  /// subscribed handler. Returns false at the timeout, and also if the journal cannot be read, since it may
+  /// owe something. Inline handlers of other threads are waited for only while they handle a durable event.
+  /// Throws Error(CalledInHandler) inside a handler.
   [[nodiscard]] bool wait_idle(std::chrono::milliseconds timeout);
 
-  /// The load at this moment. With a journal it asks the database. Thread-safe.
+  /// The load at this moment. With a journal it reads the database. Thread-safe.
   [[nodiscard]] Snapshot snapshot() const;
 
  private:

@@ -33,9 +33,9 @@ enum class Reason : std::uint8_t {
 struct Attempt {
   Timestamp at;
   std::chrono::microseconds duration{};
-  /// The exception's type as C++ spells it, or `unknown` for what is not a class.
+  /// The exception's type as C++ spells it, or `unknown` for a value that is not of a class type.
   std::string error_type;
-  /// Valid UTF-8 without control characters but newline and tab, secrets masked, at most 4 KiB.
+  /// Valid UTF-8 without control characters other than newline and tab, secrets masked, at most 4 KiB.
   std::string error_message;
 
   friend bool operator==(const Attempt&, const Attempt&) = default;
@@ -49,10 +49,10 @@ struct DeadLetter {
   EncodedData data;
   Metadata metadata;
   std::string service;
-  /// Empty when nobody subscribes (Reason::Unhandled).
+  /// Empty if the event had no subscriber (Reason::Unhandled).
   std::string handler;
   Reason reason = Reason::Exhausted;
-  /// Of the last attempt; for letters without attempts, what tidings has to say.
+  /// Of the last attempt; for letters without attempts, tidings' own explanation.
   std::string error_type;
   std::string error_message;
   /// 16 hex digits, equal for failures with one cause: see error_fingerprint().
@@ -65,9 +65,10 @@ struct DeadLetter {
   std::vector<Attempt> attempts;
 };
 
-/// Adds to a history: of more than 100 attempts the first 50 and the last 50 are kept.
+/// Appends to a history: of more than 100 attempts the first 50 and the last 50 are kept.
 void append_attempt(std::vector<Attempt>& attempts, Attempt attempt);
-/// The letter has failed again: `attempt` becomes its last, and its error. A first attempt is no retry.
+/// Records that the letter has failed again: `attempt` becomes its last attempt and its error. A first
+/// attempt does not count as a retry.
 void add_failed_attempt(DeadLetter& letter, Attempt attempt, Reason reason, Timestamp failed_at);
 /// The attempt of a redrive whose process died while the handler ran.
 [[nodiscard]] Attempt crashed_attempt(Timestamp began);
@@ -79,8 +80,8 @@ void add_failed_attempt(DeadLetter& letter, Attempt attempt, Reason reason, Time
                                             std::string_view error_message);
 
 /// One letter as one line of ASCII JSON without the line feed: the format of the spill file and of the last
-/// resort on stderr. Payloads in CBOR are base64 there, and so is each text that is not UTF-8, beside what of
-/// it can be read (`ordering_key_base64`). The inverse throws Error(NotDecodable).
+/// resort on stderr. Payloads in CBOR are in base64. A text that is not UTF-8 is there twice: as readable
+/// text, and exactly, in base64 (`ordering_key_base64`). The inverse throws Error(NotDecodable).
 [[nodiscard]] std::string to_json_line(const DeadLetter& letter);
 [[nodiscard]] DeadLetter parse_json_line(std::string_view text);
 

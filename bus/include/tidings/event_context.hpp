@@ -15,11 +15,11 @@ namespace detail {
 class DeliveryFrame;
 class HandlerTransaction;
 
-/// The transaction in which the delivery that the context is about will end; begins it if need be. For
-/// journals: users call tidings::deadletter::transaction(). Throws Error.
+/// The transaction in which the delivery of `context` will end; begins it if necessary. For journals: users
+/// call tidings::deadletter::transaction(). Throws Error.
 [[nodiscard]] DeliveryTransaction& open_transaction(const EventContext& context);
 
-/// The part of a delivery that is the same for every event: who handles it.
+/// The part of a delivery that is the same for every event: the identity of its handler.
 struct HandlerIdentity {
   std::string service;
   std::string event_type;
@@ -28,8 +28,8 @@ struct HandlerIdentity {
 };
 }  // namespace detail
 
-/// What a handler may know about the delivery it is handling, besides the event. Valid until the handler
-/// returns; copy what is needed longer (copies of `metadata()` own what they hold).
+/// The facts about a delivery, besides the event, that its handler can read. Valid until the handler returns;
+/// copy what is needed longer (copies of `metadata()` own what they hold).
 class EventContext {
  public:
   EventContext(const Metadata& metadata, std::string_view event_type, int schema_version,
@@ -51,8 +51,8 @@ class EventContext {
   /// 1 for the first.
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
   [[nodiscard]] std::uint32_t max_attempts() const noexcept { return identity_->max_attempts; }
-  /// `EVENT_ID/HANDLER`: the same for every attempt of this delivery and for no other, to recognise repeats
-  /// by.
+  /// `EVENT_ID/HANDLER`: the same for every attempt of this delivery and for no other delivery. Use it to
+  /// recognise repeats.
   [[nodiscard]] std::string idempotency_key() const;
 
  private:
@@ -64,7 +64,7 @@ class EventContext {
   const detail::HandlerIdentity* identity_;
   int schema_version_;
   std::uint32_t attempt_;
-  /// Null: the delivery is in no journal, and no letter.
+  /// Null if the delivery is neither journalled nor a redrive.
   detail::HandlerTransaction* transaction_ = nullptr;
 };
 

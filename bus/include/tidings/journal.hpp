@@ -25,8 +25,8 @@ enum class Durability : std::uint8_t {
   PowerLoss,     ///< A power cut or kernel crash too: the journal is synced before publish returns.
 };
 
-/// The times, first and last, at which an idempotency key must have been used to count. They are wall-clock
-/// times, as events are stamped: a key may have been used in the future.
+/// The period, ends included, in which an idempotency key must have been used to count. Its ends are
+/// wall-clock times, like the stamps of events, so a key may have been used in the future.
 struct KeyPeriod {
   Timestamp from = Timestamp::min();
   Timestamp to = Timestamp::max();
@@ -34,7 +34,7 @@ struct KeyPeriod {
   [[nodiscard]] bool has(Timestamp used_at) const noexcept { return from <= used_at && used_at <= to; }
 };
 
-/// An event to be journalled. What it points at lives until `Journal::commit` returns.
+/// An event to be journalled. What it points to must live until `Journal::commit` returns.
 struct JournalAppend {
   /// Chosen by the bus, larger than every id before: the order of publishing.
   std::int64_t id = 0;
@@ -46,16 +46,16 @@ struct JournalAppend {
   std::string_view handlers;
   /// Empty: none.
   std::string_view idempotency_key;
-  /// An event that was published outside of it, under the same key, is no repeat's first: the key is this
-  /// one's from now on.
+  /// An earlier event under the same key that was published outside this period does not make this one a
+  /// repeat: the key belongs to this event from now on.
   KeyPeriod key_period = {};
 };
 
-/// What is known of one delivery of a journalled event, besides that it is owed.
+/// The recorded state of one delivery of a journalled event.
 struct JournalDelivery {
   std::int64_t journal_id = 0;
   std::string handler;
-  /// Handled, or a dead letter by now, while other handlers still owe the event.
+  /// The delivery is handled or a dead letter, while other handlers still owe the event.
   bool done = false;
   std::uint32_t attempts_made = 0;
   /// Oldest first; of more than 100, the first 50 and the last 50.
@@ -66,40 +66,39 @@ struct JournalDelivery {
   std::uint32_t crashes = 0;
 };
 
-/// What one commit changes, all of it or nothing.
+/// The changes of one commit: all of them or none.
 struct JournalBatch {
   std::vector<JournalAppend> appended;
-  /// Replace what was known of these deliveries, but that they are done. What is said of events that are not
-  /// there is forgotten. An event all of whose deliveries are done goes, also if nobody says so in
-  /// `finished`.
+  /// New states of these deliveries, which replace the recorded ones; a delivery that is done stays done.
+  /// States for events that are not in the journal are ignored. An event whose deliveries are all done is
+  /// deleted, even if it is not in `finished`.
   std::vector<JournalDelivery> changed;
-  /// Letters of deliveries that gave up; their ends are among `changed` or `finished`. Or letters of events
-  /// in `appended`, whose deliveries are dead from the start: those of an event that is a repeat are not
-  /// stored.
+  /// Letters of deliveries that gave up, whose ends are in `changed` or `finished`; or letters of events in
+  /// `appended` whose deliveries are dead from the start. The latter are not stored if the event is a repeat.
   std::vector<const DeadLetter*> letters;
-  /// Events that no handler owes any more: they and their deliveries go.
+  /// Events that no handler owes any more: they and their deliveries are deleted.
   std::vector<std::int64_t> finished;
-  /// Sync before returning. A batch with letters is synced always.
+  /// Sync before returning. A batch with letters is always synced.
   bool synced = false;
 };
 
 struct JournalCommit {
-  /// For each appended event the id of the event that was published before under its idempotency key, or
-  /// nothing. An event with such a repeat was not appended. Nil: it is a repeat, but the key's row is
-  /// damaged.
+  /// For each appended event: the id of the earlier event under its idempotency key, or nullopt if there is
+  /// none. An event for which there is one is a repeat and was not appended. The nil id: it is a repeat, but
+  /// the key's row is damaged.
   std::vector<std::optional<EventId>> repeats;
-  /// One for each letter, as from LetterSink::store. A letter that cannot be a row (larger than the database
-  /// takes) does not hold up the batch: it was Spilled before the commit, or is Unsaved, and the bus's to
-  /// save.
+  /// One for each letter, as from LetterSink::store. A letter that cannot be a row (it is larger than the
+  /// database accepts) does not hold up the batch: it was Spilled before the commit, or is Unsaved and must
+  /// be saved by the bus.
   std::vector<LetterOutcome> letters;
 };
 
-/// Whether a letter of `batch` is of an event in `appended` that is a repeat, by JournalCommit::repeats: such
-/// a letter is not stored.
+/// Whether a letter of `batch` belongs to an event in `appended` that is a repeat according to `repeats`
+/// (JournalCommit::repeats): such a letter is not stored.
 [[nodiscard]] bool is_of_repeat(const DeadLetter& letter, const JournalBatch& batch,
                                 std::span<const std::optional<EventId>> repeats) noexcept;
 
-/// A delivery that is owed, as read back.
+/// An owed delivery, as read from the journal.
 struct OwedDelivery {
   std::int64_t journal_id = 0;
   std::string event_type;
@@ -108,22 +107,22 @@ struct OwedDelivery {
   Metadata metadata;
   /// All handlers that owed the event when it was published.
   std::vector<std::string> handlers;
-  /// Those of them that are done with it.
+  /// Those of them that have handled it or given it up.
   std::vector<std::string> done;
-  /// What is known of this delivery; its handler is the one that was asked for.
+  /// The recorded state of this delivery; its handler is that of the query.
   JournalDelivery delivery;
-  /// Its letter is kept already: a process put it into the spill file and died before the journal, which it
-  /// could not reach, knew of it. The delivery is done.
+  /// Its letter already exists: a process wrote it to the spill file while the journal could not be reached,
+  /// and died before it could record that. The delivery is done.
   bool has_letter = false;
-  /// Not empty: some of its values cannot be read (damaged, or changed by hand), and this says which and what
-  /// to do. The others are as they are. A nil event_id is one of those that cannot be read.
+  /// If not empty, some values of the delivery cannot be read (damaged, or changed by hand); the text says
+  /// which, and what to do. The other values are as stored. A nil event_id is one that cannot be read.
   std::string problem;
 };
 
 /// Which owed deliveries to read, of events that the owner's service published, in the order of their journal
 /// ids.
 struct OwedQuery {
-  /// Empty: of every type (a handler of all events).
+  /// Empty: every type (a handler of all events).
   std::string_view event_type;
   std::string_view handler;
   std::int64_t after = 0;
@@ -135,7 +134,7 @@ struct OwedQuery {
 struct OwedTotal {
   std::string service;
   std::string event_type;
-  /// Empty: of events whose rows do not say, being damaged.
+  /// Empty for events whose rows are damaged and do not say.
   std::string handler;
   std::uint64_t deliveries = 0;
   Timestamp oldest_published_at{};
@@ -152,19 +151,19 @@ struct CrashSuspect {
   std::uint32_t sole_crashes = 0;
 };
 
-/// What taking a journal over has found.
+/// What `Journal::acquire` has found.
 struct JournalStart {
   /// Larger than every id in the journal.
   std::int64_t next_id = 1;
-  /// Events in the journal: up to 10,000 counted, of more at most this many.
+  /// Events in the journal: exact up to 10,000, an upper bound above.
   std::uint64_t events = 0;
-  /// The last owner ended without release(), and not by a reboot of the machine, as far as can be told.
+  /// The last owner ended without release(), and not by a reboot of the machine, as far as can be determined.
   bool crashed = false;
   std::vector<CrashSuspect> suspects;
 };
 
-/// Where a bus says which attempt a thread is running, in memory that outlives the process. Written by its
-/// thread alone; a few stores, no system call.
+/// Records which attempt a thread is running, in memory that outlives the process. Written only by that
+/// thread; a few stores, no system call.
 struct alignas(64) CrashSlot {
   /// 0: free. -1: a delivery that is not in the journal.
   std::atomic<std::int64_t> journal_id{0};
@@ -186,8 +185,8 @@ struct alignas(64) CrashSlot {
 
 class Journal;
 
-/// A transaction of a journal's database that is not Journal::commit's: what is written through it happens
-/// if and when that transaction is committed. Used by one thread.
+/// A transaction of a journal's database other than that of Journal::commit: writes through it take effect if
+/// and when that transaction is committed. Used by one thread.
 class JournalTransaction {
  public:
   JournalTransaction() = default;
@@ -195,23 +194,24 @@ class JournalTransaction {
   JournalTransaction& operator=(const JournalTransaction&) = delete;
   virtual ~JournalTransaction() = default;
 
-  /// Makes sure that it writes to the database of `journal`, that its commit survives what `durability` says,
-  /// and that it holds the write lock, so that nobody else commits before it has ended. Throws Error, and
-  /// then nothing was written: InvalidArgument, NoJournal, DatabaseBusy, DatabaseUnusable.
+  /// Makes sure that the transaction writes to the database of `journal`, that its commit survives what
+  /// `durability` requires, and that it holds the write lock, so that no other writer commits before it has
+  /// ended. Throws Error, and then nothing was written: InvalidArgument, NoJournal, DatabaseBusy,
+  /// DatabaseUnusable.
   virtual void lock(Journal& journal, Durability durability) = 0;
-  /// Appends all events, or none when it throws Error; see JournalCommit::repeats. Those that nobody owes
-  /// leave no more than their idempotency key.
+  /// Appends all events, or none when it throws Error; see JournalCommit::repeats. An event that no handler
+  /// owes leaves only its idempotency key.
   [[nodiscard]] virtual std::vector<std::optional<EventId>> append(std::span<const JournalAppend> events) = 0;
   /// Stores a letter. Throws Error.
   virtual void store(const DeadLetter& letter) = 0;
 };
 
-/// A transaction that the journal has begun for the handler of one delivery, and in which that delivery is to
+/// A transaction that the journal has begun for the handler of one delivery, and in which that delivery will
 /// end. Its destructor rolls it back, unless it was committed.
 class DeliveryTransaction : public JournalTransaction {
  public:
-  /// Writes down the delivery's end, and commits, synced. Throws Error, and then nothing of the transaction
-  /// was taken; or InDoubt, when it may have been.
+  /// Records the delivery's end and commits, synced. Throws Error, and then nothing of the transaction took
+  /// effect; with InDoubt it may have.
   virtual void commit(const JournalBatch& end) = 0;
 };
 
@@ -225,40 +225,42 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
   virtual ~Journal() = default;
 
-  /// Makes the caller the owner, waiting up to `owner_wait` for another to go. What is appended from now on
-  /// is `service`'s. The kernel frees the ownership when the process dies; a forked child does not have it; a
-  /// second owner in this process is refused like any other. Throws Error: JournalOwned (naming the owner's
-  /// process), DatabaseUnusable, DatabaseBusy.
+  /// Makes the caller the owner, waiting up to `owner_wait` for another owner to release it. Events appended
+  /// from now on belong to `service`. The kernel ends the ownership when the process dies; a forked child
+  /// does not have it; a second owner in this process is refused like any other. Throws Error: JournalOwned
+  /// (naming the owner's process), DatabaseUnusable, DatabaseBusy.
   [[nodiscard]] virtual JournalStart acquire(std::string_view service,
                                              std::chrono::milliseconds owner_wait) = 0;
-  /// Ends the ownership. After `clean` nobody suspects that a delivery killed this process.
+  /// Ends the ownership. With `clean`, no delivery is suspected of having killed this process.
   virtual void release(bool clean) noexcept = 0;
 
   /// Commits one batch, in one transaction. When it returns, everything survives the death of the process,
-  /// and if synced, a power cut. Throws Error, and then nothing of the batch was taken: DatabaseBusy,
-  /// DatabaseUnusable, NotEncodable (an appended event is larger than the journal takes: commit the others
-  /// without it); or InDoubt, when it may have been (an I/O error during the commit itself).
+  /// and if synced, a power cut. Throws Error, and then nothing of the batch took effect: DatabaseBusy,
+  /// DatabaseUnusable, NotEncodable (an appended event is larger than the journal accepts: commit the others
+  /// without it). With InDoubt (an I/O error during the commit itself) the batch may have taken effect.
   virtual JournalCommit commit(const JournalBatch& batch) = 0;
 
-  /// Begins a transaction of this database for the calling thread, waiting its turn among writers. May be
-  /// called by any thread at any time, also without the ownership. Null: this journal has none. Throws Error:
-  /// DatabaseBusy (also at once, on a thread that has one), DatabaseUnusable.
+  /// Begins a transaction of this database for the calling thread, queueing with other writers. May be called
+  /// by any thread at any time, also without the ownership. Returns null if the journal has no such
+  /// transactions. Throws Error: DatabaseBusy (also at once, on a thread that has one), DatabaseUnusable.
   [[nodiscard]] virtual std::unique_ptr<DeliveryTransaction> begin_transaction() { return nullptr; }
-  /// Whether the transactions have ended in which these events were appended (JournalTransaction::append):
-  /// each event is in the journal, or never will be. True if nobody holds the write lock at one moment during
-  /// the call, which does not wait: the ids were given out before it, to transactions that held the lock.
+  /// Whether the transactions that appended these events (JournalTransaction::append) have ended, so that
+  /// each event is in the journal or never will be. Does not wait. True if the write lock is free at one
+  /// moment during the call: the ids were given out before, to transactions that held the lock.
   [[nodiscard]] virtual bool transactions_ended(std::span<const std::int64_t> /*ids*/) noexcept {
     return true;
   }
 
-  /// What one handler still owes. Throws Error.
+  /// The deliveries that one handler still owes. Throws Error.
   [[nodiscard]] virtual std::vector<OwedDelivery> owed(const OwedQuery& query) = 0;
-  /// The same for all handlers of all services, in numbers, of the first `at_most` events. Throws Error.
+  /// Counts of what all handlers of all services still owe, over the first `at_most` events. Throws Error.
   [[nodiscard]] virtual std::vector<OwedTotal> owed_totals(std::size_t at_most) = 0;
-  /// Writes down for readers which handlers nobody serves; whoever is not named is served. Throws Error.
+  /// Records, for readers, which handlers have no subscriber; handlers that are not named are served. Throws
+  /// Error.
   virtual void report_unserved(std::span<const OwedTotal> handlers) = 0;
-  /// Forgets idempotency keys that were used outside of this time, a bounded number at once. True: there are
-  /// more. That they count no more is for JournalAppend::key_period to say. Throws Error.
+  /// Deletes idempotency keys that were used outside of this period, a bounded number per call. Returns true
+  /// if there are more. Whether a key still counts is decided by JournalAppend::key_period, not by this call.
+  /// Throws Error.
   [[nodiscard]] virtual bool forget_keys(const KeyPeriod& remembered) = 0;
 
   /// Zeroed at acquire; valid until release. Never empty.

@@ -35,37 +35,37 @@ enum class WhenBusy : std::uint8_t {
   Spill,  ///< Spills: there will be no other try (the bus is being destroyed).
 };
 
-/// What became of letters that had been Spilled.
+/// The result of importing Spilled letters.
 struct SpillImport {
   /// Letters that are in the database now and no longer in a spill file.
   std::size_t imported = 0;
-  /// Lines that are no letters (cut off by a crash, damaged, too large for the database), moved to the file
-  /// that `set_aside_in` names.
+  /// Lines that are not letters (cut off by a crash, damaged, too large for the database) and were moved to
+  /// the file that `set_aside_in` names.
   std::size_t set_aside = 0;
   std::string set_aside_in;
-  /// Why letters still wait; empty when none does, or when only time was lacking.
+  /// Why letters still wait; empty if none does, or if the call only ran out of time.
   std::string problem;
   /// There is more to import: call again.
   bool more = false;
 };
 
-/// What a sink found when it looked after its files.
+/// The result of `LetterSink::look_after_files`.
 struct SinkFiles {
-  /// The name of the file system that the database is on, when that may be shared with other machines, on
-  /// which SQLite's locks do not work; else empty.
+  /// The name of the file system that the database is on, if it may be shared with other machines, so that
+  /// SQLite's locks do not work; else empty.
   std::string network_file_system = {};
   std::uint64_t database_bytes = 0;
   std::uint64_t wal_bytes = 0;
-  /// The -wal file has outgrown what writing explains, and cannot be emptied, as somebody reads an old state
-  /// of the database for long.
+  /// The -wal file is larger than writing explains and cannot be emptied, because some program has been
+  /// reading an old state of the database for long.
   bool wal_is_held = false;
   /// How much smaller the -wal file is now.
   std::uint64_t wal_freed = 0;
 };
 
-/// The port through which the bus hands over what it gave up on. The bus calls `store` from one thread at a
-/// time, but from different threads; other members may run at the same time, and tools may read and write the
-/// same data from other processes.
+/// The port through which the bus stores dead letters. The bus calls `store` from one thread at a time, but
+/// from different threads; other members may run at the same time, and tools may read and write the same data
+/// from other processes.
 class LetterSink {
  public:
   LetterSink() = default;
@@ -73,35 +73,33 @@ class LetterSink {
   LetterSink& operator=(const LetterSink&) = delete;
   virtual ~LetterSink() = default;
 
-  /// Takes all letters, in one transaction where it can, and returns one outcome for each, in order. When it
-  /// returns, each letter is durably where its outcome says. Blocks while it works. Throws only
-  /// Error(DatabaseBusy), with WhenBusy::Throw, and then none was taken. A letter that is there already is
-  /// left as it is.
+  /// Stores all letters, in one transaction where possible, and returns one outcome for each, in order. When
+  /// it returns, each letter is durably where its outcome says. Blocks while it works. Throws only
+  /// Error(DatabaseBusy), with WhenBusy::Throw, and then none was stored. A letter that already exists is not
+  /// changed.
   [[nodiscard]] virtual std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
                                                          WhenBusy when_busy) = 0;
 
-  /// The ordering keys under which this handler has unresolved letters: what a subscription that parks must
-  /// hold back. Throws Error.
+  /// The ordering keys under which this handler has unresolved letters. A subscription that parks must hold
+  /// back their deliveries. Throws Error.
   [[nodiscard]] virtual std::vector<std::string> dead_keys(std::string_view service,
                                                            std::string_view event_type,
                                                            std::string_view handler) = 0;
 
-  /// Brings spilled letters home, once and only once, a bounded number at a time, and tells what was done
-  /// since it was last asked. Costs next to nothing while there are none. Thread-safe. Throws only
-  /// std::bad_alloc.
+  /// Imports spilled letters, each exactly once, a bounded number per call, and returns what was done since
+  /// the last call. Very cheap while there are none. Thread-safe. Throws only std::bad_alloc.
   [[nodiscard]] virtual SpillImport import_spilled() { return {}; }
 
-  /// Gives disk space back that is needed no more, and tells what the files are like. Asked some times a
-  /// minute; costs next to nothing but when there is something to give back. Thread-safe. Throws Error,
-  /// std::bad_alloc.
+  /// Releases disk space that is no longer needed, and reports the state of the files. Called several times a
+  /// minute; very cheap unless there is space to release. Thread-safe. Throws Error, std::bad_alloc.
   [[nodiscard]] virtual SinkFiles look_after_files() { return {}; }
 
   /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
-  /// transaction; lives as long as the sink. Null: there is none, and events cannot be durable.
+  /// transaction; lives as long as the sink. Returns null if there is none; events then cannot be durable.
   [[nodiscard]] virtual Journal* journal() noexcept { return nullptr; }
 
-  /// Where a bus finds letters that it is to deliver again; lives as long as the sink. Null: letters are
-  /// kept, and not redriven.
+  /// The port through which a bus finds letters to deliver again; lives as long as the sink. Returns null if
+  /// the sink keeps letters but does not redrive them.
   [[nodiscard]] virtual Redrives* redrives() noexcept { return nullptr; }
 };
 

@@ -7,8 +7,8 @@
 
 namespace tidings {
 
-/// Keeps letters in memory, and lets them be redriven: for the tests of services. They are gone with the
-/// object. Thread-safe.
+/// Keeps letters in memory and supports redrives, for the tests of services. Destroying the object deletes
+/// its letters. Thread-safe.
 class MemoryLetterSink final : public LetterSink {
  public:
   MemoryLetterSink();

@@ -88,7 +88,7 @@ template <class... Exceptions>
   return {&detail::current_exception_is<Exceptions>...};
 }
 
-/// When a failing delivery is tried again. A plain value, fixed when the handler subscribes.
+/// When a failing delivery is retried. A plain value, fixed when the handler subscribes.
 struct RetryPolicy {
   /// Attempts in all, the first included; at least 1.
   std::uint32_t max_attempts = 3;
@@ -97,8 +97,8 @@ struct RetryPolicy {
   std::optional<std::chrono::milliseconds> give_up_after = std::nullopt;
   /// Exception types that are never retried (reason `permanent`): `exception_types<std::invalid_argument>()`.
   std::vector<ExceptionMatcher> permanent = {};
-  /// Says whether to retry after this exception; everything is retried when empty. A false counts as
-  /// permanent; if it throws, the exception counts as retriable.
+  /// Decides whether to retry after this exception; if empty, every exception is retried. False counts as
+  /// permanent; if the function throws, the exception counts as retriable.
   std::function<bool(const std::exception_ptr&)> retry_if = {};
 };
 

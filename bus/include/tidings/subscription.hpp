@@ -8,8 +8,8 @@ namespace detail {
 class Subscriber;
 }
 
-/// Owns a handler's place on a bus. Move-only; may outlive its bus. Destroying it unsubscribes as reset()
-/// does. One Subscription may not be used by two threads at once.
+/// Owns the subscription of one handler to a bus. Move-only; may outlive its bus. Destroying it unsubscribes
+/// as reset() does. One Subscription may not be used by two threads at once.
 class [[nodiscard]] Subscription {
  public:
   Subscription() noexcept = default;
@@ -21,11 +21,11 @@ class [[nodiscard]] Subscription {
   ~Subscription();
 
   /// Stops new deliveries, runs what is queued for up to the bus's stop deadline, turns the rest into dead
-  /// letters with reason `shutdown`, and returns when the handler is running nowhere: afterwards it never
+  /// letters with reason `shutdown`, and returns when no thread is running the handler. Afterwards it never
   /// runs again and its captures are freed. A wait of over 5 s is logged as `waiting_for_handler`.
   ///
   /// Called from inside any handler it does not wait: no new run begins, what is queued becomes letters, and
-  /// whoever leaves the handler last frees the captures.
+  /// the last thread that leaves the handler frees the captures.
   ///
   /// Deadlock: do not hold a lock that the handler takes.
   void reset() noexcept;

@@ -20,18 +20,18 @@ using Instant = std::chrono::steady_clock::time_point;
 /// `2026-11-21T09:30:00.123456Z` (RFC 3339, always UTC, always six digits). Years 0000 to 9999; a time
 /// outside becomes the nearest end.
 [[nodiscard]] std::string to_rfc3339(Timestamp time);
-/// Parses RFC 3339 with any offset and up to nine fractional digits (beyond six are cut). Nothing if
+/// Parses RFC 3339 with any offset and up to nine fractional digits (beyond six are cut). Returns nullopt if
 /// malformed. A leap second (23:59:60 UTC) is read as the second after it.
 [[nodiscard]] std::optional<Timestamp> parse_rfc3339(std::string_view text);
 
 /// A wake-up call for one waiting thread. `raise` is sticky: a signal raised before the wait begins ends that
-/// wait at once. Thread-safe; must outlive the clocks' waits on it.
+/// wait at once. Thread-safe; must outlive every wait on it.
 class Signal {
  public:
   void raise();
-  /// Returns when raised (and takes the raise with it) or at `deadline`, whichever is first.
+  /// Returns when raised, and clears the signal, or at `deadline`, whichever is first.
   void wait_until(Instant deadline);
-  /// Returns when raised, and takes the raise with it.
+  /// Returns when raised, and clears the signal.
   void wait();
 
  private:
@@ -54,17 +54,16 @@ class Clock {
 
   [[nodiscard]] virtual Timestamp now() const noexcept = 0;
   [[nodiscard]] virtual Instant monotonic_now() const noexcept = 0;
-  /// Blocks the caller until `signal` is raised (and takes the raise with it) or `monotonic_now()` has
-  /// reached `deadline`. Instant::max() is no deadline. May return early; callers look at what they wait for
-  /// again.
+  /// Blocks the caller until `signal` is raised (and clears it) or `monotonic_now()` has reached `deadline`.
+  /// Instant::max() is no deadline. May return early; callers check their condition again.
   virtual void wait_until(Signal& signal, Instant deadline) = 0;
 };
 
 /// The machine's clocks; shared by every bus that is not given another.
 [[nodiscard]] std::shared_ptr<Clock> system_clock();
 
-/// A clock that stands still until told otherwise, so that tests of retries and timers need not sleep.
-/// Starts at 2026-01-01T00:00:00Z. Thread-safe.
+/// A clock that moves only when a test moves it, so that tests of retries and timers need not sleep. Starts
+/// at 2026-01-01T00:00:00Z. Thread-safe.
 class ManualClock final : public Clock {
  public:
   ManualClock();
@@ -78,8 +77,7 @@ class ManualClock final : public Clock {
   /// Sets the wall clock alone, as an administrator or NTP would; may go backwards.
   void set_wall(Timestamp now);
   /// Blocks until at least one thread waits on this clock with a deadline ahead of its time: "the timer is
-  /// armed". A thread that was told to wake (its signal raised since its wait began) or that has no deadline
-  /// does not count.
+  /// armed". A thread whose signal was raised since its wait began, or that has no deadline, does not count.
   void await_waiter();
 
  private:

@@ -34,17 +34,17 @@ struct CloudEvent {
 inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 
 /// The envelope. Correlation, causation, trace and attributes stand beside `type` as extension attributes
-/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and the user's); schema version N > 1 as
-/// `dataschema` is not tidings' to invent, so it is the extension `schemaversion`. Throws
+/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and the application's). A schema version
+/// above 1 is the extension `schemaversion`, since tidings cannot invent a `dataschema` URI. Throws
 /// Error(NotEncodable), naming the attribute and the rule, when the envelope would break the specification,
-/// for data that JSON cannot carry (hand that over as `binary`), and for data nested deeper than
-/// kMaxJsonDepth. The envelope adds a level to that; print it with dump().
+/// for data that JSON cannot represent (pass that as `binary`), and for data nested deeper than
+/// kMaxJsonDepth. The envelope adds one level to the depth of its data; print it with dump().
 [[nodiscard]] Json to_cloudevent_json(const CloudEvent& event);
 /// Strict: throws Error(NotDecodable), naming the attribute and the rule, on anything the specification
-/// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` that is alone is
-/// dropped, and any other passed on as limited_tracestate says. An `id` or `causationid` that is not a UUID
-/// is refused, since tidings' ids are UUIDs, and so is a `correlationid` that is not 1 to 128 visible ASCII
-/// characters.
+/// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` without a `traceparent`
+/// is dropped, and any other is kept as limited_tracestate describes. An `id` or `causationid` that is not a
+/// UUID is refused, since tidings' ids are UUIDs, and so is a `correlationid` that is not 1 to 128 visible
+/// ASCII characters.
 [[nodiscard]] CloudEvent from_cloudevent_json(const Json& envelope);
 /// As above, from text: one event. Refuses duplicate keys too, which would make the envelope ambiguous.
 [[nodiscard]] CloudEvent parse_cloudevent(std::string_view text);

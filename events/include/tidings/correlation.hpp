@@ -11,7 +11,7 @@
 
 namespace tidings {
 
-/// What the events published next will inherit. A plain value: capture it, hand it to another thread, open a
+/// What the next published events inherit. A plain value: capture it, pass it to another thread, and open a
 /// CorrelationScope there.
 struct CorrelationContext {
   CorrelationId correlation_id = {};
@@ -37,7 +37,7 @@ struct AmbientFrame {
   /// Exactly one of the two is set.
   const CorrelationContext* scope = nullptr;
   const Metadata* event = nullptr;
-  /// While an event is handled: which, by whom, and for which time. Empty in a user's scope.
+  /// While an event is handled: its type, its handler and the attempt. Empty in a user's scope.
   std::string_view event_type = {};
   const std::string* handler = nullptr;
   std::uint32_t attempt = 0;
@@ -52,8 +52,9 @@ inline thread_local constinit const AmbientFrame* ambient_frame = nullptr;
 /// The correlation id that an event published now by this thread would inherit, if any.
 [[nodiscard]] std::optional<CorrelationId> current_correlation_id();
 
-/// All that an event published now by this thread would inherit; nothing outside any scope and handler.
-/// Inside a handler it is the handled event's: its correlation id, its id as the causation id, its trace.
+/// Everything that an event published now by this thread would inherit; nullopt outside any scope and
+/// handler. Inside a handler it is the handled event's: its correlation id, its id as the causation id, its
+/// trace.
 [[nodiscard]] std::optional<CorrelationContext> capture_correlation();
 
 /// The headers an outgoing request made now should carry: `X-Correlation-ID`, and `traceparent` and

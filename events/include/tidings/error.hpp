@@ -24,13 +24,13 @@ enum class ErrorCode : std::uint8_t {
   NewerSchema,       ///< The database was written by a newer tidings. Nothing was written to it.
   NoJournal,         ///< A durable publish on a bus that owns no journal. Nothing was delivered.
   JournalOwned,      ///< Another bus owns the journal; the message names its process.
-  InDoubt,    ///< An I/O error during the commit of a durable publish: the event may be delivered after
-              ///< a restart. Publishing it again with the same idempotency key is safe. Or during the commit
-              ///< of a handler's transaction, which may be found after a restart, whole.
-  NoThreads,  ///< The system gives a bus no more threads; the message says what limits them.
+  InDoubt,  ///< An I/O error during a commit, whose outcome is unknown. Of a durable publish: the event may
+            ///< be delivered after a restart, and publishing it again with the same idempotency key is safe.
+            ///< Of a handler's transaction: a restart finds it complete or not at all.
+  NoThreads,  ///< The system cannot create the bus's threads; the message says what limits them.
 };
 
-/// The stable name of a code, e.g. `queue_full`. Never throws; the text lives for ever.
+/// The stable name of a code, e.g. `queue_full`. Never throws; the text is static.
 [[nodiscard]] std::string_view to_string(ErrorCode code) noexcept;
 
 /// The only exception type that tidings throws. `what()` says what was wrong and what to do about it, never

@@ -18,8 +18,9 @@ namespace tidings {
 /// How stored JSON is written.
 enum class DataEncoding : std::uint8_t {
   Json,  ///< UTF-8 JSON text.
-  Cbor,  ///< RFC 8949, for what JSON cannot say: invalid UTF-8, NaN and infinities.
-  None,  ///< There is no data: to_json threw; `EncodedData::problem` says what.
+  Cbor,  ///< RFC 8949, for values that JSON cannot represent: invalid UTF-8, NaN and infinities.
+  None,  ///< There is no data: to_json threw, or the value is discarded or nested too deeply;
+         ///< `EncodedData::problem` says which.
 };
 
 /// `json`, `cbor`, `none`: as in the database.
@@ -29,7 +30,7 @@ enum class DataEncoding : std::uint8_t {
 // After DataEncoding, whose enumerator GCC 12 would otherwise report as shadowing this name.
 using Json = nlohmann::json;
 
-/// Lengths, in bytes, of the names an event or handler may have: 1 to this.
+/// The longest name, in bytes, that an event or handler may have; the shortest is 1.
 inline constexpr std::size_t kMaxNameLength = 200;
 
 /// Event types, handler names and services are 1 to 200 visible ASCII characters without quotes and
@@ -69,7 +70,8 @@ template <class E>
 concept Event =
     std::is_class_v<E> && std::copy_constructible<E> && detail::HasEventType<E> && detail::HasJson<E>;
 
-/// Says in words which requirement of Event a type misses. Instantiated by publish and subscribe.
+/// Reports at compile time which requirement of Event a type does not meet. Instantiated by publish and
+/// subscribe.
 template <class E>
 constexpr void require_event() {
   static_assert(std::is_class_v<E>, "tidings: an event is a struct");
@@ -108,17 +110,17 @@ struct EncodedData {
   std::string problem;
 };
 
-/// Payloads nest at most this deep, wherever they come from. Copying and printing a Json recurse, and must
-/// not run out of stack; and one row that is deeper fails SQLite's JSON functions for the whole table.
+/// Payloads nest at most this deep, wherever they come from. Copying and printing a Json recurse and must not
+/// run out of stack, and a single deeper row makes SQLite's JSON functions fail for the whole table.
 inline constexpr std::size_t kMaxJsonDepth = 1000;
 
 /// Lossless: JSON text when JSON can carry the value, else CBOR. None, with a problem, for a value nested
-/// deeper than kMaxJsonDepth and for a discarded one (which stands for the absence of data). Throws nothing
-/// but std::bad_alloc, whatever the depth.
+/// deeper than kMaxJsonDepth and for a discarded one (which stands for the absence of data). Throws only
+/// std::bad_alloc, at any depth.
 [[nodiscard]] EncodedData encode_data(const Json& value);
-/// The reverse. Reads any JSON (the last of duplicate keys wins), and of CBOR what
-/// encode_data writes (RFC 8949, definite lengths, text keys) and half and single floats besides. Throws
-/// Error(NotDecodable) on malformed or undecodable data, saying where; never crashes on hostile bytes.
+/// The reverse. Reads any JSON (the last of duplicate keys wins). Of CBOR it reads what encode_data writes
+/// (RFC 8949, definite lengths, text keys), and half and single floats. Throws Error(NotDecodable) on
+/// malformed or undecodable data, saying where; never crashes on hostile bytes.
 [[nodiscard]] Json decode_data(std::string_view bytes, DataEncoding encoding);
 
 /// How deeply arrays and objects nest in `value`; 0 for a scalar. Not recursive.

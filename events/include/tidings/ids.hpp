@@ -25,7 +25,7 @@ class EventId {
   constexpr EventId() noexcept = default;
   constexpr explicit EventId(const Bytes& bytes) noexcept : bytes_(bytes) {}
 
-  /// Accepts the 36-character form in either case; anything else is nothing.
+  /// Accepts the 36-character form in either case; returns nullopt for anything else.
   [[nodiscard]] static std::optional<EventId> parse(std::string_view text) noexcept;
   /// 36 lowercase characters.
   [[nodiscard]] std::string to_string() const;
@@ -90,15 +90,15 @@ class CorrelationId {
   }
   ~CorrelationId() = default;
 
-  /// Nothing when `text` is empty, longer than 128 characters, or holds anything but visible ASCII: what
-  /// comes from outside is checked here and nowhere else.
+  /// Returns nullopt if `text` is empty, longer than 128 characters, or holds anything but visible ASCII. Ids
+  /// from outside are validated here and nowhere else.
   [[nodiscard]] static std::optional<CorrelationId> parse(std::string_view text) noexcept;
 
   /// As it was given; empty when not set.
   [[nodiscard]] std::string to_string() const;
   /// Whether it is not set.
   [[nodiscard]] bool empty() const noexcept;
-  /// The UUID that it is; the nil UUID when not set; nothing when it is any other text.
+  /// The id as a UUID; the nil UUID if it is not set; nullopt if it is any other text.
   [[nodiscard]] std::optional<EventId> uuid() const noexcept {
     if (length_ != 0) return std::nullopt;
     EventId::Bytes bytes{};
@@ -125,7 +125,8 @@ class CorrelationId {
   }
 
   std::uint8_t length_ = 0;  // 0: the first 16 bytes are a UUID; otherwise that many characters
-  /// Only what is used is ever written or read: clearing the rest would be a good part of what publish costs.
+  /// Only the used bytes are written or read: clearing the rest would be a large share of the cost of a
+  /// publish.
   char bytes_[kMaxLength];
 };
 

@@ -12,8 +12,8 @@
 
 namespace tidings {
 
-/// Text that may point into its maker's memory while an event is being dispatched, and owns its characters in
-/// every copy: passing metadata on never dangles, and stamping never allocates.
+/// Text that may borrow its characters while an event is dispatched. Every copy owns its characters, so
+/// metadata that is passed on never dangles, and stamping an event never allocates.
 class Text {
  public:
   Text() noexcept = default;
@@ -32,7 +32,8 @@ class Text {
   }
   ~Text() = default;
 
-  /// Points at `text`, which must outlive this object and all that it is moved into; a copy owns.
+  /// Borrows `text`, which must outlive this object and all that it is moved into. A copy owns its
+  /// characters.
   [[nodiscard]] static Text borrow(std::string_view text) noexcept { return Text(Borrowed{}, text); }
 
   [[nodiscard]] std::string_view view() const noexcept { return view_; }
@@ -46,7 +47,7 @@ class Text {
   struct Borrowed {};
   Text(Borrowed, std::string_view text) noexcept : view_(text) {}
 
-  /// Leaves `other` empty. Taking what is borrowed touches neither string but for clearing it.
+  /// Leaves `other` empty. Taking borrowed text only clears the strings.
   void take(Text& other) noexcept {
     if (other.owned_.empty()) {
       if (!owned_.empty()) owned_.clear();
@@ -64,11 +65,11 @@ class Text {
   std::string_view view_;
 };
 
-/// The user's own small facts about an event (tenant, user ...), in the order given. They travel whole
-/// through queues, retries, letters and redrives, into log records, and as CloudEvents extension attributes
-/// across boundaries; so a name is 1 to 20 characters of [a-z0-9], begins with a letter, is not one that
-/// CloudEvents or tidings gives a meaning, and a value is up to 1,024 bytes of UTF-8 without control
-/// characters. At most 16.
+/// Small facts about an event that the application defines (tenant, user ...), in the order given; at most
+/// 16. They are kept unchanged through queues, retries, letters and redrives, appear in log records, and
+/// become CloudEvents extension attributes in envelopes. A name is 1 to 20 characters of [a-z0-9], begins
+/// with a letter, and is none to which CloudEvents or tidings gives a meaning. A value is up to 1,024 bytes
+/// of UTF-8 without control characters.
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
 /// Throws Error(InvalidArgument), naming the attribute, when a rule above is broken.
@@ -93,7 +94,7 @@ struct Metadata {
   /// Who published: a URI-reference (CloudEvents `source`).
   Text source = {};
   Attributes attributes = {};
-  /// How many events stand between this one and the first of its chain.
+  /// How many events precede this one in its chain of causes; 0 for the first.
   std::uint32_t causation_depth = 0;
 
   friend bool operator==(const Metadata&, const Metadata&) = default;

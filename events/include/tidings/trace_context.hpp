@@ -17,11 +17,11 @@ struct TraceParent {
   /// Bit 0: the caller may have recorded the trace.
   [[nodiscard]] constexpr bool sampled() const noexcept { return (flags & 1U) != 0; }
 
-  /// `VERSION-TRACEID-PARENTID-FLAGS`, lowercase hex. Nothing for all-zero ids, version ff, uppercase digits,
-  /// or a version 00 that is not exactly 55 characters long. A higher version is read by its first 55
-  /// characters, when the next is the end or `-`.
+  /// `VERSION-TRACEID-PARENTID-FLAGS`, lowercase hex. Returns nullopt for all-zero ids, version ff, uppercase
+  /// digits, or a version 00 that is not exactly 55 characters long. Of a higher version the first 55
+  /// characters are read, provided that the text ends there or `-` follows.
   [[nodiscard]] static std::optional<TraceParent> parse(std::string_view text) noexcept;
-  /// Always as version 00, 55 characters, flags that it does not know zeroed.
+  /// Always as version 00, 55 characters, unknown flags cleared.
   [[nodiscard]] std::string to_string() const;
   [[nodiscard]] std::string trace_id_text() const;
   [[nodiscard]] std::string parent_id_text() const;
@@ -33,9 +33,9 @@ struct TraceParent {
 /// Its list members are passed on unread.
 [[nodiscard]] bool is_valid_tracestate(std::string_view text) noexcept;
 
-/// What of an inbound tracestate is passed on (W3C Trace Context, section 3.3.1.5): its members without the
-/// spaces and tabs around them; of more than 512 characters, whole members less, those of more than 128
-/// characters first, then from the end. Empty if what is left is not valid.
+/// The part of an inbound tracestate that is passed on (W3C Trace Context, section 3.3.1.5): its members
+/// without the spaces and tabs around them. If that is more than 512 characters, whole members are removed:
+/// those of more than 128 characters first, then from the end. Empty if the rest is not valid.
 [[nodiscard]] std::string limited_tracestate(std::string_view text);
 
 }  // namespace tidings

@@ -9,16 +9,16 @@
 
 namespace tidings::detail {
 
-/// What is known of an event that waits for its handlers. A queue is as fast as the memory it goes through,
-/// so that what most events have takes a fifth of whole Metadata; a trace, attributes, a source of the
-/// publish's own, and a correlation id that is no UUID are kept beside it.
+/// The metadata of an event that waits for its handlers. A queue is as fast as the memory it touches, so the
+/// fields that most events have take a fifth of the size of Metadata. A trace, attributes, a source of the
+/// publish's own, and a correlation id that is not a UUID are kept separately.
 class KeptMetadata {
  public:
-  /// `bus_source` is what the bus gives events as their source: no event keeps a copy of it.
+  /// `bus_source` is the bus's default source for events; no event keeps a copy of it.
   KeptMetadata(const Metadata& metadata, std::string_view bus_source);
 
-  /// All of it, as it was given: kept whole here, or put together in `buffer`, which must be new. Refers to
-  /// this object and to `bus_source`, which is that of the constructor.
+  /// The complete metadata, as given: either kept whole here, or assembled in `buffer`, which must be
+  /// default-constructed. Refers to this object and to `bus_source`, which must be that of the constructor.
   [[nodiscard]] const Metadata& read(std::string_view bus_source, Metadata& buffer) const {
     if (whole_) return *whole_;
     buffer.event_id = event_id_;

@@ -10,9 +10,9 @@
 
 namespace tidings::detail {
 
-/// Keeps requests to their rate: for the sinks. Letters are let through in small groups, each followed by the
-/// time that it takes at that rate, so that no second sees more. Groups that others have claimed count too,
-/// as soon as they are seen. Not thread-safe.
+/// Limits redrive requests to their rate; used by the sinks. Letters pass in small groups, each followed by
+/// the time that it takes at that rate, so that no second exceeds it. Groups that other buses have claimed
+/// count too, as soon as they are seen. Not thread-safe.
 class RedrivePace {
  public:
   /// How many letters may be claimed now of a request of which anyone has claimed `begun` so far.
@@ -30,7 +30,7 @@ class RedrivePace {
     known.begun += letters;
     known.next = std::max(known.next, now) + time_of(letters, rate);
   }
-  /// When allowed() has something to give again.
+  /// When allowed() will be above 0 again.
   [[nodiscard]] Instant next(std::int64_t request) const {
     const auto known = requests_.find(request);
     return known == requests_.end() ? Instant{} : known->second.next;
@@ -42,7 +42,7 @@ class RedrivePace {
     std::uint64_t begun = 0;
     Instant next;
   };
-  /// What goes in a twentieth of a second.
+  /// The letters of a twentieth of a second.
   static std::size_t group(double rate) {
     return static_cast<std::size_t>(std::clamp(rate / 20.0, 1.0, 1e6));
   }

@@ -22,7 +22,7 @@ namespace tidings::detail {
 class StoredEvent;
 struct Payload;
 
-/// What the bus must know of an event's C++ type. One constant per type.
+/// What the bus needs to know about an event's C++ type. One constant per type.
 struct PayloadType {
   Json (*encode)(const void* object);
   StoredEvent* (*copy)(const Payload& payload, KeptMetadata&& metadata);
@@ -53,8 +53,8 @@ class StoredEvent {
   StoredEvent& operator=(const StoredEvent&) = delete;
   virtual ~StoredEvent() = default;
 
-  // From memory that is used again: publishers make these and workers destroy them, at which allocators for
-  // every purpose are slow. bus/src/event/event_memory.cpp.
+  // Memory is reused (bus/src/event/event_memory.cpp): publishers make these objects and workers destroy
+  // them, a pattern at which general-purpose allocators are slow.
   static void* operator new(std::size_t size);
   static void* operator new(std::size_t size, std::align_val_t alignment);
   static void operator delete(void* memory, std::size_t size) noexcept;
@@ -62,7 +62,7 @@ class StoredEvent {
 
   /// Refers to this object.
   [[nodiscard]] virtual Payload payload() const noexcept = 0;
-  /// Set when the event was read back from storage: what a letter of it keeps.
+  /// Set if the event was read back from storage; a letter of the event keeps this form.
   [[nodiscard]] virtual const StoredForm* stored_form() const noexcept { return nullptr; }
   /// As KeptMetadata::read.
   [[nodiscard]] const Metadata& metadata(std::string_view bus_source, Metadata& buffer) const {
@@ -97,8 +97,8 @@ class EventPointer {
   explicit operator bool() const noexcept { return event_ != nullptr; }
 
  private:
-  /// Gives this reference up. A single one can be given up without a locked operation: nobody else has one to
-  /// copy.
+  /// Releases this reference. The only reference can be released without a locked operation: no other thread
+  /// has one to copy.
   [[nodiscard]] bool is_last() noexcept {
     return event_->references_.load(std::memory_order_acquire) == 1 ||
            event_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
@@ -159,8 +159,8 @@ class StoredCopy final : public StoredEvent {
   [[no_unique_address]] TypeOf<E> type_;
 };
 
-/// Whether what a handler of E is called with makes it return nothing. True of what is no handler at all,
-/// which is told otherwise.
+/// Whether a handler of E returns void. Also true if F is not a handler of E, which another assertion
+/// reports.
 template <class E, class F>
 [[nodiscard]] constexpr bool returns_nothing() noexcept {
   if constexpr (std::is_invocable_v<F&, const E&, const EventContext&>) {

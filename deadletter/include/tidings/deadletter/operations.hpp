@@ -15,37 +15,38 @@
 
 namespace tidings::deadletter {
 
-/// Who makes a change, as the audit names them.
+/// The person who makes a change, as recorded in the audit.
 struct Actor {
   std::string user;
   std::string host;
 };
 
-/// How far a change of many letters got.
+/// How far a change of many letters has got.
 struct Progress {
   /// Letters that were changed; committed.
   std::int64_t changed = 0;
-  /// Letters that were left alone because a handler was at work on them.
+  /// Letters that were not changed because their handler was running.
   std::int64_t running = 0;
   /// False while there is more to do, and at the end when the change was stopped early.
   bool complete = false;
 };
 
-/// How a caller follows a long change, and ends it early.
+/// Callbacks that follow a long change and can end it early.
 struct Watch {
   /// Called after every batch, outside of any transaction. May be empty.
   std::function<void(const Progress&)> progress = {};
-  /// Asked between batches and while searching; true ends the change after what is committed. May be empty.
+  /// Called between batches and while searching; returning true ends the change, and what is committed stays.
+  /// May be empty.
   std::function<bool()> stop = {};
 };
 
-/// How letters are to be delivered again.
+/// How letters are delivered again.
 struct RedriveOptions {
-  /// Deliver that many first, and the others only if these succeed.
+  /// Deliver this many first, and the others only if these succeed.
   std::optional<std::int64_t> canary = {};
   /// Letters a second.
   std::optional<double> rate = {};
-  /// Give up after that many failures.
+  /// Stop after this many failures.
   std::optional<std::int64_t> stop_after = {};
 };
 
@@ -78,27 +79,27 @@ struct EraseResult {
   Progress progress;
   /// Letters that were erased from spill files.
   std::int64_t spilled = 0;
-  /// Events in the journal that match too: they are owed to handlers, and were left.
+  /// Matching events in the journal: they are owed to handlers, and were not erased.
   std::int64_t journal_events = 0;
-  /// Reasons of discards that the audit had kept and now has no more.
+  /// Discard reasons that were removed from the audit.
   std::int64_t cleared_reasons = 0;
   /// False: another connection reads the database and kept old pages in the -wal file.
   bool wal_cleared = false;
 };
 
-/// What operators do to the dead letters of a database, while services write and redrive them. One thread at
-/// a time per object; any number of processes.
+/// The changes that operators make to the dead letters of a database, while services write and redrive them.
+/// One thread at a time per object; any number of processes.
 ///
 /// Every call leaves a row in tidings_audit, written in the transaction that makes the change: who, when,
 /// what, how many letters, and which filters were given, without values that may be personal. Changes of many
 /// letters are made in batches that hold the write lock for about 20 ms each, oldest letter first, with
-/// pauses in which services get it; each batch is a transaction, so that a process that dies leaves whole
-/// batches; all is synced when a call returns. Letters that come after a call began are left alone, and so
-/// are those that a handler is at work on.
+/// pauses in which services get it. Each batch is a transaction, so a process that dies leaves whole batches.
+/// Everything is synced when a call returns. Letters that arrive after a call began are not changed, nor are
+/// those whose handler is running.
 ///
-/// Calls throw Error: DatabaseBusy when a lock was not to be had within the timeout, DatabaseUnusable,
-/// InvalidArgument (a pointer that is none, a payload that nests deeper than kMaxJsonDepth, a reason that is
-/// not UTF-8).
+/// Calls throw Error: DatabaseBusy if a lock could not be acquired within the timeout, DatabaseUnusable,
+/// InvalidArgument (an invalid pointer, a payload that nests deeper than kMaxJsonDepth, a reason that is not
+/// UTF-8).
 class Operations {
  public:
   struct Options {
@@ -106,7 +107,7 @@ class Operations {
     std::chrono::milliseconds busy_timeout = std::chrono::seconds(10);
   };
 
-  /// Throws as Reader::open, and DatabaseUnusable when this user may not write.
+  /// Throws as Reader::open does, and DatabaseUnusable if this user may not write.
   [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor, Options options);
   [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor);
 
@@ -122,32 +123,33 @@ class Operations {
   /// Makes discarded letters unresolved again.
   [[nodiscard]] Progress undo(Filter filter, const Watch& watch);
   /// Makes a corrected copy: a new event, caused by the old one, with the history of the old letter, which is
-  /// resolved as superseded. Throws InvalidArgument when the letter is gone or resolved, DatabaseBusy when a
-  /// handler is at work on it.
+  /// resolved as superseded. Throws InvalidArgument if the letter is gone or resolved, DatabaseBusy if its
+  /// handler is running.
   [[nodiscard]] EditResult edit(std::int64_t id, const Json& payload);
-  /// Takes letters, with how they were resolved, until `next` gives none; `tell` hears of each in order.
+  /// Imports letters, with their resolutions, until `next` returns nullopt. `tell` is called with the outcome
+  /// of each, in order.
   [[nodiscard]] Progress import(const std::function<std::optional<StoredLetter>()>& next,
                                 const std::function<void(const ImportOutcome&)>& tell, const Watch& watch);
-  /// Says of each letter what import would make of it now; changes nothing, and leaves no row in the audit. A
-  /// Duplicate of a letter that came before it has the `id` 0. Which deliveries came is kept in a temporary
-  /// file (about 120 bytes a letter, in SQLITE_TMPDIR, TMPDIR or /var/tmp), not in memory. Throws
-  /// DatabaseUnusable when that cannot be written.
+  /// Reports for each letter what import would do with it now; changes nothing, and leaves no row in the
+  /// audit. A Duplicate of an earlier letter of the same input has the `id` 0. The deliveries seen so far are
+  /// kept in a temporary file (about 120 bytes a letter, in SQLITE_TMPDIR, TMPDIR or /var/tmp), not in
+  /// memory. Throws DatabaseUnusable if that file cannot be written.
   [[nodiscard]] Progress rehearse_import(const std::function<std::optional<StoredLetter>()>& next,
                                          const std::function<void(const ImportOutcome&)>& tell,
                                          const Watch& watch);
-  /// Deletes letters for good: resolved ones, or unresolved ones if the filter says so. Not the newest letter
-  /// of the database, whose number would be given again.
+  /// Deletes letters permanently: resolved ones, or unresolved ones if the filter says so. The newest letter
+  /// of the database is kept, since its number would be used again.
   [[nodiscard]] Progress purge(Filter filter, const Watch& watch);
-  /// The letters that purge deletes, for a Reader to count and to show; purge leaves those of them alone that
-  /// a handler is at work on.
+  /// A filter for the letters that purge deletes, for a Reader to count and to show. Purge skips those whose
+  /// handler is running.
   [[nodiscard]] Filter purgeable(Filter filter);
   /// Deletes letters, resolved or not, with every edited version of them, from the database, its -wal file,
-  /// its free pages and its spill files. From the audit go the reasons with which such letters were
-  /// discarded, and every reason of a discard that contains a value of the filter (correlation id, event id,
-  /// or of the payload); the letters that share a reason keep it.
+  /// its free pages and its spill files. Removes from the audit the reasons with which such letters were
+  /// discarded, and every discard reason that contains a value of the filter (correlation id, event id, or of
+  /// the payload). Other letters that share a reason keep it.
   [[nodiscard]] EraseResult erase(Filter filter, const Watch& watch);
-  /// What erase would delete and leave; erases nothing, and leaves no row in the audit. Needs a temporary
-  /// file as rehearse_import does, for letters that were edited. Not complete when the watch stopped it.
+  /// Reports what erase would delete and keep; erases nothing, and leaves no row in the audit. Needs a
+  /// temporary file like rehearse_import, for letters that were edited. Not complete if the watch stopped it.
   [[nodiscard]] EraseResult count_erasable(const Filter& filter, const Watch& watch = {});
   /// Copies the database, as of one moment, to a file that does not exist yet (mode 0600, synced). restore()
   /// of recovery.hpp puts it back.

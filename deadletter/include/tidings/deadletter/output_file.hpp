@@ -8,24 +8,24 @@
 
 namespace tidings::deadletter {
 
-/// A database, for what must not be written over: with it go the files that SQLite and tidings keep beside it
-/// (`-wal`, `-shm`, `-journal`, `.owner`, `.spill.jsonl` and what those are mended and copied through), and
-/// the spill files that it has elsewhere.
+/// A database whose files must not be overwritten: the database itself, the files that SQLite and tidings
+/// keep beside it (`-wal`, `-shm`, `-journal`, `.owner`, `.spill.jsonl` and the files through which those are
+/// repaired and copied), and its spill files elsewhere.
 struct DatabaseFiles {
   std::filesystem::path database;
   /// Reader::spill_paths.
   std::vector<std::filesystem::path> spills = {};
 };
 
-/// Why nothing may be written to `target`, with what to do: it is a file of one of the databases, by its name
-/// (whether or not it exists) or by another name of the same file; or it has the name that a file beside it
-/// gives to one of its own. Empty when it may. Opens no file.
+/// Why `target` must not be written, and what to do instead: it is a file of one of the databases, by its
+/// name (whether or not it exists) or by another name of the same file; or it has the name that a file beside
+/// it gives to one of its own. Empty if it may be written. Opens no file.
 [[nodiscard]] std::string why_no_output(const std::filesystem::path& target,
                                         std::span<const DatabaseFiles> databases);
 
-/// A file that a program writes for others. It is made new under another name (`<target>.tmp.` and six random
-/// characters, mode 0600), where nobody can have put or opened a file before, and has its own name when it is
-/// whole. Every file that a tool writes is written through this class. Not thread-safe.
+/// A file that a program writes for others. It is created under a temporary name (`<target>.tmp.` and six
+/// random characters, mode 0600), where nobody can have put or opened a file before, and gets its own name
+/// once it is complete. Every file that a tool writes is written through this class. Not thread-safe.
 class OutputFile {
  public:
   enum class Existing { Refuse, Replace };

@@ -26,8 +26,8 @@ struct PayloadValue {
   std::string value;
 };
 
-/// Which letters a query is about; what is not set does not restrict. Values are bound, never made into SQL
-/// text.
+/// Selects the letters of a query; a member that is not set does not restrict. Values are bound as
+/// parameters, never put into SQL text.
 struct Filter {
   std::optional<std::string> event_type = {};
   std::optional<std::string> handler = {};
@@ -48,21 +48,21 @@ struct Filter {
   std::optional<Resolution> resolution = {};
   /// Resolved before this.
   std::optional<Timestamp> resolved_before = {};
-  /// Whether somebody asked for them to be delivered again.
+  /// Whether they are marked to be delivered again.
   std::optional<bool> marked = {};
-  /// Whether a handler is at work on them now, so that nothing may change them.
+  /// Whether their handler is running now, so that they must not be changed.
   std::optional<bool> running = {};
   /// Whether the payload was kept, without which a letter cannot be delivered again.
   std::optional<bool> has_payload = {};
-  /// Whether a handler gave up. Without one (reason `unhandled`) no bus ever takes a letter.
+  /// Whether the letter has a handler. A letter without one (reason `unhandled`) is never claimed by a bus.
   std::optional<bool> has_handler = {};
-  /// Whether an earlier letter of its ordering key, which nobody asked for, keeps a parked one back. Letters
-  /// that match `asked_for` count as asked for.
+  /// Whether a parked letter is held back by an earlier letter of its ordering key that is not marked.
+  /// Letters that match `asked_for` count as marked.
   std::optional<bool> held_back = {};
   std::shared_ptr<const Filter> asked_for = {};
   /// Delivered last by this request, a row of tidings_redrives, and failed.
   std::optional<std::int64_t> failed_in_redrive = {};
-  /// Numbers up to this one, which leaves out letters that come while a long change is made.
+  /// Numbers up to this one, which leaves out letters that arrive during a long change.
   std::optional<std::int64_t> up_to_id = {};
 };
 
@@ -79,12 +79,12 @@ enum class ListOrder : std::uint8_t { NewestFirst, OldestFirst };
 /// Which bus holds a letter to deliver it again.
 struct Claim {
   std::string by;
-  /// Its lease runs, as far as anybody can tell, or the process that holds it lives. Another machine cannot
-  /// tell.
+  /// Its lease has not passed, as far as can be determined, or the process that holds it is alive. Another
+  /// machine cannot determine that.
   bool alive = false;
 };
 
-/// A letter as the database has it.
+/// A letter as stored in the database.
 struct StoredLetter {
   std::int64_t id = 0;
   DeadLetter letter;
@@ -97,11 +97,11 @@ struct StoredLetter {
   std::optional<Timestamp> redrive_started_at = {};
   std::string resolution_note = {};
 
-  /// Whether a handler is at work on it now, so that nothing may change it.
+  /// Whether its handler is running now, so that it must not be changed.
   [[nodiscard]] bool is_running() const noexcept { return redrive_started_at && claim && claim->alive; }
 };
 
-/// One page of a list. `next` is where the next page begins; nothing on the last.
+/// One page of a list. `next` is where the next page begins; nullopt on the last page.
 struct Page {
   struct Cursor {
     Timestamp failed_at;
@@ -111,7 +111,7 @@ struct Page {
   std::optional<Cursor> next;
 };
 
-/// Letters with one cause: one fingerprint, handler and service, of whatever types a handler serves.
+/// Letters with one cause: one fingerprint, handler and service, of any event type.
 struct Group {
   std::string fingerprint;
   /// Of the newest letter of the group.
@@ -131,18 +131,18 @@ struct Group {
 
 /// Durable events that are still owed to a handler.
 struct JournalBacklog {
-  /// Up to 10,000 they are counted; of more, at most this many.
+  /// Exact up to 10,000; above that, an upper bound.
   std::int64_t events = 0;
   bool exact = true;
   /// Of the one that was published first.
   std::optional<Timestamp> oldest_published_at;
 };
 
-/// A handler that events are owed to and that nobody has subscribed for a while.
+/// A handler to which events are owed and that has not been subscribed for a while.
 struct UnservedHandler {
   std::string service;
   std::string event_type;
-  /// Empty: of events whose rows in the journal do not say, being damaged.
+  /// Empty for events whose rows in the journal are damaged and do not say.
   std::string handler;
   std::int64_t owed = 0;
   Timestamp since{};
@@ -150,10 +150,10 @@ struct UnservedHandler {
   friend bool operator==(const UnservedHandler&, const UnservedHandler&) = default;
 };
 
-/// A service that does not take the letters that are marked for it.
+/// A service that does not claim the letters that are marked for it.
 struct IdleService {
   std::string service;
-  /// Up to 10,000 they are counted; of more, at least this many.
+  /// Exact up to 10,000; above that, a lower bound.
   std::int64_t letters = 0;
   bool exact = true;
   /// When the first of them was marked.
@@ -228,8 +228,8 @@ struct AuditEntry {
 };
 
 /// Whether a -wal file is larger than writing explains: above 64 MiB (`threshold`) and the size of the
-/// database, or above 1 GiB (16 times that). Then some program reads an old state of the database for long,
-/// without which SQLite would begin the file anew.
+/// database, or above 1 GiB (16 times that). The cause is then a program that has been reading an old state
+/// of the database for long; without it SQLite would reuse the file from its beginning.
 inline constexpr std::uint64_t kLargeWal = 64ULL * 1024 * 1024;
 [[nodiscard]] constexpr bool is_wal_large(std::uint64_t wal_bytes, std::uint64_t database_bytes,
                                           std::uint64_t threshold = kLargeWal) noexcept {
@@ -241,17 +241,17 @@ struct FileSizes {
   std::uint64_t wal = 0;
 };
 
-/// The state of a database, for whoever looks after it.
+/// The state of a database, for its operators.
 struct Examination {
-  /// Letters that are marked for redrive and that no bus has taken.
+  /// Letters that are marked for redrive and that no bus has claimed.
   struct Waiting {
     std::string service;
     std::string event_type;
     std::string handler;
     std::int64_t letters = 0;
     Timestamp since;
-    /// A bus of that service holds other letters, or delivered some in the last ten seconds, or some failed
-    /// then; it may come to these.
+    /// A bus of that service holds other letters, or some of its letters were delivered or failed in the last
+    /// ten seconds; it may still claim these.
     bool service_is_at_work = false;
   };
   struct Spill {
@@ -275,9 +275,10 @@ struct Examination {
   std::optional<Timestamp> oldest_unresolved;
   /// Events in the journal that are still owed to handlers.
   std::int64_t journal_events = 0;
-  /// Letters that a bus holds, as far as anybody can tell. Filter::running finds those at work.
+  /// Letters that a bus holds, as far as can be determined. Filter::running finds those whose handler is
+  /// running.
   std::int64_t live_claims = 0;
-  /// Claims past their time, of processes that are gone: their letters return by themselves once a bus runs.
+  /// Expired claims of processes that are gone; a running bus releases their letters.
   std::int64_t stale_claims = 0;
   std::vector<Waiting> waiting;
   /// Those with most events first, at most 10,000.
@@ -313,7 +314,7 @@ class Reader {
   [[nodiscard]] Page list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after = {},
                           ListOrder order = ListOrder::NewestFirst, LetterParts parts = LetterParts::All);
   [[nodiscard]] std::optional<StoredLetter> find(std::int64_t id);
-  /// Letters whose event id begins so (lowercase), at most `limit`.
+  /// Letters whose event id begins with `prefix` (lowercase), at most `limit`.
   [[nodiscard]] std::vector<StoredLetter> find_by_event(std::string_view prefix, std::size_t limit,
                                                         LetterParts parts = LetterParts::All);
   /// The one that failed first.
@@ -325,28 +326,28 @@ class Reader {
   [[nodiscard]] UnresolvedNames unresolved_names();
   [[nodiscard]] Statistics statistics(const Filter& filter);
   [[nodiscard]] std::optional<RedriveState> redrive(std::int64_t id);
-  /// One of those that match and that are held back. See Filter::held_back.
+  /// One of the matching letters that are held back. See Filter::held_back.
   [[nodiscard]] std::optional<HeldBackLetter> find_held_back(Filter filter);
-  /// Services that were asked before `time` to deliver letters again, and that hold none of their letters nor
-  /// have had one delivered or failed in the minute after it; those that were asked first come first. For a
-  /// `time` some seconds ago. Costs the same however many letters there are.
+  /// Services that were asked before `time` to deliver letters again, but hold none of their letters and had
+  /// none delivered or failed in the minute after it; the longest-waiting service first. For a `time` some
+  /// seconds ago. Costs the same however many letters there are.
   [[nodiscard]] std::vector<IdleService> idle_services(Timestamp time);
   /// `thorough` compares every index with its table, which takes minutes for millions of letters.
   [[nodiscard]] Examination examine(bool thorough);
-  /// Where backups were made that may still hold what was erased since: files beside the database, and those
-  /// that the audit knows of. Whether the latter still exist is not looked at.
+  /// Backups that may still hold letters that were erased since: files beside the database, and those
+  /// recorded in the audit. Whether the latter still exist is not checked.
   [[nodiscard]] std::vector<std::string> known_backups();
   /// Costs the same however long the journal is.
   [[nodiscard]] JournalBacklog journal_backlog();
   /// Those with most events first, at most `limit` (1 to 10,000). Known once a bus with a journal has run for
   /// some seconds.
   [[nodiscard]] std::vector<UnservedHandler> unserved_handlers(std::size_t limit);
-  /// Zero for what is not there. Throws Error.
+  /// Zero for a file that does not exist. Throws Error.
   [[nodiscard]] FileSizes file_sizes() const;
   /// Bytes of letters in the spill files that wait for import; 0 if there are none. Throws Error.
   [[nodiscard]] std::uint64_t spill_bytes();
   [[nodiscard]] const std::filesystem::path& spill_path() const noexcept;
-  /// All that the database was ever used with.
+  /// Every spill file that the database was ever used with.
   [[nodiscard]] const std::vector<std::filesystem::path>& spill_paths() const noexcept;
 
  private:

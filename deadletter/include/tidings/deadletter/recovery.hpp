@@ -17,17 +17,17 @@ struct SavedRows {
   std::int64_t in_order = 0;
   /// By queries for what lies between damaged pages.
   std::int64_t around_damage = 0;
-  /// Which no query reaches: read from the file's pages.
+  /// Rows that no query reaches, read from the file's pages.
   std::int64_t from_pages = 0;
-  /// Of all these, rows of which a value was not one that tidings writes, and was replaced.
+  /// Of all these, rows in which a value that tidings cannot have written was replaced.
   std::int64_t mended = 0;
-  /// Rows that were found, and too damaged to be kept.
+  /// Rows that were found, but are too damaged to be kept.
   std::int64_t unusable = 0;
 
   [[nodiscard]] std::int64_t saved() const noexcept { return in_order + around_damage + from_pages; }
 };
 
-/// A letter of which an index still knows, and the table does not.
+/// A letter that is still in an index, but no longer in the table.
 struct LostLetter {
   std::int64_t id = 0;
   std::string event_id;
@@ -40,52 +40,52 @@ struct RecoveryReport {
   /// At most 100 of them.
   std::vector<LostLetter> lost;
   std::int64_t lost_letters = 0;
-  /// Owed deliveries of which the event is lost.
+  /// Owed deliveries whose event is lost.
   std::int64_t lost_deliveries = 0;
   /// Events of the journal of which only a delivery's record is left.
   std::int64_t lost_events = 0;
-  /// Pages that cannot be read, or not wholly, and may have held rows of the tables.
+  /// Pages that cannot be read, at least in part, and may have held rows of the tables.
   std::int64_t unread_pages = 0;
   /// Entries of tables and indexes that could not be read where they stand.
   std::int64_t unreadable_entries = 0;
-  /// What SQLite's quick check says of the damaged file, at most 10 lines.
+  /// What SQLite's quick check reports about the damaged file, at most 10 lines.
   std::vector<std::string> damage;
   /// Pages that were committed to the -wal file, and taken from there.
   std::int64_t pages_from_wal = 0;
-  /// The file's header was unusable, and was made anew in the copy.
+  /// The file's header was unusable, and was rebuilt in the copy.
   bool header_was_damaged = false;
   /// It is an application's database, or holds tables of one: only tidings' own tables were saved.
   bool adopted = false;
-  /// The tables and views of others that its schema still names.
+  /// Tables and views of other applications that its schema still names.
   std::vector<std::string> foreign_tables;
-  /// Rows that are of no table of tidings, where the schema that would tell of which cannot be read.
+  /// Rows of no table of tidings, if the schema that would name their table cannot be read.
   std::int64_t foreign_rows = 0;
 
   [[nodiscard]] const SavedRows& of(const std::string& table) const;
-  /// Whether everything is there: nothing is known to be missing, every page that can have held rows was
-  /// read, and there was nothing but tidings' tables.
+  /// Whether the copy is complete: nothing is known to be missing, every page that can have held rows was
+  /// read, and there were no tables other than tidings'.
   [[nodiscard]] bool is_whole() const noexcept;
 };
 
 /// Makes a new database (mode 0600) at `target`, with everything that can be saved of the damaged one at
 /// `path` and its -wal file: letters, the journal with what is owed, redrive requests, the audit, idempotency
-/// keys. Changes no byte of the damaged files: it works on a copy beside `target`, which takes the room of
-/// the database once more while it lasts. SQLite keeps no checksums: values that are wrong but well formed
-/// cannot be told. `progress` hears how many rows are saved; it may be empty.
+/// keys. Changes no byte of the damaged files: it works on a temporary copy beside `target`, which needs as
+/// much disk space as the database. SQLite keeps no checksums, so values that are wrong but well formed
+/// cannot be detected. `progress` is called with the number of rows saved so far; it may be empty.
 ///
 /// Throws Error: DatabaseUnusable (there is no such file, it cannot be read, `target` cannot be written),
-/// ForeignDatabase (it holds nothing of tidings), DatabaseBusy (some process has it open), InvalidArgument
-/// (`target` is there, or a file of the database itself). Then there is no `target`.
+/// ForeignDatabase (it holds no data of tidings), DatabaseBusy (some process has it open), InvalidArgument
+/// (`target` exists, or is one of the database's own files). Then no `target` is made.
 [[nodiscard]] RecoveryReport recover(const std::filesystem::path& path, const std::filesystem::path& target,
                                      const std::function<void(std::int64_t)>& progress = {});
 
-/// Where recovered databases go unless somebody says otherwise: `<path>.recovered`.
+/// The default target of a recovery: `<path>.recovered`.
 [[nodiscard]] std::filesystem::path recovery_target(const std::filesystem::path& path);
 
 struct RestoreOptions {
-  /// Look at everything, and change nothing.
+  /// Check everything, and change nothing.
   bool dry_run = false;
-  /// Stands in the names under which the old files are kept.
+  /// Part of the names under which the old files are kept.
   Timestamp now = {};
 };
 
@@ -98,20 +98,19 @@ struct RestoreReport {
   std::int64_t unresolved = 0;
   /// Events that are owed to handlers, and will be delivered.
   std::int64_t journal_events = 0;
-  /// Spill files of the database: they were left, and what they hold is imported by the next service.
+  /// Spill files of the database. They are not touched; the next service imports the letters in them.
   std::vector<std::filesystem::path> spills;
 };
 
-/// Puts a copy of `backup` in the place of `database`, which is kept beside it under another name, and so are
-/// its -wal and -shm files: a -wal file that stays behind would undo a backup, or destroy it. The copy is
-/// checked before anything is changed. A process that is killed leaves the old database or the new one, and
-/// the call can be repeated.
+/// Replaces `database` by a copy of `backup`. The old database and its -wal and -shm files are kept beside it
+/// under other names: a -wal file that is left in place would undo or destroy the backup. The copy is checked
+/// before anything is changed. A process that is killed leaves the old database or the new one, and the call
+/// can be repeated.
 ///
 /// Throws Error: DatabaseBusy while any process has `database` open, or a bus owns its journal;
-/// DatabaseUnusable (the backup is damaged or not there, files cannot be made), ForeignDatabase (the backup
-/// is not tidings', or would take the place of an application's database, or of one with tables that
-/// the backup does not have), NewerSchema, InvalidArgument (both
-/// are one file).
+/// DatabaseUnusable (the backup is damaged or missing, files cannot be created), ForeignDatabase (the backup
+/// is not a tidings database, or would replace an application's database, or one with tables that the backup
+/// does not have), NewerSchema, InvalidArgument (both are the same file).
 [[nodiscard]] RestoreReport restore(const std::filesystem::path& backup,
                                     const std::filesystem::path& database, const RestoreOptions& options);
 

@@ -17,21 +17,22 @@ namespace tidings::deadletter {
 struct StoreInternals;
 
 struct StoreOptions {
-  /// How long a write waits for another process's before it counts as busy.
+  /// How long a write waits for that of another process before it fails as busy.
   std::chrono::milliseconds busy_timeout = std::chrono::seconds(5);
-  /// Where letters go that the database cannot take; empty: `<database>.spill.jsonl`.
+  /// Where letters are written if the database cannot take them; empty: `<database>.spill.jsonl`.
   std::filesystem::path spill_path = {};
-  /// Set aside at open, so that a full disk can still take letters. Zero: nothing.
+  /// Disk space reserved for the spill file at open, in bytes, so that letters can be kept when the disk is
+  /// full. Zero: none.
   std::uint64_t spill_reserve = 8ULL * 1024 * 1024;
-  /// Mode of every file that is made, whatever the umask; 0600 to 0660. A file that is there keeps its own.
+  /// Mode of every file that is created, whatever the umask; 0600 to 0660. An existing file keeps its own.
   unsigned file_mode = 0600;
   /// How long resolved letters are kept; zero: for ever. The bus deletes older ones, a few at a time.
   /// Unresolved letters are never deleted.
   std::chrono::hours retention = std::chrono::hours(24 * 30);
   /// Create tidings' tables in a database that another application owns, and touch nothing else there: its
   /// application_id, user_version and mode stay, migrations make no copy, and a database that is not in WAL
-  /// mode is refused, since the mode is its owner's to change. A file that is missing is made, and left for
-  /// the application to mark.
+  /// mode is refused, since the mode is its owner's to change. A missing file is created, and its
+  /// application_id and user_version are left for the application to set.
   bool adopt = false;
 };
 
@@ -41,10 +42,10 @@ struct StoreOptions {
 /// returns. The schema is a public interface: docs/schema.md. Queries are Reader's.
 ///
 /// After a failure of the database every call tries again, on a new connection, so a store recovers when its
-/// database does. Once the file was deleted, moved, or another put in its place (they are told apart by
-/// device and inode), every call throws DatabaseUnusable until the store is opened anew, also when the first
-/// one comes back: letters are spilled, and no row of the other file is touched. When a process ends while
-/// its disk is failing, a spilled letter may be found in the database too.
+/// database does. Once the file was deleted, moved or replaced (files are identified by device and inode),
+/// every call throws DatabaseUnusable until a new store is opened, even if the first file comes back: letters
+/// are spilled, and no row of the other file is touched. When a process ends while its disk is failing, a
+/// spilled letter may be found in the database too.
 ///
 /// A forked child may destroy a Store but not use it: calls throw Error(ForkedChild). Do not fork while
 /// another thread is in `open`.
@@ -74,18 +75,17 @@ class Store final : public LetterSink {
   /// Empties a -wal file of more than 64 MiB as soon as nobody reads an old state of the database.
   [[nodiscard]] SinkFiles look_after_files() override;
   /// The journal of durable events, in the same database. One bus of one process owns it at a time, by the
-  /// lock of the file `<database>.owner`, and by its number in the database: who has lost the journal to
-  /// another is refused with JournalOwned. Lives as long as the store.
+  /// lock of the file `<database>.owner`, and by its number in the database: an owner that has lost the
+  /// journal to another is refused with JournalOwned. Lives as long as the store.
   [[nodiscard]] Journal* journal() noexcept override;
   [[nodiscard]] Redrives* redrives() noexcept override;
 
-  /// Copies the whole database, as it is at one moment, to the file `target` while everybody goes on using
-  /// it. The copy (mode 0600) is synced and has that name only when it is whole; an earlier file there is
-  /// replaced. A crash leaves at most the folder `<target>.unfinished`, for this user alone, which the next
-  /// backup uses again. Throws Error:
-  /// InvalidArgument, DatabaseUnusable, DatabaseBusy; then `target` is as it was. Put it back with
-  /// `dead-letters restore`, or restore() of recovery.hpp, never by copying: a -wal file that stays behind
-  /// would destroy it.
+  /// Copies the whole database, as it is at one moment, to the file `target` while it stays in use. The copy
+  /// (mode 0600) is synced, and gets that name only when it is complete; an earlier file there is replaced. A
+  /// crash leaves at most the folder `<target>.unfinished`, accessible to this user alone, which the next
+  /// backup uses again. Throws Error: InvalidArgument, DatabaseUnusable, DatabaseBusy; then `target` is as it
+  /// was. Put it back with `dead-letters restore`, or restore() of recovery.hpp, never by copying: a -wal
+  /// file that is left in place would destroy it.
   void backup(const std::filesystem::path& target) const;
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept;

@@ -21,13 +21,13 @@ struct sqlite3;
 
 namespace tidings::deadletter {
 
-/// The database transaction of one run of a handler, from transaction(). A copy may be kept, and is of no
-/// more use once the handler has returned.
+/// The database transaction of one run of a handler, from transaction(). A copy may be kept, but has no use
+/// once the handler has returned.
 class Transaction {
  public:
-  /// The connection to write through, with <sqlite3.h> or what wraps it; for the thread and the run of the
-  /// handler alone: whoever uses it later uses what other handlers use. Throws Error(InvalidArgument) once
-  /// the handler has returned.
+  /// The connection to write through, with <sqlite3.h> or a wrapper of it. Use it only on the handler's
+  /// thread and during this run of the handler: other handlers use the same connection later. Throws
+  /// Error(InvalidArgument) once the handler has returned.
   [[nodiscard]] sqlite3* connection() const;
 
  private:
@@ -37,15 +37,15 @@ class Transaction {
   std::weak_ptr<sqlite3> connection_;
 };
 
-/// The transaction in which the delivery that `context` is about will end: of a durable event the handler's
-/// completion, of a redrive its letter's resolution. If the handler returns, what it wrote there is committed
-/// (and synced) together with that end, and if it throws, or the process dies, neither is: written exactly
-/// once, through retries, restarts and redrives.
+/// The transaction in which the delivery of `context` will end: for a durable event with the handler's
+/// completion, for a redrive with its letter's resolution. If the handler returns, its writes are committed
+/// (and synced) together with that end. If it throws, or the process dies, neither is committed. The writes
+/// therefore happen exactly once, through retries, restarts and redrives.
 ///
 /// It begins at first use, with BEGIN IMMEDIATE: from there until the handler has returned no other writer
-/// gets the database, durable publishers of all threads included, so call it late and return soon. Who waits
-/// for it or keeps others waiting for more than 100 ms is named by the records `transaction_waited` and
-/// `transaction_held`.
+/// gets the database, durable publishers of all threads included, so call it late and return soon. The log
+/// records `transaction_waited` and `transaction_held` name handlers that waited for it, or kept others
+/// waiting, for more than 100 ms.
 ///
 /// - A durable publish of this thread on this bus joins it: the event is there if the transaction is
 ///   committed, and is delivered then, by workers. Other publishes are not part of it.
@@ -54,14 +54,14 @@ class Transaction {
 ///   be used.
 /// - Statements that still run when the handler returns are reset; what they have done is committed. Later
 ///   runs get the same connection, so finalize yours, and undo what you set or attach.
-/// - What another thread, or this one through another connection, wants to write meanwhile waits, and fails
-///   as busy after the store's busy timeout; `Bus::redrive` inside it is refused. The connection has SQLite's
+/// - Writes of another thread, or of this one through another connection, wait meanwhile, and fail as busy
+///   after the store's busy timeout; `Bus::redrive` inside it is refused. The connection has SQLite's
 ///   defaults: foreign keys are not enforced unless SQLite was built so.
 ///
 /// Throws Error: NoJournal (the delivery is neither durable nor a redrive, or its bus has no Store),
 /// DatabaseBusy (another writer had the database for longer than the busy timeout), DatabaseUnusable,
-/// InvalidArgument (not the thread that the handler runs on). To let it out fails the attempt, which is
-/// retried as its policy says.
+/// InvalidArgument (not the thread that the handler runs on). If the handler lets it escape, the attempt has
+/// failed and is retried by its policy.
 [[nodiscard]] Transaction transaction(const EventContext& context);
 
 namespace detail {
@@ -69,18 +69,18 @@ PublishResult publish_in(sqlite3* connection, Bus& bus, const tidings::detail::P
                          const PublishOptions& options);
 }  // namespace detail
 
-/// Publishes in the open transaction of a connection of the application's, whose main database is the file
-/// of the bus's Store: the event is there if and when that transaction is committed, and delivered then, to
-/// the handlers that subscribe now, on workers. `bus.notify()` after the commit makes that at once; otherwise
-/// it is within half a second. After a rollback, also to a savepoint, it never was.
+/// Publishes in the open transaction of a connection of the application's, whose main database is the file of
+/// the bus's Store. The event exists if and when that transaction is committed. It is then delivered, on
+/// workers, to the handlers that are subscribed now: at once if `bus.notify()` is called after the commit,
+/// otherwise within half a second. After a rollback, also to a savepoint, the event never existed.
 ///
 /// The result counts deliveries as scheduled. An idempotency key is used up with the commit; a duplicate is
-/// told as by Bus::publish. The transaction takes the database's write lock here, if it does not have it:
-/// from then until it ends, nobody else can publish durably (they fail as busy after their busy timeout),
-/// and a durable Bus::publish on this thread would wait for itself. Begin with BEGIN IMMEDIATE, and keep it
+/// reported as by Bus::publish. The transaction takes the database's write lock here, if it does not have it:
+/// from then until it ends, nobody else can publish durably (they fail as busy after their busy timeout), and
+/// a durable Bus::publish on this thread would wait for itself. Begin with BEGIN IMMEDIATE, and keep it
 /// short. The bus writes to the same file, so give the connection a busy timeout: SQLite's default is none.
 ///
-/// `connection` is used by the calling thread alone meanwhile; the bus must live until the call returns, not
+/// Only the calling thread may use `connection` meanwhile. The bus must live until the call returns, not
 /// until the commit: a successor, also after a restart, delivers the event.
 ///
 /// Throws Error, and then nothing was published and the transaction goes on, unless SQLite itself has ended

@@ -9,8 +9,8 @@ namespace tidings::detail {
 /// Never zero. Written only by the handler that watch_forks() registers.
 inline constinit std::atomic<std::uint64_t> fork_generation_counter{1};
 
-/// A number that differs between a process and its forked children: whoever remembers it can tell that it now
-/// runs in a child. One relaxed load. Means nothing before watch_forks() was called.
+/// A number that differs between a process and its forked children: code that keeps it can detect later that
+/// it runs in a child. One relaxed load. Has no meaning before watch_forks() was called.
 [[nodiscard]] inline std::uint64_t fork_generation() noexcept {
   return fork_generation_counter.load(std::memory_order_relaxed);
 }

@@ -9,8 +9,8 @@ namespace tidings::detail {
 /// milliseconds::max() and hours::max() are not.
 inline constexpr std::chrono::hours kLongestWait{24 * 365 * 100};
 
-/// What is computed with in place of a duration that users give: neither negative nor longer than
-/// kLongestWait. Compared in its own unit, since a conversion may overflow.
+/// A user's duration made safe to compute with: neither negative nor longer than kLongestWait. Compared in
+/// its own unit, since a conversion may overflow.
 template <class Duration>
 [[nodiscard]] constexpr Duration bounded(Duration duration) noexcept {
   return std::clamp(duration, Duration::zero(), std::chrono::duration_cast<Duration>(kLongestWait));

@@ -30,13 +30,13 @@ class TIDINGS_THREAD_ANNOTATION(capability("mutex")) Mutex {
     mutex_.lock();
   }
   void unlock() TIDINGS_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
-  /// Tells the analysis, which looks at a lambda by itself, that whoever calls it holds the mutex. Does
-  /// nothing.
+  /// Tells the analysis, which checks a lambda on its own, that the lambda's caller holds the mutex. Does
+  /// nothing at run time.
   void assert_held() const noexcept TIDINGS_THREAD_ANNOTATION(assert_capability(this)) {}
 
  private:
   friend class Condition;
-  /// Some 3 us. Most sections take a hundredth of that: to sleep, and to be woken, would take longer.
+  /// About 3 us. Most critical sections take a hundredth of that; sleeping and waking up would take longer.
   static constexpr int kLooks = 100;
 
   std::mutex mutex_;
@@ -68,8 +68,8 @@ class TIDINGS_THREAD_ANNOTATION(scoped_lockable) MutexLock {
   bool held_ = true;
 };
 
-/// A condition variable for Mutex. The caller holds the mutex; waits release it meanwhile and may wake for no
-/// reason.
+/// A condition variable for Mutex. The caller holds the mutex; waits release it meanwhile and may wake
+/// spuriously.
 class Condition {
  public:
   void wait(Mutex& mutex) TIDINGS_REQUIRES(mutex) {

@@ -6,13 +6,13 @@
 #include <thread>
 
 // What happens when memory is short. Until an event is accepted, std::bad_alloc goes to the caller and
-// nothing was delivered. From then on nobody could be told: what still needs memory is tried again until it
-// has it, so that the bookkeeping of a delivery never ends half-way. Not for users.
+// nothing was delivered. From then on there is no caller to report to: an allocation is repeated until it
+// succeeds, so that the bookkeeping of a delivery never ends half-way. Not for users.
 
 namespace tidings::detail {
 
-/// The waits between tries: the first cost next to nothing, for failures that are over at once; later ones
-/// leave the processor to whoever frees memory.
+/// The waits between tries. The first ones are very short, for shortages that end at once; later ones leave
+/// the processor to threads that free memory.
 class Patience {
  public:
   void wait() noexcept {
@@ -24,7 +24,7 @@ class Patience {
     waited_ += pause_;
     pause_ = std::min(pause_ * 2, kLongestPause);
   }
-  /// Whether memory has been short for so long that work that may need very much of it is to be given up.
+  /// Whether memory has been short for so long that work that may need a large amount must be given up.
   [[nodiscard]] bool is_over() const noexcept { return waited_ >= kPatience; }
 
  private:
@@ -37,12 +37,13 @@ class Patience {
   std::chrono::milliseconds waited_{0};
 };
 
-/// When a thread that has more to do comes back to what had no memory: that may be over at once.
+/// How soon a thread with other work returns to work that failed for lack of memory. The shortage may be
+/// short.
 inline constexpr std::chrono::milliseconds kAgainWithoutMemory{10};
 
-/// Runs `work` until it has the memory that it needs. When `work` throws std::bad_alloc, it must have changed
-/// nothing: as push_back() of a standard container, which moves its argument once it has the memory. For
-/// small things: without them nothing else goes on either.
+/// Repeats `work` until it does not throw std::bad_alloc. When it throws, `work` must have changed nothing,
+/// like push_back() of a standard container, which moves its argument only after it has allocated. Only for
+/// small allocations without which nothing else can go on.
 template <class Work>
 auto patiently(Work work) -> decltype(work()) {
   for (Patience patience;; patience.wait()) {
@@ -53,8 +54,8 @@ auto patiently(Work work) -> decltype(work()) {
   }
 }
 
-/// The same for what the user's code does, or what is as large as an event: throws std::bad_alloc when memory
-/// stays short.
+/// The same for user code and for allocations as large as an event: throws std::bad_alloc if memory stays
+/// short.
 template <class Work>
 auto with_some_patience(Work work) -> decltype(work()) {
   for (Patience patience;; patience.wait()) {

@@ -2,7 +2,7 @@
 
 namespace tidings::detail {
 
-/// Tells the processor that this thread only waits for another one, and not for long.
+/// Tells the processor that this thread spins for a short time, waiting for another one.
 inline void relax() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

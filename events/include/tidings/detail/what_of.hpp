@@ -4,8 +4,8 @@
 
 namespace tidings::detail {
 
-/// What an exception says of itself. Users write exceptions whose what() returns a null pointer; a string
-/// made of that is undefined behaviour. Not for users.
+/// The message of an exception. Some users' exceptions return a null pointer from what(); making a string of
+/// that is undefined behaviour. Not for users.
 [[nodiscard]] inline const char* what_of(const std::exception& error) noexcept {
   const char* const what = error.what();
   return what != nullptr ? what : "(no message: what() returned a null pointer)";

@@ -9,7 +9,7 @@
 
 namespace tidings::logging {
 
-/// Collects records for a test to look at, exactly as they would have been written:
+/// Collects records for a test to check, exactly as they would have been written:
 ///
 ///     Capture capture;
 ///     Bus bus({.service = "orders", .logger = capture.logger()});
@@ -24,10 +24,10 @@ class Capture {
   Capture& operator=(const Capture&) = delete;
   ~Capture();
 
-  /// A logger that writes here and nowhere else, all levels enabled. `options` may say more; its sinks are
+  /// A logger that writes here and nowhere else, all levels enabled. `options` may set more; its sinks are
   /// replaced.
   [[nodiscard]] Logger logger(LoggerOptions options = {}) const;
-  /// To be given to a logger of one's own.
+  /// An output for the options of your own logger.
   [[nodiscard]] Output sink() const;
 
   /// All records so far, oldest first.
@@ -35,8 +35,8 @@ class Capture {
   /// Those with this event name.
   [[nodiscard]] std::vector<Json> records(std::string_view event) const;
   [[nodiscard]] std::size_t count(std::string_view event) const;
-  /// The one record with this event name; throws Error(InvalidArgument), listing what there is, if there is
-  /// none or several.
+  /// The one record with this event name; throws Error(InvalidArgument), listing the captured records, if
+  /// there is none or several.
   [[nodiscard]] Json only(std::string_view event) const;
   /// The lines as they were written, each without its line end.
   [[nodiscard]] std::vector<std::string> lines() const;

@@ -6,10 +6,10 @@
 
 namespace tidings::logging {
 
-/// What was thrown, in words. Texts are as the exception gave them: neither sanitized nor redacted.
+/// A description of a thrown exception. Texts are as the exception gave them: neither sanitized nor redacted.
 struct ErrorDescription {
-  /// The exception's type as C++ source spells it, e.g. `std::runtime_error`; for a diagnosis, not for a
-  /// programme.
+  /// The exception's type as C++ source spells it, e.g. `std::runtime_error`; for diagnosis, not for use by
+  /// programs.
   std::string type;
   /// `what()`; for a thrown string the string; empty for anything else that is not a std::exception.
   std::string message;
@@ -18,7 +18,8 @@ struct ErrorDescription {
   std::vector<std::string> causes;
 };
 
-/// Describes anything thrown, also what is not a std::exception. A null pointer gives an empty description.
+/// Describes anything thrown, including values that are not a std::exception. A null pointer gives an empty
+/// description.
 [[nodiscard]] ErrorDescription describe_error(const std::exception_ptr& error);
 [[nodiscard]] ErrorDescription describe_error(const std::exception& error);
 

@@ -30,14 +30,14 @@ namespace tidings::logging {
 
 /// How a record is written.
 enum class Format : std::uint8_t {
-  Auto,     ///< What TIDINGS_LOG_FORMAT says (`json`, `console`); else console if it goes to a terminal; else
-            ///< JSON.
-  Json,     ///< One JSON object a line, ASCII only.
-  Console,  ///< For human eyes. Coloured only on a terminal, unless NO_COLOR is set or TERM is `dumb`.
+  Auto,  ///< The value of TIDINGS_LOG_FORMAT (`json`, `console`); else console if the output is a terminal;
+         ///< else JSON.
+  Json,  ///< One JSON object a line, ASCII only.
+  Console,  ///< For people to read. Coloured only on a terminal, unless NO_COLOR is set or TERM is `dumb`.
 };
 
-/// A sink and the format of what goes there. Made implicitly from a spdlog sink, whose pattern is set to
-/// `%v`: the record is rendered before spdlog sees it.
+/// A sink and the format of its records. Made implicitly from a spdlog sink, whose pattern is set to `%v`:
+/// the record is rendered before spdlog sees it.
 struct Output {  // NOLINTBEGIN(google-explicit-constructor): a list of sinks is a list of outputs
   template <class Sink>
   requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<spdlog::sinks::sink>> Output(
@@ -54,15 +54,15 @@ struct LoggerOptions {
   std::string service = {};
   /// The field `logger`; may be empty. Dots make a hierarchy: `orders.import`.
   std::string name = {};
-  /// Records below are not made. Not set: what TIDINGS_LOG_LEVEL says (`info`, or
+  /// Records below this level are not made. Not set: the value of TIDINGS_LOG_LEVEL (`info`, or
   /// `warning,orders.import=debug`), else Info.
   std::optional<Level> level = std::nullopt;
   Format format = Format::Auto;
   /// Where records go: spdlog sinks, thread-safe ones (`_mt`). None, and no spdlog_logger: standard error.
   std::vector<Output> sinks = {};
-  /// A logger of one's own, also an asynchronous one, instead of sinks. It gets the rendered line; its
-  /// pattern, level and error handler stay as they are (set the pattern `%v` to have nothing but the record
-  /// on a line).
+  /// Your own spdlog logger, which may be asynchronous, instead of sinks. It gets the rendered line; its
+  /// pattern, level and error handler stay as they are (set the pattern `%v` so that a line holds only the
+  /// record).
   std::shared_ptr<spdlog::logger> spdlog_logger = nullptr;
   /// Null: nothing is redacted.
   std::shared_ptr<const Redactor> redactor = default_redactor();
@@ -71,7 +71,7 @@ struct LoggerOptions {
   std::shared_ptr<Clock> clock = system_clock();
   /// Sinks are flushed after a record of this level or above.
   Level flush_on = Level::Error;
-  /// A longer text is cut, and says so. At least 64.
+  /// A longer text is cut, and its end says so. At least 64.
   std::size_t max_text_bytes = 65'536;
 };
 
@@ -86,14 +86,14 @@ struct LoggerState;
 ///     job.info("import_finished", {{"rows", rows}, {"duration_ms", 12.5}});
 ///
 /// A record carries, in this order: its reserved fields (see is_reserved_name; those of the ambient
-/// correlation scope or handled event are filled in by themselves), the fields bound to the logger, the
+/// correlation scope or handled event are filled in automatically), the fields bound to the logger, the
 /// ambient ones (AmbientFields, then the handled event's attributes), and its own. Each name occurs once: own
 /// fields win over bound, bound over ambient ones.
 ///
 /// A Logger is an immutable value, cheap to copy and to keep; all members may be called from any number of
-/// threads at once. Logging never throws and never fails the caller: what cannot be written is counted
-/// (`dropped`), and standard error says so. Sinks, processors and lazy fields run on the calling thread; a
-/// sink must not log to a logger it serves.
+/// threads at once. Logging never throws and never fails the caller: a record that cannot be written is
+/// counted (`dropped`) and reported on standard error. Sinks, processors and lazy fields run on the calling
+/// thread; a sink must not log to a logger it serves.
 class Logger {
  public:
   /// The process's default logger: standard error and the environment's settings, unless set_default() chose
@@ -106,7 +106,7 @@ class Logger {
   Logger& operator=(const Logger&) noexcept = default;
   ~Logger() = default;
 
-  /// What loggers constructed by default are from now on; the existing ones stay as they are.
+  /// Sets what default-constructed loggers are from now on; existing loggers do not change.
   static void set_default(const Logger& logger);
 
   /// Whether a record of this level would be made. One relaxed atomic load.
@@ -142,13 +142,13 @@ class Logger {
   }
 
   /// A logger with these fields besides its own; a name it already has gets the new value. Values are copied;
-  /// a lazy one is evaluated anew for each record, so what it refers to must outlive the logger.
+  /// a lazy one is evaluated for each record, so what it refers to must outlive the logger.
   [[nodiscard]] Logger bind(std::initializer_list<Field> fields) const;
   [[nodiscard]] Logger bind(std::span<const Field> fields) const;
   /// A logger without these bound fields.
   [[nodiscard]] Logger unbind(std::initializer_list<std::string_view> names) const;
-  /// A logger named `NAME.name` (or `name`, if it has none). Names are few and constant: each is remembered
-  /// for good.
+  /// A logger named `NAME.name` (or `name`, if it has none). Use few, constant names: each is remembered for
+  /// the life of the process.
   [[nodiscard]] Logger child(std::string_view name) const;
   [[nodiscard]] Logger with_service(std::string_view service) const;
 
@@ -161,7 +161,8 @@ class Logger {
   [[nodiscard]] Level level() const noexcept;
 
   /// Records lost so far because a sink threw (flushing included) or memory ran out, by all loggers made from
-  /// the same Logger(LoggerOptions). What a spdlog_logger's own error handler swallows is not seen here.
+  /// the same Logger(LoggerOptions). Records that a spdlog_logger's own error handler swallows are not
+  /// counted.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
   /// Flushes all sinks.
   void flush() const noexcept;
@@ -178,8 +179,9 @@ class Logger {
 
 namespace detail {
 
-/// For tidings' own records: their fields may bear reserved names (but timestamp, level, event and logger),
-/// and then win over the ambient ones. Fields in `fields` whose reserved name has a null value are left out.
+/// For tidings' own records: their fields may have reserved names (except timestamp, level, event and
+/// logger), and then win over the ambient ones. Fields in `fields` whose reserved name has a null value are
+/// left out.
 void log_reserved(const Logger& logger, Level level, std::string_view event,
                   std::span<const Field> fields) noexcept;
 inline void log_reserved(const Logger& logger, Level level, std::string_view event,

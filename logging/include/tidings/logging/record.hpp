@@ -45,11 +45,11 @@ class RecordBuilder;
 
 /// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, correlation_id,
 /// causation_id, event_id, event_type, handler, attempt, trace_id, span_id, error_type, error, error_chain. A
-/// field of one's own that has such a name is written as `name_1`.
+/// field of your own with such a name is written as `name_1`.
 [[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
 
-/// A record on its way to the sinks, as a Processor sees it: facts that can be relied upon (they cannot be
-/// changed), and the other fields, which can. Lives until log() returns; not to be kept.
+/// A record on its way to the sinks, as a Processor sees it: facts, which cannot be changed, and other
+/// fields, which can. Valid until log() returns; do not keep a reference to it.
 class Record {
  public:
   struct Entry {
@@ -68,8 +68,8 @@ class Record {
   /// The logger's name; may be empty.
   [[nodiscard]] std::string_view logger() const noexcept { return logger_; }
 
-  /// The field of that name or null; reserved ones too, but those that have a function above. Valid until it
-  /// is changed.
+  /// The field of that name, or null. Finds reserved fields too, except those that have a function above.
+  /// Valid until the field is changed.
   [[nodiscard]] const Value* find(std::string_view name) const noexcept;
   /// Adds or replaces a field; name and value are copied. A reserved name gets the suffix `_1`; a value made
   /// by error_of sets the error fields.
@@ -77,7 +77,7 @@ class Record {
   /// False if there is no such field or it is reserved.
   bool remove(std::string_view name) noexcept;
 
-  /// All but the reserved ones, in the order they are written.
+  /// All fields except the reserved ones, in the order in which they are written.
   [[nodiscard]] std::span<const Entry> fields() const noexcept { return fields_; }
   /// Null if the record has none.
   [[nodiscard]] const Value* reserved(detail::Reserved which) const noexcept {
@@ -107,7 +107,8 @@ class Record {
 
 /// Sees every enabled record before it is rendered; may add, change and remove fields, and drops the record
 /// by returning false. Called on the logging thread, by many at once. If it throws, the record is written
-/// without its own fields and with `processor_error`, so that nothing a processor should have hidden is seen.
+/// without its own fields and with `processor_error`, so that a value that the processor should have hidden
+/// is not written.
 using Processor = std::function<bool(Record&)>;
 
 }  // namespace tidings::logging

@@ -12,14 +12,14 @@
 
 namespace tidings::logging {
 
-/// What becomes of a value that must not be seen.
+/// What happens to a value that must not be visible.
 enum class Redaction : std::uint8_t {
   Mask,    ///< It is replaced by the text `[redacted]`.
-  Remove,  ///< It goes, with its key. In running text it is masked all the same.
+  Remove,  ///< It is removed, with its key. In running text it is masked instead.
 };
 
 /// password, passwd, pwd, passphrase, secret, token, api_key, authorization, cookie, credential, private_key,
-/// access_key, ssn, social_security_number, credit_card, card_number, cvv, cvc and their kin.
+/// access_key, ssn, social_security_number, credit_card, card_number, cvv, cvc and similar names.
 [[nodiscard]] const std::vector<std::string>& default_redacted_keys();
 
 struct RedactorOptions {
@@ -28,7 +28,7 @@ struct RedactorOptions {
   /// five letters denies longer ones only at the beginning of a word (`cvv`: `card_cvv`, not `foocvv`).
   std::vector<std::string> keys = default_redacted_keys();
   /// JSON pointers (RFC 6901) whose segment `*` stands for any key or index: `/customer/*/email`. Whatever
-  /// they point at goes. In a record the first segment is the field's name.
+  /// they point at is masked or removed. In a record the first segment is the field's name.
   std::vector<std::string> paths = {};
   Redaction action = Redaction::Mask;
 };
@@ -43,10 +43,10 @@ class Redactor {
   /// Throws Error(InvalidArgument) for an empty key, and for a path that is empty or does not begin with `/`.
   explicit Redactor(const RedactorOptions& options);
 
-  /// Whether the value of a key like this must not be seen.
+  /// Whether the value of this key must not be visible.
   [[nodiscard]] bool denies(std::string_view key) const noexcept;
-  /// The value with all that is denied masked or removed, and its texts scanned as by redact_text. Not
-  /// recursive: any depth.
+  /// The value with everything denied masked or removed, and its texts scanned as by redact_text. Not
+  /// recursive, so any depth is safe.
   [[nodiscard]] Json redact(Json value) const;
 
   /// Masks secrets in running text, in time linear in its length: `password=...`, `token: ...`,

@@ -16,12 +16,12 @@ struct SamplingOptions {
   Level up_to = Level::Info;
 };
 
-/// Thins out floods, per event name and second. A record that passes after others did not says how many, in
-/// the field `suppressed`. Keeps count of 4,096 event names; beyond that they share one count.
+/// Thins out floods, per event name and second. A record that passes after suppressed ones has their number
+/// in the field `suppressed`. Counts up to 4,096 event names separately; any others share one count.
 [[nodiscard]] Processor sample_bursts(SamplingOptions options = {});
 
-/// Lets every n-th record of an event name pass, beginning with the first, each but the first with the field
-/// `suppressed`. Records above `up_to` always pass. Throws Error(InvalidArgument) if `n` is 0.
+/// Lets every n-th record of an event name pass, beginning with the first. Each except the first has the
+/// field `suppressed`. Records above `up_to` always pass. Throws Error(InvalidArgument) if `n` is 0.
 [[nodiscard]] Processor sample_one_in(std::uint64_t n, Level up_to = Level::Info);
 
 }  // namespace tidings::logging

@@ -19,7 +19,7 @@ namespace tidings::logging {
 ///
 /// It has the fields given, those added, `duration_ms` (a number with a fraction), and `outcome`:
 /// `completed`, or `exception` if an exception leaves the block. If the level is not enabled at the start,
-/// nothing is measured or logged. For one thread.
+/// nothing is measured or logged. Used by one thread.
 class TimingBlock {
  public:
   /// Throws Error(InvalidArgument) if the clock is null.

@@ -42,11 +42,11 @@ concept LazyFunction =
 
 }  // namespace detail
 
-/// The value of one field: null, a truth value, a number, text, JSON, an error, or a function that makes one
-/// of these when, and only when, the record is emitted.
+/// The value of one field: null, a Boolean, a number, text, JSON, an error, or a function that makes one of
+/// these when, and only when, the record is emitted.
 ///
 /// Made implicitly from any of them, so that `{"items", 3}` and `{"total", [&] { return sum(cart); }}` are
-/// fields. There is no value for durations on purpose: the unit belongs into the name (`duration_ms`).
+/// fields. There is deliberately no value for durations: the unit belongs in the name (`duration_ms`).
 ///
 /// Text and JSON given as lvalues (or views) are borrowed, as a record is finished before log() returns;
 /// rvalues and every *copy* of a Value own what they hold, so a Value may be copied out of anywhere. Not
@@ -85,7 +85,7 @@ class Value {
   /// Null if empty.
   template <class T>
   Value(const std::optional<T>& value) : Value(value.has_value() ? Value(*value) : Value()) {}
-  /// A pointer is not a truth value.
+  /// A pointer is not a Boolean.
   template <class T>
   requires(!detail::TextLike<T*> && !std::is_function_v<T>) Value(T*)
   = delete;
@@ -101,7 +101,7 @@ class Value {
   [[nodiscard]] bool is_lazy() const noexcept { return std::holds_alternative<Lazy>(storage_); }
   /// The text, if it is one; valid as long as this Value and what it borrows from.
   [[nodiscard]] std::optional<std::string_view> text() const noexcept;
-  /// The value as JSON; a lazy one is evaluated, and what it throws comes out.
+  /// The value as JSON; a lazy one is evaluated, and its exceptions propagate.
   [[nodiscard]] Json to_json() const;
 
  private:
