@@ -125,7 +125,7 @@ void BusCore::gave_up(const DeadLetter& letter) {
 }
 
 void BusCore::flush_letters() {
-  if (journal_) journal_->flush();
+  if (journal_) journal_->commits.flush();
   letters_.flush();
 }
 
@@ -134,13 +134,13 @@ bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
   gave_up(letter);
   if (HandlerTransaction::any_on_this_thread()) {
     if (owed) {
-      journal_->bury(owed, std::move(letter), JournalWriter::Wait::Not);
+      journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
     } else {
       letters_.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
     }
     return false;
   }
-  if (owed) return journal_->bury(owed, std::move(letter), JournalWriter::Wait::ForCommit);
+  if (owed) return journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::ForCommit);
   return letters_.store(std::move(letter));
 }
 
@@ -148,7 +148,7 @@ bool BusCore::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
 /// are redriven in the order in which they were committed: those of the other kind that wait go first.
 void BusCore::keep_order_of_letters(const DeadLetter& letter, bool durable) {
   if (!journal_ || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
-  durable ? letters_.keep_before(letter) : journal_->keep_before(letter);
+  durable ? letters_.keep_before(letter) : journal_->commits.keep_before(letter);
 }
 
 /// A durable delivery that has no time left stays owed instead.
@@ -171,8 +171,8 @@ void BusCore::bury_soon(const Subscriber& subscriber, const Delivery& delivery, 
   if (reason != Reason::Shutdown) keep_order_of_letters(letter, static_cast<bool>(owed));
   if (owed) {
     kill_point("exhaust.letter_made");
-    journal_->bury(owed, std::move(letter),
-                   may_wait ? JournalWriter::Wait::ForRoom : JournalWriter::Wait::Not);
+    journal_->commits.bury(owed, std::move(letter),
+                           may_wait ? GroupCommit::Wait::ForRoom : GroupCommit::Wait::Not);
     return;
   }
   letters_.store_soon(std::move(letter),

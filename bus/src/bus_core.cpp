@@ -340,7 +340,7 @@ void BusCore::inline_failed(const std::shared_ptr<Subscriber>& subscriber, Paylo
   }
   if (verdict.end == End::Handled) {
     ++result.handled;
-    if (state.owed) journal_->handled(state.owed);
+    if (state.owed) journal_->owed.handled(state.owed);
     return;
   }
   if (state.owed && verdict.reason == Reason::Shutdown)

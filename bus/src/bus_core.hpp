@@ -1,7 +1,7 @@
 #pragma once
 
 #include "event/upcasters.hpp"
-#include "ledger/journal_writer.hpp"
+#include "ledger/group_commit.hpp"
 #include "ledger/key_window.hpp"
 #include "letters/bus_log.hpp"
 #include "letters/file_watch.hpp"
@@ -211,11 +211,11 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                                              const PublishOptions& options, Durability durability);
   void prepare_durable(std::optional<DurableEvent>& event, const SubscriberList& list, const Payload& payload,
                        const PublishOptions& options, DispatchGuard& guard);
-  std::vector<JournalWriter::Request> append_to_journal(const SubscriberList& list, DurableEvents& events,
-                                                        const PublishOptions& options, Durability durability,
-                                                        JournalWriter::Placing& placing);
+  std::vector<AppendRequest> append_to_journal(const SubscriberList& list, DurableEvents& events,
+                                               const PublishOptions& options, Durability durability,
+                                               Placing& placing);
   void write_dead_letters(const SubscriberList& list, DurableEvent& event) const;
-  void admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request);
+  void admit(const SubscriberList& list, DurableEvent& event, AppendRequest& request);
   bool takes_directly(Subscriber& subscriber, std::int64_t id);
   static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
   std::vector<PublishResult> publish_within(JournalTransaction& transaction,
@@ -226,9 +226,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event,
                                 PublishResult& result);
   void release_places(const SubscriberList& list, const DurableEvent& event);
-  PublishResult queue_durably(const SubscriberList& list, DurableEvent& event,
-                              const JournalWriter::Request& request);
-  void run_durably(const SubscriberList& list, DurableEvent& event, const JournalWriter::Request& request,
+  PublishResult queue_durably(const SubscriberList& list, DurableEvent& event, const AppendRequest& request);
+  void run_durably(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
                    DispatchGuard& guard, PublishResult& result);
   void deliver_inline_durably(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
                               DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed,
@@ -341,7 +340,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
 
   // Constant after start; empty on a bus without durability.
   Journal* journal_port_ = nullptr;
-  std::unique_ptr<JournalWriter> journal_;
+  std::unique_ptr<Ledger> journal_;
   std::unique_ptr<KeyWindow> keys_;
   std::span<CrashSlot> crash_slots_;
   /// Those to whom an event is owed whose deliveries are dead from the start.

@@ -43,8 +43,8 @@ void BusCore::suspect_of_crash(const CrashSuspect& suspect) {
     row.delivery.attempts.push_back(crash_attempt(clock_.now(), suspect));
     row.delivery.failed_at = clock_.now();
     row.delivery.next_attempt_at.reset();  // that attempt was under way when the process died
-    journal_->change(row.delivery);
-    journal_->flush();
+    journal_->owed.change(row.delivery);
+    journal_->commits.flush();
   }
   suspects_.push_back({suspect.journal_id, suspect.handler});
 }

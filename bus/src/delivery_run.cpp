@@ -85,8 +85,8 @@ void BusCore::record_failure(DeliveryState& state, Verdict& verdict, Timestamp f
   const auto next = verdict.end == End::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
   kill_point("attempt.failed");
   state.recorded_at =
-      journal_->failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
-  if ((verdict.end != End::RetryNow && !dead) || journal_->wait_recorded(state.recorded_at)) return;
+      journal_->owed.failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
+  if ((verdict.end != End::RetryNow && !dead) || journal_->commits.wait_recorded(state.recorded_at)) return;
   if (dead) state.dead_of = verdict.reason;
   verdict = {End::RetryLater, kRecordAgain};
 }
@@ -94,7 +94,7 @@ void BusCore::record_failure(DeliveryState& state, Verdict& verdict, Timestamp f
 bool BusCore::recorded(const Delivery& delivery) {
   const DeliveryState* const state = delivery.state.get();
   return state == nullptr || !state->owed || state->recorded_at == 0 ||
-         journal_->wait_recorded(state->recorded_at);
+         journal_->commits.wait_recorded(state->recorded_at);
 }
 
 BusCore::Verdict BusCore::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
@@ -196,7 +196,7 @@ void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delive
   if (dead_of) {
     bury_soon(*subscriber, delivery, *dead_of);
   } else if (delivery.state && delivery.state->owed) {
-    journal_->handled(delivery.state->owed);
+    journal_->owed.handled(delivery.state->owed);
     kill_point("deliver.noted");
   }
   end_delivery(subscriber, delivery, dead_of);
@@ -205,7 +205,8 @@ void BusCore::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delive
 BusCore::Verdict BusCore::run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard) {
   const StoredEvent& event = *delivery.event;
   // Another bus delivers it.
-  if (delivery.state && delivery.state->owed && journal_->lost()) return {End::Dead, {}, Reason::Shutdown};
+  if (delivery.state && delivery.state->owed && journal_->commits.lost())
+    return {End::Dead, {}, Reason::Shutdown};
   if (!guard.enter(subscriber)) {
     left_closed(subscriber);
     return {End::Dead, {}, Reason::Shutdown};

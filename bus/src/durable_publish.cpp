@@ -108,7 +108,7 @@ std::vector<PublishResult> BusCore::publish_durably(std::span<const Payload> pay
       event->stored =
           EventPointer(event->payload.type->copy(event->payload, KeptMetadata(event->metadata, source_)));
   }
-  JournalWriter::Placing placing(*journal_);
+  Placing placing(journal_->owed);
   const auto requests = append_to_journal(list, events, options, durability, placing);
   kill_point("publish.appended");
   // Queues first, and of the whole batch: an inline handler may take long, or publish what is to come after.
@@ -157,23 +157,21 @@ void BusCore::write_dead_letters(const SubscriberList& list, DurableEvent& event
   }
 }
 
-std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberList& list,
-                                                               DurableEvents& events,
-                                                               const PublishOptions& options,
-                                                               Durability durability,
-                                                               JournalWriter::Placing& placing) {
-  std::vector<JournalWriter::Request> requests(events.size());
+std::vector<AppendRequest> BusCore::append_to_journal(const SubscriberList& list, DurableEvents& events,
+                                                      const PublishOptions& options, Durability durability,
+                                                      Placing& placing) {
+  std::vector<AppendRequest> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
-    JournalWriter::Request& request = requests[index];
+    AppendRequest& request = requests[index];
     request.append = events[index]->append(options, *keys_);
     request.letters = std::move(events[index]->letters);
     request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names() : nobody_);
     request.synced = durability == Durability::PowerLoss;
   }
   try {
-    journal_->append(
+    journal_->commits.append(
         requests,
-        [&](JournalWriter::Request& request) {
+        [&](AppendRequest& request) {
           admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
         },
         list.last_queued != nullptr ? &placing : nullptr);
@@ -187,10 +185,10 @@ std::vector<JournalWriter::Request> BusCore::append_to_journal(const SubscriberL
 
 /// Decides for each delivery whether memory takes it now or the journal keeps it for later. Called in the
 /// order of ids, so that what the journal keeps for a subscriber is everything from one id on.
-void BusCore::admit(const SubscriberList& list, DurableEvent& event, JournalWriter::Request& request) {
+void BusCore::admit(const SubscriberList& list, DurableEvent& event, AppendRequest& request) {
   for (std::size_t index = 0; index < request.owed->parts.size(); ++index) {
     event.direct[index] = takes_directly(*list.subscribers[index], request.append.id) &&
-                          JournalWriter::take_in(*request.owed, index);
+                          OwedLedger::take_in(*request.owed, index);
   }
 }
 
@@ -225,7 +223,7 @@ void BusCore::release_places(const SubscriberList& list, const DurableEvent& eve
 
 /// Puts the event into its queues. What the journal keeps is asked for.
 PublishResult BusCore::queue_durably(const SubscriberList& list, DurableEvent& event,
-                                     const JournalWriter::Request& request) {
+                                     const AppendRequest& request) {
   PublishResult result = std::move(event.begun);
   if (request.repeat) {
     release_places(list, event);
@@ -251,9 +249,8 @@ PublishResult BusCore::queue_durably(const SubscriberList& list, DurableEvent& e
   return result;
 }
 
-void BusCore::run_durably(const SubscriberList& list, DurableEvent& event,
-                          const JournalWriter::Request& request, DispatchGuard& guard,
-                          PublishResult& result) {
+void BusCore::run_durably(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
+                          DispatchGuard& guard, PublishResult& result) {
   if (request.repeat)
     return log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
   for (std::size_t index = 0; index < request.letters.size(); ++index) {
@@ -294,7 +291,7 @@ void BusCore::deliver_inline_durably(const std::shared_ptr<Subscriber>& subscrib
   } else {
     ++result.handled;
     kill_point("deliver.inline_returned");
-    if (owed) journal_->handled(owed);
+    if (owed) journal_->owed.handled(owed);
     kill_point("deliver.inline_noted");
     attempt_succeeded(*subscriber, frame.context(), began);
   }
@@ -349,7 +346,7 @@ std::vector<PublishResult> BusCore::append_within(JournalTransaction& transactio
   for (const auto& event : events) {
     rows.push_back(event->append(options, *keys_));
     rows.back().handlers = list.names()->json;
-    rows.back().id = journal_->reserve([&](std::int64_t id) {
+    rows.back().id = journal_->owed.reserve([&](std::int64_t id) {
       for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
     });
     if (ends_here) open->published(rows.back().id);

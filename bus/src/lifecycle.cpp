@@ -74,9 +74,9 @@ BusCore::~BusCore() {
   // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its
   // own thread.
   try {
-    if (journal_) journal_->flush_finally();
+    if (journal_) journal_->commits.flush_finally();
     letters_.flush_finally();
-    if (journal_) journal_->give_up_letters();
+    if (journal_) journal_->commits.give_up_letters();
   } catch (const std::exception& error) {
     log_.housekeeping_failed(what_of(error));
   }
@@ -261,7 +261,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   const SteadyTime until = after(deadline);
   accepting_.store(false);
   log_.stop_waiting();
-  if (journal_) journal_->stop_waiting();
+  if (journal_) journal_->commits.stop_waiting();
   redriver_.stop();
   fence_all_threads();
   const auto subscribers = topics_.all();
@@ -273,7 +273,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) close(subscriber);
   for (const auto& subscriber : subscribers) wait_until_freed(*subscriber, until);
   wait_for_reader(until);  // what it has read may be a letter, or handled
-  if (journal_) journal_->flush_finally(until);
+  if (journal_) journal_->commits.flush_finally(until);
   letters_.flush_finally(until);
   redriver_.flush();
   log_.flush_summaries(Instant::max());
@@ -289,7 +289,7 @@ void BusCore::shut_down() noexcept {
     wait_for_publishers(SteadyTime::max());
     pool_.join();
     housekeeper_.stop();
-    if (journal_) journal_->flush_finally();
+    if (journal_) journal_->commits.flush_finally();
     letters_.flush_finally();
     redriver_.flush();
   } catch (const std::exception& error) {
@@ -327,7 +327,7 @@ bool BusCore::wait_idle(std::chrono::milliseconds timeout) {
     }
     // A subscription that was reset in its own handler has left the topics, and still runs.
     if (!pool_.wait_idle(deadline)) return false;
-    if (journal_ && !journal_->wait_until_recorded(deadline)) return false;
+    if (journal_ && !journal_->commits.wait_until_recorded(deadline)) return false;
     if (!letters_.wait_until_kept(deadline)) return false;
     if (!redriver_.wait_idle(deadline)) return false;
     // Nothing came while we looked at one queue after the other, nor did a handler subscribe another: they
@@ -345,7 +345,7 @@ Snapshot BusCore::snapshot() const {
   require_own_process();
   Snapshot snapshot;
   snapshot.accepting = accepting_.load();
-  snapshot.letters_pending = letters_.pending() + (journal_ ? journal_->pending_letters() : 0);
+  snapshot.letters_pending = letters_.pending() + (journal_ ? journal_->commits.pending_letters() : 0);
   const OwedNumbers owed = owed_numbers();
   const Subscribers subscribers = topics_.all();
   snapshot.owed_to_nobody = owed_to_nobody(subscribers, owed);

@@ -61,7 +61,7 @@ std::uint64_t BusCore::owed_to_nobody(const Subscribers& subscribers, const Owed
 
 /// True, too, when the journal cannot be asked. What a lost journal owes is its next owner's to deliver.
 bool BusCore::owes_any(const Subscribers& subscribers) const {
-  if (journal_ && journal_->lost()) return false;
+  if (journal_ && journal_->commits.lost()) return false;
   const OwedNumbers numbers = owed_numbers();
   if (!numbers.problem.empty()) return true;
   const auto total = deliveries(numbers.totals);

@@ -52,7 +52,7 @@ void BusCore::open_journal() {
   const JournalStart start = port.acquire(options_.service, options_.owner_wait);
   journal_port_ = &port;
   crash_slots_ = port.crash_slots();
-  journal_ = std::make_unique<JournalWriter>(
+  journal_ = std::make_unique<Ledger>(
       port, letters_, log_, options_.clock, [this] { housekeeper_.wake(); }, start.next_id);
   const Instant now = clock_.monotonic_now();
   if (start.events > 0) unserved_due_ = now + kReportUnservedAfter;
@@ -82,14 +82,14 @@ void BusCore::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, 
   letter.retry_count = row.delivery.attempts_made == 0 ? 0 : row.delivery.attempts_made - 1;
   explain_letter(letter);
   gave_up(letter);
-  journal_->bury(owed, std::move(letter), JournalWriter::Wait::Not);
+  journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
 }
 
 /// Everything that is owed to a new subscriber comes from the journal, ahead of what is published from now
 /// on.
 void BusCore::begin_recovery(Subscriber& subscriber) {
   if (!journal_) return;
-  journal_->exclusively([&](std::int64_t next_id) {
+  journal_->owed.exclusively([&](std::int64_t next_id) {
     subscriber.backlog.next = 1;
     subscriber.backlog.until = subscriber.queued ? INT64_MAX : next_id;
     subscriber.backlog.active.store(true);
@@ -99,22 +99,22 @@ void BusCore::begin_recovery(Subscriber& subscriber) {
 
 void BusCore::end_recovery(Subscriber& subscriber) {
   if (!journal_ || !subscriber.backlog.active.load()) return;
-  journal_->exclusively([&](std::int64_t) { subscriber.backlog.active.store(false); });
+  journal_->owed.exclusively([&](std::int64_t) { subscriber.backlog.active.store(false); });
   subscriber.queue.set_backlog(false);
 }
 
 /// Leaves a delivery of a closed subscriber, or of a bus that stops, to the journal. Who bears its handler's
 /// name by now may have read past it, and so goes back.
 void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
-  journal_->abandon(owed);
-  if (!accepting_.load() || journal_->lost()) return;
+  journal_->owed.abandon(owed);
+  if (!accepting_.load() || journal_->commits.lost()) return;
   for (const auto& successor : topics_.all()) {
     if (successor->state.load() != SubscriberState::Open ||
         successor->identity.handler != subscriber.identity.handler ||
         successor->identity.event_type != subscriber.identity.event_type) {
       continue;
     }
-    journal_->exclusively([&](std::int64_t) { leave_to_journal(*successor, owed.event->id); });
+    journal_->owed.exclusively([&](std::int64_t) { leave_to_journal(*successor, owed.event->id); });
     request_refill();
   }
 }
@@ -153,14 +153,14 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   if (room == 0 || subscriber->state.load() != SubscriberState::Open) return false;
   std::int64_t next = 0;
   std::int64_t until = 0;
-  journal_->exclusively([&](std::int64_t) {
+  journal_->owed.exclusively([&](std::int64_t) {
     next = backlog.next;
     until = backlog.until;
     backlog.left_meanwhile = Backlog::kNothing;
   });
-  const std::int64_t up_to = std::min(journal_->settled_up_to(), until - 1);
+  const std::int64_t up_to = std::min(journal_->owed.settled_up_to(), until - 1);
   const std::size_t limit = std::min(room, kChunk);
-  journal_->begin_reading();
+  journal_->owed.begin_reading();
   std::vector<OwedDelivery> rows;
   try {
     rows = journal_port_->owed(
@@ -169,10 +169,10 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
     schedule_recovered(subscriber, rows);
     kill_point("recover.queued");
   } catch (...) {
-    journal_->end_reading();
+    journal_->owed.end_reading();
     throw;
   }
-  journal_->end_reading();
+  journal_->owed.end_reading();
   const bool caught_up = rows.size() < limit;
   return advance(*subscriber, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1, caught_up);
 }
@@ -181,7 +181,7 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
 bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
   bool ended = false;
   bool all_committed = false;
-  journal_->exclusively([&](std::int64_t next_id) {
+  journal_->owed.exclusively([&](std::int64_t next_id) {
     Backlog& backlog = subscriber.backlog;
     // What was left to the journal meanwhile may have been passed over, being in memory still: it is read
     // again.
@@ -197,19 +197,19 @@ bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up)
   if (!caught_up) return true;
   if (!all_committed) {
     refill_wanted_.store(true);
-    journal_->wake_when_settled();
+    journal_->commits.wake_when_settled();
   }
   return false;
 }
 
 /// Makes the delivery of a row. Nothing: memory has it already, or it became a letter.
 std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery& row) {
-  OwedDeliveryHandle owed = journal_->adopt(row);
+  OwedDeliveryHandle owed = journal_->owed.adopt(row);
   if (!owed) return std::nullopt;
   try {
     return take_over(subscriber, row, owed);
   } catch (...) {
-    journal_->abandon(owed);  // or memory would have it for ever
+    journal_->owed.abandon(owed);  // or memory would have it for ever
     throw;
   }
 }
@@ -217,7 +217,7 @@ std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery&
 std::optional<Delivery> BusCore::take_over(Subscriber& subscriber, OwedDelivery& row,
                                            const OwedDeliveryHandle& owed) {
   if (row.has_letter) {
-    journal_->handled(owed);
+    journal_->owed.handled(owed);
     return std::nullopt;
   }
   if (!row.problem.empty()) {
@@ -287,7 +287,7 @@ void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber,
   } catch (...) {
     // Nothing of the chunk was scheduled: all of it is read again.
     for (const auto& delivery : deliveries) {
-      if (delivery) journal_->abandon(delivery->state->owed);
+      if (delivery) journal_->owed.abandon(delivery->state->owed);
     }
     throw;
   }
@@ -313,10 +313,10 @@ void BusCore::schedule_recovered(const std::shared_ptr<Subscriber>& subscriber, 
 // --- duties ---
 
 std::optional<Instant> BusCore::look_for_commits(Instant now) {
-  const std::vector<std::int64_t> ids = journal_->reserved();
+  const std::vector<std::int64_t> ids = journal_->owed.reserved();
   if (ids.empty()) return std::nullopt;
   if (journal_port_->transactions_ended(ids)) {
-    journal_->transactions_ended(ids);
+    journal_->owed.transactions_ended(ids);
     return std::nullopt;
   }
   if (looks_wanted_.load() <= 0) return now + kLookForCommits;
@@ -326,7 +326,7 @@ std::optional<Instant> BusCore::look_for_commits(Instant now) {
 
 std::optional<Instant> BusCore::do_journal_duties(Instant now) {
   if (!journal_) return std::nullopt;
-  if (journal_->lost()) return leave_to_owner();
+  if (journal_->commits.lost()) return leave_to_owner();
   try {
     return serve_journal(now);
   } catch (const std::bad_alloc&) {
@@ -335,7 +335,7 @@ std::optional<Instant> BusCore::do_journal_duties(Instant now) {
   } catch (const std::exception& error) {
     const auto* const known = dynamic_cast<const Error*>(&error);
     if (known != nullptr && known->code() == ErrorCode::JournalOwned) {
-      journal_->lose(*known);
+      journal_->commits.lose(*known);
       return leave_to_owner();
     }
     log_.housekeeping_failed(what_of(error));
@@ -351,17 +351,17 @@ std::nullopt_t BusCore::leave_to_owner() {
 }
 
 Instant BusCore::serve_journal(Instant now) {
-  journal_->flush_if_due(now);
+  journal_->commits.flush_if_due(now);
   std::optional<Instant> look = look_for_commits(now);
   read_back(now);
-  if (!look && journal_->awaits_transactions()) look = now + kLookForCommits;
+  if (!look && journal_->owed.awaits_transactions()) look = now + kLookForCommits;
   if (unserved_due_ && now >= *unserved_due_) report_unserved(now);
   if (now >= keys_due_) {
     const bool more = journal_port_->forget_keys(keys_->ending_with(clock_.now()));
     keys_due_ = more ? now + std::chrono::seconds(1) : now + kForgetKeysEvery;
   }
   Instant next = keys_due_;
-  if (const auto flush = journal_->due()) next = std::min(next, *flush);
+  if (const auto flush = journal_->commits.due()) next = std::min(next, *flush);
   if (unserved_due_) next = std::min(next, *unserved_due_);
   if (held_.load() && accepting_.load()) next = std::min(next, suspects_due_);
   if (look) next = std::min(next, *look);

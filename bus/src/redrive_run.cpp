@@ -174,7 +174,7 @@ bool BusCore::refresh_keys_of(const std::shared_ptr<Subscriber>& subscriber) {
   bool later = false;
   const auto look = subscriber->queue.look_at_keys(later);
   if (!look) return !later;
-  if ((journal_ && !journal_->flush()) || !letters_.flush_a_turn()) return false;
+  if ((journal_ && !journal_->commits.flush()) || !letters_.flush_a_turn()) return false;
   DeliveryQueue::UnresolvedKeys unresolved;
   for (LetterKey& key : options_.store->redrives()->keys(options_.service, served(*subscriber)))
     unresolved.emplace(std::move(key.key), key.coming);

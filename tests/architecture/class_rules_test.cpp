@@ -21,8 +21,6 @@ const ClassAllowances kLargeClasses = {
     {"bus::BusCore", {.methods = 143, .fields = 38, .sources = 10}},
     {"bus::BusLog", {.methods = 44}},
     {"bus::DeliveryQueue", {.methods = 46, .fields = 25, .sources = 2}},
-    {"bus::JournalWriter", {.methods = 55, .fields = 39, .sources = 2}},
-    {"bus::LetterWriter", {.fields = 17}},
     {"bus::Redriver", {.fields = 26}},
     {"bus::Subscriber", {.fields = 17}},
     {"deadletter::Examination", {.fields = 20}},

@@ -1,7 +1,7 @@
 #include "contracts/sample_event.hpp"
 #include "durable_fixture.hpp"
 
-#include "ledger/journal_writer.hpp"
+#include "ledger/group_commit.hpp"
 
 #include <gmock/gmock.h>
 
@@ -18,41 +18,41 @@ using ::testing::IsEmpty;
 class ReservedIdsTest : public DurableTest {
  protected:
   std::int64_t reserve() {
-    return writer_.reserve([](std::int64_t) {});
+    return ledger_.owed.reserve([](std::int64_t) {});
   }
-  void ended(std::int64_t id) { writer_.transactions_ended({&id, 1}); }
+  void ended(std::int64_t id) { ledger_.owed.transactions_ended({&id, 1}); }
   void commit_an_event() {
-    std::array<detail::JournalWriter::Request, 1> requests;
+    std::array<detail::AppendRequest, 1> requests;
     requests[0].append = event_.append();
     requests[0].owed = std::make_shared<detail::OwedEvent>(
         std::make_shared<const detail::HandlerNames>(std::vector<std::string>{"ship"}));
-    writer_.append(
-        requests, [](detail::JournalWriter::Request&) {}, nullptr);
+    ledger_.commits.append(
+        requests, [](detail::AppendRequest&) {}, nullptr);
   }
 
   contract::SampleEvent event_{1};
   detail::BusLog log_{capture_.logger(), clock_};
   detail::LetterWriter letters_{journal_, log_, clock_, [] {}};
-  detail::JournalWriter writer_{*journal_, letters_, log_, clock_, [] {}, 1};
+  detail::Ledger ledger_{*journal_, letters_, log_, clock_, [] {}, 1};
 };
 
 TEST_F(ReservedIdsTest, AnIdIsSettledByItsOwnEndAlone) {
   const std::int64_t first = reserve();
   const std::int64_t second = reserve();
-  EXPECT_EQ(writer_.settled_up_to(), first - 1);
+  EXPECT_EQ(ledger_.owed.settled_up_to(), first - 1);
   ended(second);
-  EXPECT_EQ(writer_.settled_up_to(), first - 1);
+  EXPECT_EQ(ledger_.owed.settled_up_to(), first - 1);
   ended(first);
-  EXPECT_EQ(writer_.settled_up_to(), second);
+  EXPECT_EQ(ledger_.owed.settled_up_to(), second);
 }
 
 TEST_F(ReservedIdsTest, AnIdThatIsReservedMeanwhileIsNotSettledWithTheOthers) {
   static_cast<void>(reserve());
-  const auto before = writer_.reserved();
+  const auto before = ledger_.owed.reserved();
   const std::int64_t meanwhile = reserve();
-  writer_.transactions_ended(before);
-  EXPECT_EQ(writer_.settled_up_to(), meanwhile - 1);
-  EXPECT_THAT(writer_.reserved(), ElementsAre(meanwhile));
+  ledger_.owed.transactions_ended(before);
+  EXPECT_EQ(ledger_.owed.settled_up_to(), meanwhile - 1);
+  EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(meanwhile));
 }
 
 TEST_F(ReservedIdsTest, ACommitSettlesWhatWasReservedBeforeItBegan) {
@@ -60,17 +60,17 @@ TEST_F(ReservedIdsTest, ACommitSettlesWhatWasReservedBeforeItBegan) {
   static_cast<void>(reserve());
   journal_->before_commit = [&](const JournalBatch&) { meanwhile = reserve(); };
   commit_an_event();
-  EXPECT_THAT(writer_.reserved(), ElementsAre(meanwhile));
-  EXPECT_EQ(writer_.settled_up_to(), meanwhile - 1);
+  EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(meanwhile));
+  EXPECT_EQ(ledger_.owed.settled_up_to(), meanwhile - 1);
 }
 
 TEST_F(ReservedIdsTest, ACommitThatFailedSettlesNothing) {
   const std::int64_t open = reserve();
   journal_->fail_commits(1, ErrorCode::DatabaseBusy);
   EXPECT_THROW(commit_an_event(), Error);
-  EXPECT_THAT(writer_.reserved(), ElementsAre(open));
+  EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(open));
   commit_an_event();
-  EXPECT_THAT(writer_.reserved(), IsEmpty());
+  EXPECT_THAT(ledger_.owed.reserved(), IsEmpty());
 }
 
 }  // namespace

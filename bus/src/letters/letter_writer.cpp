@@ -76,13 +76,7 @@ void LetterWriter::append(DeadLetter letter) {
 }
 
 void LetterWriter::make_room() {
-  while (full()) {
-    if (committing_ || busy_) {
-      changed_.wait(mutex_);
-    } else {
-      commit_batch(WhenBusy::Throw);
-    }
-  }
+  while (full()) wait_or_commit(mutex_);
 }
 
 bool LetterWriter::store(DeadLetter letter) {
@@ -91,12 +85,12 @@ bool LetterWriter::store(DeadLetter letter) {
   append(std::move(letter));
   const std::uint64_t ticket = appended_;
   while (kept_ < ticket) {
-    if (committing_ || stored_ >= ticket) {
-      changed_.wait(mutex_);
+    if (committing() || stored_ >= ticket) {
+      wait(mutex_);
     } else if (busy_) {
       return false;
     } else {
-      commit_batch(WhenBusy::Throw);
+      commit(WhenBusy::Throw);
     }
   }
   return true;
@@ -136,14 +130,14 @@ bool LetterWriter::flush_a_turn() {
 
 bool LetterWriter::commit_a_turn() {
   for (const std::uint64_t end = stored_ + kMaxWaiting;
-       (!waiting_.empty() || committing_) && stored_ < end;) {
-    if (committing_) {
-      changed_.wait(mutex_);
-    } else if (commit_batch(WhenBusy::Throw) != Progress::Committed) {
+       (!waiting_.empty() || committing()) && stored_ < end;) {
+    if (committing()) {
+      wait(mutex_);
+    } else if (commit(WhenBusy::Throw) != CommitProgress::Committed) {
       return false;
     }
   }
-  return waiting_.empty() && !committing_;
+  return waiting_.empty() && !committing();
 }
 
 void LetterWriter::keep_before(const DeadLetter& letter) {
@@ -152,55 +146,27 @@ void LetterWriter::keep_before(const DeadLetter& letter) {
                                  [&](const DeadLetter& each) { return have_one_key(each, letter); });
   const std::uint64_t ticket = stored_ + in_commit_ + static_cast<std::uint64_t>(waiting_.rend() - last);
   while (stored_ < ticket) {
-    if (committing_) {
-      changed_.wait(mutex_);
-    } else if (busy_ || commit_batch(WhenBusy::Throw) != Progress::Committed) {
+    if (committing()) {
+      wait(mutex_);
+    } else if (busy_ || commit(WhenBusy::Throw) != CommitProgress::Committed) {
       return;
     }
   }
 }
 
-bool LetterWriter::flush() { return flush_all(WhenBusy::Throw); }
+bool LetterWriter::flush() {
+  const MutexLock lock(mutex_);
+  return flush_all(mutex_, WhenBusy::Throw, {});
+}
 
-void LetterWriter::flush_finally(std::optional<Instant> deadline) { flush_all(WhenBusy::Spill, deadline); }
+void LetterWriter::flush_finally(std::optional<Instant> deadline) {
+  const MutexLock lock(mutex_);
+  flush_all(mutex_, WhenBusy::Spill, deadline);
+}
 
 bool LetterWriter::wait_until_kept(Instant deadline) {
   const MutexLock lock(mutex_);
-  for (bool late = false; !waiting_.empty() || committing_ || reporting_ > 0;
-       late = std::chrono::steady_clock::now() >= deadline) {
-    if (late) return false;
-    if (committing_ || busy_ || waiting_.empty()) {
-      (void)changed_.wait_until(mutex_, deadline);
-    } else {
-      commit_batch(WhenBusy::Throw);
-    }
-  }
-  return true;
-}
-
-bool LetterWriter::flush_all(WhenBusy when_busy, std::optional<Instant> deadline) {
-  MutexLock lock(mutex_);
-  for (Patience patience; !waiting_.empty() || committing_;) {
-    if (committing_) {
-      changed_.wait(mutex_);
-      continue;
-    }
-    const Progress progress = commit_batch(when_busy);
-    if (progress == Progress::Committed) continue;
-    if (progress == Progress::Busy || when_busy == WhenBusy::Throw) return false;
-    lock.unlock();
-    patience.wait();  // nobody would try again
-    lock.lock();
-  }
-  // Who reports may be stuck in a log sink; the letters are safe.
-  while (reporting_ > 0) {
-    if (!deadline) {
-      changed_.wait(mutex_);
-    } else if (!changed_.wait_until(mutex_, *deadline)) {
-      break;
-    }
-  }
-  return true;
+  return wait_until_done(mutex_, deadline);
 }
 
 LetterWriter::Batch LetterWriter::take_batch() {
@@ -228,12 +194,12 @@ void LetterWriter::put_back(Batch batch, bool short_of_memory) {
 
 /// The one place where a batch is taken, handed over and settled. Whatever happens on the way, it is kept or
 /// put back, and whoever waits is woken: it throws nothing itself.
-LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
+CommitProgress LetterWriter::commit(WhenBusy when_busy) noexcept {
   Batch batch = patiently([&] {
     mutex_.assert_held();
     return take_batch();
   });
-  committing_ = true;
+  begin_commit();
   mutex_.unlock();
   std::vector<LetterOutcome> outcomes;
   std::optional<Error> busy;
@@ -246,7 +212,7 @@ LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
     short_of_memory = true;
   }
   mutex_.lock();
-  committing_ = false;
+  end_commit();
   in_commit_ = 0;
   if (busy || short_of_memory) {
     put_back(std::move(batch), short_of_memory);
@@ -256,26 +222,21 @@ LetterWriter::Progress LetterWriter::commit_batch(WhenBusy when_busy) noexcept {
     busy_backoff_ = std::chrono::milliseconds(0);
     report_stored(batch, outcomes);
   }
-  changed_.notify_all();
+  notify();
   if (short_of_memory) wake_();  // which takes no mutex that its caller holds
-  if (short_of_memory) return Progress::ShortOfMemory;
-  if (!busy) return Progress::Committed;
+  if (short_of_memory) return CommitProgress::ShortOfMemory;
+  if (!busy) return CommitProgress::Committed;
   const std::size_t waiting = waiting_.size();
   const std::chrono::milliseconds backoff = busy_backoff_;
   mutex_.unlock();
   wake_();
   log_.database_busy(waiting, backoff, busy->what());
   mutex_.lock();
-  return Progress::Busy;
+  return CommitProgress::Refused;
 }
 
 void LetterWriter::report_stored(const Batch& batch, std::span<const LetterOutcome> outcomes) noexcept {
-  ++reporting_;
-  changed_.notify_all();
-  mutex_.unlock();
-  report(batch, outcomes);
-  mutex_.lock();
-  --reporting_;
+  report_without(mutex_, [&] { report(batch, outcomes); });
   kept_ += batch.size();
 }
 
@@ -307,13 +268,13 @@ std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy 
 std::vector<LetterOutcome> LetterWriter::keep_now(const Batch& batch) noexcept {
   if (batch.empty()) return {};
   const MutexLock lock(mutex_);
-  while (committing_) changed_.wait(mutex_);
-  committing_ = true;
+  while (committing()) wait(mutex_);
+  begin_commit();
   mutex_.unlock();
   std::vector<LetterOutcome> outcomes = patiently([&] { return hand_over(batch, WhenBusy::Spill); });
   mutex_.lock();
-  committing_ = false;
-  changed_.notify_all();
+  end_commit();
+  notify();
   return outcomes;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "letters/bus_log.hpp"
+#include "letters/shared_commits.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
@@ -22,7 +23,7 @@ namespace tidings::detail {
 /// Brings letters to the sink. Threads that bury at the same time share commits: whoever finds nobody
 /// committing commits for all. While the database is busy the letters wait here, bounded, and are tried again
 /// in the background. Thread-safe.
-class LetterWriter {
+class LetterWriter final : private SharedCommits {
  public:
   /// `wake` is called when due() has become earlier.
   LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, std::shared_ptr<Clock> clock,
@@ -63,12 +64,11 @@ class LetterWriter {
   [[nodiscard]] std::vector<LetterOutcome> keep_now(const Batch& batch) noexcept;
 
  private:
-  enum class Progress : std::uint8_t { Committed, Busy, ShortOfMemory };
-
   void append(DeadLetter letter) TIDINGS_REQUIRES(mutex_);
-  /// Commits one batch; releases the mutex meanwhile. Nobody else is committing.
-  Progress commit_batch(WhenBusy when_busy) noexcept TIDINGS_REQUIRES(mutex_);
-  bool flush_all(WhenBusy when_busy, std::optional<Instant> deadline = {});
+  [[nodiscard]] bool anything_waits() const override TIDINGS_REQUIRES(mutex_) { return !waiting_.empty(); }
+  [[nodiscard]] bool refused() const override TIDINGS_REQUIRES(mutex_) { return busy_; }
+  /// Commits one batch.
+  CommitProgress commit(WhenBusy when_busy) noexcept override TIDINGS_REQUIRES(mutex_);
   bool commit_a_turn() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
   /// Releases the mutex meanwhile, and lets others commit.
@@ -86,16 +86,12 @@ class LetterWriter {
   const std::function<void()> wake_;
 
   mutable Mutex mutex_;
-  Condition changed_;
   std::deque<DeadLetter> waiting_ TIDINGS_GUARDED_BY(mutex_);
   std::size_t waiting_bytes_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  bool committing_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::uint64_t appended_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::uint64_t stored_ TIDINGS_GUARDED_BY(mutex_) = 0;  // of those appended
   std::uint64_t kept_ TIDINGS_GUARDED_BY(mutex_) = 0;    // stored, and reported
-  /// Threads that report. They may be stuck in a log sink, so nobody waits for them to store the next batch.
-  std::size_t reporting_ TIDINGS_GUARDED_BY(mutex_) = 0;
   bool busy_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds busy_backoff_ TIDINGS_GUARDED_BY(mutex_){0};
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);

@@ -22,7 +22,7 @@ struct HandlerNames {
 };
 
 /// A journalled event while one of its deliveries is in memory. What is not const is guarded by the mutex of
-/// the JournalWriter.
+/// OwedLedger.
 struct OwedEvent {
   struct Part {
     bool done = false;

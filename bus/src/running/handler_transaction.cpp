@@ -99,7 +99,7 @@ void HandlerTransaction::commit() {
 
 void HandlerTransaction::end_delivery() {
   if (letter_ != nullptr) return settle_letter();
-  core_.journal_->handled_in(*owed_, *transaction_);
+  core_.journal_->owed.handled_in(*owed_, *transaction_);
   *owed_ = {};
 }
 
@@ -130,7 +130,7 @@ void HandlerTransaction::end() noexcept {
   kill_point("transaction.ended");
   const Instant now = core_.clock_.monotonic_now();
   if (now - began_at_ > kLong) core_.log_.transaction_held(frame_.context(), microseconds(now - began_at_));
-  if (!published_.empty()) core_.journal_->transactions_ended(published_);
+  if (!published_.empty()) core_.journal_->owed.transactions_ended(published_);
   published_.clear();
 }
 

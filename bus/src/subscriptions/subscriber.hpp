@@ -28,7 +28,7 @@ enum class SubscriberState : std::uint8_t {
 
 /// What a subscriber is owed that the journal alone holds: what a restart left, and what found the queue
 /// full. While it is active, everything from `next` to before `until` comes from the journal, and everything
-/// else straight from publish. All but `active` is guarded by the mutex of the JournalWriter.
+/// else straight from publish. All but `active` is guarded by the mutex of OwedLedger.
 struct Backlog {
   static constexpr std::int64_t kNothing = INT64_MAX;
 
