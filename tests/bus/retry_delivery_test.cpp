@@ -68,7 +68,8 @@ TEST_F(RetryDeliveryTest, DelayedRetriesDoNotBlockThePublisherAndRunOnAWorker) {
   EXPECT_EQ(bus.publish(OrderPlaced{.customer = "Ada"}).scheduled, 1U);
   EXPECT_EQ(bus.snapshot().handlers[0].waiting, 1U);
   advance(100ms);
-  while (capture_.count("handler_failed") < 2) std::this_thread::yield();
+  const auto waits = [&] { return bus.snapshot().handlers[0].waiting == 1; };
+  while (capture_.count("handler_failed") < 2 || !waits()) std::this_thread::yield();
   advance(200ms);
   EXPECT_TRUE(bus.wait_idle(kLong));
   ASSERT_EQ(threads.size(), 3U);
