@@ -121,7 +121,7 @@ void BusCore::explain_letter(DeadLetter& letter) {
 
 void BusCore::gave_up(const DeadLetter& letter) {
   if (letter.reason == Reason::Shutdown && !accepting_.load()) settled_.fetch_add(1);
-  log_.gave_up(letter);
+  log_.letters.gave_up(letter);
 }
 
 void BusCore::flush_letters() {

@@ -374,10 +374,10 @@ void BusCore::import_spilled(Instant now) {
   const SpillImport done = options_.store->import_spilled();
   spill_due_ = done.more ? now : now + kImportSpilledEvery;
   if (done.more) housekeeper_.wake();
-  if (done.imported > 0 || done.set_aside > 0) log_.spill_imported(done);
+  if (done.imported > 0 || done.set_aside > 0) log_.letters.spill_imported(done);
   const bool news = done.problem != spill_problem_;
   spill_problem_ = done.problem;
-  if (news && !done.problem.empty()) log_.spill_waits(done.problem);
+  if (news && !done.problem.empty()) log_.letters.spill_waits(done.problem);
 }
 
 void BusCore::report_unserved(Instant now) {

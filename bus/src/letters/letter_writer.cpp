@@ -284,20 +284,20 @@ void LetterWriter::report(std::span<const DeadLetter> letters,
     const DeadLetter& letter = letters[index];
     const LetterOutcome& outcome = outcomes[index];
     if (!sink_) {
-      log_.letter_dropped(letter);
+      log_.dropped(letter);
       continue;
     }
     switch (outcome.place) {
       case LetterOutcome::Place::Stored:
       case LetterOutcome::Place::AlreadyStored:
-        log_.letter_stored(letter, outcome.id);
+        log_.stored(letter, outcome.id);
         break;
       case LetterOutcome::Place::Spilled:
-        log_.letter_spilled(letter, outcome.problem);
+        log_.spilled(letter, outcome.problem);
         break;
       case LetterOutcome::Place::Unsaved:
         write_to_stderr(letter, outcome.problem);
-        log_.letter_unsaved(letter, outcome.problem);
+        log_.unsaved(letter, outcome.problem);
         break;
       case LetterOutcome::Place::Repeat:
         break;

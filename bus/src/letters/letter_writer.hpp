@@ -28,7 +28,7 @@ class LetterWriter final : private SharedCommits {
   /// `wake` is called when due() has become earlier.
   LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, std::shared_ptr<Clock> clock,
                std::function<void()> wake)
-      : sink_(std::move(sink)), log_(log), clock_(std::move(clock)), wake_(std::move(wake)) {}
+      : sink_(std::move(sink)), log_(log.letters), clock_(std::move(clock)), wake_(std::move(wake)) {}
 
   /// Returns when the letter is kept (true), or when the database is busy and the letter waits for it
   /// (false). Blocks while too many wait.
@@ -81,7 +81,7 @@ class LetterWriter final : private SharedCommits {
   [[nodiscard]] bool full() const TIDINGS_REQUIRES(mutex_);
 
   const std::shared_ptr<LetterSink> sink_;
-  BusLog& log_;
+  LetterLog& log_;
   const std::shared_ptr<Clock> clock_;
   const std::function<void()> wake_;
 

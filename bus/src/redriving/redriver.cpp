@@ -55,6 +55,7 @@ Redriver::Redriver(Redrives* redrives, BusLog& log, std::shared_ptr<Clock> clock
                    std::uint64_t random, Calls calls)
     : redrives_(redrives),
       log_(log),
+      redrive_log_(log.records()),
       clock_(std::move(clock)),
       service_(std::move(service)),
       claimant_(hex(random)),
@@ -162,8 +163,8 @@ void Redriver::refresh_keys() {
 void Redriver::tend(Instant now) {
   next_poll_ = now + kPoll;
   const RedriveUpkeep upkeep = redrives_->tend(claimant_, kLease, clock_->now());
-  for (const std::int64_t id : upkeep.crashed) log_.redrive_crashed(id);
-  for (const RedriveEnd& end : upkeep.ended) log_.redrive_ended(end);
+  for (const std::int64_t id : upkeep.crashed) redrive_log_.crashed(id);
+  for (const RedriveEnd& end : upkeep.ended) redrive_log_.ended(end);
   if (upkeep.more) next_poll_ = now + kPause;
   if (upkeep.returned == 0) return;
   const MutexLock lock(mutex_);
@@ -202,12 +203,12 @@ bool Redriver::claim_once(Instant now) {
                                         .wall = clock_->now(),
                                         .waiting = waiting});
   next_claim_ = claim.next;
-  for (const UnreadableLetter& letter : claim.unreadable) log_.redrive_unreadable(letter);
+  for (const UnreadableLetter& letter : claim.unreadable) redrive_log_.unreadable(letter);
   hold(claim);
   unfinished_look_ = claim.more && claim.letters.empty();
   if (claim.letters.empty()) return false;
   kill_point("redrive.claimed");
-  log_.redrive_claimed(claim.letters.size());
+  redrive_log_.claimed(claim.letters.size());
   for (ClaimedLetter& letter : claim.letters) calls_.deliver(std::move(letter));
   return true;
 }
@@ -353,7 +354,7 @@ std::vector<RedriveEnd> Redriver::settle_in(JournalTransaction& transaction, con
 }
 
 void Redriver::settled(std::int64_t id, const std::vector<RedriveEnd>& ended) {
-  for (const RedriveEnd& end : ended) log_.redrive_ended(end);
+  for (const RedriveEnd& end : ended) redrive_log_.ended(end);
   {
     const MutexLock lock(mutex_);
     held_.erase(id);
@@ -382,7 +383,7 @@ void Redriver::flush() noexcept {
   auto again = kFirstBackoff;
   kill_point("redrive.before_settle");
   try {
-    for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) log_.redrive_ended(end);
+    for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) redrive_log_.ended(end);
     kill_point("redrive.after_settle");
   } catch (const std::bad_alloc&) {
     kept = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "letters/bus_log.hpp"
+#include "redriving/redrive_log.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
@@ -104,6 +105,7 @@ class Redriver {
 
   Redrives* const redrives_;
   BusLog& log_;
+  RedriveLog redrive_log_;
   const std::shared_ptr<Clock> clock_;
   const std::string service_;
   const std::string claimant_;
