@@ -20,7 +20,6 @@ using ::testing::IsEmpty;
 const ClassAllowances kLargeClasses = {
     {"bus::BusCore", {.methods = 143, .fields = 38, .sources = 10}},
     {"bus::DeliveryQueue", {.methods = 46, .fields = 25, .sources = 2}},
-    {"bus::Redriver", {.fields = 26}},
     {"bus::Subscriber", {.fields = 17}},
     {"deadletter::Examination", {.fields = 20}},
 };

@@ -17,23 +17,10 @@ namespace tidings::detail {
 
 namespace {
 
-/// A mark is seen within a second, by no more than two wake-ups a second.
-constexpr std::chrono::milliseconds kPoll{600};
-/// Between two of several batches of upkeep: others get the database's lock meanwhile.
-constexpr std::chrono::milliseconds kPause{100};
-constexpr std::chrono::milliseconds kFirstBackoff{1'000};
-constexpr std::chrono::milliseconds kLongestBackoff{30'000};
 /// Long enough for a tick that waits for the database; renewed after a third of it.
 constexpr std::chrono::seconds kLease{30};
-/// What takes long is followed by so many times its own time without: the timer has other duties.
-constexpr int kShare = 2;
 constexpr std::size_t kClaimedAtOnce = 128;
 constexpr std::size_t kMostBytes = 16U * 1024 * 1024;
-constexpr std::size_t kMostHeld = 1024;
-/// With fewer than these at hand more are claimed.
-constexpr std::size_t kHungry = 64;
-constexpr std::size_t kSettledAtOnce = 32;
-constexpr std::chrono::milliseconds kSettledWithin{20};
 
 std::string hex(std::uint64_t number) {
   static constexpr std::array kDigits = {'0', '1', '2', '3', '4', '5', '6', '7',
@@ -42,11 +29,6 @@ std::string hex(std::uint64_t number) {
   for (auto digit = text.rbegin(); digit != text.rend(); ++digit, number >>= 4U)
     *digit = kDigits[number & 15U];
   return text;
-}
-
-std::string lane_of(const DeadLetter& letter) {
-  if (!letter.ordering_key) return {};
-  return letter.event_type + '\n' + letter.handler + '\n' + *letter.ordering_key;
 }
 
 }  // namespace
@@ -71,7 +53,7 @@ void Redriver::look() {
   if (!supported()) return;
   {
     const MutexLock lock(mutex_);
-    look_ = true;
+    asked_.look = true;
   }
   calls_.wake();
 }
@@ -79,7 +61,7 @@ void Redriver::look() {
 void Redriver::look_at_keys() {
   {
     const MutexLock lock(mutex_);
-    settled_ = true;
+    asked_.keys = true;
   }
   look();
 }
@@ -98,100 +80,95 @@ std::optional<Instant> Redriver::tick(Instant now) {
   bool look = false;
   {
     const MutexLock lock(mutex_);
-    settle = must_flush(now);
-    look = look_;
-    if (stopping_ && results_.empty() && held_.empty()) return std::nullopt;
+    settle = results_.must_flush(now);
+    look = asked_.look;
+    if (stopping_ && results_.empty() && claimed_.empty()) return std::nullopt;
   }
   if (settle) flush();
-  if (look || now >= next_poll_ || (next_claim_ && now >= *next_claim_)) poll(now);
-  Instant next = std::min(next_poll_, next_claim_.value_or(next_poll_));
+  if (look || schedule_.poll_is_due(now) || schedule_.claim_is_due(now)) poll(now);
   const MutexLock lock(mutex_);
-  if (oldest_result_) next = std::min(next, std::max(*oldest_result_ + kSettledWithin, settle_again_));
-  return look_ && !stopping_ ? now : next;
+  if (asked_.look && !stopping_) return now;
+  return std::min(schedule_.next(), results_.due().value_or(schedule_.next()));
 }
 
 void Redriver::poll(Instant now) {
   bool stopping = false;
   bool claims = false;
-  bool settled = false;
+  bool keys = false;
   {
     const MutexLock lock(mutex_);
     stopping = stopping_;
     looking_ = !stopping;
-    settled = std::exchange(settled_, false);
-    claims = std::exchange(look_, false) || (next_claim_ && now >= *next_claim_);
-    if (now >= next_poll_) claims = std::exchange(look_later_, false) || claims;
+    keys = std::exchange(asked_.keys, false);
+    claims = std::exchange(asked_.look, false) || schedule_.claim_is_due(now);
+    if (schedule_.poll_is_due(now)) claims = std::exchange(asked_.look_later, false) || claims;
   }
   try {
     const bool changed = !stopping && redrives_->changed();
-    if (now >= next_poll_) tend(now);  // also while the bus stops: handlers may run on for long
+    if (schedule_.poll_is_due(now)) tend(now);  // also while the bus stops: handlers may run on for long
     if (stopping) {
       claims = false;
-      next_claim_.reset();
+      schedule_.claim_at(std::nullopt);
     }
     if (claims || changed) claim(now);
-    keys_are_due_ = keys_are_due_ || changed || settled;
-    if (keys_are_due_ && now >= next_keys_) refresh_keys();
-    backoff_ = std::chrono::milliseconds(0);
+    if (changed || keys) schedule_.want_keys();
+    if (schedule_.keys_are_due(now)) refresh_keys();
+    schedule_.succeeded();
   } catch (const std::bad_alloc&) {
-    try_again(now, kAgainWithoutMemory);
+    schedule_.try_again(now + kAgainWithoutMemory);
+    look_later();
   } catch (const std::exception& error) {
     log_.housekeeping_failed(what_of(error));
-    backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
-    try_again(now, backoff_);
+    schedule_.failed(now);
+    look_later();
   }
   const MutexLock lock(mutex_);
   looking_ = false;
   changed_.notify_all();
 }
 
-void Redriver::try_again(Instant now, std::chrono::milliseconds wait) {
-  next_poll_ = now + wait;
-  next_claim_.reset();
-  keys_are_due_ = true;
+void Redriver::look_later() {
   const MutexLock lock(mutex_);
-  look_later_ = true;
+  asked_.look_later = true;
 }
 
 void Redriver::refresh_keys() {
   const Instant began = clock_->monotonic_now();
-  keys_are_due_ = !calls_.refresh_keys();
-  const Instant ended = clock_->monotonic_now();
-  next_keys_ = ended + (ended - began) * kShare;
+  const bool all = calls_.refresh_keys();
+  schedule_.keys_refreshed(all, began, clock_->monotonic_now());
 }
 
 void Redriver::tend(Instant now) {
-  next_poll_ = now + kPoll;
+  schedule_.poll_again(now);
   const RedriveUpkeep upkeep = redrives_->tend(claimant_, kLease, clock_->now());
   for (const std::int64_t id : upkeep.crashed) redrive_log_.crashed(id);
   for (const RedriveEnd& end : upkeep.ended) redrive_log_.ended(end);
-  if (upkeep.more) next_poll_ = now + kPause;
+  if (upkeep.more) schedule_.poll_soon(now);
   if (upkeep.returned == 0) return;
   const MutexLock lock(mutex_);
-  look_ = true;
+  asked_.look = true;
 }
 
 void Redriver::claim(Instant now) {
-  next_claim_.reset();
-  unfinished_look_ = false;
-  while (claim_once(now)) {
+  schedule_.claim_at(std::nullopt);
+  Claimed claimed = claim_once(now);
+  for (; claimed == Claimed::Letters; claimed = claim_once(now)) {
     const MutexLock lock(mutex_);
     // What was handed back is not taken again at once: its reason may last.
-    if (stopping_ || look_later_ || held_.size() >= kMostHeld) break;
+    if (stopping_ || asked_.look_later || claimed_.full()) return;
   }
-  if (!unfinished_look_) return;
-  const Instant ended = clock_->monotonic_now();
-  const Instant go_on = ended + (ended - now) * kShare;
-  next_claim_ = std::min(next_claim_.value_or(go_on), go_on);
+  if (claimed == Claimed::NoneYet) schedule_.look_on(now, clock_->monotonic_now());
 }
 
-bool Redriver::claim_once(Instant now) {
-  const auto handlers = hungry_handlers();
-  if (handlers.empty()) return false;
-  const auto waiting = waiting_requests();
+Redriver::Claimed Redriver::claim_once(Instant now) {
+  auto handlers = calls_.served();
+  std::vector<std::int64_t> waiting;
   {
     const MutexLock lock(mutex_);
-    claiming_ = true;
+    claimed_.leave_out_fed(handlers);
+    if (handlers.empty()) return Claimed::None;
+    waiting = claimed_.waiting_requests();
+    claimed_.begin_claim();
   }
   LetterClaim claim = redrives_->claim({.service = service_,
                                         .claimant = claimant_,
@@ -202,98 +179,33 @@ bool Redriver::claim_once(Instant now) {
                                         .now = now,
                                         .wall = clock_->now(),
                                         .waiting = waiting});
-  next_claim_ = claim.next;
+  schedule_.claim_at(claim.next);
   for (const UnreadableLetter& letter : claim.unreadable) redrive_log_.unreadable(letter);
-  hold(claim);
-  unfinished_look_ = claim.more && claim.letters.empty();
-  if (claim.letters.empty()) return false;
+  {
+    const MutexLock lock(mutex_);
+    claimed_.hold(claim);
+  }
+  if (claim.letters.empty()) return claim.more ? Claimed::NoneYet : Claimed::None;
   kill_point("redrive.claimed");
   redrive_log_.claimed(claim.letters.size());
   for (ClaimedLetter& letter : claim.letters) calls_.deliver(std::move(letter));
-  return true;
-}
-
-/// A handler with enough at hand is left out, so that it holds up no other.
-std::vector<ServedHandler> Redriver::hungry_handlers() const {
-  auto handlers = calls_.served();
-  std::map<std::pair<std::string_view, std::string_view>, std::size_t> at_hand;
-  const MutexLock lock(mutex_);
-  for (const auto& [id, held] : held_) {
-    ++at_hand[{held.event_type, held.handler}];
-    ++at_hand[{"*", held.handler}];
-  }
-  std::erase_if(handlers, [&](const ServedHandler& each) {
-    const auto found = at_hand.find({each.event_type, each.handler});
-    return found != at_hand.end() && found->second >= kHungry;
-  });
-  return handlers;
-}
-
-std::vector<std::int64_t> Redriver::waiting_requests() const {
-  std::vector<std::int64_t> requests;
-  const MutexLock lock(mutex_);
-  for (const auto& [id, held] : held_) {
-    if (held.limited_request && !held.begun) requests.push_back(*held.limited_request);
-  }
-  return requests;
-}
-
-void Redriver::hold(const LetterClaim& claim) {
-  const MutexLock lock(mutex_);
-  for (const ClaimedLetter& letter : claim.letters) {
-    // They are claimed: who is not held here is delivered by nobody.
-    Held& held = patiently([&]() -> Held& {
-      mutex_.assert_held();
-      return held_[letter.id];
-    });
-    held.event_type = patiently([&] { return letter.letter.event_type; });
-    held.handler = patiently([&] { return letter.letter.handler; });
-    held.lane = patiently([&] { return lane_of(letter.letter); });
-    if (letter.limited) held.limited_request = letter.redrive_id;
-  }
-  claiming_ = false;
-  for (const Block& each : blocks_) block(each);
-  std::erase_if(blocks_, [](const Block& each) { return each.settled; });
-}
-
-void Redriver::unblock(const std::vector<RedriveResult>& settled) {
-  for (const RedriveResult& result : settled) {
-    for (Block& each : blocks_) each.settled = each.settled || each.id == result.id;
-  }
-  if (!claiming_) std::erase_if(blocks_, [](const Block& each) { return each.settled; });
-}
-
-void Redriver::block(const Block& block) {
-  for (auto held = held_.upper_bound(block.id); held != held_.end(); ++held) {
-    if (held->second.lane == block.lane && !held->second.instead) held->second.instead = block.behind;
-  }
+  return Claimed::Letters;
 }
 
 // --- on handlers' threads ---
 
-bool Redriver::may_flush(Instant now) const { return !results_.empty() && now >= settle_again_; }
-
-bool Redriver::must_flush(Instant now) const {
-  if (!may_flush(now)) return false;
-  return results_.size() >= kSettledAtOnce || (oldest_result_ && now >= *oldest_result_ + kSettledWithin);
-}
-
 std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
   bool settle = false;
-  bool look_again = false;
+  ClaimedLetters::Begun begun;
   {
     const MutexLock lock(mutex_);
     if (stopping_) return RedriveResult::End::Returned;
-    settle = must_flush(clock_->monotonic_now());
-    Held& held = held_[letter.id];
-    if (held.instead) return held.instead;
-    held.begun = true;
-    look_again = held.limited_request && std::none_of(held_.begin(), held_.end(), [&](const auto& each) {
-                   return each.second.limited_request == held.limited_request && !each.second.begun;
-                 });
+    settle = results_.must_flush(clock_->monotonic_now());
+    begun = claimed_.begin(letter.id);
+    if (begun.instead) return begun.instead;
   }
   if (settle) flush();
-  if (look_again) look();
+  if (begun.last_of_request) look();
   try {
     if (redrives_->begin(claimant_, letter.id, clock_->now())) {
       kill_point("redrive.begun");
@@ -305,39 +217,18 @@ std::optional<RedriveResult::End> Redriver::begin(const ClaimedLetter& letter) {
   return RedriveResult::End::Returned;
 }
 
-/// With AfterDeath::Park nothing of a lane is delivered before what came earlier.
-void Redriver::block_behind(const RedriveResult& result, const std::string& lane) {
-  using End = RedriveResult::End;
-  if (!result.parks || lane.empty() || result.end == End::Reprocessed) return;
-  const auto end = result.end == End::Returned ? End::Returned : End::Withdrawn;
-  Block behind{result.id, patiently([&] { return lane; }), end, false};
-  block(behind);
-  patiently([&] {
-    mutex_.assert_held();
-    blocks_.push_back(std::move(behind));
-  });
-}
-
 void Redriver::end(RedriveResult result) {
   bool settle = false;
   bool first = false;
   {
     const MutexLock lock(mutex_);
-    const auto held = held_.find(result.id);
-    // A failure may stop its request: no more of it is to begin.
-    settle = result.end == RedriveResult::End::Failed && held != held_.end() && held->second.limited_request;
-    if (held != held_.end()) {
-      block_behind(result, held->second.lane);
-      held_.erase(held);
-    }
-    patiently([&] {
-      mutex_.assert_held();
-      results_.push_back(std::move(result));
-    });
+    const bool failed = result.end == RedriveResult::End::Failed;
+    const bool limited = claimed_.end(result);
     const Instant now = clock_->monotonic_now();
-    first = !oldest_result_;
-    if (first) oldest_result_ = now;
-    settle = may_flush(now) && (settle || stopping_ || held_.empty() || must_flush(now));
+    first = results_.add(std::move(result), now);
+    // A failure may stop its request: no more of it is to begin.
+    settle = results_.may_flush(now) &&
+             ((failed && limited) || stopping_ || claimed_.empty() || results_.must_flush(now));
   }
   if (settle) {
     flush();
@@ -357,9 +248,9 @@ void Redriver::settled(std::int64_t id, const std::vector<RedriveEnd>& ended) {
   for (const RedriveEnd& end : ended) redrive_log_.ended(end);
   {
     const MutexLock lock(mutex_);
-    held_.erase(id);
-    settled_ = true;
-    look_ = look_ || (held_.size() < kHungry && !stopping_);
+    claimed_.forget(id);
+    asked_.keys = true;
+    asked_.look = asked_.look || (claimed_.hungry() && !stopping_);
     changed_.notify_all();
   }
   calls_.wake();
@@ -370,17 +261,15 @@ void Redriver::flush() noexcept {
   std::ptrdiff_t returned = 0;
   {
     const MutexLock lock(mutex_);
-    batch.swap(results_);
-    oldest_result_.reset();
-    settling_ += batch.size();
+    batch = results_.take();
     returned = std::count_if(batch.begin(), batch.end(), [](const RedriveResult& result) {
       return result.end == RedriveResult::End::Returned;
     });
-    look_later_ = look_later_ || returned > 0;
+    asked_.look_later = asked_.look_later || returned > 0;
   }
   if (batch.empty()) return;
   bool kept = true;
-  auto again = kFirstBackoff;
+  auto again = RedriveSchedule::kFirstBackoff;
   kill_point("redrive.before_settle");
   try {
     for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) redrive_log_.ended(end);
@@ -394,20 +283,13 @@ void Redriver::flush() noexcept {
   }
   {
     const MutexLock lock(mutex_);
-    settling_ -= batch.size();
     if (!kept) {
-      settle_again_ = clock_->monotonic_now() + again;
-      oldest_result_ = settle_again_;
-      patiently([&] {
-        mutex_.assert_held();
-        batch.reserve(batch.size() + results_.size());
-      });
-      std::move(results_.begin(), results_.end(), std::back_inserter(batch));
-      results_.swap(batch);
+      results_.put_back(batch, clock_->monotonic_now() + again);
     } else {
-      unblock(batch);
-      settled_ = true;
-      look_ = look_ || (held_.size() < kHungry && returned < std::ssize(batch) && !stopping_);
+      results_.settled(batch);
+      claimed_.settled(batch);
+      asked_.keys = true;
+      asked_.look = asked_.look || (claimed_.hungry() && returned < std::ssize(batch) && !stopping_);
     }
     changed_.notify_all();
   }
@@ -418,7 +300,7 @@ bool Redriver::wait_idle(Instant deadline) {
   if (!supported()) return true;
   const MutexLock lock(mutex_);
   bool in_time = true;
-  while (!stopping_ && (look_ || looking_ || !held_.empty() || !results_.empty() || settling_ > 0)) {
+  while (!stopping_ && (asked_.look || looking_ || !claimed_.empty() || !results_.all_settled())) {
     if (!in_time) return false;
     in_time = changed_.wait_until(mutex_, deadline);
   }

@@ -1,18 +1,18 @@
 #pragma once
 
 #include "letters/bus_log.hpp"
+#include "redriving/claimed_letters.hpp"
 #include "redriving/redrive_log.hpp"
+#include "redriving/redrive_results.hpp"
+#include "redriving/redrive_schedule.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/redrive.hpp>
 
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,39 +69,26 @@ class Redriver {
   [[nodiscard]] bool wait_idle(Instant deadline);
 
  private:
-  struct Held {
-    std::string event_type;
-    std::string handler;
-    /// Event type, handler and ordering key, if it has one.
-    std::string lane;
-    std::optional<std::int64_t> limited_request;
-    bool begun = false;
-    /// An earlier letter of its lane was not delivered: nor is this one to be.
-    std::optional<RedriveResult::End> instead;
+  enum class Claimed : std::uint8_t {
+    None,
+    NoneYet,  ///< The sink has marked letters that it has not looked at.
+    Letters,
   };
-  /// A letter that parks all that follow it in its lane.
-  struct Block {
-    std::int64_t id = 0;
-    std::string lane;
-    RedriveResult::End behind;
-    /// The sink knows; no claim that begins from now on needs to be told.
-    bool settled = false;
+  /// What tick() is asked to do.
+  struct Asked {
+    /// To claim at once; at its next poll.
+    bool look = true;
+    bool look_later = false;
+    /// To refresh ordering keys.
+    bool keys = false;
   };
 
   void poll(Instant now);
   void tend(Instant now);
   void claim(Instant now);
-  [[nodiscard]] bool claim_once(Instant now);
-  [[nodiscard]] std::vector<ServedHandler> hungry_handlers() const;
-  [[nodiscard]] std::vector<std::int64_t> waiting_requests() const;
-  void hold(const LetterClaim& claim);
-  void block_behind(const RedriveResult& result, const std::string& lane) TIDINGS_REQUIRES(mutex_);
-  void block(const Block& block) TIDINGS_REQUIRES(mutex_);
-  void unblock(const std::vector<RedriveResult>& settled) TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] Claimed claim_once(Instant now);
   void refresh_keys();
-  void try_again(Instant now, std::chrono::milliseconds wait);
-  [[nodiscard]] bool may_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
-  [[nodiscard]] bool must_flush(Instant now) const TIDINGS_REQUIRES(mutex_);
+  void look_later();
 
   Redrives* const redrives_;
   BusLog& log_;
@@ -110,33 +97,15 @@ class Redriver {
   const std::string service_;
   const std::string claimant_;
   const Calls calls_;
-
-  // Of the timer's thread.
-  Instant next_poll_{};
-  std::optional<Instant> next_claim_;
-  std::chrono::milliseconds backoff_{0};
-  Instant next_keys_{};
-  /// The sink has marked letters that it has not looked at yet.
-  bool unfinished_look_ = false;
-  bool keys_are_due_ = true;
+  RedriveSchedule schedule_;  // of the timer's thread
 
   mutable Mutex mutex_;
   Condition changed_;
-  std::map<std::int64_t, Held> held_ TIDINGS_GUARDED_BY(mutex_);
-  /// What was blocked: until the sink knows, and letters that were being claimed meanwhile are held.
-  std::vector<Block> blocks_ TIDINGS_GUARDED_BY(mutex_);
-  bool claiming_ TIDINGS_GUARDED_BY(mutex_) = false;
-  std::vector<RedriveResult> results_ TIDINGS_GUARDED_BY(mutex_);
-  std::optional<Instant> oldest_result_ TIDINGS_GUARDED_BY(mutex_);
-  std::size_t settling_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  /// The sink could not keep results: it is not asked again before.
-  Instant settle_again_ TIDINGS_GUARDED_BY(mutex_){};
-  /// tick() is to claim at once; at its next poll.
-  bool look_ TIDINGS_GUARDED_BY(mutex_) = true;
-  bool look_later_ TIDINGS_GUARDED_BY(mutex_) = false;
+  ClaimedLetters claimed_ TIDINGS_GUARDED_BY(mutex_);
+  RedriveResults results_ TIDINGS_GUARDED_BY(mutex_);
+  Asked asked_ TIDINGS_GUARDED_BY(mutex_);
   /// A look is under way, or its letters are on their way to their queues.
   bool looking_ TIDINGS_GUARDED_BY(mutex_) = false;
-  bool settled_ TIDINGS_GUARDED_BY(mutex_) = false;
   bool stopping_ TIDINGS_GUARDED_BY(mutex_) = false;
 };
 
