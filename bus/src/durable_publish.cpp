@@ -193,8 +193,7 @@ void BusCore::admit(const SubscriberList& list, DurableEvent& event, AppendReque
 }
 
 bool BusCore::takes_directly(Subscriber& subscriber, std::int64_t id) {
-  Backlog& backlog = subscriber.backlog;
-  if (backlog.active.load() && (subscriber.queued || id < backlog.until)) return false;
+  if (subscriber.backlog.holds(id)) return false;
   const bool held = held_.load();
   if (!held && (!subscriber.queued || subscriber.queue.try_reserve())) return true;
   leave_to_journal(subscriber, id);
@@ -202,16 +201,7 @@ bool BusCore::takes_directly(Subscriber& subscriber, std::int64_t id) {
 }
 
 void BusCore::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
-  if (subscriber.state.load() != SubscriberState::Open) return;
-  Backlog& backlog = subscriber.backlog;
-  if (!backlog.active.load()) {
-    backlog.next = id;
-    backlog.active.store(true);
-    subscriber.queue.set_backlog(true);
-  }
-  backlog.next = std::min(backlog.next, id);
-  backlog.left_meanwhile = std::min(backlog.left_meanwhile, id);
-  backlog.until = subscriber.queued ? INT64_MAX : std::max(backlog.until, id + 1);
+  if (subscriber.state.load() == SubscriberState::Open) subscriber.backlog.leave(id);
 }
 
 void BusCore::release_places(const SubscriberList& list, const DurableEvent& event) {

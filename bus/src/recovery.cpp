@@ -88,19 +88,11 @@ void BusCore::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, 
 /// Everything that is owed to a new subscriber comes from the journal, ahead of what is published from now
 /// on.
 void BusCore::begin_recovery(Subscriber& subscriber) {
-  if (!journal_) return;
-  journal_->owed.exclusively([&](std::int64_t next_id) {
-    subscriber.backlog.next = 1;
-    subscriber.backlog.until = subscriber.queued ? INT64_MAX : next_id;
-    subscriber.backlog.active.store(true);
-    subscriber.queue.set_backlog(true);
-  });
+  if (journal_) journal_->owed.begin_backlog(subscriber.backlog);
 }
 
 void BusCore::end_recovery(Subscriber& subscriber) {
-  if (!journal_ || !subscriber.backlog.active.load()) return;
-  journal_->owed.exclusively([&](std::int64_t) { subscriber.backlog.active.store(false); });
-  subscriber.queue.set_backlog(false);
+  if (journal_ && subscriber.backlog.active()) journal_->owed.end_backlog(subscriber.backlog);
 }
 
 /// Leaves a delivery of a closed subscriber, or of a bus that stops, to the journal. Who bears its handler's
@@ -114,7 +106,7 @@ void BusCore::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryH
         successor->identity.event_type != subscriber.identity.event_type) {
       continue;
     }
-    journal_->owed.exclusively([&](std::int64_t) { leave_to_journal(*successor, owed.event->id); });
+    journal_->owed.leave_to(successor->backlog, owed.event->id);
     request_refill();
   }
 }
@@ -126,7 +118,7 @@ void BusCore::request_refill() {
 /// Whoever gives a place back, for whatever reason: what waits in the journal may have the room.
 void BusCore::release_place(Subscriber& subscriber) {
   subscriber.queue.release();
-  if (!subscriber.backlog.active.load(std::memory_order_relaxed)) return;
+  if (!subscriber.backlog.active(std::memory_order_relaxed)) return;
   if (subscriber.queue.room() >= std::min(kChunk, (subscriber.queue.capacity() + 1) / 2)) request_refill();
 }
 
@@ -141,23 +133,16 @@ void BusCore::read_back(Instant now) {
 void BusCore::refill_backlogs() {
   if (held_.load()) return;
   for (const auto& subscriber : topics_.all()) {
-    while (accepting_.load() && subscriber->backlog.active.load() && refill(subscriber)) {
+    while (accepting_.load() && subscriber->backlog.active() && refill(subscriber)) {
     }
   }
 }
 
 /// Reads the next chunk of a subscriber's backlog. False: for now there is no more to do.
 bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
-  Backlog& backlog = subscriber->backlog;
   const std::size_t room = subscriber->queue.room();
   if (room == 0 || subscriber->state.load() != SubscriberState::Open) return false;
-  std::int64_t next = 0;
-  std::int64_t until = 0;
-  journal_->owed.exclusively([&](std::int64_t) {
-    next = backlog.next;
-    until = backlog.until;
-    backlog.left_meanwhile = Backlog::kNothing;
-  });
+  const auto [next, until] = journal_->owed.unread_of(subscriber->backlog);
   const std::int64_t up_to = std::min(journal_->owed.settled_up_to(), until - 1);
   const std::size_t limit = std::min(room, kChunk);
   journal_->owed.begin_reading();
@@ -177,29 +162,14 @@ bool BusCore::refill(const std::shared_ptr<Subscriber>& subscriber) {
   return advance(*subscriber, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1, caught_up);
 }
 
-/// Notes how far the backlog was read, and ends it when there can be no more of it.
+/// Notes how far the backlog was read. True: there may be more to read at once.
 bool BusCore::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
-  bool ended = false;
-  bool all_committed = false;
-  journal_->owed.exclusively([&](std::int64_t next_id) {
-    Backlog& backlog = subscriber.backlog;
-    // What was left to the journal meanwhile may have been passed over, being in memory still: it is read
-    // again.
-    caught_up = caught_up && next <= backlog.left_meanwhile;
-    backlog.next = std::min(next, backlog.left_meanwhile);
-    all_committed = next >= next_id;
-    ended = caught_up && next >= std::min(next_id, backlog.until);
-    if (!ended) return;
-    backlog.active.store(false);
-    subscriber.queue.set_backlog(false);
-  });
-  if (ended) return false;
-  if (!caught_up) return true;
-  if (!all_committed) {
+  const auto reached = journal_->owed.advance(subscriber.backlog, next, caught_up);
+  if (reached == Backlog::Reached::Committed) {
     refill_wanted_.store(true);
     journal_->commits.wake_when_settled();
   }
-  return false;
+  return reached == Backlog::Reached::Chunk;
 }
 
 /// Makes the delivery of a row. Nothing: memory has it already, or it became a letter.

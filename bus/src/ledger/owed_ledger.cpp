@@ -172,6 +172,33 @@ void OwedLedger::forget_if_idle(const OwedEvent& event) {
   }
 }
 
+// --- what a subscriber gets from the journal ---
+
+void OwedLedger::begin_backlog(Backlog& backlog) {
+  const MutexLock lock(mutex_);
+  backlog.begin(ids_.next());
+}
+
+void OwedLedger::end_backlog(Backlog& backlog) {
+  const MutexLock lock(mutex_);
+  backlog.end();
+}
+
+void OwedLedger::leave_to(Backlog& backlog, std::int64_t id) {
+  const MutexLock lock(mutex_);
+  backlog.leave(id);
+}
+
+Backlog::Unread OwedLedger::unread_of(Backlog& backlog) {
+  const MutexLock lock(mutex_);
+  return backlog.begin_reading();
+}
+
+Backlog::Reached OwedLedger::advance(Backlog& backlog, std::int64_t next, bool caught_up) {
+  const MutexLock lock(mutex_);
+  return backlog.end_reading(next, caught_up, ids_.next());
+}
+
 // --- what became of deliveries ---
 
 void OwedLedger::end_part(const OwedDeliveryHandle& delivery) {

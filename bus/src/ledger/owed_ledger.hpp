@@ -4,6 +4,7 @@
 #include "ledger/journal_ids.hpp"
 #include "ledger/next_commit.hpp"
 #include "queue/owed_event.hpp"
+#include "subscriptions/backlog.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
@@ -67,12 +68,6 @@ class OwedLedger {
   void transactions_ended(std::span<const std::int64_t> ids);
   /// Every id up to this one is committed, or never will be, and is in the queues that memory took it for.
   [[nodiscard]] std::int64_t settled_up_to() const;
-  /// Runs `work(next_id)` under the mutex: nothing is admitted meanwhile.
-  template <class Work>
-  auto exclusively(Work work) {
-    const MutexLock lock(mutex_);
-    return work(ids_.next());
-  }
 
   // --- what is in memory ---
 
@@ -84,6 +79,17 @@ class OwedLedger {
   [[nodiscard]] OwedDeliveryHandle adopt(const OwedDelivery& row);
   void begin_reading();
   void end_reading();
+
+  // --- what a subscriber gets from the journal; nothing is admitted meanwhile ---
+
+  /// All that is owed by now comes from the journal, ahead of what is published from now on.
+  void begin_backlog(Backlog& backlog);
+  void end_backlog(Backlog& backlog);
+  /// Goes back to that id, which is owed.
+  void leave_to(Backlog& backlog, std::int64_t id);
+  [[nodiscard]] Backlog::Unread unread_of(Backlog& backlog);
+  /// Notes how far the backlog was read, and ends it when there can be no more of it.
+  Backlog::Reached advance(Backlog& backlog, std::int64_t next, bool caught_up);
 
   // --- what became of deliveries; for one that is dead, see GroupCommit::bury ---
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "queue/delivery_queue.hpp"
+#include "subscriptions/backlog.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/journal.hpp>
@@ -24,19 +25,6 @@ enum class SubscriberState : std::uint8_t {
   Open,
   Draining,  ///< No new deliveries; what is queued runs.
   Closed,    ///< No run begins any more.
-};
-
-/// What a subscriber is owed that the journal alone holds: what a restart left, and what found the queue
-/// full. While it is active, everything from `next` to before `until` comes from the journal, and everything
-/// else straight from publish. All but `active` is guarded by the mutex of OwedLedger.
-struct Backlog {
-  static constexpr std::int64_t kNothing = INT64_MAX;
-
-  std::atomic<bool> active{false};
-  std::int64_t next = 1;
-  std::int64_t until = 0;
-  /// The first that was left to the journal since its reader last looked at `next`.
-  std::int64_t left_meanwhile = kNothing;
 };
 
 /// One handler's place on a bus: what publish needs to call it, and its queue.
@@ -103,8 +91,8 @@ class Subscriber {
   const std::weak_ptr<BusCore> core;
   /// What crash slots know the handler by.
   const std::uint64_t crash_hash = crash_slot_hash(identity.handler);
-  Backlog backlog;
   DeliveryQueue queue;
+  Backlog backlog{queue, queued};
 };
 
 /// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
