@@ -123,21 +123,20 @@ bool Session::write_lock_is_free() noexcept {
   }
 }
 
-JournalWriter& Session::journal() {
+JournalRows& Session::journal() {
   if (!journal_) journal_.emplace(connection_.database(), turn_->may_have_deliveries);
   return *journal_;
 }
 
 bool Session::write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                     JournalCommit& result) {
-  JournalWriter& writer = journal();
-  owner.require(writer.owner_number());
-  writer.finish(
-      batch.finished);  // first: what is appended takes the pages that this frees, in the same commit
+  JournalRows& rows = journal();
+  owner.require(rows.owner_number());
+  rows.finish(batch.finished);  // first: what is appended takes the pages that this frees, in the same commit
   result.repeats.clear();
   result.repeats.reserve(batch.appended.size());
-  for (const JournalAppend& event : batch.appended) result.repeats.push_back(writer.append(event, service));
-  for (const JournalDelivery& delivery : batch.changed) writer.change(delivery);
+  for (const JournalAppend& event : batch.appended) result.repeats.push_back(rows.append(event, service));
+  for (const JournalDelivery& delivery : batch.changed) rows.change(delivery);
   return take_all(batch, result);
 }
 

@@ -3,7 +3,7 @@
 #include <tidings/journal.hpp>
 #include <tidings/letter_sink.hpp>
 
-#include "journal/journal_writer.hpp"
+#include "journal/journal_rows.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/connection.hpp"
 #include "sqlite/owner_number.hpp"
@@ -72,7 +72,7 @@ class Session {
   /// See Journal::transactions_ended.
   [[nodiscard]] bool write_lock_is_free() noexcept;
   /// Made at first use: most stores keep letters alone.
-  [[nodiscard]] JournalWriter& journal();
+  [[nodiscard]] JournalRows& journal();
   [[nodiscard]] Connection& connection() noexcept { return connection_; }
   /// As `store` does with each of its letters, inside an open transaction.
   [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
@@ -99,7 +99,7 @@ class Session {
   SQLite::Statement commit_;
   SQLite::Statement dead_keys_;
   LetterInsert insert_;
-  std::optional<JournalWriter> journal_;
+  std::optional<JournalRows> journal_;
   Sync sync_ = Sync::Always;  // as a Connection begins
 };
 

@@ -80,7 +80,7 @@ void StoreJournal::write_as_owner(Work work) {
 /// may fail.
 void StoreJournal::remember(std::span<const CrashSuspect> suspects) noexcept {
   try {
-    write_as_owner([&](JournalWriter& journal) { journal.remember_sole_crashes(suspects); });
+    write_as_owner([&](JournalRows& journal) { journal.remember_sole_crashes(suspects); });
   } catch (const std::exception&) {
     return;
   }
@@ -166,13 +166,13 @@ std::vector<OwedTotal> StoreJournal::owed_totals(std::size_t at_most) {
 
 void StoreJournal::report_unserved(std::span<const OwedTotal> handlers) {
   require_owned();
-  write_as_owner([&](JournalWriter& journal) { journal.report_unserved(handlers); });
+  write_as_owner([&](JournalRows& journal) { journal.report_unserved(handlers); });
 }
 
 bool StoreJournal::forget_keys(const KeyPeriod& remembered) {
   require_owned();
   bool more = false;
-  write_as_owner([&](JournalWriter& journal) { more = journal.forget_keys(remembered); });
+  write_as_owner([&](JournalRows& journal) { more = journal.forget_keys(remembered); });
   return more;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "journal/journal_writer.hpp"
+#include "journal/journal_rows.hpp"
 #include "letters/letter_row.hpp"
 #include "redrive/redrive_connection.hpp"
 #include "redrive/redrive_requests.hpp"
@@ -43,7 +43,7 @@ class HandlerConnection {
   void commit();
   void roll_back() noexcept { connection_->rollback(); }
 
-  [[nodiscard]] JournalWriter& journal() noexcept { return *journal_; }
+  [[nodiscard]] JournalRows& journal() noexcept { return *journal_; }
   [[nodiscard]] LetterInsert& letters() noexcept { return *letters_; }
   /// Made at first use.
   [[nodiscard]] RedriveSettlement& settlement();
@@ -54,7 +54,7 @@ class HandlerConnection {
 
   std::shared_ptr<WriteTurn> turn_;
   std::unique_ptr<RedriveConnection> connection_;
-  std::optional<JournalWriter> journal_;
+  std::optional<JournalRows> journal_;
   std::optional<LetterInsert> letters_;
   std::optional<RedriveRequests> requests_;
   std::optional<RedriveSettlement> settlement_;

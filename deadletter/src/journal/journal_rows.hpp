@@ -15,13 +15,13 @@
 
 namespace tidings::deadletter {
 
-/// What is written to the journal's tables, inside the caller's transaction. Keeps its statements prepared;
+/// Writes the rows of the journal's tables, inside the caller's transaction. Keeps its statements prepared;
 /// goes before the database it was made for. Members throw SQLite::Exception.
-class JournalWriter {
+class JournalRows {
  public:
   /// `may_have_deliveries` says whether there may be rows of deliveries: nearly always there are none, and
   /// then nothing is looked for that is not there. Who does not commit what was written sets it.
-  JournalWriter(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
+  JournalRows(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
 
   [[nodiscard]] std::int64_t owner_number() { return appender_.owner_number(); }
   /// As JournalAppender::append.

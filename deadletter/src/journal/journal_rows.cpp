@@ -1,4 +1,4 @@
-#include "journal/journal_writer.hpp"
+#include "journal/journal_rows.hpp"
 
 #include "file/sqlite_error.hpp"
 #include "letters/letter_row.hpp"
@@ -46,7 +46,7 @@ constexpr int kKeysForgottenAtOnce = 500;
 
 }  // namespace
 
-JournalWriter::JournalWriter(SQLite::Database& database, std::atomic<bool>& may_have_deliveries)
+JournalRows::JournalRows(SQLite::Database& database, std::atomic<bool>& may_have_deliveries)
     : database_(database),
       may_have_deliveries_(may_have_deliveries),
       appender_(database.getHandle()),
@@ -57,7 +57,7 @@ JournalWriter::JournalWriter(SQLite::Database& database, std::atomic<bool>& may_
   appender_.prepare_keys();
 }
 
-void JournalWriter::change(const JournalDelivery& delivery) {
+void JournalRows::change(const JournalDelivery& delivery) {
   may_have_deliveries_ = true;
   const std::string attempts = attempts_to_json(delivery.attempts);
   const PreparedUse use(change_);
@@ -75,7 +75,7 @@ void JournalWriter::change(const JournalDelivery& delivery) {
 
 /// Two transactions may each say that one handler is done and leave the end of the event to the other: the
 /// second of them ends it here.
-void JournalWriter::finish_if_done(std::int64_t journal_id) {
+void JournalRows::finish_if_done(std::int64_t journal_id) {
   {
     const PreparedUse use(finish_if_done_);
     finish_if_done_.integer(journal_id);
@@ -85,7 +85,7 @@ void JournalWriter::finish_if_done(std::int64_t journal_id) {
 }
 
 /// Neighbours go together: events are often finished in the order in which they were published.
-void JournalWriter::finish(std::span<const std::int64_t> journal_ids) {
+void JournalRows::finish(std::span<const std::int64_t> journal_ids) {
   const bool look = may_have_deliveries_;
   for (std::size_t first = 0; first < journal_ids.size();) {
     std::size_t last = first;
@@ -99,14 +99,14 @@ void JournalWriter::finish(std::span<const std::int64_t> journal_ids) {
   }
 }
 
-void JournalWriter::remove(Prepared& statement, std::int64_t first, std::int64_t last) {
+void JournalRows::remove(Prepared& statement, std::int64_t first, std::int64_t last) {
   const PreparedUse use(statement);
   statement.integer(first);
   statement.integer(last);
   statement.step();
 }
 
-bool JournalWriter::forget_keys(const KeyPeriod& remembered) {
+bool JournalRows::forget_keys(const KeyPeriod& remembered) {
   Prepared forget(database_, kForgetKeys);
   forget.integer(microseconds(remembered.from));
   forget.integer(microseconds(remembered.to));
@@ -115,7 +115,7 @@ bool JournalWriter::forget_keys(const KeyPeriod& remembered) {
   return database_.getChanges() == kKeysForgottenAtOnce;
 }
 
-void JournalWriter::report_unserved(std::span<const OwedTotal> handlers) {
+void JournalRows::report_unserved(std::span<const OwedTotal> handlers) {
   const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   database_.exec("UPDATE tidings_unserved_handlers SET owed = 0");
   Prepared report(database_, kReportUnserved);
