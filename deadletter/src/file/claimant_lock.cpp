@@ -1,48 +1,36 @@
 #include "file/claimant_lock.hpp"
 
 #include "file/owner_file.hpp"
+#include "file/per_process.hpp"
 
 #include <tidings/journal.hpp>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <exception>
-#include <mutex>
 #include <set>
 #include <utility>
 
 namespace tidings::deadletter {
+
+using tidings::detail::MutexLock;
+
 namespace {
 
 /// The files that this process holds such locks of. A forked child closes them: a lock lives as long as
 /// anybody has its open file.
-struct ClaimantFiles {
-  std::mutex mutex;
-  std::set<int> descriptors;  // guarded by mutex
+struct ClaimantDescriptors {
+  std::set<int> descriptors;
 
-  static ClaimantFiles& instance() {
-    static ClaimantFiles& instance = make();
-    return instance;
-  }
-
- private:
-  /// Never destroyed: a process may fork while it ends.
-  static ClaimantFiles& make() {
-    auto& made = *new ClaimantFiles;
-    ::pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
-                     [] { instance().leave_to_parent(); });
-    return made;
-  }
   void leave_to_parent() {
     for (const int descriptor : descriptors) ::close(descriptor);
     descriptors.clear();
-    mutex.unlock();
   }
 };
+using ClaimantFiles = PerProcess<ClaimantDescriptors>;
 
 /// Two claimants of one byte make each other seem alive for longer, and no more.
 struct flock byte_of(std::string_view claimed_by) noexcept {
@@ -88,9 +76,9 @@ bool ClaimantLock::is_in_place() const noexcept {
 void ClaimantLock::open() {
   close();
   ClaimantFiles& files = ClaimantFiles::instance();
-  const std::lock_guard guard(files.mutex);
+  const MutexLock guard(files.mutex);
   Descriptor opened = OwnerFile::open(path_, mode_);
-  files.descriptors.insert(opened.get());
+  files.state.descriptors.insert(opened.get());
   file_ = std::move(opened);
 }
 
@@ -99,8 +87,8 @@ void ClaimantLock::close() noexcept {
   // A forked child has closed it, and may have another file of that number.
   if (::getpid() != process_) return file_.forget();
   ClaimantFiles& files = ClaimantFiles::instance();
-  const std::lock_guard guard(files.mutex);
-  files.descriptors.erase(file_.get());
+  const MutexLock guard(files.mutex);
+  files.state.descriptors.erase(file_.get());
   file_ = Descriptor();
 }
 

@@ -1,10 +1,10 @@
 #include "file/owner_file.hpp"
 
 #include "file/companions.hpp"
+#include "file/per_process.hpp"
 #include "file/sqlite_error.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
-#include <mutex>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -23,6 +22,9 @@
 #include <utility>
 
 namespace tidings::deadletter {
+
+using tidings::detail::MutexLock;
+
 namespace {
 
 constexpr const char* kCannotOwn = "cannot own the journal: its owner file";
@@ -41,32 +43,19 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
 /// The owner files that this process owns. Held while such a file is opened and until it is locked, so that
 /// no descriptor is closed that shares its file with another's lock.
-struct Register {
+struct OwnedFiles {
   using File = std::pair<dev_t, ino_t>;
   struct Owned {
     int descriptor = -1;
     std::byte* memory = nullptr;
   };
-  std::mutex mutex;
-  std::map<File, Owned> owned;  // guarded by mutex
+  std::map<File, Owned> owned;
 
-  static Register& instance() {
-    static Register& instance = make();
-    return instance;
-  }
   [[nodiscard]] bool has(const struct stat& facts) const {
     return owned.contains({facts.st_dev, facts.st_ino});
   }
 
- private:
-  /// Never destroyed: a process may fork while it ends.
-  static Register& make() {
-    auto& made = *new Register;
-    ::pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
-                     [] { instance().leave_to_parent(); });
-    return made;
-  }
-  /// In a forked child. The locks are the parent's as long as nobody else has its open files: neither
+  /// The locks are the parent's as long as nobody else has its open files: neither
   /// descriptors nor mappings of them stay. What is written to the memory goes nowhere.
   void leave_to_parent() {
     for (const auto& [file, mine] : owned) {
@@ -75,9 +64,9 @@ struct Register {
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
     }
     owned.clear();
-    mutex.unlock();
   }
 };
+using Register = PerProcess<OwnedFiles>;
 
 struct flock part_of_file(short type, off_t start, off_t length) noexcept {
   struct flock lock {};
@@ -168,9 +157,9 @@ OwnerFile::LastOwner OwnerFile::lock(std::chrono::milliseconds wait) {
 /// was replaced meanwhile.
 bool OwnerFile::try_lock() {
   Register& files = Register::instance();
-  const std::lock_guard guard(files.mutex);
+  const MutexLock guard(files.mutex);
   struct stat facts {};
-  if (::stat(path_.c_str(), &facts) == 0 && files.has(facts)) throw owned_by(::getpid());
+  if (::stat(path_.c_str(), &facts) == 0 && files.state.has(facts)) throw owned_by(::getpid());
   Descriptor file = open(path_, mode_);
   struct flock owner = owner_lock(F_WRLCK);
   struct flock name = name_lock(F_WRLCK);
@@ -184,11 +173,11 @@ bool OwnerFile::try_lock() {
     return false;
   }
   // Its entry first: without the memory for that, nothing is kept that would have to be given back.
-  const auto entry = files.owned.try_emplace({facts.st_dev, facts.st_ino}).first;
+  const auto entry = files.state.owned.try_emplace({facts.st_dev, facts.st_ino}).first;
   try {
     map(file);
   } catch (...) {
-    files.owned.erase(entry);
+    files.state.owned.erase(entry);
     throw;
   }
   file_ = std::move(file);
@@ -261,9 +250,9 @@ void OwnerFile::release(bool clean) noexcept {
   Register& files = Register::instance();
   // A forked child has closed it, and may have another file of that number.
   if (!ours) return file_.forget();
-  const std::lock_guard guard(files.mutex);
+  const MutexLock guard(files.mutex);
   struct stat facts {};
-  if (::fstat(file_.get(), &facts) == 0) files.owned.erase({facts.st_dev, facts.st_ino});
+  if (::fstat(file_.get(), &facts) == 0) files.state.owned.erase({facts.st_dev, facts.st_ino});
   file_ = Descriptor();
 }
 
@@ -277,9 +266,9 @@ Error OwnerFile::owned_by(pid_t process) const {
 
 bool OwnerFile::was_left_unclean(const std::filesystem::path& path, const std::string& boot_id) noexcept {
   Register& files = Register::instance();
-  const std::lock_guard guard(files.mutex);
+  const MutexLock guard(files.mutex);
   struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode) || files.has(facts)) return false;
+  if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode) || files.state.has(facts)) return false;
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct flock lock = both_locks(F_WRLCK);
   if (!file || ::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK) return false;

@@ -8,6 +8,8 @@
 #include <cerrno>
 
 namespace tidings::deadletter {
+using tidings::detail::MutexLock;
+
 namespace {
 
 constexpr const char* kLost =
@@ -41,7 +43,7 @@ std::optional<FileIdentity> identity_of(const Connection& connection,
 void OpenedFile::admit(Connection& connection, const std::filesystem::path& path, const char* what_failed) {
   const auto found = identity_of(connection, path);
   connection.leave_log_if([this] { return names_are_of_others(); });
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!known_) {
     path_ = path;
     identity_ = found;
@@ -104,7 +106,7 @@ bool OpenedFile::names_are_of_others() const noexcept {
 }
 
 std::optional<FileIdentity> OpenedFile::identity() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return identity_;
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 
+#include <tidings/detail/mutex.hpp>
+
 #include "file/file_system.hpp"
 #include "sqlite/connection.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 
 namespace tidings::deadletter {
@@ -51,16 +52,18 @@ class OpenedFile {
     std::optional<FileIdentity> identity;
   };
 
-  [[nodiscard]] bool admit_log();
+  [[nodiscard]] bool admit_log() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool names_are_of_others() const noexcept;
   void lose(Lost what) noexcept;
   [[noreturn]] void fail(const char* what_failed) const;
 
-  mutable std::mutex mutex_;
-  std::filesystem::path path_;            // guarded by mutex_ until known_
-  std::optional<FileIdentity> identity_;  // as path_
-  Companion wal_;                         // guarded by mutex_ until log_known_
-  Companion shm_;                         // as wal_
+  mutable tidings::detail::Mutex mutex_;
+  // Not annotated, since they are read without a lock once they are constant: path_ and identity_ are written
+  // under mutex_ until known_ is true, wal_ and shm_ until log_known_ is.
+  std::filesystem::path path_;
+  std::optional<FileIdentity> identity_;
+  Companion wal_;
+  Companion shm_;
   std::atomic<bool> known_{false};
   std::atomic<bool> log_known_{false};
   std::atomic<Lost> lost_{Lost::Nothing};

@@ -10,6 +10,8 @@
 #include <utility>
 
 namespace tidings::deadletter {
+using tidings::detail::MutexLock;
+
 namespace {
 
 constexpr const char* kCannotRead = "cannot read the journal in";
@@ -136,7 +138,7 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
 
 template <class Question>
 std::invoke_result_t<Question, JournalReader&> StoreJournal::read(Question question) {
-  const std::lock_guard lock(reading_);
+  const MutexLock lock(reading_);
   try {
     options_.file->require_in_place(kCannotRead);
     if (reader_ == nullptr) {
@@ -176,6 +178,8 @@ bool StoreJournal::forget_keys(const KeyPeriod& remembered) {
   return more;
 }
 
-void StoreJournal::abandon() noexcept { static_cast<void>(reader_.release()); }
+void StoreJournal::abandon() noexcept TIDINGS_THREAD_ANNOTATION(no_thread_safety_analysis) {
+  static_cast<void>(reader_.release());
+}
 
 }  // namespace tidings::deadletter

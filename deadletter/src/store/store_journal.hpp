@@ -6,6 +6,7 @@
 #include "sqlite/owner_number.hpp"
 #include "store/session.hpp"
 
+#include <tidings/detail/mutex.hpp>
 #include <tidings/journal.hpp>
 
 #include <sys/types.h>
@@ -14,7 +15,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -97,8 +97,9 @@ class StoreJournal final : public Journal {
   OwnerFile owner_;      // its lock and header: acquire and release, which are one thread's
   std::string service_;  // set by acquire; empty: not owned
 
-  std::mutex reading_;
-  std::unique_ptr<JournalReader> reader_;  // guarded by reading_; empty when the next read is to connect anew
+  tidings::detail::Mutex reading_;
+  /// Empty when the next read is to connect anew.
+  std::unique_ptr<JournalReader> reader_ TIDINGS_GUARDED_BY(reading_);
 };
 
 }  // namespace tidings::deadletter

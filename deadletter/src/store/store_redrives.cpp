@@ -21,6 +21,8 @@
 #include <utility>
 
 namespace tidings::deadletter {
+using tidings::detail::MutexLock;
+
 namespace {
 
 constexpr const char* kCannotRedrive = "cannot redrive letters of";
@@ -93,7 +95,7 @@ auto StoreRedrives::in_database(Work work) {
     throw Error(ErrorCode::ForkedChild,
                 "this store was opened by the parent process; a forked child must open one of its own");
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   try {
     Parts& parts = sound_parts();
     parts.connection.wait_from_now();
@@ -128,14 +130,19 @@ bool StoreRedrives::changed() {
 
 LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
   return in_database([&](Parts& parts) {
+    mutex_.assert_held();
     const std::chrono::microseconds lease = request.lease;
     const std::string by = claimed_by(request.claimant);
     lock_.hold(by);
     auto claim = parts.claims.claim(request, by, internals_.boot_time() + lease.count());
-    const std::lock_guard lock(held_mutex_);
+    const MutexLock lock(held_mutex_);
     // Patiently: they are claimed, and whoever does not get them keeps them from all.
-    for (const ClaimedLetter& letter : claim.letters)
-      tidings::detail::patiently([&] { held_[std::string(request.claimant)].insert(letter.id); });
+    for (const ClaimedLetter& letter : claim.letters) {
+      tidings::detail::patiently([&] {
+        held_mutex_.assert_held();
+        held_[std::string(request.claimant)].insert(letter.id);
+      });
+    }
     return claim;
   });
 }
@@ -155,7 +162,7 @@ std::vector<RedriveEnd> StoreRedrives::settle(std::string_view claimant,
 }
 
 void StoreRedrives::forget_held(std::string_view claimant, std::span<const RedriveResult> results) {
-  const std::lock_guard lock(held_mutex_);
+  const MutexLock lock(held_mutex_);
   const auto held = held_.find(claimant);
   if (held == held_.end()) return;
   for (const RedriveResult& result : results) held->second.erase(result.id);
@@ -176,11 +183,12 @@ std::optional<std::vector<RedriveEnd>> StoreRedrives::settle_in(JournalTransacti
 RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::milliseconds lease,
                                   Timestamp wall) {
   return in_database([&](Parts& parts) {
+    mutex_.assert_held();
     RedriveUpkeep upkeep;
     const std::int64_t now = internals_.boot_time();
     std::set<std::int64_t> mine;
     {
-      const std::lock_guard lock(held_mutex_);
+      const MutexLock lock(held_mutex_);
       const auto held = held_.find(claimant);
       if (held != held_.end()) mine = held->second;
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tidings/detail/mutex.hpp>
 #include <tidings/redrive.hpp>
 
 #include "file/claimant_lock.hpp"
@@ -12,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -47,11 +47,11 @@ class StoreRedrives final : public Redrives {
 
   template <class Work>
   auto in_database(Work work);
-  [[nodiscard]] Parts& sound_parts();
+  [[nodiscard]] Parts& sound_parts() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] std::string claimed_by(std::string_view claimant) const;
   void forget_held(std::string_view claimant, std::span<const RedriveResult> results);
-  void tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep);
-  void forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep);
+  void tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
+  void forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
 
   // Constant after construction.
   const pid_t process_;
@@ -59,18 +59,18 @@ class StoreRedrives final : public Redrives {
   const StoreOptions options_;
   const StoreInternals internals_;
 
-  std::mutex mutex_;
-  ClaimantLock lock_;             // guarded by mutex_
-  std::unique_ptr<Parts> parts_;  // this and what follows: guarded by mutex_
-  bool suspect_ = false;
+  tidings::detail::Mutex mutex_;
+  ClaimantLock lock_ TIDINGS_GUARDED_BY(mutex_);
+  std::unique_ptr<Parts> parts_ TIDINGS_GUARDED_BY(mutex_);
+  bool suspect_ TIDINGS_GUARDED_BY(mutex_) = false;
+  std::int64_t next_tidy_ TIDINGS_GUARDED_BY(mutex_) = 0;
+  std::int64_t next_retention_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> untidy_{true};
-  std::int64_t next_tidy_ = 0;
-  std::int64_t next_retention_ = 0;
 
   // Handlers' transactions settle while whoever has the other mutex may be waiting for them.
-  std::mutex held_mutex_;
-  /// What each claimant has claimed here and not settled. Guarded by held_mutex_.
-  std::map<std::string, std::set<std::int64_t>, std::less<>> held_;
+  tidings::detail::Mutex held_mutex_;
+  /// What each claimant has claimed here and not settled.
+  std::map<std::string, std::set<std::int64_t>, std::less<>> held_ TIDINGS_GUARDED_BY(held_mutex_);
 };
 
 }  // namespace tidings::deadletter

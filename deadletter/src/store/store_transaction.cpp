@@ -10,11 +10,12 @@
 #include <sqlite3.h>
 
 #include <chrono>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 namespace tidings::deadletter {
+using tidings::detail::MutexLock;
+
 namespace {
 
 constexpr const char* kCannotTransact = "cannot write in a handler's transaction of";
@@ -30,9 +31,10 @@ Error handler_in_doubt(const std::filesystem::path& database, const SQLite::Exce
 
 /// SQLite does not close a connection whose statements somebody keeps: it goes on being there, for them.
 void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
-  static std::mutex mutex;
-  static auto& kept = *new std::vector<std::unique_ptr<RedriveConnection>>;  // never destroyed
-  const std::lock_guard lock(mutex);
+  static tidings::detail::Mutex mutex;
+  static auto& kept TIDINGS_GUARDED_BY(mutex) =
+      *new std::vector<std::unique_ptr<RedriveConnection>>;  // never destroyed
+  const MutexLock lock(mutex);
   kept.push_back(std::move(connection));
 }
 
@@ -109,7 +111,7 @@ std::unique_ptr<DeliveryTransaction> StoreTransactions::begin() {
   auto turn = std::make_unique<WriteTurn::Hold>(*internals_.turn, deadline);
   std::unique_ptr<HandlerConnection> connection;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     connection = std::move(idle_);
   }
   try {
@@ -130,7 +132,7 @@ std::unique_ptr<DeliveryTransaction> StoreTransactions::begin() {
 }
 
 void StoreTransactions::give_back(std::unique_ptr<HandlerConnection> connection) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   idle_ = std::move(connection);
 }
 

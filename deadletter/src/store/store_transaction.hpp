@@ -8,12 +8,12 @@
 #include "sqlite/write_turn.hpp"
 #include "store/open_store.hpp"
 
+#include <tidings/detail/mutex.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/redrive.hpp>
 
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -77,15 +77,17 @@ class StoreTransactions {
   [[nodiscard]] OpenedFile& file() const noexcept { return *internals_.file; }
   [[nodiscard]] OwnerNumber& journal_owner() const noexcept { return *internals_.owner; }
   /// In a forked child: gives up what SQLite forbids it even to close.
-  void abandon() noexcept { static_cast<void>(idle_.release()); }
+  void abandon() noexcept TIDINGS_THREAD_ANNOTATION(no_thread_safety_analysis) {
+    static_cast<void>(idle_.release());
+  }
 
  private:
   const std::filesystem::path path_;
   const StoreOptions options_;
   const StoreInternals internals_;
 
-  std::mutex mutex_;
-  std::unique_ptr<HandlerConnection> idle_;  // guarded by mutex_
+  tidings::detail::Mutex mutex_;
+  std::unique_ptr<HandlerConnection> idle_ TIDINGS_GUARDED_BY(mutex_);
 };
 
 /// One transaction of one handler. Its thread has the turn until it is destroyed.

@@ -12,6 +12,8 @@
 #include <utility>
 
 namespace tidings::deadletter {
+using tidings::detail::MutexLock;
+
 namespace {
 
 constexpr const char* kCannotEmpty = "cannot empty the -wal file of";
@@ -28,7 +30,7 @@ WalUpkeep::WalUpkeep(std::filesystem::path path, const StoreInternals& internals
     : path_(std::move(path)), internals_(internals), network_(internals.placement(path_).network) {}
 
 SinkFiles WalUpkeep::look() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   SinkFiles files;
   files.network_file_system = network_;
   files.database_bytes = size_or_zero(path_);

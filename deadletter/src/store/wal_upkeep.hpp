@@ -2,10 +2,10 @@
 
 #include "store/open_store.hpp"
 
+#include <tidings/detail/mutex.hpp>
 #include <tidings/letter_sink.hpp>
 
 #include <filesystem>
-#include <mutex>
 #include <optional>
 
 namespace tidings::deadletter {
@@ -22,15 +22,15 @@ class WalUpkeep {
   [[nodiscard]] SinkFiles look();
 
  private:
-  void empty(SinkFiles& files);
-  [[nodiscard]] bool copy_into_database(Connection& connection, SinkFiles& files);
+  void empty(SinkFiles& files) TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] bool copy_into_database(Connection& connection, SinkFiles& files) TIDINGS_REQUIRES(mutex_);
 
   const std::filesystem::path path_;
   const StoreInternals& internals_;
   const std::string network_;
-  std::mutex mutex_;
+  tidings::detail::Mutex mutex_;
   /// How much of the file was copied into the database when it was last looked at, while that was not all.
-  std::optional<int> copied_;  // guarded by mutex_
+  std::optional<int> copied_ TIDINGS_GUARDED_BY(mutex_);
 };
 
 }  // namespace tidings::deadletter

@@ -29,6 +29,9 @@ class TIDINGS_THREAD_ANNOTATION(capability("mutex")) Mutex {
     }
     mutex_.lock();
   }
+  [[nodiscard]] bool try_lock() TIDINGS_THREAD_ANNOTATION(try_acquire_capability(true)) {
+    return mutex_.try_lock();
+  }
   void unlock() TIDINGS_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
   /// Tells the analysis, which checks a lambda on its own, that the lambda's caller holds the mutex. Does
   /// nothing at run time.
@@ -48,6 +51,8 @@ class TIDINGS_THREAD_ANNOTATION(scoped_lockable) MutexLock {
   explicit MutexLock(Mutex& mutex) TIDINGS_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) {
     mutex_.lock();
   }
+  /// Of a mutex that this thread has locked.
+  MutexLock(Mutex& mutex, std::adopt_lock_t) TIDINGS_REQUIRES(mutex) : mutex_(mutex) {}
   ~MutexLock() TIDINGS_THREAD_ANNOTATION(release_capability()) {
     if (held_) mutex_.unlock();
   }
