@@ -50,8 +50,8 @@ class LateClaimTest : public StoreTest {
 
   std::shared_ptr<Store> store_ = open();
   std::function<void()> before_claim_;
-  RedriveConnection connection_{database(), "", std::chrono::seconds(5), std::make_shared<WriteTurn>(),
-                                ClaimJudge(database())};
+  RedriveConnection connection_{
+      database(), {"", std::chrono::seconds(5), 0, std::make_shared<WriteTurn>()}, ClaimJudge(database())};
   RedriveRequests requests_{connection_};
   LetterClaims claims_{connection_, requests_};
 

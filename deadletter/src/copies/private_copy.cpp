@@ -1,9 +1,9 @@
 #include "copies/private_copy.hpp"
 
 #include "copies/database_image.hpp"
+#include "copies/vfs_file.hpp"
 #include "copies/write_ahead_log.hpp"
 #include "file/sqlite_error.hpp"
-#include "sqlite/vfs_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

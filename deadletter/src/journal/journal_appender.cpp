@@ -1,8 +1,8 @@
 #include "journal/journal_appender.hpp"
 
 #include "file/sqlite_error.hpp"
+#include "journal/owner_number.hpp"
 #include "letters/letter_row.hpp"
-#include "sqlite/owner_number.hpp"
 #include "sqlite/stored_time.hpp"
 
 #include <SQLiteCpp/Exception.h>

@@ -4,7 +4,7 @@
 #include "journal/crash_streak.hpp"
 #include "journal/journal_backlog.hpp"
 #include "journal/journal_row.hpp"
-#include "sqlite/owner_number.hpp"
+#include "journal/owner_number.hpp"
 
 #include <algorithm>
 #include <map>

@@ -3,12 +3,12 @@
 #include "copies/database_image.hpp"
 #include "copies/integrity.hpp"
 #include "copies/private_copy.hpp"
+#include "copies/vfs_file.hpp"
 #include "file/companions.hpp"
 #include "file/sqlite_error.hpp"
 #include "operations/salvage.hpp"
 #include "sqlite/database_file.hpp"
 #include "sqlite/schema.hpp"
-#include "sqlite/vfs_file.hpp"
 #include "store/opening.hpp"
 
 #include <SQLiteCpp/Exception.h>

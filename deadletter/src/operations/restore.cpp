@@ -3,6 +3,7 @@
 #include "copies/database_image.hpp"
 #include "copies/integrity.hpp"
 #include "copies/private_copy.hpp"
+#include "copies/vfs_file.hpp"
 #include "file/boot_clock.hpp"
 #include "file/companions.hpp"
 #include "file/owner_file.hpp"
@@ -11,7 +12,6 @@
 #include "sqlite/connection.hpp"
 #include "sqlite/database_file.hpp"
 #include "sqlite/schema.hpp"
-#include "sqlite/vfs_file.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>

@@ -2,24 +2,14 @@
 
 #include <sqlite3.h>
 
+#include <utility>
+
 namespace tidings::deadletter {
 
-RedriveConnection::RedriveConnection(const std::filesystem::path& path, const std::string& vfs,
-                                     std::chrono::milliseconds busy_timeout, std::shared_ptr<WriteTurn> turn,
+RedriveConnection::RedriveConnection(const std::filesystem::path& path, const Options& options,
                                      ClaimJudge judge)
-    : busy_timeout_(busy_timeout),
-      turn_(std::move(turn)),
-      connection_(path, Access::ReadWrite, vfs, std::chrono::steady_clock::now() + busy_timeout),
-      begin_(connection_.database(), "BEGIN IMMEDIATE"),
-      commit_(connection_.database(), "COMMIT"),
-      data_version_(connection_.database(), "PRAGMA data_version") {
-  ClaimJudge::define_on(connection_.database(), std::move(judge));
-}
-
-WriteTurn::Deadline RedriveConnection::wait_from_now() {
-  const auto deadline = std::chrono::steady_clock::now() + busy_timeout_;
-  connection_.wait_until(deadline);
-  return deadline;
+    : WritingConnection(path, options), data_version_(database(), "PRAGMA data_version") {
+  ClaimJudge::define_on(database(), std::move(judge));
 }
 
 bool RedriveConnection::changed() {
@@ -34,17 +24,8 @@ std::int64_t RedriveConnection::own_changes() noexcept {
   return sqlite3_total_changes64(database().getHandle());
 }
 
-void RedriveConnection::begin(Sync sync) {
-  if (sync != sync_) {
-    connection_.execute(sync == Sync::Always ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-    sync_ = sync;
-  }
-  const StatementUse use(begin_);
-  begin_.executeStep();
-}
-
 bool RedriveConnection::has_foreign_statements() noexcept {
-  constexpr int kOwn = 3;
+  constexpr int kOwn = 3;  // with those of WritingConnection
   int count = 0;
   sqlite3* const handle = database().getHandle();
   for (auto* each = sqlite3_next_stmt(handle, nullptr); each != nullptr;
@@ -52,11 +33,6 @@ bool RedriveConnection::has_foreign_statements() noexcept {
     ++count;
   }
   return count > kOwn;
-}
-
-void RedriveConnection::end() {
-  const StatementUse use(commit_);
-  commit_.executeStep();
 }
 
 }  // namespace tidings::deadletter

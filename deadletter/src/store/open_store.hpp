@@ -5,10 +5,10 @@
 
 #include "file/boot_clock.hpp"
 #include "file/placement.hpp"
+#include "journal/owner_number.hpp"
 #include "spill/spill_file.hpp"
 #include "sqlite/migration.hpp"
 #include "sqlite/opened_file.hpp"
-#include "sqlite/owner_number.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/write_turn.hpp"
 

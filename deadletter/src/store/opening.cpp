@@ -233,7 +233,8 @@ std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreO
   require_current(path, options, internals);
   try {
     auto session = std::make_unique<Session>(
-        path, Session::Options{internals.vfs, options.busy_timeout, internals.row_limit, internals.turn});
+        path,
+        WritingConnection::Options{internals.vfs, options.busy_timeout, internals.row_limit, internals.turn});
     internals.file->admit(session->connection(), path, kCannotOpen);
     return session;
   } catch (const SQLite::Exception& error) {

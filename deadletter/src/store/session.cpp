@@ -5,7 +5,6 @@
 #include <tidings/detail/patiently.hpp>
 
 #include <SQLiteCpp/Exception.h>
-#include <sqlite3.h>
 
 #include <exception>
 
@@ -19,46 +18,12 @@ constexpr const char* kDeadKeys =
 constexpr const char* kNoteLettersWithoutEnd =
     "INSERT OR IGNORE INTO tidings_meta VALUES ('letters_without_end', '1')";
 
-void run(SQLite::Statement& statement) {
-  const StatementUse use(statement);
-  statement.executeStep();
-}
-
 }  // namespace
 
-Session::Session(const std::filesystem::path& path, const Options& options)
-    : busy_timeout_(options.busy_timeout),
-      turn_(options.turn),
-      connection_(path, Access::ReadWrite, options.vfs,
-                  std::chrono::steady_clock::now() + options.busy_timeout),
-      begin_(connection_.database(), "BEGIN IMMEDIATE"),
-      commit_(connection_.database(), "COMMIT"),
+Session::Session(const std::filesystem::path& path, const WritingConnection::Options& options)
+    : connection_(path, options),
       dead_keys_(connection_.database(), kDeadKeys),
-      insert_(connection_.database()) {
-  if (options.row_limit > 0) {
-    sqlite3_limit(connection_.database().getHandle(), SQLITE_LIMIT_LENGTH, options.row_limit);
-  }
-}
-
-WriteTurn::Deadline Session::wait_from_now() {
-  const auto deadline = std::chrono::steady_clock::now() + busy_timeout_;
-  connection_.wait_until(deadline);
-  return deadline;
-}
-
-void Session::begin(Sync sync) {
-  set_sync(sync);
-  run(begin_);
-}
-
-void Session::end() { run(commit_); }
-
-/// The setting takes effect between transactions; it is parsed, and so costs more than leaving it.
-void Session::set_sync(Sync sync) {
-  if (sync_ == sync) return;
-  connection_.execute(sync == Sync::Always ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-  sync_ = sync;
-}
+      insert_(connection_.database()) {}
 
 std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters, bool without_end) {
   std::vector<LetterOutcome> outcomes;
@@ -84,8 +49,8 @@ bool Session::commit(const JournalBatch& batch, std::string_view service, OwnerN
 
 bool Session::commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                           JournalCommit& result) {
-  const WriteTurn::Hold turn(*turn_, wait_from_now());
-  begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
+  const WriteTurn::Hold turn(connection_.turn(), connection_.wait_from_now());
+  connection_.begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
   bool committing = false;
   try {
     if (!write(batch, service, owner, result)) {
@@ -93,7 +58,7 @@ bool Session::commit_once(const JournalBatch& batch, std::string_view service, O
       return false;
     }
     committing = true;
-    end();
+    connection_.end();
   } catch (const SQLite::Exception& error) {
     undo_journal();
     if (committing) throw CommitInDoubt(error);
@@ -106,25 +71,12 @@ bool Session::commit_once(const JournalBatch& batch, std::string_view service, O
 }
 
 void Session::undo_journal() noexcept {
-  turn_->may_have_deliveries = true;
+  connection_.turn().may_have_deliveries = true;
   connection_.rollback();
 }
 
-bool Session::write_lock_is_free() noexcept {
-  try {
-    connection_.wait_until(std::chrono::steady_clock::now());
-    const WriteTurn::Hold turn(*turn_, std::chrono::steady_clock::now());
-    run(begin_);
-    connection_.rollback();
-    return true;
-  } catch (const std::exception&) {
-    connection_.rollback();
-    return false;
-  }
-}
-
 JournalRows& Session::journal() {
-  if (!journal_) journal_.emplace(connection_.database(), turn_->may_have_deliveries);
+  if (!journal_) journal_.emplace(connection_.database(), connection_.turn().may_have_deliveries);
   return *journal_;
 }
 
@@ -172,7 +124,7 @@ LetterOutcome Session::take(const DeadLetter& letter) {
 
 std::vector<std::string> Session::dead_keys(std::string_view service, std::string_view event_type,
                                             std::string_view handler) {
-  static_cast<void>(wait_from_now());
+  static_cast<void>(connection_.wait_from_now());
   const StatementUse use(dead_keys_);
   dead_keys_.bind(1, std::string(service));
   dead_keys_.bind(2, std::string(event_type));

@@ -4,17 +4,13 @@
 #include <tidings/letter_sink.hpp>
 
 #include "journal/journal_rows.hpp"
+#include "journal/owner_number.hpp"
 #include "letters/letter_row.hpp"
-#include "sqlite/connection.hpp"
-#include "sqlite/owner_number.hpp"
-#include "sqlite/write_turn.hpp"
+#include "sqlite/writing_connection.hpp"
 
 #include <SQLiteCpp/Exception.h>
 
-#include <chrono>
-#include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,15 +29,8 @@ class CommitInDoubt : public SQLite::Exception {
 /// thread-safe.
 class Session {
  public:
-  struct Options {
-    std::string vfs;
-    std::chrono::milliseconds busy_timeout{};
-    int row_limit = 0;
-    std::shared_ptr<WriteTurn> turn;
-  };
-
   /// Connects to a database of the current schema. Throws SQLite::Exception.
-  Session(const std::filesystem::path& path, const Options& options);
+  Session(const std::filesystem::path& path, const WritingConnection::Options& options);
 
   /// All letters in one synced transaction. A letter that cannot be a row is Unsaved, with its problem, and
   /// holds up no other. Throws SQLite::Exception when the database takes nothing; then it took none.
@@ -59,48 +48,26 @@ class Session {
   /// Runs `work`, which throws SQLite::Exception, in one synced transaction.
   template <class Work>
   void transact(Work work) {
-    const WriteTurn::Hold turn(*turn_, wait_from_now());
-    begin(Sync::Always);
-    try {
-      work();
-      end();
-    } catch (...) {
-      connection_.rollback();
-      throw;
-    }
+    connection_.transact(Sync::Always, work);
   }
-  /// See Journal::transactions_ended.
-  [[nodiscard]] bool write_lock_is_free() noexcept;
   /// Made at first use: most stores keep letters alone.
   [[nodiscard]] JournalRows& journal();
-  [[nodiscard]] Connection& connection() noexcept { return connection_; }
+  [[nodiscard]] WritingConnection& connection() noexcept { return connection_; }
   /// As `store` does with each of its letters, inside an open transaction.
   [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
 
  private:
-  /// Whether a commit is synced, or only written.
-  enum class Sync : std::uint8_t { Never, Always };
-
-  void begin(Sync sync);
-  void end();
-  void set_sync(Sync sync);
   [[nodiscard]] bool commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                                  JournalCommit& result);
   void undo_journal() noexcept;
   [[nodiscard]] bool write(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                            JournalCommit& result);
   [[nodiscard]] bool take_all(const JournalBatch& batch, JournalCommit& result);
-  WriteTurn::Deadline wait_from_now();
 
-  const std::chrono::milliseconds busy_timeout_;
-  const std::shared_ptr<WriteTurn> turn_;
-  Connection connection_;
-  SQLite::Statement begin_;
-  SQLite::Statement commit_;
+  WritingConnection connection_;
   SQLite::Statement dead_keys_;
   LetterInsert insert_;
   std::optional<JournalRows> journal_;
-  Sync sync_ = Sync::Always;  // as a Connection begins
 };
 
 }  // namespace tidings::deadletter

@@ -200,7 +200,7 @@ class Store::Implementation : private StoreWriter {
   bool write_lock_is_free() noexcept override {
     const std::unique_lock lock(mutex_, std::try_to_lock);
     try {
-      return lock && sound_session().write_lock_is_free();
+      return lock && sound_session().connection().write_lock_is_free();
     } catch (const std::exception&) {
       return false;
     }

@@ -2,8 +2,8 @@
 
 #include "file/owner_file.hpp"
 #include "journal/journal_reader.hpp"
+#include "journal/owner_number.hpp"
 #include "sqlite/opened_file.hpp"
-#include "sqlite/owner_number.hpp"
 #include "store/session.hpp"
 
 #include <tidings/detail/mutex.hpp>

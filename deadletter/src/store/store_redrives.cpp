@@ -45,7 +45,7 @@ constexpr const char* kResumingKeys =
 
 struct StoreRedrives::Parts {
   Parts(const std::filesystem::path& path, const StoreOptions& options, const StoreInternals& internals)
-      : connection(path, internals.vfs, options.busy_timeout, internals.turn,
+      : connection(path, {internals.vfs, options.busy_timeout, 0, internals.turn},
                    ClaimJudge(path, internals.boot_id, internals.boot_time)),
         requests(connection),
         claims(connection, requests),
@@ -81,7 +81,7 @@ StoreRedrives::Parts& StoreRedrives::sound_parts() {
   if (!parts_ || suspect_) {
     require_current(path_, options_, internals_);
     auto parts = std::make_unique<Parts>(path_, options_, internals_);
-    internals_.file->admit(parts->connection.connection(), path_, kCannotRedrive);
+    internals_.file->admit(parts->connection, path_, kCannotRedrive);
     parts_ = std::move(parts);
     untidy_ = true;
   }

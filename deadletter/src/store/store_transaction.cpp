@@ -42,12 +42,12 @@ void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
 
 HandlerConnection::HandlerConnection(const std::filesystem::path& path, const StoreOptions& options,
                                      const StoreInternals& internals)
-    : turn_(internals.turn),
-      connection_(
-          std::make_unique<RedriveConnection>(path, internals.vfs, options.busy_timeout, internals.turn,
+    : connection_(
+          std::make_unique<RedriveConnection>(path,
+                                              WritingConnection::Options{internals.vfs, options.busy_timeout,
+                                                                         internals.row_limit, internals.turn},
                                               ClaimJudge(path, internals.boot_id, internals.boot_time))) {
-  if (internals.row_limit > 0) sqlite3_limit(handle(), SQLITE_LIMIT_LENGTH, internals.row_limit);
-  journal_.emplace(connection_->database(), turn_->may_have_deliveries);
+  journal_.emplace(connection_->database(), connection_->turn().may_have_deliveries);
   letters_.emplace(connection_->database());
   sqlite3_commit_hook(handle(), &HandlerConnection::on_commit, this);
   sqlite3_rollback_hook(handle(), &HandlerConnection::on_rollback, this);

@@ -32,7 +32,7 @@ class HandlerConnection {
   ~HandlerConnection();
 
   [[nodiscard]] sqlite3* handle() noexcept { return connection_->database().getHandle(); }
-  [[nodiscard]] Connection& connection() noexcept { return connection_->connection(); }
+  [[nodiscard]] Connection& connection() noexcept { return *connection_; }
 
   /// The caller has the turn, and waits for other processes until `deadline`.
   void begin(WriteTurn::Deadline deadline);
@@ -52,7 +52,6 @@ class HandlerConnection {
   static int on_commit(void* self) noexcept;
   static void on_rollback(void* self) noexcept;
 
-  std::shared_ptr<WriteTurn> turn_;
   std::unique_ptr<RedriveConnection> connection_;
   std::optional<JournalRows> journal_;
   std::optional<LetterInsert> letters_;

@@ -1,4 +1,4 @@
-#include "sqlite/vfs_file.hpp"
+#include "copies/vfs_file.hpp"
 
 #include <SQLiteCpp/Exception.h>
 

@@ -1,4 +1,4 @@
-#include "sqlite/owner_number.hpp"
+#include "journal/owner_number.hpp"
 
 #include "sqlite/schema.hpp"
 
