@@ -175,13 +175,13 @@ write_guide() {
   cat <<END
 # On call
 
-From an alert to an empty list, as it went in a run of the [example service](../examples/webhooks/service.cpp). Nothing here
-is made up: \`tests/examples/on_call.bash\` plays the night, typing only what the programs propose, and writes this page; a
-test fails when the run and the page differ. Only ids and times are normalised. All verbs are in
-[dead-letters.md](dead-letters.md), the alert in [check-dead-letters.md](check-dead-letters.md).
+From an alert to an empty list, as in a real run of the [example service](../examples/webhooks/service.cpp):
+\`tests/examples/on_call.bash\` plays the night, types only commands that the programs propose, and writes this page; a
+test fails if the run and the page differ. Only ids and times are normalised. [dead-letters.md](dead-letters.md)
+describes all verbs, [check-dead-letters.md](check-dead-letters.md) the alert.
 
-The service takes in webhooks and, among other things, appends each to a public activity page, a file. At three in the
-morning somebody's clean-up job removes the folder of that page.
+The service receives webhooks and, among other things, appends each to a public activity page, which is a file. At three
+in the morning a clean-up job removes the folder of that page.
 
 ## The alert
 
@@ -197,9 +197,9 @@ END
   shown "$groups_command" groups
   cat <<END
 
-One line is one cause, however many letters and event types it has. One handler fails, \`show_activity\`; the handlers of
-the same events that write changelogs and start builds do not, or they would have lines of their own. The error names the
-file. That is often enough; here are two more looks for when it is not.
+One line is one cause, however many letters and event types it has. One handler fails, \`show_activity\`. The handlers of
+the same events that write changelogs and start builds do not fail, or they would have lines of their own. The error
+names the file. That is often enough; when it is not, two more commands show details.
 
 ## What happened to one of them?
 
@@ -207,13 +207,13 @@ END
   shown "$show_command" show
   cat <<END
 
-Three attempts failed in the same way, so this is no passing disturbance. The payload is whole, secrets in it would be masked,
-and the correlation id is the one that the sender of the webhook knows it by.
+Three attempts failed in the same way, so the fault is not temporary. The payload is complete, secrets in it would be
+masked, and the correlation id is the one that the sender of the webhook knows.
 
 ## What else happened to that request?
 
-When somebody asks about a particular delivery, the correlation id leads to it directly, whether it is from their report, a
-log record or \`show\`:
+For a question about a particular delivery, its correlation id, from the report, a log record or \`show\`, leads to it
+directly:
 
 END
   shown "$trace_command" trace
@@ -223,7 +223,7 @@ One letter, for one handler: all other handlers of that event have done their wo
 
 ## The repair
 
-The folder is gone; it comes back. The service need not be restarted, and nothing that arrives from now on fails.
+Make the missing folder again. The service need not be restarted, and events that arrive from now on succeed.
 
 \`\`\`console
 \$ mkdir public
@@ -231,17 +231,17 @@ The folder is gone; it comes back. The service need not be restarted, and nothin
 
 ## Deliver them again
 
-\`groups\` has proposed the command. \`--canary 10\` has ten letters delivered first and goes on only if all of them succeed,
-so a repair that repairs nothing costs ten attempts. The running service delivers, to the handler that failed and to no
-other, while it goes on with its work: in this run it took in new webhooks all the time. A line shows how far it is,
+\`groups\` has proposed the command. \`--canary 10\` has ten letters delivered first and continues only if all of them
+succeed, so a repair that does not work costs ten attempts. The running service delivers, to the handler that failed and
+to no other, while it keeps working: in this run it received new webhooks all the time. A line shows the progress,
 \`delivering [##########..........] $(with_commas $((letters / 2))) of $count\`, and ends like this:
 
 END
   shown "$retry_command" retry
   cat <<END
 
-Ctrl-C would end the waiting and nothing else. Letters that fail again stay what they were, with one more attempt in
-their history, and \`retry\` lists their causes.
+Ctrl-C would only end the waiting. Letters that fail again stay unresolved, with one more attempt in their history, and
+\`retry\` lists their causes.
 
 ## All is well
 
@@ -249,22 +249,32 @@ END
   shown 'check-dead-letters --db webhooks.db' quiet
   cat <<END
 
-In the end the page had one line for each of the $count deliveries of that night, and one for each that came in meanwhile.
+In the end the page had one line for each of the $count deliveries of that night, and one for each new one.
 
 ## Other nights
 
 Not of this run, but typed by tests as they stand here:
 
-- **The database is damaged.** The check is UNKNOWN and says so, and so does the service. Stop the services that use it; then \`dead-letters recover webhooks.db\` saves what can be
-  read to \`webhooks.db.recovered\`, and \`dead-letters --db webhooks.db restore webhooks.db.recovered\` puts it in place and keeps the old files. A backup is put
-  back in the same way, never with \`cp\`.
-- **\`journal_lost\` is in the log, or calls fail as "deleted or replaced".** Another bus owns the journal now: somebody removed \`webhooks.db.owner\`, or put another file in the database's place while services ran. The bus that lost it delivers nothing durable
-  any more. When it is the \`-wal\` or \`-shm\` file that was deleted, stop the services with SIGTERM, which keeps all that was committed, and start them again; when the file was replaced, its letters go to the spill file. Stop every service that uses the database, and put the right file in place if it is the wrong one (\`dead-letters --db webhooks.db restore BACKUP\` keeps the other). \`dead-letters --db webhooks.db doctor\` shows what
-  it holds and owes. Then start the services again, one owner each: the spilled letters are imported, and what both ran at that moment may be delivered twice.
-- **\`wal_growing\` is in the log.** Some program reads an old state of the database for long (a forgotten \`sqlite3\` with an open transaction, a backup that hangs): \`fuser -v webhooks.db\` names it. When it has ended, the service gives the space back by itself.
-- **Most letters are \`parked\`.** An earlier letter of their ordering key goes first. \`dead-letters --db webhooks.db groups\` proposes the cause of that one; when it is delivered,
+- **The database is damaged.** The check is UNKNOWN and says so, and so does the service. Stop the services that use it.
+  Then \`dead-letters recover webhooks.db\` saves what can be read to \`webhooks.db.recovered\`, and
+  \`dead-letters --db webhooks.db restore webhooks.db.recovered\` puts it in place and keeps the old files. A backup is
+  put back in the same way, never with \`cp\`.
+- **\`journal_lost\` is in the log, or calls fail as "deleted or replaced".** Another bus owns the journal now:
+  \`webhooks.db.owner\` was removed, or another file was put in the database's place while services ran. The bus that lost
+  the journal delivers nothing durable any more. If the \`-wal\` or \`-shm\` file was deleted, stop the services with
+  SIGTERM, which keeps all committed data, and start them again. If the database file was replaced, its letters go to
+  the spill file. Stop every service that uses the database, and put the right file in place if it is the wrong one
+  (\`dead-letters --db webhooks.db restore BACKUP\` keeps the other). \`dead-letters --db webhooks.db doctor\` shows what it
+  holds and owes. Then start the services again, one owner each: the spilled letters are imported, and deliveries that
+  both buses ran at that moment may be repeated.
+- **\`wal_growing\` is in the log.** A program has been reading an old state of the database for long (a forgotten
+  \`sqlite3\` with an open transaction, a backup that hangs): \`fuser -v webhooks.db\` names it. When it has ended, the
+  service releases the space.
+- **Most letters are \`parked\`.** An earlier letter of their ordering key must be delivered first.
+  \`dead-letters --db webhooks.db groups\` proposes its cause. When it is delivered,
   \`dead-letters --db webhooks.db retry --reason parked --wait\` delivers the others, in order.
-- **\`dead_letter_unsaved\` is in the log.** Neither the database nor the spill file took a letter, so that the service wrote all of it to standard error, one line of JSON each. Keep that log, make room on the disk, and
+- **\`dead_letter_unsaved\` is in the log.** Neither the database nor the spill file took a letter, so the service wrote
+  all of it to standard error, one line of JSON each. Keep that log, make room on the disk, and
   \`dead-letters --db webhooks.db import service.log\` takes the letters out of it.
 END
 }
