@@ -14,17 +14,17 @@
 
 namespace tidings::check_dead_letters {
 
-/// When to alert. Each database is judged on its own.
+/// When to alert. Each database is checked on its own.
 struct Thresholds {
-  /// On the number of unresolved letters in the window. Any at all is a warning by default.
+  /// On the number of unresolved letters in the window. By default any letter is a warning.
   std::optional<Range> warning = Range(0);
   std::optional<Range> critical = {};
-  /// On the age, in seconds, of the oldest unresolved letter. Without a letter they say nothing.
+  /// On the age, in seconds, of the oldest unresolved letter. They do not alert if there is none.
   std::optional<Range> oldest_warning = {};
   std::optional<Range> oldest_critical = {};
 };
 
-/// Which letters count; what is not set does not restrict.
+/// Which letters count; a member that is not set does not restrict.
 struct Selection {
   std::chrono::seconds window = std::chrono::hours(1);
   std::optional<std::string> event_type = {};
@@ -32,7 +32,7 @@ struct Selection {
   std::optional<std::string> service = {};
 };
 
-/// What one database's answer means.
+/// The verdict on one database's answer.
 struct Verdict {
   State state = State::Ok;
   /// Stable names of all that is wrong: `unresolved_critical`, `unresolved_warning`, `oldest_critical`,
@@ -46,7 +46,7 @@ struct JudgedAnswer {
   Verdict verdict;
 };
 
-/// All that the output is made from.
+/// Everything from which the output is made.
 struct Report {
   Timestamp now{};
   Selection selection;
@@ -54,7 +54,7 @@ struct Report {
   /// How often -v was given, 0 to 3.
   int verbosity = 0;
   std::vector<JudgedAnswer> databases;
-  /// What went wrong outside of the databases; each makes the report at least UNKNOWN.
+  /// Problems outside of the databases; each makes the report at least UNKNOWN.
   std::vector<std::string> problems;
 };
 

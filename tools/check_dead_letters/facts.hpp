@@ -12,7 +12,7 @@
 
 namespace tidings::check_dead_letters {
 
-/// What is shown of one letter: what it takes to find it again, and no payload.
+/// The parts of one letter that are shown: enough to find it again, and no payload.
 struct LetterFacts {
   std::int64_t id = 0;
   std::string event_type;
@@ -26,7 +26,7 @@ struct LetterFacts {
   friend bool operator==(const LetterFacts&, const LetterFacts&) = default;
 };
 
-/// What one database said. All of it is about the letters that the command line's filters choose.
+/// The facts about one database. They are about the letters that the command line's filters select.
 struct DatabaseFacts {
   std::int64_t unresolved_in_window = 0;
   /// Of any age.
@@ -39,7 +39,7 @@ struct DatabaseFacts {
   bool more_groups = false;
   /// The newest unresolved in the window. Only with -vvv.
   std::vector<LetterFacts> newest;
-  /// What the filters name and no unresolved letter has, with names that are near. Only with -vvv.
+  /// Names in the filters that no unresolved letter has, with similar names. Only with -vvv.
   struct UnknownName {
     std::string what;
     std::string name;
@@ -54,7 +54,7 @@ struct DatabaseFacts {
   deadletter::FileSizes sizes;
   /// Durable events that are owed to handlers, whatever the filters.
   deadletter::JournalBacklog journal;
-  /// Handlers among them that nobody serves, those with most events first, whatever the filters.
+  /// Handlers among them that no bus serves, those with most events first, whatever the filters.
   std::vector<deadletter::UnservedHandler> unserved;
   /// There are more than those.
   bool more_unserved = false;
@@ -64,7 +64,7 @@ struct DatabaseFacts {
 struct Failure {
   /// A stable name: of an ErrorCode, or `timeout`, `crashed`, `internal`.
   std::string code;
-  /// Names the database, says what was wrong and what to do.
+  /// Names the database and says what was wrong and what to do.
   std::string message;
 };
 

@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kUncaught = 70;
 
-/// A hanging child must not keep the caller's output open: who reads it waits for its end.
+/// A hanging child must not keep the caller's output open: a reader of it waits for its end.
 void drop_standard_streams() {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

@@ -9,9 +9,9 @@
 
 namespace tidings::check_dead_letters {
 
-/// Runs pieces of work each in a process of its own, so that one that hangs in the kernel (a dead network
-/// file system) or crashes (a file truncated under its memory map) takes neither the others nor the caller
-/// with it. The caller must have one thread only. Not thread-safe.
+/// Runs each piece of work in a process of its own, so that a piece that hangs in the kernel (a dead network
+/// file system) or crashes (a file truncated under its memory map) affects neither the others nor the caller.
+/// The caller must have one thread only. Not thread-safe.
 class IsolatedTasks {
  public:
   /// How a piece of work ended.
@@ -28,10 +28,10 @@ class IsolatedTasks {
   IsolatedTasks() = default;
   IsolatedTasks(const IsolatedTasks&) = delete;
   IsolatedTasks& operator=(const IsolatedTasks&) = delete;
-  /// Kills what still runs, without waiting for it.
+  /// Kills processes that still run, without waiting for them.
   ~IsolatedTasks();
 
-  /// Starts `work`. Its process has no standard streams and dies with the caller. What it throws counts as a
+  /// Starts `work`. Its process has no standard streams and dies with the caller. An exception counts as a
   /// crash.
   void start(const std::function<std::string()>& work);
 

@@ -108,7 +108,8 @@ Range require_age_range(const char* option, const std::string& text) {
   return *range;
 }
 
-/// How long it is, or when it begins: then rounded up, so that what failed at that moment is in it.
+/// The window as a length, or as its beginning, in which case it is rounded up so that it includes failures
+/// at that moment.
 seconds require_window(const std::string& text, Timestamp now) {
   const auto begin = tools::parse_begin(text, now);
   const auto window = begin ? std::chrono::ceil<seconds>(now - *begin) : seconds(0);
@@ -130,7 +131,7 @@ seconds require_timeout(const std::string& text) {
   return *timeout;
 }
 
-/// A name that no event, handler or service can have would make the check OK for ever.
+/// With a name that no event, handler or service can have, the check would always be OK.
 void require_name(const char* option, const std::optional<std::string>& name) {
   if (name && !is_valid_name(*name)) {
     refuse(option, *name,

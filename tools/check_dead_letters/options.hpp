@@ -17,7 +17,7 @@ struct Options {
   Thresholds thresholds;
   int verbosity = 0;
   bool json = false;
-  /// Say nothing when all is well.
+  /// Print nothing if the state is OK.
   bool cron = false;
   std::optional<std::string> prometheus_file;
   std::chrono::seconds timeout = std::chrono::seconds(10);

@@ -6,7 +6,7 @@
 
 namespace tidings::check_dead_letters {
 
-/// Text made safe for one line of a monitoring plugin's output: as tools::printable, and `|`, which would
+/// Makes text safe for one line of a monitoring plugin's output: like tools::printable, and `|`, which would
 /// begin the performance data, becomes `\x7c`.
 [[nodiscard]] std::string printable(std::string_view text);
 

@@ -61,7 +61,7 @@ void add_journal(DatabaseFacts& facts, Reader& reader) {
   if (facts.more_unserved) facts.unserved.resize(kUnserved);
 }
 
-/// A name that is spelled wrong chooses no letters, and is OK for ever.
+/// A misspelled name selects no letters, so the check would always be OK.
 void add_unknown_names(DatabaseFacts& facts, Reader& reader, const Selection& selection) {
   const auto known = reader.unresolved_names();
   const auto add = [&](const char* what, const std::optional<std::string>& name,

@@ -10,10 +10,10 @@
 
 namespace tidings::check_dead_letters {
 
-/// What to ask a database.
+/// A query to one database.
 struct Probe {
   Selection selection;
-  /// As -v: 1 asks for groups, 3 for the newest letters too.
+  /// As -v: 1 requests groups, 3 the newest letters too.
   int verbosity = 0;
   /// The window ends here.
   Timestamp now{};
@@ -21,8 +21,7 @@ struct Probe {
   std::chrono::milliseconds timeout = std::chrono::seconds(10);
 };
 
-/// Asks one database. Reads only. What goes wrong is in the answer's failure; throws nothing but
-/// std::bad_alloc.
+/// Queries one database. Only reads. Errors are in the answer's failure; throws only std::bad_alloc.
 [[nodiscard]] Answer ask(const std::string& path, const Probe& probe);
 
 }  // namespace tidings::check_dead_letters

@@ -21,8 +21,8 @@ namespace {
 using std::chrono::milliseconds;
 using End = IsolatedTasks::Outcome::End;
 
-/// The whole timeout is for everything. A database may take so much of it that it can still say itself that
-/// it is locked, and its process so much that there is time left to report.
+/// The timeout covers everything. The query gets less of it than its process, so that it can still report a
+/// locked database, and the process less than all, so that there is time left to report.
 struct Deadlines {
   explicit Deadlines(milliseconds timeout)
       : database(timeout * 8 / 10),

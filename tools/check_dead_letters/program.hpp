@@ -7,7 +7,7 @@
 
 namespace tidings::check_dead_letters {
 
-/// What a run of check-dead-letters prints to its standard output, and its exit status.
+/// The standard output of a run of check-dead-letters, and its exit status.
 struct Result {
   std::string output;
   int exit_status = 3;
@@ -15,10 +15,10 @@ struct Result {
   Instant deadline{};
 };
 
-/// All of check-dead-letters but the printing: reads the command line (the arguments after the program's
-/// name, and TIDINGS_DB), checks, and writes the metrics file. `clock` says what time it is for windows and
-/// ages; the timeout is measured by the machine's clock. Throws nothing but std::bad_alloc; call it from a
-/// process with one thread.
+/// All of check-dead-letters except the printing: reads the command line (the arguments after the program's
+/// name, and TIDINGS_DB), checks, and writes the metrics file. `clock` gives the time for windows and ages;
+/// the timeout is measured by the machine's clock. Throws only std::bad_alloc; call it from a process with
+/// one thread.
 [[nodiscard]] Result run(const std::vector<std::string>& arguments, const char* environment_databases,
                          const Clock& clock);
 

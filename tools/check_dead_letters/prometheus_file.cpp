@@ -12,7 +12,7 @@ using deadletter::OutputFile;
 
 constexpr unsigned kMode = 0644;
 
-/// What failed with an error of the system means this.
+/// Writes the file. `advice` is what to do if the current step fails with a system error.
 void write_or_advise(const std::string& path, const std::string& text,
                      std::span<const DatabaseFiles> databases, const char*& advice) {
   advice = "the folder must exist, and this user must be allowed to write there";

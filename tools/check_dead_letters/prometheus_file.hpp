@@ -10,8 +10,8 @@ namespace tidings::check_dead_letters {
 
 /// Replaces `path` by `text` in one step: readers see the old file or the new one, also after a power cut.
 /// Mode 0644, as the collector runs as another user and no payload is in it. Refuses what
-/// deadletter::OutputFile does: files of a database, and all but regular files. Returns what went wrong and
-/// what to do, nothing when it worked.
+/// deadletter::OutputFile refuses: files of a database, and everything except regular files. Returns what
+/// went wrong and what to do, or nullopt on success.
 [[nodiscard]] std::optional<std::string> write_prometheus_file(
     const std::string& path, const std::string& text, std::span<const deadletter::DatabaseFiles> databases);
 

@@ -14,14 +14,14 @@ class Range {
   /// 0..end.
   explicit Range(double end) : end_(end) {}
 
-  /// Bounds are decimal numbers: `10`, `-5`, `0.5`. Nothing when malformed, or when start is greater than
+  /// Bounds are decimal numbers: `10`, `-5`, `0.5`. Returns nullopt if malformed, or if start is greater than
   /// end.
   [[nodiscard]] static std::optional<Range> parse(std::string_view text);
   /// Bounds are decimal numbers of seconds, or durations: `30m`, `@10m:2h`, `3600`.
   [[nodiscard]] static std::optional<Range> parse_age(std::string_view text);
 
   [[nodiscard]] bool alerts(double value) const noexcept;
-  /// In the guidelines' notation, as short as it goes, with plain decimal numbers.
+  /// In the guidelines' notation, as short as possible, with plain decimal numbers.
   [[nodiscard]] std::string to_string() const;
 
  private:

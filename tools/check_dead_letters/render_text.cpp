@@ -109,7 +109,7 @@ bool is_about_letters(const Verdict& verdict) {
   });
 }
 
-/// What whoever gets the alert types next, about the first of the worst databases.
+/// The next command for the person who gets the alert, about the first of the worst databases.
 std::string next_command(const Report& report) {
   const JudgedAnswer* worst = nullptr;
   for (const auto& database : report.databases) {

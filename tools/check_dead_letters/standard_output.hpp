@@ -7,9 +7,9 @@
 
 namespace tidings::check_dead_letters {
 
-/// Writes all of `text` to a descriptor and closes it. Never waits past `deadline`, also for a reader who
-/// does not read. A closed pipe is an error, not a signal (if SIGPIPE is ignored). Returns what went wrong,
-/// nothing when it worked.
+/// Writes all of `text` to a descriptor and closes it. Never waits past `deadline`, even if the reader does
+/// not read. A closed pipe is an error, not a signal (if SIGPIPE is ignored). Returns what went wrong, or
+/// nullopt on success.
 [[nodiscard]] std::optional<std::string> write_and_close(int descriptor, std::string_view text,
                                                          std::chrono::steady_clock::time_point deadline);
 

@@ -23,7 +23,7 @@
 namespace tidings::dead_letters {
 namespace {
 
-/// For searches through payloads; questions with an index answer at once.
+/// For searches through payloads; queries with an index answer at once.
 constexpr std::chrono::minutes kPatience(5);
 constexpr std::size_t kShortestBeginning = 4;
 

@@ -34,7 +34,7 @@ struct Streams {
   Terminal err_terminal = {};
 };
 
-/// One run of one verb: what was asked for, the database, and ways to answer.
+/// One run of one verb: the request, the database, and ways to answer.
 class Command {
  public:
   Command(CommandLine line, Streams streams, Timestamp now);
@@ -46,8 +46,8 @@ class Command {
   [[nodiscard]] deadletter::Reader& reader();
   [[nodiscard]] deadletter::Operations& operations();
 
-  /// The letters that are meant, by number where letters or an event were named: looked up here. Throws
-  /// Refusal(NoInput) for a letter that is not there, Refusal(Usage) for a beginning that fits several.
+  /// The selected letters, by number if letters or an event were named: they are looked up here. Throws
+  /// Refusal(NoInput) for a letter that does not exist, Refusal(Usage) for a beginning that fits several.
   [[nodiscard]] deadletter::Filter filter();
   /// The letter that was named.
   [[nodiscard]] deadletter::StoredLetter letter(const std::string& name);
@@ -55,14 +55,14 @@ class Command {
   /// Data: one line, or several, as they are.
   void print(std::string_view text);
   void print_json(OrderedJson document);
-  /// For people: what happened, or what to do next. Not with --quiet, nor with --json.
+  /// A message for people: what happened, or what to do next. Not with --quiet, nor with --json.
   void advise(std::string_view text);
-  /// For people, also with --quiet.
+  /// A message for people, also with --quiet.
   void warn(std::string_view text);
 
   /// How this program is called for the same database: `dead-letters --db orders.db`.
   [[nodiscard]] std::string self() const;
-  /// --all or --resolved, for a next command that shows unresolved letters by itself; begins with a space.
+  /// --all or --resolved, for a next command that shows unresolved letters by default; begins with a space.
   [[nodiscard]] std::string same_states() const;
   /// The filters that were typed, for the next command; begins with a space if there are any.
   [[nodiscard]] std::string same_filters() const;
@@ -97,7 +97,7 @@ class Command {
 /// What kind of failure an Error of the library is, by its code and the database it is about.
 [[nodiscard]] ExitStatus status_of(const Error& error, const std::string& database);
 
-/// Each verb: does what was asked for and gives the exit status. Throws Refusal and Error.
+/// Each verb: carries out the request and returns the exit status. Throws Refusal and Error.
 [[nodiscard]] ExitStatus run_list(Command& command);
 [[nodiscard]] ExitStatus run_groups(Command& command);
 [[nodiscard]] ExitStatus run_show(Command& command);

@@ -56,7 +56,7 @@ std::optional<Timestamp> time(const char* option, const std::optional<std::strin
   refuse(option, *text, tools::kTimeRule);
 }
 
-/// What was printed so is to be found.
+/// Letters whose time was printed like this must be found.
 std::optional<Timestamp> begin(const char* option, const std::optional<std::string>& text, Timestamp now) {
   if (!text) return std::nullopt;
   if (const auto time = tools::parse_begin(*text, now)) return time;
@@ -104,7 +104,7 @@ std::pair<std::string, std::string> pointer_and_value(const char* option, const 
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-/// What is kept has to be text that JSON can say, or else letters could not be exported.
+/// The stored reason must be text that JSON can represent, or else letters could not be exported.
 void require_text(const std::string& option, const std::string& text) {
   if (tidings::detail::is_valid_utf8(text)) return;
   refuse(option, text, "is not UTF-8; write it in UTF-8, or in plain ASCII");

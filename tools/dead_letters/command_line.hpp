@@ -39,7 +39,7 @@ struct CommandLine {
   Verb verb = Verb::List;
   std::string verb_name;
   std::string database;
-  /// Whether --db named the database, so that the next command has to as well.
+  /// Whether --db named the database, so that the next command must name it too.
   bool database_was_given = false;
   bool json = false;
   bool quiet = false;
@@ -50,11 +50,11 @@ struct CommandLine {
 
   /// Letters by number or by the beginning of their event id, as typed.
   std::vector<std::string> letters;
-  /// Filters but the letters and --event-id.
+  /// Filters except the letters and --event-id.
   deadletter::Filter filter;
   /// As typed: may be a beginning.
   std::optional<std::string> event_id;
-  /// Whether anything says which letters are meant: a letter, a filter, or --all.
+  /// Whether the command line selects letters: by a letter, a filter, or --all.
   bool chooses = false;
   /// The filters as typed, to be repeated in the command that is proposed next.
   std::vector<std::string> typed_filters;
@@ -66,7 +66,7 @@ struct CommandLine {
 
   deadletter::RedriveOptions redrive;
   bool wait = false;
-  /// How long --wait waits; nothing: until the end.
+  /// How long --wait waits; nullopt: until the end.
   std::optional<std::chrono::seconds> wait_timeout;
 
   /// Why letters are discarded.

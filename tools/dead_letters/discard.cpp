@@ -18,7 +18,7 @@ std::string named_or_same(const Command& command) {
   return command.line().letters.empty() ? command.same_filters() : "";
 }
 
-/// Whether there is a letter among those that are to be undone which a bus delivers when it is asked to.
+/// Whether one of the letters to be undone could be delivered by a bus on request.
 bool would_be_delivered(Command& command, deadletter::Filter filter) {
   filter.has_handler = true;
   filter.has_payload = true;
@@ -51,7 +51,7 @@ ExitStatus plan_purge(Command& command, const deadletter::Filter& filter) {
   return ExitStatus::Ok;
 }
 
-/// Nobody deletes by accident what nobody has resolved.
+/// Guards against deleting unresolved letters by accident.
 void require_right_count(Command& command, deadletter::Filter filter) {
   const CommandLine& line = command.line();
   filter.running = false;

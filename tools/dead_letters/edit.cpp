@@ -31,9 +31,9 @@ void require_editable(const deadletter::StoredLetter& stored) {
   }
 }
 
-/// What a letter has to begin with.
+/// The current payload of a letter.
 struct Original {
-  /// Nothing when there is none, or none that can be decoded: `problem` says why.
+  /// Nullopt if there is none, or none that can be decoded: `problem` says why.
   std::optional<Json> payload;
   std::string problem;
   /// For the editor.

@@ -25,8 +25,8 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-/// A file in a folder of its own, both for this user alone. Gone with this object, and with them what editors
-/// leave beside a file.
+/// A file in a folder of its own, both accessible to this user alone. This object deletes them, and whatever
+/// editors leave beside the file.
 class PrivateFile {
  public:
   explicit PrivateFile(const std::string& text) {
@@ -83,8 +83,8 @@ class PrivateFile {
   std::string path_;
 };
 
-/// While it lives, signals that would end this process are waited for instead: the file has to be deleted
-/// first. Those that are ignored (nohup) stay ignored.
+/// While it lives, signals that would end this process are collected instead: the file must be deleted first.
+/// Those that are ignored (nohup) stay ignored.
 class HeldSignals {
  public:
   HeldSignals() {
@@ -108,7 +108,7 @@ class HeldSignals {
     }
     return info;
   }
-  /// False when none has come for that long.
+  /// False if none has come in that time.
   [[nodiscard]] bool await_for(std::time_t seconds) const noexcept {
     const timespec limit{seconds, 0};
     siginfo_t info{};
@@ -120,7 +120,7 @@ class HeldSignals {
   sigset_t before_{};
 };
 
-/// How an editor ended, or which signal told this process to end before.
+/// How an editor ended, or which signal ended the wait before.
 struct EditorEnd {
   int status = -1;
   std::optional<int> signal;

@@ -40,7 +40,7 @@ void require_consent(Command& command, const deadletter::Filter& filter) {
     throw Refusal(ExitStatus::Usage, "nothing was erased");
 }
 
-/// What goes besides letters of the database.
+/// Data that is erased besides letters of the database.
 std::string and_elsewhere(const deadletter::EraseResult& result) {
   const std::string spilled = grouped(result.spilled) + " in spill files";
   if (result.cleared_reasons == 0) return ", and " + spilled;
@@ -59,7 +59,7 @@ void say_what_is_elsewhere(Command& command, const deadletter::EraseResult& resu
   }
 }
 
-/// Everything that still holds what was to go, and what to do about it.
+/// Everything that still contains erased data, and what to do about it.
 void say_what_is_left(Command& command, const deadletter::EraseResult& result,
                       const std::vector<std::string>& backups) {
   explain_rest(command, result.progress, "erased");

@@ -26,7 +26,7 @@ constexpr std::int64_t kSaidProblems = 20;
 constexpr std::size_t kBytesAtOnce = 64UL * 1024;
 constexpr unsigned kExportMode = 0600;
 
-/// A new file, mode 0600, which has its name when the export is over; or the standard output.
+/// A new file, mode 0600, which gets its name when the export is complete; or standard output.
 class ExportTarget {
  public:
   ExportTarget(Command& command, const std::string& path) : out_(command.streams().out), path_(path) {
@@ -43,7 +43,7 @@ class ExportTarget {
 
   [[nodiscard]] bool is_file() const noexcept { return file_.has_value(); }
   [[nodiscard]] bool takes_more() const { return file_ || out_.good(); }
-  /// Why the standard output takes no more is said at the end, if it is not just that its reader had enough.
+  /// A failure of standard output is reported at the end, unless its reader has just stopped reading.
   void write(const std::string& line) {
     if (!file_) {
       out_ << line << '\n';
@@ -84,7 +84,7 @@ class ExportTarget {
   std::string lines_;
 };
 
-/// Says the first problems, and counts all.
+/// Reports the first problems, and counts all.
 class Problems {
  public:
   explicit Problems(Command& command) : command_(command) {}
@@ -100,8 +100,8 @@ class Problems {
   std::int64_t count_ = 0;
 };
 
-/// The letters of a file, line by line; what cannot be read is a problem and is passed over. In a service's
-/// log only the letters that went to standard error are meant, and the other lines are no problem.
+/// The letters of a file, line by line. A line that cannot be read is reported as a problem and skipped. In a
+/// service's log only the letters written to standard error count, and other lines are not a problem.
 class ImportSource {
  public:
   ImportSource(Command& command, const std::string& path, Problems& problems)
@@ -133,7 +133,7 @@ class ImportSource {
     return std::nullopt;
   }
 
-  /// The line of the letter that is heard of next.
+  /// The line of the letter whose outcome comes next.
   std::int64_t take_line() {
     const auto line = pending_.front();
     pending_.pop_front();
@@ -210,7 +210,7 @@ void count(const deadletter::ImportOutcome& outcome, std::int64_t line, ImportCo
   }
 }
 
-/// Imports them, or says of each what import would make of it.
+/// Imports them, or reports for each what import would do.
 ImportCounts import_all(Command& command, ImportSource& source, Problems& problems, bool& complete) {
   ImportCounts counts;
   const Interruption interruption;

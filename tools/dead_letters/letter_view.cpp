@@ -79,7 +79,8 @@ Json envelope_of(const DeadLetter& letter) {
 
 OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter& stored) try {
   DeadLetter letter = stored.letter;
-  // What JSON cannot say is shown as near to it as possible rather than in base64, which hides secrets badly.
+  // Values that JSON cannot represent are shown as similar as possible rather than in base64, in which
+  // secrets cannot be masked.
   if (letter.data.encoding == DataEncoding::Cbor) {
     const Json payload = decode_data(letter.data.bytes, letter.data.encoding);
     letter.data = {payload.dump(-1, ' ', true, Json::error_handler_t::replace), DataEncoding::Json, {}};

@@ -7,7 +7,7 @@
 
 namespace tidings::dead_letters {
 
-/// What became of a letter, in one word: `unresolved`, `waiting` (marked for redrive), `running`,
+/// The state of a letter, in one word: `unresolved`, `waiting` (marked for redrive), `running`,
 /// `reprocessed`, `discarded`, `superseded`.
 [[nodiscard]] std::string_view state_of(const deadletter::StoredLetter& stored) noexcept;
 
@@ -18,7 +18,7 @@ namespace tidings::dead_letters {
 /// Its attempts.
 [[nodiscard]] OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored);
 
-/// A letter's event as an envelope, with all it holds. Throws Error(NotEncodable).
+/// A letter's event as a complete envelope. Throws Error(NotEncodable).
 [[nodiscard]] Json envelope_of(const DeadLetter& letter);
 
 [[nodiscard]] OrderedJson group_to_json(const Command& command, const deadletter::Group& group);
@@ -27,8 +27,8 @@ namespace tidings::dead_letters {
 /// The error of a group or letter: type and message.
 [[nodiscard]] std::string error_text(const Command& command, std::string_view type, std::string_view message);
 
-/// The same where there is little room: of the type its last name (`type_error`), and nothing of one of the
-/// standard library or of tidings, which says no more than its message.
+/// The same in short: only the last name of the type (`type_error`), and no type at all if it is one of the
+/// standard library or of tidings, which adds nothing to its message.
 [[nodiscard]] std::string cause_text(const Command& command, std::string_view type, std::string_view message);
 
 }  // namespace tidings::dead_letters

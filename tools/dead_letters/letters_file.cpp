@@ -15,7 +15,7 @@ namespace tidings::dead_letters {
 namespace {
 
 constexpr const char* kFacts = "deadletter";
-/// The record in which a bus writes down a letter that neither database nor spill file takes.
+/// The log record in which a bus writes a letter that neither database nor spill file takes.
 constexpr const char* kUnsaved = "dead_letter_unsaved";
 
 [[noreturn]] void refuse(const std::string& problem) {
@@ -41,7 +41,7 @@ void add_resolution(Json& facts, const deadletter::StoredLetter& stored) {
   if (stored.edited_from) facts["edited_from"] = stored.edited_from->to_string();
 }
 
-/// What the envelope does not say.
+/// The facts that are not in the envelope.
 Json facts_of(const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
   Json facts = tidings::detail::parse_json(to_json_line(letter));
@@ -60,7 +60,7 @@ Json facts_of(const deadletter::StoredLetter& stored) {
   return facts;
 }
 
-/// Takes the attribute with the facts out of the others.
+/// Removes the attribute with the facts from the others and returns it.
 Json take_facts(Attributes& attributes) {
   const auto found = std::find_if(attributes.begin(), attributes.end(),
                                   [](const auto& attribute) { return attribute.first == kFacts; });
@@ -71,7 +71,8 @@ Json take_facts(Attributes& attributes) {
   return *std::move(facts);
 }
 
-/// A letter's line for parse_json_line, which checks every fact: what the envelope says is put in afterwards.
+/// A letter's line for parse_json_line, which checks every fact. The values of the envelope are filled in
+/// afterwards.
 DeadLetter letter_of(Json facts, const CloudEvent& event) {
   facts["event_type"] = event.type;
   facts["schema_version"] = event.schema_version;

@@ -10,13 +10,13 @@
 namespace tidings::dead_letters {
 
 /// A letter as export writes it, without the line feed: its event as CloudEvents 1.0 in ASCII JSON, with the
-/// letter's own facts as JSON text in the extension attribute `deadletter`. Everything but its number and its
-/// marks for redrive comes back. Throws Error(NotEncodable).
+/// letter's own facts as JSON text in the extension attribute `deadletter`. An import restores everything
+/// except its number and its marks for redrive. Throws Error(NotEncodable).
 [[nodiscard]] std::string to_export_line(const deadletter::StoredLetter& stored);
-/// The reverse. Throws Error(NotDecodable) that says what is wrong.
+/// The inverse. Throws Error(NotDecodable) that says what is wrong.
 [[nodiscard]] deadletter::StoredLetter from_export_line(std::string_view line);
 
-/// What a line of a file to be imported is.
+/// The kind of a line in a file to be imported.
 enum class LineKind : std::uint8_t {
   Exported,   ///< What export wrote; or is meant to be.
   Unsaved,    ///< A letter that went to standard error: a record dead_letter_unsaved that holds it.

@@ -20,7 +20,7 @@ std::string place_after(const deadletter::Page::Cursor& cursor) {
   return std::to_string(cursor.failed_at.time_since_epoch().count()) + "." + std::to_string(cursor.id);
 }
 
-/// `waiting 3m` for what a service has not taken yet.
+/// `waiting 3m` for a letter that a service has not claimed yet.
 std::string state_cell(const Command& command, const deadletter::StoredLetter& stored) {
   std::string state(state_of(stored));
   if (state == "waiting") state += " " + command.age(*stored.redrive_requested_at);
@@ -45,7 +45,7 @@ Table table_of(const Command& command, const deadletter::Page& page) {
   return table;
 }
 
-/// Letters that somebody asked for and that no bus takes, whether they are listed or not.
+/// Marked letters that no bus claims, whether they are listed or not.
 void warn_of_waiting(Command& command) {
   constexpr std::chrono::seconds kUsualWait(10);
   const auto services = command.reader().idle_services(command.now() - kUsualWait);
@@ -89,7 +89,7 @@ std::string cause_option(const deadletter::Group& group) {
   return " --fingerprint " + tools::printable(group.fingerprint);
 }
 
-/// The newest that can be delivered; nothing when all are resolved.
+/// The newest that can be delivered; nullopt if all are resolved.
 std::optional<deadletter::StoredLetter> newest_unresolved(Command& command, const deadletter::Group& group) {
   deadletter::Filter filter;
   filter.fingerprint = group.fingerprint;

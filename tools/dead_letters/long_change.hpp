@@ -13,7 +13,8 @@
 
 namespace tidings::dead_letters {
 
-/// While it lives, Ctrl-C and SIGTERM ask a long change to stop rather than end the process. One at a time.
+/// While it lives, Ctrl-C and SIGTERM request that a long change stops, and do not end the process. One at a
+/// time.
 class Interruption {
  public:
   Interruption();
@@ -29,7 +30,7 @@ class Interruption {
 };
 
 /// One line on a terminal that says how far a long command is, rewritten at most ten times a second. Writes
-/// nothing with --quiet, with --json, or when the standard error is no terminal.
+/// nothing with --quiet, with --json, or if standard error is not a terminal.
 class ProgressLine {
  public:
   explicit ProgressLine(Command& command);
@@ -48,8 +49,8 @@ class ProgressLine {
   std::chrono::steady_clock::time_point next_{};
 };
 
-/// Runs a change of many letters with a watch that shows how far it is and ends it on Ctrl-C. When it fails
-/// on its way, says how far it got, and throws on.
+/// Runs a change of many letters with a watch that shows its progress and ends it on Ctrl-C. If it fails,
+/// says how far it got, and rethrows.
 template <class Run>
 auto run_watched(Command& command, ProgressLine& line, std::string_view done, std::int64_t total, Run run) {
   deadletter::Progress latest;
@@ -86,16 +87,16 @@ struct LongChange {
 /// Counts what a filter would change.
 [[nodiscard]] std::int64_t count_of(Command& command, const deadletter::Filter& filter);
 
-/// The same for a ProgressLine; 0 where none is shown. Goes before an Interruption: while it counts, Ctrl-C
-/// ends the process at once, since nothing was changed.
+/// The same for a ProgressLine; 0 if none is shown. Must be called before an Interruption is made: while it
+/// counts, Ctrl-C ends the process at once, since nothing was changed.
 [[nodiscard]] std::int64_t total_to_show(Command& command, const deadletter::Filter& filter);
 
-/// What a dry run has found out.
+/// The findings of a dry run.
 struct Plan {
   std::int64_t letters = 0;
-  /// Left alone, as a handler is at work on them.
+  /// Not changed, because their handler is running.
   std::int64_t running = 0;
-  /// More that were chosen and cannot be delivered again, which was said already.
+  /// Further selected letters that cannot be delivered again, which was reported before.
   std::int64_t without_payload = 0;
   std::int64_t without_handler = 0;
   std::int64_t held_back = 0;
@@ -104,23 +105,24 @@ struct Plan {
 };
 [[nodiscard]] Plan plan_of(Command& command, deadletter::Filter filter);
 [[nodiscard]] OrderedJson to_json(const Command& command, const Plan& plan);
-/// For people: how many letters, of which causes, and that nothing was changed.
+/// A message for people: how many letters, of which causes, and that nothing was changed.
 void print_plan(Command& command, const Plan& plan, std::string_view done);
 
-/// The whole of --dry-run. Data when named letters are in no state to be changed, which is said, too.
+/// All of --dry-run. Returns Data if named letters are in a state in which they cannot be changed, and
+/// reports them.
 [[nodiscard]] ExitStatus say_what_would_happen(Command& command, const deadletter::Filter& filter,
                                                std::string_view done);
 
-/// Runs it with progress and says how far it got. `advice` is said when something was changed.
+/// Runs it with progress and says how far it got. `advice` is printed if something was changed.
 [[nodiscard]] ExitStatus run_long_change(Command& command, const deadletter::Filter& filter,
                                          const LongChange& change, const std::string& advice);
 
-/// What is wrong with each named letter that a verb cannot change: said, and counted.
+/// Reports what is wrong with each named letter that a verb cannot change, and counts them.
 [[nodiscard]] std::int64_t explain_unfitting(Command& command, const deadletter::Filter& filter);
 
-/// Data: TryAgain when letters were left because they are being delivered, or the change was stopped.
+/// TryAgain if letters were not changed because they are being delivered, or if the change was stopped.
 [[nodiscard]] ExitStatus status_of(const deadletter::Progress& progress);
-/// Says how far it got when it was stopped, and what was left alone.
+/// Says how far the change got if it was stopped, and which letters were not changed.
 void explain_rest(Command& command, const deadletter::Progress& progress, std::string_view done);
 
 }  // namespace tidings::dead_letters

@@ -33,9 +33,9 @@ int main(int argc, char** argv) try {
   const ExitStatus status = run(arguments, database, streams, now);
   std::cout.flush();
   if (std::cout.good()) return static_cast<int>(status);
-  // Streams do not keep why they failed: whatever it was, it is asked for once more.
+  // Streams do not keep the reason of a failure, so it is provoked once more.
   const bool works_now = ::write(STDOUT_FILENO, "\n", 1) == 1;
-  // A reader who has read enough, such as head, is no failure to tell anybody about.
+  // A reader that has read enough, such as head, is not an error.
   if (works_now || errno != EPIPE) {
     std::fprintf(stderr, "dead-letters: could not write to standard output: %s\n",
                  works_now ? "it was full" : std::generic_category().message(errno).c_str());

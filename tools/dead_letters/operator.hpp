@@ -4,7 +4,8 @@
 
 namespace tidings::dead_letters {
 
-/// Who runs this program: the user's name, and in brackets whom sudo made them (`ann(orders)`), and the host.
+/// The operator of this program: the user's name, in brackets the user that sudo changed to (`ann(orders)`),
+/// and the host.
 [[nodiscard]] deadletter::Actor current_operator();
 
 }  // namespace tidings::dead_letters

@@ -21,7 +21,7 @@ namespace {
 
 std::string depth_rule() { return "deeper than " + std::to_string(kMaxJsonDepth) + " levels"; }
 
-/// What JSON would take for a number, were it not beyond all that a double holds.
+/// Text that would be a JSON number if it were not outside the range of a double.
 bool is_number_too_large(const std::string& text) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

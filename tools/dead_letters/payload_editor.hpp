@@ -9,9 +9,9 @@
 
 namespace tidings::dead_letters {
 
-/// `payload` with values set by JSON pointer; a value that is no JSON is text. As "replace" of RFC 6902 where
-/// there is a value, else as its "add": what is to hold the new one must be there, and an array only gets one
-/// more element, at its end. Throws Refusal(Usage).
+/// `payload` with values set by JSON pointer; a value that is not JSON is text. Works as "replace" of RFC
+/// 6902 if there is a value, else as its "add": the parent of the new value must exist, and an array only
+/// gets one more element, at its end. Throws Refusal(Usage).
 [[nodiscard]] Json with_changes(Json payload,
                                 const std::vector<std::pair<std::string, std::string>>& changes);
 

@@ -65,7 +65,7 @@ ExitStatus report(const Streams& streams, bool json, ExitStatus status, const st
   return status;
 }
 
-/// With as few allocations as it takes.
+/// With as few allocations as possible.
 ExitStatus report_short_memory(const Streams& streams) noexcept {
   try {
     streams.err << "dead-letters: there is not enough memory; what was committed before stays, and the same"

@@ -275,7 +275,7 @@ constexpr std::array<VerbEntry, 17> kVerbs = {{
      &make_recover},
 }};
 
-/// What stands where a verb should.
+/// The word in the place of the verb.
 std::optional<std::string> misspelt_verb(const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const bool is_value = i > 0 && arguments[i - 1] == "--db";
@@ -292,7 +292,7 @@ std::optional<std::string> misspelt_verb(const std::vector<std::string>& argumen
   throw Refusal(ExitStatus::Usage, message);
 }
 
-/// What nothing takes, in the order in which it was typed, which CLI11 does not keep.
+/// Arguments that no option accepts, in the order in which they were typed, which CLI11 does not keep.
 std::string unexpected(const CLI::App& app, const std::vector<std::string>& arguments) {
   auto rest = app.remaining(true);
   std::string text = "not expected:";
@@ -305,7 +305,7 @@ std::string unexpected(const CLI::App& app, const std::vector<std::string>& argu
   return text;
 }
 
-/// CLI11's messages name the option; what they lack is where to look.
+/// CLI11's messages name the option; this adds where to look.
 [[noreturn]] void refuse(const CLI::ParseError& error, const CLI::App& app,
                          const std::vector<std::string>& arguments) {
   const auto verbs = app.get_subcommands();

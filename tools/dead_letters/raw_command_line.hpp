@@ -9,7 +9,7 @@
 
 namespace tidings::dead_letters {
 
-/// The command line as it was typed, unchecked but for the names of options.
+/// The command line as it was typed; only the names of options are checked.
 struct RawCommandLine {
   Verb verb = Verb::List;
   std::optional<std::string> database;

@@ -30,7 +30,7 @@ deadletter::RedriveReport mark(Command& command, const deadletter::Filter& filte
   });
 }
 
-/// Follows a request until the service has done with it, the time is up, or somebody stops waiting.
+/// Follows a request until the service has finished it, the time is up, or the wait is interrupted.
 class Waiting {
  public:
   Waiting(Command& command, std::int64_t id, const deadletter::Filter& filter, steady_clock::time_point begin)
@@ -89,7 +89,8 @@ class Waiting {
   bool warned_ = false;
 };
 
-/// The causes of what failed again in the request. They failed since it was made, unless a clock jumped.
+/// The causes of letters that failed again in the request. They failed since it was made, unless a clock
+/// jumped.
 std::vector<deadletter::Group> failed_again(Command& command, const RedriveState& state) {
   if (state.failed == 0) return {};
   deadletter::Filter filter;
@@ -214,7 +215,7 @@ ExitStatus plan_retry(Command& command, const deadletter::Filter& filter, const 
   return unfitting > 0 ? ExitStatus::Data : ExitStatus::Ok;
 }
 
-/// One retry: what it was told, and what came of it.
+/// One retry: its options and its result.
 class Retry {
  public:
   explicit Retry(Command& command) : command_(command), chosen_(command.filter()), filter_(chosen_) {
@@ -243,7 +244,7 @@ class Retry {
   }
 
  private:
-  /// Of those that were asked for by number, what was marked before waits in another request.
+  /// Of the letters named by number, those that were marked before wait in another request.
   ExitStatus follow_with_earlier(const deadletter::RedriveReport& result) {
     const ExitStatus status = follow(result, result.id);
     if (status != ExitStatus::Ok || !chosen_.ids || !request_of_marked()) return status;
@@ -251,7 +252,7 @@ class Retry {
     return ExitStatus::TryAgain;
   }
 
-  /// Nothing was marked: what was before may be waited for, in one request after the other.
+  /// Nothing was marked: letters that were marked before can be waited for, one request after the other.
   ExitStatus follow_earlier(deadletter::RedriveReport result) {
     std::optional<std::int64_t> request;
     if (command_.line().wait && result.progress.complete) request = request_of_marked();

@@ -35,7 +35,7 @@ class Sheet {
     }
   }
   void heading(std::string_view title) { text_ += "\n" + styled(terminal_, Style::Bold, title) + "\n"; }
-  /// Indented, as it is but for what is not printable.
+  /// Indented, and unchanged except for unprintable characters.
   void block(const std::string& untrusted) {
     std::istringstream lines(untrusted);
     for (std::string each; std::getline(lines, each);) text_ += "  " + tools::printable(each) + "\n";

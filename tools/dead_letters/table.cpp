@@ -31,8 +31,9 @@ std::vector<std::size_t> Table::natural_widths() const {
   return widths;
 }
 
-/// Each line takes as many columns as fit, and prose what they leave; below the first line, where it would
-/// have more room by itself, it is not cut for the sake of others. Those lines begin under the second column.
+/// Each line takes as many columns as fit, and prose the rest. Below the first line prose is not cut for the
+/// sake of other columns, since it would have more room on a line of its own. Those lines begin under the
+/// second column.
 std::vector<Table::Line> Table::layout(std::size_t width) const {
   const auto natural = natural_widths();
   std::vector<Line> lines(1);

@@ -9,16 +9,16 @@
 
 namespace tidings::dead_letters {
 
-/// Rows under titles, two spaces apart, that fit a terminal. Columns that do not fit beside the others go on
-/// a line below them, titles and cells alike. Only prose is cut: names are there to be told apart and copied.
-/// Cells are untrusted text; they are made printable here.
+/// Rows under titles, two spaces apart, that fit a terminal. Columns that do not fit beside the others are
+/// printed on a line below them, titles and cells alike. Only prose is cut: names must stay distinct and fit
+/// to be copied. Cells are untrusted text; they are made printable here.
 class Table {
  public:
   struct Column {
     std::string title;
-    /// Numbers stand at the right.
+    /// Numbers are aligned right.
     bool right = false;
-    /// Of prose, the last column: cut down to this to stay beside others. 0: never cut.
+    /// For prose, the last column: the width to which it is cut to stay beside others. 0: never cut.
     std::size_t narrowest = 0;
   };
 
@@ -26,7 +26,7 @@ class Table {
 
   void add(std::vector<std::string> cells);
   [[nodiscard]] bool empty() const noexcept { return rows_.empty(); }
-  /// Lines with their feeds.
+  /// The lines, with line feeds.
   [[nodiscard]] std::string render(const Terminal& terminal) const;
 
  private:
@@ -34,7 +34,7 @@ class Table {
     std::size_t column = 0;
     std::size_t width = 0;
   };
-  /// What stands beside each other.
+  /// Columns that are printed beside each other.
   struct Line {
     std::size_t indent = 0;
     std::vector<Place> places;

@@ -17,13 +17,14 @@ struct Terminal {
   std::size_t width = kUnlimited;
   bool colour = false;
 
-  /// Of a descriptor. No colour without a terminal, with NO_COLOR (not empty), or with TERM=dumb.
+  /// The terminal of a descriptor. No colour without a terminal, with NO_COLOR (not empty), or with
+  /// TERM=dumb.
   [[nodiscard]] static Terminal of(int descriptor, bool colour_wanted);
 };
 
 enum class Style : std::uint8_t { Plain, Bold, Dim, Good, Bad };
 
-/// `text` in a style, where there is colour. It holds no escape sequences of its own.
+/// `text` in a style, if there is colour. It must contain no escape sequences.
 [[nodiscard]] std::string styled(const Terminal& terminal, Style style, std::string_view text);
 
 }  // namespace tidings::dead_letters

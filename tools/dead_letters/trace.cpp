@@ -15,7 +15,7 @@ namespace tidings::dead_letters {
 namespace {
 
 constexpr std::size_t kMostLetters = 10'000;
-/// What is drawn is no wider where the output is no terminal.
+/// The tree is not wider than this if the output is not a terminal.
 constexpr std::size_t kWidest = 200;
 
 /// One event of the request: with its letters, or, known only as a cause, without.
@@ -65,7 +65,7 @@ std::vector<EventId> roots_of(const Events& events) {
   return in_order_of_publishing(std::move(roots), events);
 }
 
-/// Draws and lists the tree. Not recursive: chains may be as long as somebody made them.
+/// Draws and lists the tree. Not recursive: chains may have any length.
 class Story {
  public:
   Story(const Command& command, const Events& events, const Terminal& terminal)
@@ -82,7 +82,7 @@ class Story {
  private:
   struct Node {
     EventId id;
-    /// What stands before its first line, and before all that hangs below it.
+    /// The text before its first line, and before all lines below it.
     std::string before;
     std::string below;
   };
@@ -97,7 +97,7 @@ class Story {
     }
   }
 
-  /// The last first, as what is pushed last is drawn first.
+  /// The last first, since the last one pushed is drawn first.
   void push_children(const Node& node) {
     const auto children = in_order_of_publishing(events_.at(node.id).children, events_);
     for (std::size_t i = children.size(); i-- > 0;) {
@@ -107,13 +107,13 @@ class Story {
     }
   }
 
-  /// What stands before a line, of which deep chains show the end.
+  /// The text before a line; for deep chains only its end is shown.
   [[nodiscard]] std::string shown(const std::string& before) const {
     const std::size_t most = std::min(terminal_.width, kWidest) / 2;
     return before.size() <= most ? before : ".." + before.substr(before.size() - most + 2);
   }
 
-  /// In as many lines as it takes.
+  /// In as many lines as necessary.
   void add(const std::string& before, const std::string& below, const std::string& text) {
     const std::size_t indent = std::max(shown(before).size(), shown(below).size());
     std::string start = shown(before);

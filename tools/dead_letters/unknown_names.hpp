@@ -4,8 +4,8 @@
 
 namespace tidings::dead_letters {
 
-/// Says which of --type, --handler and --service name what no unresolved letter has, and which names are
-/// near.
+/// Says which names given with --type, --handler and --service no unresolved letter has, and which names are
+/// similar.
 void say_unknown_names(Command& command);
 
 }  // namespace tidings::dead_letters

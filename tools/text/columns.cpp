@@ -10,7 +10,7 @@
 namespace tidings::tools {
 namespace {
 
-/// One for what the locale does not know: main() sets one that knows Unicode.
+/// One for characters that the locale does not know: main() sets one that knows Unicode.
 std::size_t width_of(const detail::CodePoint& character) {
   if (character.value < 0x80) return 1;
   const int width = ::wcwidth(static_cast<wchar_t>(character.value));

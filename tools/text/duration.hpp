@@ -11,7 +11,7 @@ namespace tidings::tools {
 inline constexpr std::chrono::seconds kLongestDuration = std::chrono::hours(24) * 36'500;
 
 /// Whole numbers with the units w, d, h, m, s, largest first, each at most once: `1h`, `90s`, `1h30m`, `2d`.
-/// Nothing when malformed, without a unit, or beyond kLongestDuration.
+/// Returns nullopt if malformed, without a unit, or beyond kLongestDuration.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 
 /// Exact and in the notation of parse_duration, from days down: `1h30m`; `0s` for zero. Not for negative

@@ -6,7 +6,7 @@
 
 namespace tidings::tools {
 
-/// Those of `known` that somebody may have meant who wrote `name`: at most three, the nearest first.
+/// The names in `known` that `name` may be a misspelling of: at most three, the nearest first.
 [[nodiscard]] std::vector<std::string> near_names(std::string_view name,
                                                   const std::vector<std::string>& known);
 

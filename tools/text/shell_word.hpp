@@ -5,8 +5,8 @@
 
 namespace tidings::tools {
 
-/// `text` as one word of a shell command, to be shown and pasted: what is not printable is made by the shell,
-/// but for line feeds at its end.
+/// `text` as one word of a shell command, to be shown and pasted: the shell produces unprintable characters,
+/// except line feeds at its end.
 [[nodiscard]] std::string shell_word(std::string_view text);
 
 /// The same in printable ASCII without a bar, for any bytes that do not end in a line feed:

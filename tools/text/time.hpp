@@ -18,14 +18,14 @@ namespace tidings::tools {
 
 /// A time as somebody types it, or as any of the tools prints it: how long ago (`2h`, `1h12m ago`,
 /// `just now`), a day (`2026-11-21`), or a time (`2026-11-21 09:30:00 UTC`, `2026-11-21T09:30:00.5+01:00`,
-/// `2026-11-21 09:30`, `20261121T093000Z`); UTC where nothing else is said. Nothing when malformed.
+/// `2026-11-21 09:30`, `20261121T093000Z`); UTC unless it names an offset. Returns nullopt if malformed.
 [[nodiscard]] std::optional<Timestamp> parse_time(std::string_view text, Timestamp now);
 
-/// The same where what was printed so is to be found from there on. Ages are printed rounded down, and get
-/// older until somebody types them: `19m ago` is up to a minute and a unit longer ago.
+/// The same for the beginning of a period that must include a time printed in this way. Ages are printed
+/// rounded down, and have grown when they are typed: `19m ago` is up to a minute and a unit longer ago.
 [[nodiscard]] std::optional<Timestamp> parse_begin(std::string_view text, Timestamp now);
 
-/// What may be written, for messages.
+/// The accepted forms, for messages.
 inline constexpr const char* kTimeRule =
     "is not a time; write how long ago (2h, 30m, 1d), a day (2026-11-21), or 2026-11-21T09:30:00Z, in UTC "
     "unless it says otherwise (+01:00)";
