@@ -21,8 +21,8 @@ namespace {
 
 constexpr const char* kCannotWrite = "cannot write the backup copy";
 
-/// All pages in one step: the source is read in one transaction, so the copy is of one moment. What SQLite
-/// would keep for a rollback is in memory: who dies leaves a copy that nobody uses.
+/// All pages in one step: the source is read in one transaction, so the copy is of one moment. SQLite's
+/// rollback data is kept in memory: a process that dies leaves only a copy that nobody uses.
 void copy_pages(Connection& source, const ScratchFile& copy, const std::string& vfs,
                 Connection::Deadline deadline) {
   Connection target(copy.path(), Access::ReadWrite, vfs, deadline);

@@ -17,13 +17,13 @@ constexpr unsigned kIndexInterior = 0x02;
 constexpr unsigned kTableInterior = 0x05;
 constexpr unsigned kIndexLeaf = 0x0a;
 constexpr unsigned kTableLeaf = 0x0d;
-/// More than any table or index of tidings has.
+/// More columns than any table or index of tidings has.
 constexpr std::size_t kMostValues = 64;
 constexpr std::uint32_t kUsualPageSize = 4096;
 
 unsigned byte_at(Bytes bytes, std::size_t at) noexcept { return std::to_integer<unsigned>(bytes[at]); }
 
-/// Big-endian; the caller has looked at the bounds.
+/// Big-endian; the caller has checked the bounds.
 std::uint64_t number_at(Bytes bytes, std::size_t at, std::size_t size) noexcept {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < size; ++i) value = value << 8U | byte_at(bytes, at + i);
@@ -34,7 +34,7 @@ std::uint32_t page_at(Bytes bytes, std::size_t at) noexcept {
   return static_cast<std::uint32_t>(number_at(bytes, at, 4));
 }
 
-/// Reads a variable-length integer and moves on behind it.
+/// Reads a variable-length integer and moves past it.
 std::optional<std::uint64_t> take_varint(Bytes bytes, std::size_t& at) noexcept {
   std::uint64_t value = 0;
   for (int i = 0; i < 9; ++i, ++at) {

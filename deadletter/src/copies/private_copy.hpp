@@ -14,10 +14,10 @@ namespace tidings::deadletter {
 
 class VfsFile;
 
-/// A file for SQLite to fill, made new in a folder of its own (both for this user alone, whatever the umask),
-/// and removed when its use is over: in a folder that others may write, nobody has it open, nor can put a
-/// journal beside it. The folder is locked for as long as this lives; one that was left by a process that
-/// died is used again, after what is in it was removed.
+/// A file for SQLite to fill, made new in a folder of its own (both accessible to this user alone, whatever
+/// the umask), and removed after use. So even in a folder that others may write, nobody has it open or can
+/// put a journal beside it. The folder is locked for as long as this object lives. A folder that was left by
+/// a process that died is emptied and used again.
 class ScratchFile {
  public:
   /// Throws Error: DatabaseBusy when another process uses the folder; InvalidArgument when something else is
@@ -29,10 +29,10 @@ class ScratchFile {
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
-  /// From now on SQLite may open it: no descriptor of ours is closed any more while it does.
+  /// From now on SQLite may open it: no descriptor of this process is closed while it does.
   void close() noexcept { file_ = Descriptor(); }
-  /// Throws Error(DatabaseUnusable) unless the connection is to this file: who may rename the folder could
-  /// have put another in its place.
+  /// Throws Error(DatabaseUnusable) unless the connection is to this file: a user who may rename the folder
+  /// could have put another in its place.
   void require_same(const Connection& connection) const;
 
  private:
@@ -61,16 +61,16 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// What a copy of a damaged database had to be given.
+/// The parts that a copy of a damaged database was completed with.
 struct CopyFacts {
   std::uint32_t page_size = 0;
   std::int64_t pages_from_wal = 0;
   bool header_was_damaged = false;
 };
 
-/// Makes of `copy` one file that SQLite opens as far as it can: the bytes of `database`, over which go the
-/// committed pages of its -wal file, whole pages, and a header that says so. Throws SQLite::Exception,
-/// std::system_error.
+/// Turns `copy` into one file that SQLite can open as far as possible: the bytes of `database`, overwritten
+/// with the committed pages of its -wal file, padded to whole pages, and a header that matches. Throws
+/// SQLite::Exception, std::system_error.
 [[nodiscard]] CopyFacts copy_damaged(const VfsFile& database, const std::filesystem::path& wal,
                                      const ScratchFile& copy);
 

@@ -19,7 +19,7 @@ VfsFile::VfsFile(const std::filesystem::path& path, const std::string& vfs)
   memory_ = std::make_unique<std::byte[]>(static_cast<std::size_t>(files->szOsFile));
   file_ = reinterpret_cast<sqlite3_file*>(memory_.get());
   int flags = 0;
-  // It becomes read-only by itself where this user may not write.
+  // SQLite opens it read-only if this user may not write.
   const int result =
       files->xOpen(files, name_.c_str(), file_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB, &flags);
   if (result != SQLITE_OK && file_->pMethods != nullptr) file_->pMethods->xClose(file_);

@@ -11,9 +11,9 @@
 
 namespace tidings::deadletter {
 
-/// A database file that is read as bytes, whatever they are: opened and closed by SQLite's own file layer,
-/// since closing another descriptor of the file would end the locks that this process has on it. Members
-/// throw SQLite::Exception.
+/// A database file that is read as plain bytes: opened and closed by SQLite's own file layer, since closing
+/// another descriptor of the file would end the locks that this process has on it. Members throw
+/// SQLite::Exception.
 class VfsFile {
  public:
   VfsFile(const std::filesystem::path& path, const std::string& vfs);
@@ -23,8 +23,8 @@ class VfsFile {
 
   [[nodiscard]] std::uint64_t size() const;
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
-  /// Takes SQLite's exclusive lock, kept as long as this lives. False: somebody has the database open. True
-  /// without a lock when this user may not write the file.
+  /// Takes SQLite's exclusive lock, kept as long as this object lives. Returns false if a process has the
+  /// database open; true, without a lock, if this user may not write the file.
   [[nodiscard]] bool lock();
 
  private:

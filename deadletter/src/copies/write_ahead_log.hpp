@@ -7,7 +7,7 @@
 
 namespace tidings::deadletter {
 
-/// What a -wal file says of the database's pages, in the order in which it has to be taken over.
+/// The pages of the database in a -wal file, in the order in which they must be applied.
 struct WriteAheadLog {
   struct Page {
     std::uint32_t number = 0;
@@ -20,8 +20,8 @@ struct WriteAheadLog {
 };
 
 /// The committed transactions of a -wal file as SQLite itself finds them: up to the first frame whose
-/// checksum or salt is wrong. Without pages when there are none, or the bytes are no such file. Nothing in
-/// them is trusted. The pages point into `bytes`.
+/// checksum or salt is wrong. Without pages if there are none, or if the bytes are not a -wal file. Nothing
+/// in them is trusted. The pages point into `bytes`.
 [[nodiscard]] WriteAheadLog read_write_ahead_log(std::span<const std::byte> bytes);
 
 }  // namespace tidings::deadletter

@@ -37,7 +37,7 @@ ClaimLife ClaimJudge::judge(std::string_view claimed_by, std::int64_t claimed_un
 
 void ClaimJudge::define_on(SQLite::Database& connection, ClaimJudge judge) {
   auto kept = std::make_unique<ClaimJudge>(std::move(judge));
-  // SQLite destroys what it is given, also when it fails.
+  // SQLite destroys its argument, also when the call fails.
   const int result = sqlite3_create_function_v2(
       connection.getHandle(), "tidings_claim_life", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, kept.release(),
       &claim_life_function, nullptr, nullptr, [](void* made) { delete static_cast<ClaimJudge*>(made); });

@@ -12,31 +12,31 @@
 
 namespace tidings::deadletter {
 
-/// What is known of a claim, `<boot id>/<pid>/<bus>` until a time of the boot-time clock. In SQL the numbers.
+/// The state of a claim, `<boot id>/<pid>/<bus>` until a time of the boot-time clock. SQL has the numbers.
 enum class ClaimLife : std::uint8_t {
   Over = 0,    ///< Its lease is over, and nobody holds its lock.
   Lapsed = 1,  ///< Its process lives, but has not renewed it in time: another bus may take the letter.
   Alive = 2,   ///< Its lease runs, or nobody can tell that it does not.
 };
 
-/// SQL of "a handler is at work on this row, as far as anybody can tell".
+/// SQL of "the handler of this row is running, as far as can be determined".
 inline constexpr const char* kIsRunning =
     "(redrive_started_at IS NOT NULL AND tidings_claim_life(claimed_by, claimed_until) > 0)";
 /// SQL of "another bus may take this row over", of rows that are claimed.
 inline constexpr const char* kMayBeTakenOver = "tidings_claim_life(claimed_by, claimed_until) < 2";
 
-/// The one place that says whether a claim holds. What changes a letter leaves alone whatever is not Over; a
-/// bus takes letters over from whatever is not Alive.
+/// The one place that decides whether a claim holds. Changes of letters skip every claim that is not Over; a
+/// bus takes letters over from every claim that is not Alive.
 ///
-/// A lease is measured by the boot-time clock, which all processes of one kernel share, whatever they see of
-/// its boot id: where /proc is hidden there is none, and a sandbox may show one of its own. So a boot id that
-/// is another's, or missing, proves nothing. What it leaves open is answered by the length of leases: one
-/// that runs for longer than any lease does was measured by another clock, that of an earlier boot. The lock
-/// of the claimant, which the kernel ends with its process, proves that it lives (see ClaimantLock); that
-/// nobody holds it proves nothing.
+/// A lease is measured by the boot-time clock, which all processes of one kernel share, whatever boot id they
+/// see: where /proc is hidden there is none, and a sandbox may show one of its own. So a boot id that
+/// differs, or is missing, proves nothing. The length of leases decides then: a lease that runs for longer
+/// than any lease may was measured by another clock, that of an earlier boot. The lock of the claimant, which
+/// the kernel releases with its process, proves that it lives (see ClaimantLock); a missing lock proves
+/// nothing.
 class ClaimJudge {
  public:
-  /// Leases are no longer; Redrives::claim is given this one by the bus.
+  /// No lease is longer; the bus passes this one to Redrives::claim.
   static constexpr std::int64_t kLongestLease = 30'000'000;  // microseconds
 
   explicit ClaimJudge(const std::filesystem::path& database, std::string boot_id = deadletter::boot_id(),
@@ -44,8 +44,8 @@ class ClaimJudge {
 
   [[nodiscard]] ClaimLife judge(std::string_view claimed_by, std::int64_t claimed_until) const noexcept;
 
-  /// Makes `tidings_claim_life(claimed_by, claimed_until)` a function of this connection; NULL has no claim:
-  /// 0. In the place of the one before. Throws SQLite::Exception.
+  /// Makes `tidings_claim_life(claimed_by, claimed_until)` a function of this connection; NULL is no claim:
+  /// 0. Replaces an earlier one. Throws SQLite::Exception.
   static void define_on(SQLite::Database& connection, ClaimJudge judge);
 
  private:

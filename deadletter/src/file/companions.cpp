@@ -16,7 +16,7 @@ namespace tidings::deadletter {
 namespace {
 
 constexpr std::array<std::string_view, 3> kOfSqlite = {"-wal", "-shm", "-journal"};
-/// What is made beside a database, while it is used or mended.
+/// Files that are made beside a database while it is used or repaired.
 constexpr std::array<std::string_view, 6> kBesideDatabase = {"-wal",   "-shm",        "-journal",
                                                              ".owner", ".unfinished", ".restoring"};
 constexpr std::array<std::string_view, 2> kBesideSpill = {".rejected.jsonl", ".unfinished"};
@@ -30,7 +30,7 @@ std::filesystem::path place_of(const std::filesystem::path& path) {
   return problem ? path.lexically_normal() : folder / path.filename();
 }
 
-/// Also where a link leads to that leads to nothing yet.
+/// Follows a link even if its target does not exist yet.
 std::filesystem::path resolved(const std::filesystem::path& path) {
   constexpr int kMostLinks = 40;  // as the kernel
   std::error_code is_no_link;

@@ -50,7 +50,7 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
 }
 
 Descriptor::~Descriptor() {
-  // What was written is synced before it counts, so close has nothing left to report.
+  // Data is synced before it counts, so close has nothing left to report.
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 

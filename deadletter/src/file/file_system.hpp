@@ -33,7 +33,7 @@ struct FileIdentity {
   dev_t device = 0;
   ino_t inode = 0;
 
-  /// Nothing: there is no file, or it cannot be seen.
+  /// Nullopt if there is no file, or if it cannot be seen.
   [[nodiscard]] static std::optional<FileIdentity> of(const std::filesystem::path& path) noexcept;
 
   friend bool operator==(const FileIdentity& left, const FileIdentity& right) noexcept {
@@ -41,31 +41,31 @@ struct FileIdentity {
   }
 };
 
-/// What errno says, in words.
+/// The message of errno.
 [[nodiscard]] std::string errno_text(int error_number);
 
-/// Throws what errno says as std::system_error, with the path if one is given.
+/// Throws errno as std::system_error, with the path if one is given.
 [[noreturn]] void throw_errno();
 [[noreturn]] void throw_errno(const std::filesystem::path& path);
 
-/// Creates an empty file with exactly this mode, whatever the umask, and makes its name durable. False when
-/// there is a file (or link) of that name. Throws std::system_error.
+/// Creates an empty file with exactly this mode, whatever the umask, and makes its name durable. Returns
+/// false if there is a file (or link) of that name. Throws std::system_error.
 [[nodiscard]] bool create_file(const std::filesystem::path& path, unsigned mode,
                                Descriptor* opened = nullptr);
 
 /// Makes the names in a folder durable. Throws std::system_error.
 void sync_folder(const std::filesystem::path& folder);
 
-/// Whether any process has a lock on the file, as far as the kernel tells this one: those of other containers
-/// it may keep to itself.
+/// Whether any process has a lock on the file, as far as the kernel reports: locks of other containers may be
+/// hidden.
 [[nodiscard]] bool is_locked_by_anyone(const std::filesystem::path& path);
 /// Whether any process has a lock that it shares with others, as each connection of SQLite that has read
 /// something in WAL mode has on its database.
 [[nodiscard]] bool is_shared_by_anyone(const std::filesystem::path& path);
 
-/// The path of the same file that a change of the working directory does not bend, links resolved. Throws
-/// Error(InvalidArgument) when it is empty or holds a NUL, Error(DatabaseUnusable) when it cannot be
-/// resolved.
+/// An absolute path of the same file, with links resolved, which a change of the working directory does not
+/// affect. Throws Error(InvalidArgument) when it is empty or holds a NUL, Error(DatabaseUnusable) when it
+/// cannot be resolved.
 [[nodiscard]] std::filesystem::path resolve_path(const std::filesystem::path& path, const std::string& what);
 
 }  // namespace tidings::deadletter

@@ -24,7 +24,7 @@ constexpr const char* kCannotMakeOutput = "cannot write to";
   throw unusable(kCannotMakeOutput, target, why, ErrorCode::InvalidArgument);
 }
 
-/// Gives it the name, unless something has that. Not every file system has both ways.
+/// Gives it the name unless that is taken. Not every file system supports both ways.
 int name_new(const char* from, const char* to) {
   if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return -1;
@@ -49,7 +49,7 @@ OutputFile::~OutputFile() {
   if (!name_.empty()) static_cast<void>(::unlink(name_.c_str()));
 }
 
-/// What begins as a file of a database is one, whichever it belongs to.
+/// A file that begins like a file of a database counts as one, whichever database it belongs to.
 void OutputFile::require_replaceable(Existing existing) const {
   struct stat facts {};
   if (::lstat(target_.c_str(), &facts) != 0) return;

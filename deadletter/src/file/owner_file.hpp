@@ -18,40 +18,40 @@
 
 namespace tidings::deadletter {
 
-/// An attempt that a crash slot told of: the handler is known by its hash.
+/// An attempt recorded in a crash slot: the handler is known by its hash.
 struct SlotContent {
   std::int64_t journal_id = 0;
   std::uint64_t handler = 0;
   std::uint64_t thread = 0;
 };
 
-/// The file `<database>.owner`: whoever holds its lock owns the journal. It keeps, mapped into memory, what
-/// the next owner must know if this one dies: its boot, its process, and which deliveries its threads were
-/// running.
+/// The file `<database>.owner`: the process that holds its lock owns the journal. It keeps, mapped into
+/// memory, the facts that the next owner needs if this one dies: its boot, its process, and which deliveries
+/// its threads were running.
 ///
-/// The lock is that of an open file description (F_OFD_SETLK): the kernel ends it with the process, and it
-/// does no harm when something else of this process opens and closes the file. A forked child gives up its
-/// copy at once. A POSIX record lock of the first byte stands beside it, for what only that can do: F_GETLK
-/// names its holder. Versions before this one locked the whole file so, and are kept out by either.
-/// The file is never removed: two processes could then lock two files of one name. Somebody may do it all
-/// the same: then OwnerNumber tells who has lost the journal.
+/// The lock is that of an open file description (F_OFD_SETLK): the kernel releases it with the process, and
+/// other code of this process may open and close the file. A forked child gives up its copy at once. A POSIX
+/// record lock of the first byte is held beside it, because F_GETLK can name its holder. Earlier versions
+/// locked the whole file in that way, and are kept out by either lock. The file is never removed: two
+/// processes could then lock two files of one name. If it is removed all the same, OwnerNumber shows which
+/// owner has lost the journal.
 class OwnerFile {
  public:
   static constexpr std::size_t kSlots = 4096;
-  /// What is locked; behind it are the locks of claimants.
+  /// The locked bytes; behind them are the locks of claimants.
   static constexpr std::uint64_t kLockedSize = std::uint64_t{1} << 40U;
 
-  /// What the last owner left.
+  /// The facts that the last owner left.
   struct LastOwner {
     /// It ended without release(true), and not by a reboot of the machine: by the boot ids, or, where there
     /// is none, unless the boot-time clock has gone back.
     bool crashed = false;
-    /// What its threads were running then.
+    /// The attempts that its threads were running then.
     std::vector<SlotContent> slots;
   };
 
-  /// `boot_id` tells a boot of the machine from others; empty if that cannot be told. `boot_time` is a clock
-  /// that begins with each boot. Opens nothing yet.
+  /// `boot_id` tells a boot of the machine from others; empty if that cannot be determined. `boot_time` is a
+  /// clock that begins with each boot. Opens nothing yet.
   OwnerFile(std::filesystem::path path, unsigned mode, std::string boot_id,
             std::function<std::int64_t()> boot_time = boot_time_now);
   OwnerFile(const OwnerFile&) = delete;
@@ -64,7 +64,7 @@ class OwnerFile {
   [[nodiscard]] LastOwner lock(std::chrono::milliseconds wait);
   /// Signs the file and frees all slots. Call it once, after lock().
   void sign() noexcept;
-  /// Ends the ownership, if there is one. Without `clean` the next owner takes this one for crashed, if it
+  /// Ends the ownership, if there is one. Without `clean` the next owner assumes that this one crashed, if it
   /// was signed.
   void release(bool clean) noexcept;
 

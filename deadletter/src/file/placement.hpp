@@ -7,18 +7,19 @@
 
 namespace tidings::deadletter {
 
-/// What there is to know of the place of a database besides its path.
+/// The facts about the place of a database besides its path.
 struct Placement {
   /// The file itself is mounted there (a single file that is bound into a container). Its -wal and -shm files
-  /// would be beside it, in another file system: others who have the file would not see what is committed,
-  /// and it is lost with the container.
+  /// would be beside it, in another file system: other processes that have the file open would not see the
+  /// commits, which would be lost with the container.
   bool is_mount_point = false;
-  /// The name of its file system, when that may be shared with other machines, on which SQLite's locks and
-  /// its shared memory do not work; else empty.
+  /// The name of its file system, if it may be shared with other machines, so that SQLite's locks and its
+  /// shared memory do not work; else empty.
   std::string network = {};
 };
 
-/// Of a file, or of the folder in which it would be. What cannot be told is taken for right.
+/// The placement of a file, or of the folder in which it would be. Facts that cannot be determined are
+/// assumed to be fine.
 [[nodiscard]] Placement placement_of(const std::filesystem::path& path) noexcept;
 
 /// Whether a line of the kernel's list of mounts (proc(5), /proc/self/mountinfo) is of this mount point.

@@ -16,7 +16,7 @@ namespace {
 
 using Streak = std::map<std::pair<std::int64_t, std::string>, std::uint32_t>;
 
-/// What cannot be read has never been: a delivery is counted too seldom rather than too often.
+/// A row that cannot be read counts as missing: a delivery is counted too seldom rather than too often.
 Streak read_streak(SQLite::Database& database) {
   SQLite::Statement row(database, "SELECT value FROM tidings_meta WHERE key = 'crash_streak'");
   Streak streak;

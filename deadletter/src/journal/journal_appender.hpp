@@ -12,8 +12,8 @@
 
 namespace tidings::deadletter {
 
-/// Appends events to the journal of a connection's main database, inside the caller's transaction. Goes
-/// before the connection. Members throw SQLite::Exception.
+/// Appends events to the journal of a connection's main database, inside the caller's transaction. Must be
+/// destroyed before the connection. Members throw SQLite::Exception.
 class JournalAppender {
  public:
   explicit JournalAppender(sqlite3* connection);
@@ -22,10 +22,11 @@ class JournalAppender {
   void prepare_keys();
   /// The number of the journal's owner: see OwnerNumber.
   [[nodiscard]] std::int64_t owner_number();
-  /// The id of the event published before under the same idempotency key; otherwise appends, if anybody is
-  /// owed the event. Throws Error(NotEncodable) for an event that no row can hold.
+  /// Returns the id of the event published before under the same idempotency key; otherwise appends the
+  /// event, if it is owed to any handler, and returns nullopt. Throws Error(NotEncodable) for an event that
+  /// no row can hold.
   std::optional<EventId> append(const JournalAppend& event, std::string_view service);
-  /// All of them or, when it throws, none; the transaction stays open, if SQLite lets it.
+  /// Appends all of them or, if it throws, none; the transaction stays open if SQLite permits.
   [[nodiscard]] std::vector<std::optional<EventId>> append_all(std::span<const JournalAppend> events,
                                                                std::string_view service);
 

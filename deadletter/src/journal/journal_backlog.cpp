@@ -27,7 +27,7 @@ JournalBacklog read_backlog(SQLite::Database& database) {
   if (!row.executeStep()) return backlog;
   backlog.events = row.getColumn(0).getInt64();
   backlog.exact = backlog.events <= kCounted;
-  // Numbers are given in order and rows go as they are done with, so there cannot be more than these.
+  // Ids are given in order and rows are deleted when they are finished, so there cannot be more than these.
   if (!backlog.exact) backlog.events = row.getColumn(1).getInt64();
   if (backlog.events > 0) backlog.oldest_published_at = time_of(row.getColumn(2).getInt64());
   return backlog;

@@ -9,10 +9,10 @@
 
 namespace tidings::deadletter {
 
-/// What Reader::journal_backlog gives. Throws SQLite::Exception.
+/// Implements Reader::journal_backlog. Throws SQLite::Exception.
 [[nodiscard]] JournalBacklog read_backlog(SQLite::Database& database);
 
-/// What Reader::unserved_handlers gives. Throws SQLite::Exception.
+/// Implements Reader::unserved_handlers. Throws SQLite::Exception.
 [[nodiscard]] std::vector<UnservedHandler> read_unserved(SQLite::Database& database, std::size_t limit);
 
 }  // namespace tidings::deadletter

@@ -13,7 +13,7 @@
 namespace tidings::deadletter {
 namespace {
 
-/// The values of one row from left to right; what cannot be read becomes part of the problem.
+/// The values of one row from left to right; a value that cannot be read becomes part of the problem.
 class LenientRow {
  public:
   LenientRow(const Prepared& row, int first_column, std::string& problem)
@@ -38,7 +38,7 @@ class LenientRow {
     return static_cast<Integer>(least);
   }
 
-  /// What `parse` makes of the text.
+  /// The result of `parse` for the text.
   template <class Parse>
   auto parsed(const char* name, Parse parse) -> decltype(parse(std::string_view())) {
     auto result = parse(text());
@@ -52,7 +52,7 @@ class LenientRow {
     return std::nullopt;
   }
 
-  /// What `convert` makes of the JSON, or what is left when it cannot.
+  /// The result of `convert` for the JSON, or a default if it fails.
   template <class Convert>
   auto from_json(const char* name, Convert convert) -> decltype(convert(std::string_view())) {
     try {

@@ -18,10 +18,10 @@ inline constexpr std::string_view kEventColumns =
 inline constexpr int kHandlersColumn = 1;
 inline constexpr int kEventIdColumn = 2;
 
-/// The column `handlers`: nothing for what is not a JSON array of strings.
+/// The column `handlers`: nullopt if it is not a JSON array of strings.
 [[nodiscard]] std::optional<std::vector<std::string>> handlers_from_json(std::string_view text);
 
-/// The event of the current row but its handlers. A value that cannot be read is left out and named in
+/// The event of the current row, without its handlers. A value that cannot be read is left out and named in
 /// `problem`.
 [[nodiscard]] OwedDelivery read_event(const Prepared& row);
 
@@ -31,8 +31,7 @@ inline constexpr std::string_view kDeliveryColumns =
 inline constexpr int kDeliveryHandlerColumn = 0;
 inline constexpr int kDoneColumn = 1;
 
-/// What the current row knows of the delivery. A value that cannot be read is left out and named in
-/// `problem`.
+/// The delivery of the current row. A value that cannot be read is left out and named in `problem`.
 [[nodiscard]] JournalDelivery read_delivery(const Prepared& row, std::int64_t journal_id,
                                             std::string& problem);
 

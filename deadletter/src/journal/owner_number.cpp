@@ -13,7 +13,8 @@ namespace tidings::deadletter {
 
 namespace {
 
-/// Not the next one: in another database, which somebody has copied over this one, as many may have been.
+/// Random, not the next number: another database that was copied over this one may have reached the same
+/// count.
 std::int64_t draw_another(std::int64_t number) {
   std::int64_t drawn = 0;
   while (drawn == 0 || drawn == number) {

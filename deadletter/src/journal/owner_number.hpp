@@ -11,18 +11,18 @@ namespace tidings::deadletter {
 inline constexpr const char* kOwnerNumber =
     "SELECT CAST(value AS INTEGER) FROM main.tidings_meta WHERE key = 'journal_owner'";
 
-/// A store's number as the owner of the journal. Whoever takes the journal draws another for the database;
-/// an owner whose number it is no more has lost the journal, though it may still hold the lock of an owner
-/// file: the file was removed, or another system has the lock. Thread-safe.
+/// A store's number as the owner of the journal. Each new owner of the journal draws another number for the
+/// database. An owner whose number is no longer there has lost the journal, though it may still hold the lock
+/// of an owner file: the file was removed, or another system has the lock. Thread-safe.
 class OwnerNumber {
  public:
   /// Inside the write transaction in which the journal is taken. Throws SQLite::Exception.
   void take(Connection& connection);
   void give_up() noexcept;
-  /// Inside a transaction about the journal, with what kOwnerNumber finds there. Throws Error(JournalOwned)
-  /// when this is not the owner any more.
+  /// Inside a transaction about the journal, with the result of kOwnerNumber. Throws Error(JournalOwned) if
+  /// this is not the owner any more.
   void require(std::int64_t found);
-  /// Throws Error(JournalOwned) once `require` has.
+  /// Throws Error(JournalOwned) once `require` has thrown it.
   void require_not_lost() const;
   [[nodiscard]] bool lost() const noexcept { return lost_; }
 

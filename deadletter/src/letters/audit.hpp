@@ -12,8 +12,8 @@
 
 namespace tidings::deadletter {
 
-/// What a filter says, as JSON for the audit: names of types, handlers, services and causes, times, numbers
-/// of letters, pointers into payloads. Never a value of a payload, a correlation id, or an event id.
+/// A filter as JSON for the audit: names of types, handlers, services and causes, times, numbers of letters,
+/// pointers into payloads. Never a value of a payload, a correlation id, or an event id.
 [[nodiscard]] std::string describe_filter(const Filter& filter);
 
 /// One row of tidings_audit, which grows with each batch of a change.
@@ -33,11 +33,11 @@ class Audit {
   std::int64_t id_ = 0;
 };
 
-/// Rows of the audit with a reason in an operator's words (of a discard) that `is_meant` gives true for.
-/// Looks at the whole table, which has a row for each change that an operator made. Throws SQLite::Exception.
+/// Rows of the audit with a discard reason, in an operator's words, for which `is_meant` returns true. Reads
+/// the whole table, which has a row for each change that an operator made. Throws SQLite::Exception.
 [[nodiscard]] std::vector<std::int64_t> find_reasons(
     Connection& connection, const std::function<bool(const std::string& reason)>& is_meant);
-/// Forgets the reasons of these rows. Inside a transaction. Throws SQLite::Exception.
+/// Removes the reasons of these rows. Inside a transaction. Throws SQLite::Exception.
 void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows);
 
 /// Now, in microseconds since 1970.

@@ -15,7 +15,7 @@
 namespace tidings::deadletter {
 namespace {
 
-/// The values of one row from left to right, with the row's id and the column's name for whatever is wrong.
+/// The values of one row from left to right, with the row's id and the column's name for error messages.
 class RowReader {
  public:
   RowReader(SQLite::Statement& row, SQLite::Database& database)
@@ -33,7 +33,7 @@ class RowReader {
     return static_cast<Integer>(value);
   }
 
-  /// `read()`, or nothing for null.
+  /// `read()`, or nullopt for null.
   template <class Read>
   auto optional(Read read) -> std::optional<decltype(read())> {
     if (row_.getColumn(column_).isNull()) {
@@ -43,7 +43,7 @@ class RowReader {
     return read();
   }
 
-  /// What `parse` makes of the text.
+  /// The result of `parse` for the text.
   template <class Parse>
   auto parsed(Parse parse) {
     const std::string value = text();
@@ -143,7 +143,7 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
   return attempts;
 }
 
-// What stands in three of the columns: kept out of a summary, SQLite does not read it at all.
+// Three of the columns: if a summary leaves them out, SQLite does not read them at all.
 #define TIDINGS_LETTER_COLUMNS(data, attributes, attempts)                                             \
   "id, event_id, event_type, schema_version, " data ", data_encoding, data_note, " attributes          \
   ", source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, " \

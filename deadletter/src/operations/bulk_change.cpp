@@ -20,11 +20,11 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kFoundAtOnce = 5'000;
-/// So few letters are changed in a moment.
+/// This many letters are changed in a moment.
 constexpr std::size_t kSyncedAtOnce = 200;
 
-/// How long a transaction goes on taking letters. Its commit comes on top, which takes long on a busy machine
-/// or a slow disk: then the next transactions are shorter, since services wait for the whole.
+/// How long a transaction goes on taking letters. Its commit adds to that, and takes long on a busy machine
+/// or a slow disk: the next transactions are shorter then, since services wait for both.
 class BatchTime {
  public:
   [[nodiscard]] steady_clock::duration next() const noexcept { return next_; }
@@ -48,11 +48,11 @@ class SyncAtTheEnd {
   }
   SyncAtTheEnd(const SyncAtTheEnd&) = delete;
   SyncAtTheEnd& operator=(const SyncAtTheEnd&) = delete;
-  /// Only after `sync` or a failure, which says more than one here could.
+  /// Only after `sync` or a failure, whose error is more useful than one from here.
   ~SyncAtTheEnd() { static_cast<void>(connection_.database().tryExec("PRAGMA synchronous = FULL")); }
 
-  /// A synced commit syncs the whole -wal file. A checkpoint before it, which needs no write lock, has done
-  /// most of that when the commit comes.
+  /// A synced commit syncs the whole -wal file. A checkpoint before it, which needs no write lock, does most
+  /// of that work in advance.
   void sync() {
     static_cast<void>(connection_.integer("PRAGMA wal_checkpoint(PASSIVE)"));
     connection_.execute("PRAGMA synchronous = FULL");
@@ -81,7 +81,7 @@ Found find_letters(Connection& connection, const Filter& filter, const std::opti
   return found;
 }
 
-/// Nothing when the watch stopped the search.
+/// Nullopt if the watch stopped the search.
 std::optional<Found> search(Connection& connection, const Filter& filter,
                             const std::optional<Page::Cursor>& after, const Watch& watch) {
   if (watch.stop && watch.stop()) return std::nullopt;
@@ -94,7 +94,8 @@ std::optional<Found> search(Connection& connection, const Filter& filter,
   }
 }
 
-/// Letters from `next` on, until the time of a transaction is up. False when the change ends here.
+/// Changes letters from `next` on, until the time of a transaction is up. Returns false if the change ends
+/// here.
 bool change_batch(Connection& connection, const std::vector<std::int64_t>& ids, std::size_t& next,
                   const LetterChange& change, BatchTime& time, Progress& progress) {
   WriteTransaction transaction(connection);
@@ -113,7 +114,7 @@ bool change_batch(Connection& connection, const std::vector<std::int64_t>& ids, 
   return true;
 }
 
-/// In as many transactions as it takes. False when the change ends here.
+/// Uses as many transactions as necessary. Returns false if the change ends here.
 bool change_found(Connection& connection, const Found& found, std::chrono::milliseconds busy_timeout,
                   const LetterChange& change, const Watch& watch, BatchTime& time, Progress& progress) {
   for (std::size_t next = 0; next < found.ids.size();) {

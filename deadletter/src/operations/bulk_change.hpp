@@ -12,7 +12,7 @@
 
 namespace tidings::deadletter {
 
-/// What to do to each letter of a bulk change.
+/// The action of a bulk change on each letter.
 struct LetterChange {
   enum class Outcome : std::uint8_t {
     Changed,
@@ -21,20 +21,21 @@ struct LetterChange {
   };
   /// Inside a transaction.
   std::function<Outcome(std::int64_t id)> apply;
-  /// Before each transaction ends, with how many letters it changed. False rolls it back and ends the change.
+  /// Called before each transaction ends, with the number of letters that it changed. Returning false rolls
+  /// it back and ends the change.
   std::function<bool(std::int64_t changed)> finish_batch;
 };
 
-/// Applies a change to all letters that match when it begins: see Operations. Each transaction looks at every
-/// letter anew, as it may have changed since it was found. Throws SQLite::Exception.
+/// Applies a change to all letters that match when it begins: see Operations. Each transaction reads every
+/// letter again, as it may have changed since it was found. Throws SQLite::Exception.
 [[nodiscard]] Progress change_letters(Connection& connection, Filter filter,
                                       std::chrono::milliseconds busy_timeout, const LetterChange& change,
                                       const Watch& watch);
 
-/// While it lives, what the connection computes ends with SQLITE_INTERRUPT when the watch says so.
+/// While it lives, calls of the connection end with SQLITE_INTERRUPT when the watch requests a stop.
 class InterruptibleSearch {
  public:
-  /// The watch outlives it.
+  /// The watch must outlive it.
   InterruptibleSearch(Connection& connection, const Watch& watch);
   InterruptibleSearch(const InterruptibleSearch&) = delete;
   InterruptibleSearch& operator=(const InterruptibleSearch&) = delete;
@@ -44,7 +45,7 @@ class InterruptibleSearch {
   sqlite3* handle_;
 };
 
-/// One statement that changes the row :id unless it is running, and says what came of it.
+/// One statement that changes the row :id unless its handler is running, and reports the result.
 class GuardedStatement {
  public:
   /// `sql` holds :id and `kIsRunning`.

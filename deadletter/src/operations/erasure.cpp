@@ -29,9 +29,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// What has to be known of a letter before it goes.
+/// The facts about a letter that are needed before it is deleted.
 struct Erasable {
-  /// What it was edited from, and what it was edited into.
+  /// The letter from which it was edited, and those into which it was edited.
   std::vector<std::int64_t> versions = {};
   /// Why it was discarded, in an operator's words.
   std::optional<std::string> reason = {};
@@ -75,7 +75,7 @@ class VersionEraser {
       : letters_(connection),
         delete_(connection, std::string("DELETE FROM dead_letters WHERE id = :id AND NOT ") + kIsRunning) {}
 
-  /// How many letters went.
+  /// How many letters were deleted.
   std::int64_t erase(std::int64_t id) {
     std::int64_t erased = 0;
     std::vector<std::int64_t> open = {id};
@@ -93,9 +93,9 @@ class VersionEraser {
     }
     return erased;
   }
-  /// What was left since a handler is at work on it. A bus runs few at a time.
+  /// Letters that were not deleted because their handler is running. A bus runs few at a time.
   [[nodiscard]] const std::set<std::int64_t>& running() const noexcept { return running_; }
-  /// Of the letters that went since the last call.
+  /// Of the letters that were deleted since the last call.
   [[nodiscard]] std::set<std::string> take_reasons() { return std::exchange(reasons_, {}); }
 
  private:
@@ -134,7 +134,7 @@ class VersionCounter {
       open.insert(open.end(), letter.versions.begin(), letter.versions.end());
     }
   }
-  /// Whether a letter that would go was discarded for this reason, which the audit has.
+  /// Whether a letter that would be deleted was discarded for this reason, which the audit has.
   [[nodiscard]] bool has_reason(const std::string& reason) const { return reasons_.contains(reason); }
 
  private:
@@ -152,7 +152,7 @@ class VersionCounter {
   std::set<std::string> reasons_;
 };
 
-/// The values that letters are chosen by and that may be a person's, as somebody may have written them down.
+/// The values of the filter that may be personal, as an operator may have written them in a reason.
 class PersonalValues {
  public:
   explicit PersonalValues(const Filter& filter) {
@@ -180,7 +180,8 @@ class PersonalValues {
   std::vector<std::string> values_;
 };
 
-/// An event in the journal has not failed for good: letters chosen by number or by their failure are others.
+/// An event in the journal has not been given up: letters selected by number or by their failure are never in
+/// it.
 std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
   if (filter.ids || filter.fingerprint || filter.reason || filter.resolved == true) return 0;
   if (!filter.where.empty()) define_payload_condition(connection.database());
@@ -222,7 +223,7 @@ class Erasure {
                   return true;
                 }};
   }
-  /// Reasons of any discard that name who is to be forgotten.
+  /// Reasons of any discard that name the person to be erased.
   void clear_values() {
     if (values_.empty()) return;
     WriteTransaction transaction(connection_);
@@ -272,7 +273,7 @@ class Erasure {
   std::int64_t cleared_reasons_ = 0;
 };
 
-/// False when the watch ended it.
+/// Returns false if the watch ended it.
 bool count_versions(Connection& connection, const Filter& filter, const Watch& watch, VersionCounter& counter,
                     Progress& progress) try {
   const InterruptibleSearch interruptible(connection, watch);
@@ -305,7 +306,7 @@ EraseResult erase_letters(Connection& connection, const Actor& actor, const Filt
   }
   result.journal_events = count_in_journal(connection, filter);
   connection.wait_until(steady_clock::now() + busy_timeout);
-  // The first column says whether somebody was in the way.
+  // The first column says whether another connection prevented it.
   result.wal_cleared = connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0;
   return result;
 }

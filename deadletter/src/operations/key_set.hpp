@@ -9,11 +9,11 @@
 
 namespace tidings::deadletter {
 
-/// A set of byte strings that takes the same memory however many there are. What its cache does not hold is
-/// in a temporary file that has no name, so that it is gone when the set is, also after a crash; SQLite makes
-/// it in SQLITE_TMPDIR, TMPDIR, or else /var/tmp or /tmp. One thread at a time.
+/// A set of byte strings that takes the same memory however many there are. Strings that do not fit its cache
+/// are in a temporary file without a name, which is gone with the set, also after a crash; SQLite makes it in
+/// SQLITE_TMPDIR, TMPDIR, or else /var/tmp or /tmp. One thread at a time.
 ///
-/// All throw Error(DatabaseUnusable) when that file cannot be made, written or read.
+/// All members throw Error(DatabaseUnusable) if that file cannot be made, written or read.
 class KeySet {
  public:
   KeySet();

@@ -32,7 +32,7 @@ std::optional<ImportOutcome> refuse_deep(const DeadLetter& letter) {
 
 bool is_shown_by_dates(Timestamp time) { return parse_rfc3339(to_rfc3339(time)) == time; }
 
-/// Ages are reckoned with its times, and dates shown of them.
+/// Ages are computed from its times, and its times are shown as dates.
 std::optional<ImportOutcome> refuse_undated(const StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
   bool shown = is_shown_by_dates(letter.failed_at) && is_shown_by_dates(letter.metadata.published_at) &&
@@ -113,7 +113,7 @@ std::vector<ImportOutcome> import_batch(Connection& connection, Importer& import
   return outcomes;
 }
 
-/// What an Importer would make of letters. They have no numbers yet, and only one of each delivery gets one.
+/// What an Importer would do with letters. They have no numbers yet, and only one of each delivery gets one.
 class Rehearsal {
  public:
   explicit Rehearsal(Connection& connection) : stored_(connection.database()) {}

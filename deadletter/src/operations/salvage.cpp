@@ -10,7 +10,7 @@
 namespace tidings::deadletter {
 namespace {
 
-/// Bytes in one transaction: what has to be written twice, once to the -wal file, stays small.
+/// Bytes in one transaction: this limits the data that is written twice, once to the -wal file.
 constexpr std::size_t kSalvageBatch = 8UL * 1024 * 1024;
 constexpr std::size_t kBytesOfARow = 64;
 

@@ -16,20 +16,20 @@ namespace tidings::deadletter {
 /// How a row was found.
 enum class SalvageWay : std::uint8_t { InOrder, AroundDamage, FromPages };
 
-/// Fills a new database with rows that were saved of a damaged one. Members throw SQLite::Exception for what
-/// is wrong with the new database.
+/// Fills a new database with rows that were saved of a damaged one. Members throw SQLite::Exception for
+/// errors of the new database.
 class Salvage {
  public:
   Salvage(Connection& target, std::function<void(std::int64_t)> progress);
 
-  /// Takes the row unless the database has it already. In which `table` stands in salvaged_tables().
+  /// Takes the row unless the database already has it. `table` is an index into salvaged_tables().
   void take(std::size_t table, std::vector<StoredValue> values, SalvageWay way);
-  /// Counts what was found and cannot be read.
+  /// Counts a row that was found and cannot be read.
   void add_unusable(std::size_t table) { ++rows_[table].unusable; }
   /// Whether a letter of this delivery is there.
   [[nodiscard]] bool has_letter(const std::string& event_id, const std::string& service,
                                 const std::string& handler);
-  /// Commits what was taken.
+  /// Commits the rows that were taken.
   void commit();
 
   [[nodiscard]] std::vector<SavedRows>& rows() noexcept { return rows_; }
@@ -46,8 +46,8 @@ class Salvage {
   std::size_t bytes_ = 0;
 };
 
-/// Asks a damaged database for the rows of every table, as far as queries reach: from both ends, and around
-/// the damage between them.
+/// Queries a damaged database for the rows of every table, as far as queries reach: from both ends, and
+/// around the damage between them.
 void salvage_by_queries(Connection& damaged, Salvage& salvage);
 
 }  // namespace tidings::deadletter

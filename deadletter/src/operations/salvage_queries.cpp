@@ -11,8 +11,8 @@
 namespace tidings::deadletter {
 namespace {
 
-/// Between damaged pages every number may be asked for; what no query reaches after so many questions is
-/// left to the pages.
+/// Between damaged pages every number may be queried; after this many queries the remaining rows are left to
+/// the reading of pages.
 constexpr int kMostQuestions = 4'000;
 constexpr std::int64_t kFirstNumber = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kLastNumber = std::numeric_limits<std::int64_t>::max();
@@ -37,7 +37,7 @@ StoredValue value_in(sqlite3_stmt* row, int column) {
   }
 }
 
-/// Statements on one table of the damaged database. What fails there is damage.
+/// Statements on one table of the damaged database. Any failure of them is damage.
 class DamagedTable {
  public:
   DamagedTable(Connection& damaged, std::size_t index, Salvage& salvage)
@@ -102,7 +102,7 @@ class DamagedTable {
       std::vector<StoredValue> values;
       values.reserve(static_cast<std::size_t>(sqlite3_column_count(statement)));
       for (int i = 0; i < sqlite3_column_count(statement); ++i) values.push_back(value_in(statement, i));
-      // Pages that point to each other might give rows for ever, but not in order.
+      // Pages that point to each other might yield rows without end, but not in order.
       if (table().has_rowid && !goes_on(statement == up_, std::get<std::int64_t>(values[0]))) break;
       salvage_.take(index_, std::move(values), way);
     }
@@ -122,7 +122,7 @@ class DamagedTable {
     return run(statement, way);
   }
 
-  /// What is left of the range when its rows from both ends are saved; nothing when all are.
+  /// The rest of the range when its rows from both ends are saved; nullopt if all are.
   std::optional<Range> save_ends(Range range, SalvageWay way) {
     if (run(up_, range, way)) return std::nullopt;
     if (last_) range.first = *last_ == kLastNumber ? kLastNumber : *last_ + 1;

@@ -47,7 +47,7 @@ bool known_or_null(const StoredValue& value) {
   return is_null(value) || known<Parse>(value);
 }
 
-/// A text from which `read` makes something.
+/// A text that `read` accepts.
 template <auto Read>
 bool readable(const StoredValue& value) {
   if (!text(value)) return false;
@@ -237,7 +237,7 @@ StoredValue replacement(Mending mending, const std::vector<StoredValue>& values)
   return std::monostate();
 }
 
-/// What depends on several columns of a letter.
+/// Conditions that involve several columns of a letter.
 bool mend_letter(std::vector<StoredValue>& values) {
   bool mended = false;
   if (is_null(values[kReprocessedAt]) != is_null(values[kResolution])) {

@@ -22,7 +22,7 @@ enum class Mending : std::uint8_t {
   OwnEventId,   ///< The row's event_id does.
 };
 
-/// One column of a table, and how a value is known to be one of it.
+/// One column of a table, and how its values are recognised.
 struct SalvagedColumn {
   const char* name;
   bool (*fits)(const StoredValue&);
@@ -35,27 +35,28 @@ struct SalvagedTable {
   std::span<const SalvagedColumn> columns;
   /// Columns that the oldest rows have; the others were added since, and are null there.
   std::size_t oldest_columns;
-  /// The first so many columns identify a row.
+  /// This many columns, the first ones, identify a row.
   std::size_t key_columns;
   /// The key is the number that SQLite gives each row; otherwise the table is WITHOUT ROWID.
   bool has_rowid;
-  /// What rows found without the schema must have besides, so that no other table's or index's are taken for
-  /// it. May be null.
+  /// A further condition on rows found without the schema, so that rows of other tables or indexes are not
+  /// taken for this one's. May be null.
   bool (*is_certain)(const std::vector<StoredValue>&) = nullptr;
 };
 
-/// Every table whose rows are saved, in the order to save them; what triggers fill is not among them.
+/// Every table whose rows are saved, in the order in which they are saved; tables that triggers fill are not
+/// among them.
 [[nodiscard]] std::span<const SalvagedTable> salvaged_tables() noexcept;
 
 enum class RowState : std::uint8_t { Whole, Mended, Unusable };
-/// Brings a row of the table into the form in which it can be stored.
+/// Converts a row of the table to a form that can be stored.
 [[nodiscard]] RowState mend(const SalvagedTable& table, std::vector<StoredValue>& values);
 
-/// Whether a record that was found on a page can be one of the table's; makes the row of it.
+/// Whether a record that was found on a page can be one of the table's; if so, converts it to a row.
 [[nodiscard]] bool take_for_row(const SalvagedTable& table, Record& record);
 
 /// The name of the table or view that the record describes, if it is a row of the schema for one that is not
-/// tidings'. Empty for the schema's other rows. Nothing for what is no row of the schema.
+/// tidings'. Empty for the schema's other rows. Nullopt for a record that is not a row of the schema.
 [[nodiscard]] std::optional<std::string> foreign_table_of(const Record& record);
 /// Whether a row can be one of the tables that SQLite keeps for itself.
 [[nodiscard]] bool is_of_sqlite(const Record& record);

@@ -14,7 +14,8 @@
 
 namespace tidings::deadletter {
 
-/// Reader::examine but for sizes of files, inside a read transaction. Throws SQLite::Exception.
+/// Implements Reader::examine, except for sizes of files, inside a read transaction. Throws
+/// SQLite::Exception.
 [[nodiscard]] Examination examine_database(Connection& connection, bool thorough);
 
 [[nodiscard]] std::optional<RedriveState> find_redrive(SQLite::Database& database, std::int64_t id);

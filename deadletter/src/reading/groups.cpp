@@ -17,7 +17,7 @@
 namespace tidings::deadletter {
 namespace {
 
-/// Fingerprint, handler, service: what makes a cause. Then the event type, so that types of a cause are
+/// Fingerprint, handler and service make a cause. Then the event type, so that types of a cause are
 /// neighbours.
 template <class String>
 using Key = std::array<String, 4>;
@@ -102,7 +102,7 @@ bool asks_for_every_unresolved(const Filter& filter) {
   return filter.resolved == false && !restricted;
 }
 
-/// A statement about the causes that a filter takes in, of those parts that causes have.
+/// A statement about the causes that match a filter, by those parts of it that causes have.
 SQLite::Statement from_causes(SQLite::Database& database, const std::string& select, const Filter& filter) {
   SQLite::Statement row(database,
                         select +
@@ -117,8 +117,8 @@ SQLite::Statement from_causes(SQLite::Database& database, const std::string& sel
   return row;
 }
 
-/// Causes that match, with their counts alone. Nothing when they are too many to look up each: walking
-/// through the letters takes less then.
+/// Matching causes, with their counts alone. Nullopt if they are too many to look up each: scanning the
+/// letters is faster then.
 std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& filter) {
   constexpr std::size_t kMostCauses = 5'000;
   auto row =
@@ -134,7 +134,7 @@ std::optional<Tallies> read_counts(SQLite::Database& database, const Filter& fil
 }
 
 /// When the first and the last letter of a cause failed: two steps in an index, unless one fingerprint has
-/// letters of several services, or those of one type are asked for.
+/// letters of several services, or only those of one type are requested.
 class TimesOfCauses {
  public:
   TimesOfCauses(SQLite::Database& database, const std::optional<std::string>& event_type)
@@ -168,7 +168,7 @@ class TimesOfCauses {
   const std::optional<std::string>& event_type_;
 };
 
-/// From the counts that triggers keep, where they answer the question; else letter by letter.
+/// From the counts that triggers keep, if they answer the query; else letter by letter.
 std::vector<Group> count_causes(SQLite::Database& database, const Filter& filter) {
   const auto counts = asks_for_every_unresolved(filter) ? read_counts(database, filter) : std::nullopt;
   if (!counts) return merge_types(count_letters(database, filter));

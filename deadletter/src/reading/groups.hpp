@@ -15,8 +15,8 @@ namespace tidings::deadletter {
 [[nodiscard]] std::vector<Group> find_groups(SQLite::Database& database, const Filter& filter,
                                              std::size_t limit, GroupOrder order);
 
-/// How many letters a filter takes in, if that is among the counts that the database keeps: all unresolved
-/// ones, by type, handler, service or cause. Throws SQLite::Exception.
+/// How many letters match a filter, if that is among the counts that the database keeps: all unresolved ones,
+/// by type, handler, service or cause. Throws SQLite::Exception.
 [[nodiscard]] std::optional<std::int64_t> kept_count(SQLite::Database& database, const Filter& filter);
 
 }  // namespace tidings::deadletter

@@ -47,7 +47,7 @@ class NameTallies {
   std::map<std::string, StatisticsTally, std::less<>> tallies_;
 };
 
-/// Whether the filter leaves a good part of the table.
+/// Whether a large part of the table matches the filter.
 bool is_of_most(SQLite::Database& database, const Filter& filter) {
   const bool narrow = filter.ids || filter.running == true || filter.event_id || filter.correlation_id ||
                       filter.fingerprint || filter.handler || filter.event_type || filter.since;

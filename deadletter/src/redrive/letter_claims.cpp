@@ -18,7 +18,7 @@ namespace tidings::deadletter {
 namespace {
 
 constexpr std::size_t kPage = 512;
-/// Marked letters that one call looks at, most of which may be others' or have to wait: about 20 ms.
+/// Marked letters that one call reads, most of which may belong to other buses or have to wait: about 20 ms.
 constexpr std::size_t kMostLookedAt = 20'000;
 
 constexpr const char* kResumable =
@@ -26,8 +26,8 @@ constexpr const char* kResumable =
     " INDEXED BY dead_letters_shutdown WHERE service = ? AND reason = 'shutdown' AND reprocessed_at IS NULL"
     " AND id > ? AND claimed_by IS NULL AND redrive_requested_at IS NULL ORDER BY id LIMIT ?";
 /// Of the request whose canary, rate and stop_after were looked at: another may have marked the letter since.
-/// An earlier letter of the same handler and key goes first, unless this claimant holds it: it keeps the
-/// order.
+/// An earlier letter of the same handler and key must be delivered first, unless this claimant holds it: then
+/// it keeps the order.
 constexpr const char* kClaim =
     "UPDATE dead_letters SET claimed_by = ?1, claimed_until = ?2, redrive_started_at = NULL,"
     " redrive_requested_at = coalesce(redrive_requested_at, ?3),"
@@ -124,8 +124,8 @@ std::vector<LetterClaims::Candidate> LetterClaims::marked(const Round& round) {
   return page;
 }
 
-/// Candidates are looked for without the write lock, and looked at again with it. A call goes on where the
-/// last one ended, so that letters that nobody here serves are not looked at again before the others.
+/// Candidates are searched without the write lock, and checked again with it. A call continues where the last
+/// one ended, so that letters of handlers that this bus does not serve are not read again before the others.
 LetterClaim LetterClaims::claim(const ClaimRequest& wanted, const std::string& claimed_by,
                                 std::int64_t claimed_until) {
   Round round{.wanted = wanted, .claimed_by = claimed_by, .claimed_until = claimed_until};
@@ -170,7 +170,7 @@ bool LetterClaims::full(Round& round) const {
   return is_full;
 }
 
-/// The other letters of a request of which no more is to be had: they may be hundreds of thousands.
+/// The other letters of a request from which no more can be claimed: they may be hundreds of thousands.
 void LetterClaims::pass_spent(const Round& round, const Candidate& last) {
   if (!last.redrive_id || !round.spent.contains(*last.redrive_id)) return;
   if (requests_.is_only_one_of(*last.requested_at)) position_.id = std::numeric_limits<std::int64_t>::max();
@@ -187,7 +187,7 @@ void LetterClaims::claim_all(Round& round, const std::vector<Candidate>& candida
   if (!candidates.empty() && !full(round)) advance_to(candidates.back());
 }
 
-/// What an earlier page's transaction has claimed is the caller's, whatever becomes of this one.
+/// Letters claimed by the transaction of an earlier page belong to the caller, whatever happens to this one.
 void LetterClaims::claim_served(Round& round, const ServedCandidates& served) {
   const std::size_t letters = round.claim.letters.size();
   const std::size_t unreadable = round.claim.unreadable.size();
@@ -273,7 +273,7 @@ void LetterClaims::claim_one(Round& round, const Candidate& candidate, bool park
   round.claim.letters.push_back(std::move(claimed));
 }
 
-/// A row that somebody else wrote, or a damaged one. What cannot be read of it is left as it is.
+/// A row that was not written by tidings, or a damaged one. Values that cannot be read are not changed.
 void LetterClaims::set_aside(Round& round, const Candidate& candidate, bool parks,
                              const std::string& problem) {
   const std::string type = "tidings::Error";

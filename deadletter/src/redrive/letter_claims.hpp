@@ -35,8 +35,8 @@ inline constexpr const char* kMarkedLater =
     " AND (redrive_id IS NULL OR redrive_id NOT IN (SELECT value FROM json_each(?)))"
     " AND claimed_by IS NULL AND reprocessed_at IS NULL ORDER BY redrive_requested_at, id LIMIT ?";
 
-/// Claims marked letters, and those with the reason `shutdown`, for a bus. Goes before the connection and the
-/// requests. Throws SQLite::Exception.
+/// Claims marked letters, and those with the reason `shutdown`, for a bus. Must be destroyed before the
+/// connection and the requests. Throws SQLite::Exception.
 class LetterClaims {
  public:
   LetterClaims(RedriveConnection& connection, RedriveRequests& requests);
@@ -48,7 +48,7 @@ class LetterClaims {
 
  private:
   struct Candidate {
-    /// Nothing: it is not marked.
+    /// Nullopt if it is not marked.
     std::optional<std::int64_t> requested_at;
     std::int64_t id = 0;
     std::optional<std::int64_t> redrive_id;
@@ -56,7 +56,7 @@ class LetterClaims {
     std::string handler;
     std::optional<std::string> ordering_key;
   };
-  /// What one call works with.
+  /// The state of one call.
   struct Round {
     const ClaimRequest& wanted;
     const std::string& claimed_by;
@@ -66,9 +66,9 @@ class LetterClaims {
     bool failed = false;
     std::map<std::int64_t, RequestRow> requests = {};
     std::map<std::int64_t, std::size_t> budgets = {};
-    /// Requests of which no more is to be had now.
+    /// Requests from which no more can be claimed now.
     std::set<std::int64_t> spent = {};
-    /// The last letter that was claimed of a handler and key: what comes before needs no second look.
+    /// The last letter that was claimed of a handler and key: earlier ones need no second check.
     std::map<std::string, std::int64_t> claimed_of_key = {};
   };
 
@@ -89,7 +89,7 @@ class LetterClaims {
   RedriveConnection& connection_;
   RedriveRequests& requests_;
   tidings::detail::RedrivePace pace_;
-  /// Marked letters up to here were looked at since the last time that the end was reached.
+  /// Marked letters up to here were read since the last time that the end was reached.
   struct Position {
     std::int64_t requested_at = std::numeric_limits<std::int64_t>::min();
     std::int64_t id = 0;

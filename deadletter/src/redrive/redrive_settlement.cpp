@@ -129,7 +129,7 @@ void RedriveSettlement::count_all(const Counts& counts, Timestamp wall, std::vec
   }
 }
 
-/// Looks without the write lock first: mostly there is nothing to do.
+/// Checks without the write lock first: mostly there is nothing to do.
 void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::int64_t>& held,
                              const LeaseTime& time, Timestamp wall, RedriveUpkeep& upkeep) {
   const std::int64_t renewal = time.until - (time.until - time.now) / 3;

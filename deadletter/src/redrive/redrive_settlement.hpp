@@ -19,8 +19,8 @@
 
 namespace tidings::deadletter {
 
-/// Ends claims: as their holders say, or because their lease has passed. Goes before the connection and the
-/// requests. Throws SQLite::Exception.
+/// Ends claims: at the request of their holders, or because their lease has passed. Must be destroyed before
+/// the connection and the requests. Throws SQLite::Exception.
 class RedriveSettlement {
  public:
   RedriveSettlement(RedriveConnection& connection, RedriveRequests& requests);
@@ -29,18 +29,18 @@ class RedriveSettlement {
   [[nodiscard]] std::vector<RedriveEnd> settle(const std::string& claimed_by,
                                                std::span<const RedriveResult> results);
 
-  /// The same for one letter, inside the caller's transaction. Nothing: the claim was lost.
+  /// The same for one letter, inside the caller's transaction. Nullopt if the claim was lost.
   [[nodiscard]] std::optional<std::vector<RedriveEnd>> settle_within(const std::string& claimed_by,
                                                                      const RedriveResult& result);
 
-  /// What time it is for claims.
+  /// The current time for claims.
   struct LeaseTime {
     std::int64_t now = 0;
     std::int64_t until = 0;
   };
   /// Renews the claims of `claimed_by` on these letters that have lived for a third of their lease, and ends
-  /// all that are past theirs: those of its own, too, that it does not know of, because it was told that
-  /// their commit had failed.
+  /// all that are past it: also its own that it does not know of, because their commit was reported as
+  /// failed.
   void tend(const std::string& claimed_by, const std::set<std::int64_t>& held, const LeaseTime& time,
             Timestamp wall, RedriveUpkeep& upkeep);
 
@@ -53,7 +53,7 @@ class RedriveSettlement {
   /// Successes and failures by request.
   using Counts = std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>>;
 
-  /// False: the claim was lost.
+  /// Returns false if the claim was lost.
   bool settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
   void fail(const RedriveResult& result);
   void count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended);

@@ -8,8 +8,8 @@
 
 namespace tidings::deadletter {
 
-/// Deletes what is resolved and old enough. Never the letter with the largest number, which would be given
-/// again. Goes before the connection. Throws SQLite::Exception.
+/// Deletes resolved letters that are old enough. Never the letter with the largest number, which would be
+/// used again. Must be destroyed before the connection. Throws SQLite::Exception.
 class Retention {
  public:
   /// Letters that one transaction deletes: about 10 ms of the write lock.

@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// A spilled letter has no number yet, and nobody has resolved it.
+/// A spilled letter has no number yet and is unresolved.
 bool is_chosen(const DeadLetter& letter, const Filter& filter) {
   if (filter.ids || filter.resolved == true || filter.resolution) return false;
   const auto is = [](const auto& wanted, const auto& actual) { return !wanted || *wanted == actual; };

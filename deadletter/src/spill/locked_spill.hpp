@@ -15,19 +15,19 @@
 
 namespace tidings::deadletter {
 
-/// A spill file under its lock. Lines keep their places, since the import counts bytes: an erased one becomes
-/// empty lines, which the import passes over. Throws Error.
+/// A spill file under its lock. Lines keep their places, since the import counts bytes: an erased line
+/// becomes empty lines, which the import skips. Throws Error.
 class LockedSpill {
  public:
-  /// `path` outlives it. Waits for the lock until `deadline`. A file that does not exist has no letters.
+  /// `path` must outlive it. Waits for the lock until `deadline`. A file that does not exist has no letters.
   LockedSpill(const std::filesystem::path& path, std::chrono::steady_clock::time_point deadline);
 
-  /// Of the letters that match: how many went, synced.
+  /// Erases the letters that match, synced, and returns how many.
   std::int64_t erase(const Filter& filter);
   [[nodiscard]] std::int64_t count(const Filter& filter) const;
 
  private:
-  /// How many letters are meant; of each, where its line is.
+  /// How many letters match, and where the line of each is.
   std::int64_t visit(const Filter& filter, const std::function<void(off_t, std::size_t)>& visitor) const;
   [[noreturn]] void fail() const;
   void lock(std::chrono::steady_clock::time_point deadline) const;

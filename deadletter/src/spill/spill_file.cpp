@@ -140,7 +140,7 @@ bool SpillFile::is_at_path() const noexcept {
 
 void SpillFile::set_space_aside(off_t end) const noexcept {
   if (options_.reserve == 0) return;
-  // A reserve is a kindness, not a promise: not every file system can, and a full disk cannot now.
+  // The reserve is best effort: not every file system supports it, and a full disk has no room for it.
   static_cast<void>(options_.calls.set_aside(file_.get(), end, static_cast<off_t>(options_.reserve)));
 }
 
@@ -149,7 +149,7 @@ SpillFile::Lock SpillFile::lock(std::chrono::milliseconds timeout) {
   for (;;) {
     if (!is_at_path()) open_descriptor();
     if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) {
-      // Replaced while it was waited for, it is nobody's any more.
+      // The file was replaced during the wait: this one is no longer at the path.
       if (is_at_path()) return Lock(file_);
       ::flock(file_.get(), LOCK_UN);
       continue;
@@ -195,7 +195,8 @@ std::vector<std::string> SpillFile::append(std::span<const std::string> lines) {
 void SpillFile::append_locked(std::span<const std::string> lines, std::vector<std::string>& problems) {
   const off_t before = end_of(file_);
   off_t offset = before;
-  // A line that another process died in stays, as one line of its own; it was never acknowledged.
+  // A line that was cut off by the death of another process stays, as a line of its own; it was never
+  // acknowledged.
   std::string prefix = ends_inside_a_line(file_, before) ? "\n" : "";
   if (before == 0) prefix = SpillHeader::make().line();
   bool gave_space_back = false;
@@ -233,8 +234,8 @@ std::string SpillFile::token() {
   }
 }
 
-/// The lock moves on with the name: the copy is locked before it has the name, and whoever gets the old
-/// file's lock sees that it has it no more.
+/// The lock follows the name: the copy is locked before it gets the name, and a process that gets the old
+/// file's lock sees that the file has lost the name.
 void SpillFile::add_header() {
   const std::filesystem::path unfinished = path_.native() + ".unfinished";
   struct stat facts {};

@@ -27,39 +27,42 @@ struct FileCalls {
 };
 
 /// The line that a spill file begins with: `{"tidings_spill":1,"token":"<uuid>"}` and a line feed. The token
-/// is new whenever the file begins anew, so that what was imported of one content is not taken for another's.
+/// is new whenever the file starts again from empty, so that the import record of one content is not taken
+/// for another's.
 struct SpillHeader {
   static constexpr std::size_t kSize = 67;
 
   std::string token;
 
   [[nodiscard]] static SpillHeader make();
-  /// Nothing unless `begin`, the file's first bytes, begins with one. Throws Error(DatabaseUnusable) for the
-  /// header of a newer tidings.
+  /// Returns nullopt unless `begin`, the file's first bytes, begins with a header. Throws
+  /// Error(DatabaseUnusable) for the header of a newer tidings.
   [[nodiscard]] static std::optional<SpillHeader> parse(std::string_view begin);
   [[nodiscard]] std::string line() const;
-  /// That of the file at the path; nothing if it has none or cannot be read.
+  /// The header of the file at the path; nullopt if it has none or cannot be read.
   [[nodiscard]] static std::optional<SpillHeader> peek(const std::filesystem::path& path) noexcept;
 };
 
-/// The file of last but one resort: takes letters, one a line, while the database cannot.
+/// The file that takes letters, one a line, while the database cannot. If it fails too, standard error is the
+/// last resort.
 ///
-/// Any number of processes may append to the same file and import from it: whoever does holds its lock. Not
+/// Any number of processes may append to the same file and import from it, each under the file's lock. Not
 /// thread-safe.
 class SpillFile {
  public:
   struct Options {
     unsigned mode = 0600;
-    /// Disk space kept for what is to come, beyond the end of the file.
+    /// Disk space reserved for future letters, beyond the end of the file.
     std::uint64_t reserve = 0;
-    /// How long an append waits for another process's.
+    /// How long an append waits for that of another process.
     std::chrono::milliseconds lock_timeout = std::chrono::seconds(5);
     FileCalls calls = FileCalls::of_the_system();
-    /// Whose letters it takes: who may not write the database must not be able to write the file.
+    /// The database whose letters it takes: a user who may not write the database must not be able to write
+    /// the file.
     std::filesystem::path database = {};
   };
 
-  /// Holds the lock of the file that is at the path. Goes before its SpillFile.
+  /// Holds the lock of the file that is at the path. Must be destroyed before its SpillFile.
   class Lock {
    public:
     explicit Lock(const Descriptor& file) noexcept : file_(file) {}
@@ -74,17 +77,17 @@ class SpillFile {
   /// Opens nothing yet.
   SpillFile(std::filesystem::path path, Options options);
 
-  /// Opens or creates the file and sets space aside. Throws Error(DatabaseUnusable) with what to do about it,
-  /// also when others may write the file.
+  /// Opens or creates the file and reserves space. Throws Error(DatabaseUnusable) with what to do about it,
+  /// also if others may write the file.
   void open();
 
-  /// Appends each line with a line feed, then syncs. Gives for each line why it was not saved, empty when it
-  /// was. Where a line fails the file ends as it did before that line. Throws only std::bad_alloc.
+  /// Appends each line with a line feed, then syncs. Returns for each line why it was not saved, empty if it
+  /// was. If a line fails, the file ends as it did before that line. Throws only std::bad_alloc.
   [[nodiscard]] std::vector<std::string> append(std::span<const std::string> lines);
 
-  // For who brings the lines home. These throw Error and std::system_error.
+  // For the import. These throw Error and std::system_error.
 
-  /// Takes the lock, waiting for it up to `timeout`. Throws Error(DatabaseBusy) when others keep it.
+  /// Takes the lock, waiting for it up to `timeout`. Throws Error(DatabaseBusy) if other processes keep it.
   [[nodiscard]] Lock lock(std::chrono::milliseconds timeout);
   // Under the lock:
   [[nodiscard]] std::uint64_t size() const;
@@ -94,7 +97,7 @@ class SpillFile {
   void read(std::uint64_t offset, std::size_t count, std::string& bytes) const;
   /// Appends lines to the file at rejects_path(), and syncs it.
   void set_aside(std::span<const std::string_view> lines) const;
-  /// Makes the file empty and sets space aside again.
+  /// Empties the file and reserves space again.
   void clear();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }

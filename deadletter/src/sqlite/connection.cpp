@@ -12,7 +12,7 @@
 namespace tidings::deadletter {
 namespace {
 
-/// Virtual machine instructions between two looks at the clock: about a millisecond.
+/// Virtual machine instructions between two checks of the clock: about a millisecond.
 constexpr int kInstructionsBetweenChecks = 20'000;
 
 /// A path as a URI path, where only what URIs give a meaning needs escaping.
@@ -50,8 +50,8 @@ Connection::Connection(const std::filesystem::path& path, Access access, const s
     : deadline_(deadline), database_(name_of(path, access), flags_of(access), 0, vfs) {
   sqlite3_extended_result_codes(database_.getHandle(), 1);
   sqlite3_busy_handler(database_.getHandle(), &Connection::wait_for_lock, this);
-  // What sorting needs stays out of the disk's temporary files: it would be payload outside of the files
-  // guarded by modes.
+  // Sorting must not use temporary files on disk: they would hold payloads outside of the files protected by
+  // their modes.
   execute("PRAGMA temp_store = MEMORY");
   ClaimJudge::define_on(database_, ClaimJudge(path));
   if (access != Access::ReadWrite) return;

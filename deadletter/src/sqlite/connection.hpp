@@ -15,22 +15,22 @@ namespace tidings::deadletter {
 enum class Access : std::uint8_t {
   ReadWrite,
   ReadOnly,
-  /// Takes no lock and makes no file. Sound only while no process has the database open: what is in a -wal
-  /// file is not seen, and changes are not noticed.
+  /// Takes no lock and makes no file. Safe only while no process has the database open: the content of a -wal
+  /// file is not seen, and changes are not detected.
   Immutable,
 };
 
 /// One SQLite connection to an existing file. Never creates the file. Not thread-safe. Members that are not
 /// noexcept throw SQLite::Exception.
 ///
-/// Nothing here or elsewhere in this module opens a database file by other means than SQLite: closing such a
-/// descriptor would drop the POSIX locks that this process's connections hold on the file.
+/// No code of this module opens a database file by means other than SQLite: closing such a descriptor would
+/// drop the POSIX locks that this process's connections hold on the file.
 class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
   /// `path` is absolute, so that SQLite never takes it for a URI. An empty `vfs` is the default one. Calls
-  /// wait for locks until `deadline`. What a ReadWrite connection commits is synced, and what it deletes is
+  /// wait for locks until `deadline`. Commits of a ReadWrite connection are synced, and deleted data is
   /// overwritten.
   Connection(const std::filesystem::path& path, Access access, const std::string& vfs, Deadline deadline);
   Connection(const Connection&) = delete;
@@ -55,13 +55,13 @@ class Connection {
   [[nodiscard]] bool file_moved() const noexcept;
   /// Whether it has a -wal file open: it is in WAL mode, and has read something.
   [[nodiscard]] bool has_wal() const noexcept;
-  /// Asked when the connection ends. True: the -wal and -shm files at the path are not this database's any
-  /// more, and nothing is done with them, whereas the last connection of a database takes its -wal file in
-  /// and removes both.
+  /// Called when the connection ends. If it returns true, the -wal and -shm files at the path no longer
+  /// belong to this database and are not touched; otherwise the last connection of a database takes its -wal
+  /// file in and removes both.
   void leave_log_if(std::function<bool()> not_ours) { not_ours_ = std::move(not_ours); }
   [[nodiscard]] bool read_only() const noexcept;
-  /// Whether the file's header says WAL. `PRAGMA journal_mode` tells it neither through an immutable
-  /// connection nor without taking locks.
+  /// Whether the file's header says WAL. `PRAGMA journal_mode` cannot tell through an immutable connection,
+  /// and takes locks.
   [[nodiscard]] bool header_says_wal() const noexcept;
 
   [[nodiscard]] SQLite::Database& database() noexcept { return database_; }

@@ -27,7 +27,7 @@ std::string why_missing(const std::filesystem::path& path) {
   return {};
 }
 
-/// Whether there is a file. Throws for everything there that cannot be a database.
+/// Whether there is a file. Throws if the path is anything that cannot be a database.
 bool require_regular_file(const std::filesystem::path& path, const std::string& what_failed) {
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0) {
@@ -81,8 +81,9 @@ DatabaseIdentity look(const std::filesystem::path& path, Access access, const st
   return identify(connection, path, what_failed);
 }
 
-/// Whether somebody deleted the -wal or -shm file of a database that a process has open: SQLite does it only
-/// when the last one ends, under a lock that is not shared. Who opens the database has not made them at once.
+/// Whether somebody deleted the -wal or -shm file of a database that a process has open: SQLite deletes them
+/// only when the last process ends, under an exclusive lock. A process that opens the database does not make
+/// them at once.
 bool has_lost_log(const std::filesystem::path& path) {
   constexpr int kLooks = 50;
   constexpr std::chrono::milliseconds kBetweenLooks(4);
@@ -117,8 +118,8 @@ DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& w
   require_placement(what_failed, path, placement_of(path));
   const bool lost_log = has_lost_log(path);
   if (lost_log && file_exists(wal_path(path))) refuse_lost_log(path, what_failed);
-  // Without a -wal file nobody has the database open in WAL mode, and a look that takes no lock leaves no
-  // trace. Who opens it during the look makes one; then the look does not count.
+  // Without a -wal file no process has the database open in WAL mode, and reading without a lock leaves no
+  // trace. A process that opens it meanwhile makes one; then this reading does not count.
   for (int tries = 0;; ++tries) {
     const bool in_use = file_exists(wal_path(path)) || tries >= 3;
     const auto overtaken = [&] { return !in_use && file_exists(wal_path(path)); };

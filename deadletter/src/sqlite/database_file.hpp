@@ -8,7 +8,7 @@
 
 namespace tidings::deadletter {
 
-/// What a path holds.
+/// The contents of a path.
 struct DatabaseIdentity {
   enum class Kind : std::uint8_t {
     Missing,  ///< No file, in a folder that exists.
@@ -18,11 +18,11 @@ struct DatabaseIdentity {
   };
   Kind kind = Kind::Missing;
   int schema_version = 0;
-  /// Whether the file is an application's that took tidings in.
+  /// Whether the file is an application's that contains tidings' tables.
   bool adopted = false;
   std::int64_t application_id = 0;
   bool wal = false;
-  /// A name tidings would need that a foreign database uses for something of its own; empty if there is none.
+  /// A name needed by tidings that a foreign database uses for something of its own; empty if there is none.
   std::string clashing_name = {};
 };
 
@@ -35,7 +35,7 @@ struct DatabaseIdentity {
 [[nodiscard]] DatabaseIdentity inspect(const std::filesystem::path& path, const std::string& what_failed,
                                        const std::string& vfs, Connection::Deadline deadline);
 
-/// The file in which SQLite keeps what is committed but not yet in the database file. While it is there, the
+/// The file in which SQLite keeps commits that are not yet in the database file. While it exists, the
 /// database file alone is not the database.
 [[nodiscard]] std::filesystem::path wal_path(const std::filesystem::path& database);
 [[nodiscard]] bool file_exists(const std::filesystem::path& path) noexcept;

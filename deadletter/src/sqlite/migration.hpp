@@ -10,7 +10,7 @@
 
 namespace tidings::deadletter {
 
-/// One step of the schema: what turns version `from` into `from + 1`.
+/// One step of the schema: turns version `from` into `from + 1`.
 struct Migration {
   int from = 0;
   std::vector<std::string> statements;

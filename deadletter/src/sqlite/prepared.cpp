@@ -12,7 +12,7 @@ Prepared::Prepared(sqlite3* connection, std::string_view sql) : database_(connec
 }
 
 Prepared::~Prepared() {
-  // Reports again what the last step threw.
+  // Repeats the error that the last step threw.
   static_cast<void>(sqlite3_finalize(statement_));
 }
 
@@ -59,7 +59,7 @@ std::int64_t Prepared::column_integer(int column) const noexcept {
 }
 
 std::string_view Prepared::column_text(int column) const {
-  // A blob's bytes are as they are; null is empty.
+  // A blob's bytes are returned unchanged; null is empty.
   const void* const data = sqlite3_column_blob(statement_, column);
   if (data == nullptr && sqlite3_errcode(database_) == SQLITE_NOMEM) throw std::bad_alloc();
   const int size = sqlite3_column_bytes(statement_, column);

@@ -9,8 +9,8 @@
 namespace tidings::deadletter {
 
 /// A kept statement close to SQLite's own interface, for the journal's hot paths: it binds text without
-/// copying it and reads columns without making strings, which SQLiteCpp's Statement cannot. Goes before its
-/// database. Members that are not noexcept throw SQLite::Exception.
+/// copying it and reads columns without making strings, which SQLiteCpp's Statement cannot. Must be destroyed
+/// before its database. Members that are not noexcept throw SQLite::Exception.
 class Prepared {
  public:
   Prepared(sqlite3* connection, std::string_view sql);
@@ -19,7 +19,7 @@ class Prepared {
   Prepared& operator=(const Prepared&) = delete;
   ~Prepared();
 
-  // Binds the next parameter. What is pointed at must live until the next reset.
+  // Binds the next parameter. The data that it points to must live until the next reset.
   void integer(std::int64_t value);
   void real(double value);
   void text(std::string_view value);
@@ -33,7 +33,7 @@ class Prepared {
   /// Steps a statement without rows, then resets it.
   void run();
 
-  // Of the current row, from 0. What is pointed at lives until the next step or reset.
+  // Columns of the current row, from 0. The data that they point to lives until the next step or reset.
   [[nodiscard]] std::int64_t column_integer(int column) const noexcept;
   /// Throws std::bad_alloc too.
   [[nodiscard]] std::string_view column_text(int column) const;

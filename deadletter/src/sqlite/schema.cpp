@@ -9,7 +9,7 @@
 namespace tidings::deadletter {
 namespace {
 
-// Whoever changes one of these raises kSchemaVersion, adds a migration and describes it in docs/schema.md.
+// A change of one of these must raise kSchemaVersion, add a migration and be described in docs/schema.md.
 
 constexpr const char* kMetaTable = R"sql(
 CREATE TABLE tidings_meta (
@@ -57,9 +57,9 @@ CREATE TABLE dead_letters (
 ) STRICT
 )sql";
 
-// Partial indexes keep resolved letters out of the questions that are asked most. reprocessed_at, always null
-// there, makes them covering: SQLite does not conclude it from the index's own condition. The id after the
-// time is what pages are ordered by next; the columns after it answer groups from the index alone.
+// Partial indexes keep resolved letters out of the most frequent queries. reprocessed_at, always null there,
+// makes them covering: SQLite does not conclude it from the index's own condition. After the time, pages are
+// ordered by the id; the columns after it answer groups from the index alone.
 constexpr std::array kIndexes = {
     "CREATE UNIQUE INDEX dead_letters_once ON dead_letters (event_id, service, handler)",
     "CREATE INDEX dead_letters_by_correlation ON dead_letters (correlation_id)",
@@ -175,9 +175,8 @@ CREATE TABLE tidings_audit (
 ) STRICT
 )sql";
 
-// How many unresolved letters each cause has, kept by triggers: whoever changes letters, be it by hand, keeps
-// the counts right, and the question that is asked first when something is on fire costs the same at ten
-// million.
+// How many unresolved letters each cause has, kept by triggers: every change of letters, even by hand, keeps
+// the counts right, and the first query of an incident costs the same at ten million letters.
 constexpr const char* kCausesTable = R"sql(
 CREATE TABLE tidings_causes (
   error_fingerprint TEXT NOT NULL,
@@ -194,8 +193,8 @@ constexpr const char* kFillCauses =
     "dead_letters"
     " WHERE reprocessed_at IS NULL GROUP BY error_fingerprint, event_type, handler, service";
 
-/// SQL of a trigger's step for the row `row` (`new` or `old`). Not one upsert with DO UPDATE: for the sake of
-/// that SQLite keeps a copy of every page that the statement changes.
+/// SQL of a trigger's step for the row `row` (`new` or `old`). Not one upsert with DO UPDATE: for that SQLite
+/// keeps a copy of every page that the statement changes.
 std::string count_up(const std::string& row) {
   const std::string values =
       row + ".error_fingerprint, " + row + ".event_type, " + row + ".handler, " + row + ".service";

@@ -13,7 +13,8 @@ namespace tidings::deadletter {
 
 /// The version that this tidings writes. docs/schema.md describes it and promises what may change.
 inline constexpr int kSchemaVersion = 2;
-/// What a new database is made as, before the same steps that older ones go through bring it up to date.
+/// The version in which a new database is made, before the same migrations as for older ones bring it up to
+/// date.
 inline constexpr int kFirstSchemaVersion = 1;
 /// `PRAGMA application_id` of files that tidings created: "Tidg" in ASCII.
 inline constexpr std::int64_t kApplicationId = 0x54696467;
@@ -22,18 +23,18 @@ inline constexpr std::int64_t kApplicationId = 0x54696467;
 namespace meta {
 inline constexpr const char* kSchemaVersion = "schema_version";
 inline constexpr const char* kCreatedAt = "created_at";
-/// `tidings` or `application`: who made the file. tidings changes nothing outside its tables in an
+/// `tidings` or `application`: the creator of the file. tidings changes nothing outside its tables in an
 /// application's.
 inline constexpr const char* kOwner = "owner";
 /// The spill file of the service that opened the database last; `spill_path.1` and so on are those of others.
 inline constexpr const char* kSpillPath = "spill_path";
 inline constexpr const char* kSpillReserve = "spill_reserve";
-/// The number of the journal's owner, one larger with each.
+/// The number of the journal's owner, drawn at random by each.
 inline constexpr const char* kJournalOwner = "journal_owner";
 // `crash_streak` is in crash_streak.cpp, `parks...` in parked_lanes.cpp.
 }  // namespace meta
 
-/// Who a new database belongs to.
+/// The owner of a new database.
 enum class Owner : std::uint8_t { Tidings, Application };
 
 /// Creates everything of version kFirstSchemaVersion, inside the open transaction. Throws SQLite::Exception.
@@ -50,7 +51,7 @@ void create_schema(Connection& connection, Owner owner);
 /// The names of the tables and views that are not tidings'.
 [[nodiscard]] std::vector<std::string> foreign_tables(Connection& connection);
 
-/// Nothing when the table does not say, or not as a number from 1.
+/// Nullopt if the table has no version, or none that is a number from 1.
 [[nodiscard]] std::optional<int> read_schema_version(Connection& connection);
 [[nodiscard]] std::optional<std::string> read_meta(Connection& connection, const std::string& key);
 void write_meta(Connection& connection, const std::string& key, const std::string& value);

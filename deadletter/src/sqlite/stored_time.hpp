@@ -6,7 +6,7 @@
 
 namespace tidings::deadletter {
 
-/// A time as the database has it: microseconds since the epoch, UTC.
+/// A time as stored in the database: microseconds since the epoch, UTC.
 [[nodiscard]] inline std::int64_t microseconds(Timestamp time) noexcept {
   return time.time_since_epoch().count();
 }

@@ -6,8 +6,8 @@
 
 namespace tidings::deadletter {
 
-/// Who changes many rows leaves the lock to others for so long between two transactions: longer than services
-/// wait between two tries for it, so that one that waits gets it.
+/// How long a change of many rows leaves the lock to others between two transactions: longer than services
+/// wait between two tries for it, so that a waiting service gets it.
 constexpr std::chrono::milliseconds kPauseBetweenWrites(12);
 
 /// Holds the write lock from construction to `commit`, or rolls back. Throws SQLite::Exception.

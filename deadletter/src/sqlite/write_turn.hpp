@@ -10,8 +10,9 @@
 
 namespace tidings::deadletter {
 
-/// Whose turn it is to write, among a store's connections. SQLite's own lock is not fair: a connection that
-/// polls for it may find it taken for as long as another takes it again and again. Thread-safe.
+/// The queue of writers among a store's connections, first come, first served. SQLite's own lock is not fair:
+/// a connection that polls for it may find it taken for as long as another takes it again and again.
+/// Thread-safe.
 class WriteTurn {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
@@ -20,11 +21,11 @@ class WriteTurn {
   WriteTurn(const WriteTurn&) = delete;
   WriteTurn& operator=(const WriteTurn&) = delete;
 
-  /// Has the turn while it lives.
+  /// Holds the turn to write while it lives.
   class Hold {
    public:
-    /// Waits until all who came earlier have had theirs. Throws Error(DatabaseBusy) at the deadline, and at
-    /// once on the thread that has the turn.
+    /// Waits until all threads that came earlier have had their turn. Throws Error(DatabaseBusy) at the
+    /// deadline, and at once on the thread that has the turn.
     Hold(WriteTurn& turn, Deadline deadline) : turn_(turn) { turn_.take(deadline); }
     ~Hold() { turn_.give(); }
     Hold(const Hold&) = delete;
@@ -34,7 +35,8 @@ class WriteTurn {
     WriteTurn& turn_;
   };
 
-  /// Whether rows of the journal's deliveries may be there, committed or not. Changed by who has the turn.
+  /// Whether rows of the journal's deliveries may be there, committed or not. Changed only by the thread that
+  /// has the turn.
   std::atomic<bool> may_have_deliveries{true};
 
  private:

@@ -13,9 +13,9 @@
 
 namespace tidings::deadletter {
 
-/// Brings the letters of one spill file into the database, a piece at a time. What was imported is written
-/// down in the transaction that imports it, under the file's token, so that a crash at any point neither
-/// loses nor doubles a letter, even one that was resolved and deleted meanwhile. Not thread-safe.
+/// Imports the letters of one spill file into the database, a piece at a time. The progress is recorded in
+/// the transaction that imports them, under the file's token, so that a crash at any point neither loses nor
+/// doubles a letter, even one that was resolved and deleted meanwhile. Not thread-safe.
 class SpillImporter {
  public:
   explicit SpillImporter(SpillFile& file) noexcept : file_(file) {}
@@ -23,8 +23,8 @@ class SpillImporter {
   /// Whether the file holds anything; one call to the system, without its lock.
   [[nodiscard]] static bool has_work(const std::filesystem::path& spill) noexcept;
 
-  /// Imports one piece, and empties the file after the last. Adds to `report` what was done; `report.more`
-  /// says whether there is more. Throws Error (DatabaseBusy: another process has the file's lock),
+  /// Imports one piece, and empties the file after the last. Adds its results to `report`; `report.more` says
+  /// whether there is more. Throws Error (DatabaseBusy: another process has the file's lock),
   /// std::system_error, SQLite::Exception; then the piece waits as before.
   void step(Session& session, SpillImport& report);
 
