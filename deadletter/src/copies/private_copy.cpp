@@ -67,7 +67,7 @@ std::uint32_t take_number(const std::array<std::byte, kHeader>& header, std::siz
   return number;
 }
 
-/// What SQLite insists on in a header, given to one in which it is wrong. True: something was.
+/// Corrects the values that SQLite requires in a header. Returns true if one was wrong.
 bool mend_header(std::array<std::byte, kHeader>& header, std::uint32_t page_size) {
   constexpr std::string_view kHeaderMagic("SQLite format 3\0", 16);
   const auto before = header;
@@ -85,7 +85,7 @@ bool mend_header(std::array<std::byte, kHeader>& header, std::uint32_t page_size
   return header != before;
 }
 
-/// Also what makes it readable without a -wal file, and as long as it is.
+/// Also sets the values that make it readable without a -wal file, and its length.
 bool write_header(const ScratchFile& copy, std::uint32_t page_size, std::uint64_t pages) {
   std::array<std::byte, kHeader> header{};
   if (::pread(copy.descriptor(), header.data(), header.size(), 0) < 0) throw_errno(copy.path());
@@ -97,14 +97,14 @@ bool write_header(const ScratchFile& copy, std::uint32_t page_size, std::uint64_
   return mended;
 }
 
-/// Nothing when there is no such file.
+/// Nullopt if there is no such file.
 WriteAheadLog take_over_log(const std::filesystem::path& wal, const ScratchFile& copy) {
   struct stat facts {};
   if (::stat(wal.c_str(), &facts) != 0 || facts.st_size == 0) return {};
   const MappedFile file(wal);
   WriteAheadLog log = read_write_ahead_log(file.bytes());
   if (log.pages.empty()) return {};
-  // A log cannot make a database longer than by its own pages.
+  // A log cannot lengthen a database by more than its own pages.
   const std::uint64_t longest = size_of(copy) / log.page_size + 1 + log.pages.size();
   if (log.database_pages > longest) return {};
   for (const auto& page : log.pages) {
@@ -132,7 +132,7 @@ ScratchFile::ScratchFile(std::filesystem::path folder) : folder_(std::move(folde
   identity_ = {facts.st_dev, facts.st_ino};
 }
 
-/// False: it has gone meanwhile.
+/// Returns false if it has gone meanwhile.
 bool ScratchFile::own_folder() {
   constexpr mode_t kOwnOnly = 0700;
   constexpr mode_t kOthers = 0077;

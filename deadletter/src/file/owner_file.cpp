@@ -35,7 +35,7 @@ constexpr std::string_view kSuffix = ".owner";
 /// A page, so that slots keep their alignment and the header shares no cache line with them.
 constexpr std::size_t kHeaderSize = 4096;
 constexpr std::size_t kFileSize = kHeaderSize + OwnerFile::kSlots * sizeof(CrashSlot);
-/// How often a wait looks again: nobody can be told when another process ends.
+/// How often a wait checks again: the kernel does not notify a process when another one ends.
 constexpr std::chrono::milliseconds kBetweenLooks{5};
 
 static_assert(sizeof(CrashSlot) == 64);
@@ -55,8 +55,8 @@ struct OwnedFiles {
     return owned.contains({facts.st_dev, facts.st_ino});
   }
 
-  /// The locks are the parent's as long as nobody else has its open files: neither
-  /// descriptors nor mappings of them stay. What is written to the memory goes nowhere.
+  /// The locks are the parent's as long as nobody else has its open files: neither descriptors nor mappings
+  /// of them stay. Writes to the memory have no effect.
   void leave_to_parent() {
     for (const auto& [file, mine] : owned) {
       ::close(mine.descriptor);
@@ -106,8 +106,8 @@ struct OwnerFile::Header {
 
   [[nodiscard]] bool is_blank() const noexcept { return magic == 0; }
   [[nodiscard]] bool is_ours() const noexcept { return magic == kMagic; }
-  /// Not if the machine was rebooted since: a boot id says so, and where there is none a clock that began
-  /// anew.
+  /// Not if the machine was rebooted since: a boot id shows that, or, if there is none, a clock that started
+  /// again.
   [[nodiscard]] bool crashed_on(const std::string& boot, std::int64_t now) const noexcept {
     if (!is_ours() || format != kFormat || clean != 0) return false;
     const std::string_view signed_on(boot_id.data(), ::strnlen(boot_id.data(), boot_id.size()));
@@ -153,8 +153,8 @@ OwnerFile::LastOwner OwnerFile::lock(std::chrono::milliseconds wait) {
   }
 }
 
-/// True: locked. Throws Error(JournalOwned) when somebody else owns it, std::system_error. False: the file
-/// was replaced meanwhile.
+/// Returns true if it is locked, false if the file was replaced meanwhile. Throws Error(JournalOwned) if
+/// another process owns it, std::system_error.
 bool OwnerFile::try_lock() {
   Register& files = Register::instance();
   const MutexLock guard(files.mutex);
@@ -172,7 +172,7 @@ bool OwnerFile::try_lock() {
       facts.st_ino != current.st_ino || facts.st_dev != current.st_dev) {
     return false;
   }
-  // Its entry first: without the memory for that, nothing is kept that would have to be given back.
+  // The entry comes first: if there is no memory for it, there is nothing to undo.
   const auto entry = files.state.owned.try_emplace({facts.st_dev, facts.st_ino}).first;
   try {
     map(file);
@@ -186,7 +186,7 @@ bool OwnerFile::try_lock() {
   return true;
 }
 
-/// Throws what the failure of a lock means; returns when the other one has gone meanwhile.
+/// Throws the error that the failure of a lock means; returns if the other owner has gone meanwhile.
 void OwnerFile::require_free(const Descriptor& file, int problem) const {
   if (problem != EACCES && problem != EAGAIN) throw std::system_error(problem, std::generic_category());
   struct flock held = both_locks(F_WRLCK);
@@ -194,14 +194,14 @@ void OwnerFile::require_free(const Descriptor& file, int problem) const {
   struct flock name = name_lock(F_WRLCK);
   if (::fcntl(file.get(), F_GETLK, &name) == 0 && name.l_type != F_UNLCK && name.l_pid >= 0)
     throw owned_by(name.l_pid);
-  // It has lost that lock: something in its process opened and closed the file.
+  // It has lost that lock: other code in its process opened and closed the file.
   Header header{};
   const auto size = static_cast<ssize_t>(sizeof header);
   const bool signed_by = ::pread(file.get(), &header, sizeof header, 0) == size && header.is_ours();
   throw owned_by(signed_by ? static_cast<pid_t>(header.process) : 0);
 }
 
-/// The disk space is had before anything is mapped: a store to a page that no disk has would kill the
+/// The disk space is allocated before anything is mapped: a store to a page without disk space would kill the
 /// process.
 void OwnerFile::map(const Descriptor& file) {
   const int problem = ::posix_fallocate(file.get(), 0, static_cast<off_t>(kFileSize));
@@ -227,7 +227,7 @@ void OwnerFile::sign() noexcept {
   for (std::size_t i = 0; i < kSlots; ++i) {
     new (memory_ + kHeaderSize + i * sizeof(CrashSlot)) CrashSlot();
   }
-  // The mark goes last, and at once: a process that dies here leaves a blank file or a signed one.
+  // The mark is written last, in one store: a process that dies here leaves a blank file or a signed one.
   std::memcpy(memory_ + sizeof kMagic, reinterpret_cast<const std::byte*>(&header) + sizeof kMagic,
               sizeof header - sizeof kMagic);
   std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(memory_)).store(kMagic);

@@ -20,7 +20,7 @@ namespace tidings::deadletter {
 class JournalRows {
  public:
   /// `may_have_deliveries` says whether there may be rows of deliveries: nearly always there are none, and
-  /// then nothing is looked for that is not there. Who does not commit what was written sets it.
+  /// then no query for them is made. A caller that does not commit its writes sets it.
   JournalRows(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
 
   [[nodiscard]] std::int64_t owner_number() { return appender_.owner_number(); }

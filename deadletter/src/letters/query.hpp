@@ -14,18 +14,17 @@
 
 namespace tidings::deadletter {
 
-/// The SQL of a question about letters that match a filter: fixed text with a `?` for each value. Names the
-/// index to use, so that neither missing nor misleading statistics can turn an instant answer into a walk
-/// through the table.
+/// The SQL of a query for letters that match a filter: fixed text with a `?` for each value. Names the index
+/// to use, so that neither missing nor misleading statistics can turn an instant answer into a table scan.
 class Query {
  public:
-  /// `after` leaves out what pages before it had, in this order.
+  /// `after` leaves out the letters of earlier pages, in this order.
   explicit Query(const Filter& filter, const std::optional<Page::Cursor>& after = {},
                  ListOrder order = ListOrder::NewestFirst);
 
-  /// Has the rows read in the order of the table instead, through no index: for who looks at most of them. An
-  /// index leads to each row by another way, which once the file is larger than memory takes a hundred times
-  /// as long.
+  /// Reads the rows in the order of the table instead, without an index: for queries that read most of them.
+  /// Through an index each row is a separate lookup, which takes a hundred times as long once the file is
+  /// larger than memory.
   void read_in_table_order() noexcept { in_table_order_ = true; }
 
   /// `SELECT <columns> FROM dead_letters ... WHERE ... <rest>`, bound. `columns` and `rest` are fixed text.
@@ -33,7 +32,7 @@ class Query {
                                           std::string_view rest) const;
   [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest) const;
 
-  /// One of those that match, and the letter that it waits for.
+  /// One of the matching letters, and the letter that it waits for.
   [[nodiscard]] static std::optional<HeldBackLetter> find_held_back(SQLite::Database& database,
                                                                     Filter filter);
 

@@ -23,15 +23,15 @@ constexpr const char* kLostLog =
 /// Whether another file than `identity` is at the path, or none.
 bool is_gone(const std::filesystem::path& path, const std::optional<FileIdentity>& identity) noexcept {
   struct stat facts {};
-  // What cannot be seen for another reason may be there: the connections have it open.
+  // A file that cannot be seen for another reason may be there: the connections have it open.
   if (::stat(path.c_str(), &facts) != 0) return errno == ENOENT || errno == ENOTDIR;
   return !(FileIdentity{facts.st_dev, facts.st_ino} == *identity);
 }
 
 }  // namespace
 
-/// SQLite compares the path's file with the one that it has open; between two looks at the path that see the
-/// same, that one is known.
+/// SQLite compares the path's file with the one that it has open. If checks of the path before and after see
+/// the same file, that is the open one.
 std::optional<FileIdentity> identity_of(const Connection& connection,
                                         const std::filesystem::path& path) noexcept {
   const auto before = FileIdentity::of(path);
@@ -56,7 +56,7 @@ void OpenedFile::admit(Connection& connection, const std::filesystem::path& path
   if (lost_ != Lost::Nothing) fail(what_failed);
 }
 
-/// As long as an earlier connection has them open, a file that SQLite made anew is another.
+/// As long as an earlier connection has them open, a file that SQLite makes again is another one.
 bool OpenedFile::admit_log() {
   if (log_known_)
     return !is_gone(wal_.path, wal_.identity) && (!shm_.identity || !is_gone(shm_.path, shm_.identity));
@@ -90,12 +90,12 @@ bool OpenedFile::is_only_writer() const noexcept {
   return known_ && log_known_ && !is_gone(path_, identity_) && !names_are_of_others();
 }
 
-/// A -wal file that somebody made anew and has written nothing to is nobody's.
+/// A -wal file that was made again and is still empty belongs to no connection.
 bool OpenedFile::names_are_of_others() const noexcept {
   if (!known_ || lost_ == Lost::Nothing) return false;
   const auto database = FileIdentity::of(path_);
   if (database && !(database == identity_)) return true;
-  // Whoever opened the database since has made a -shm file, and may have begun the -wal file anew.
+  // A process that opened the database since has made a -shm file, and may have restarted the -wal file.
   struct stat index {};
   if (log_known_ && shm_.identity && ::stat(shm_.path.c_str(), &index) == 0 && index.st_size > 0 &&
       !(FileIdentity{index.st_dev, index.st_ino} == *shm_.identity))

@@ -12,41 +12,41 @@
 
 namespace tidings::deadletter {
 
-/// The file that a connection to `path` has open, if it is still at the path. To be asked after the
-/// connection has read something: from then on its -wal file is the same database's.
+/// The file that a connection to `path` has open, if it is still at the path. Call it after the connection
+/// has read something: from then on its -wal file belongs to the same database.
 [[nodiscard]] std::optional<FileIdentity> identity_of(const Connection& connection,
                                                       const std::filesystem::path& path) noexcept;
 
 /// The file that a store was opened on, with its -wal and -shm files. All of a store's connections are to
-/// these: rows are known by their numbers, which mean others in another database, and what is committed to a
-/// -wal file that was deleted ends with the last connection. SQLite keeps both as long as a connection has
-/// them open. Once one of the three was seen to be gone from its path, or another in its place, the file
-/// stays lost: meanwhile others may have used it under another name, or with another -wal file. Thread-safe.
+/// these: rows are identified by their numbers, which mean other rows in another database, and commits to a
+/// deleted -wal file end with the last connection. SQLite keeps both as long as a connection has them open.
+/// Once one of the three was seen to be gone from its path, or replaced, the file stays lost: other processes
+/// may have used it meanwhile under another name, or with another -wal file. Thread-safe.
 class OpenedFile {
  public:
-  /// How much is looked at: a look at a file costs a system call.
+  /// How much is checked: each check of a file costs a system call.
   enum class Look : std::uint8_t {
     Database,   ///< Before a commit.
     Committed,  ///< After a commit: whether it would be found by whoever opens the database next.
     Everything,
   };
 
-  /// To be asked of each connection that is made, once it has read something. The first decides which files
-  /// they are. Outlives the connection. Throws Error(DatabaseUnusable) for a connection to others.
+  /// Call it for each new connection, once that has read something. The first one decides which files they
+  /// are. Must outlive the connection. Throws Error(DatabaseUnusable) for a connection to others.
   void admit(Connection& connection, const std::filesystem::path& path, const char* what_failed);
-  /// Throws Error(DatabaseUnusable) when the file is lost.
+  /// Throws Error(DatabaseUnusable) if the file is lost.
   void require_in_place(const char* what_failed, Look look = Look::Everything);
-  /// Looks again, unless the file is lost already. True before the first connection.
+  /// Checks again, unless the file is already lost. True before the first connection.
   [[nodiscard]] bool is_in_place(Look look = Look::Everything) noexcept;
-  /// The database is where it was, and nobody can have committed anything that the connections do not see:
-  /// what they see may be written into it.
+  /// The database is where it was, and no process can have committed anything that the connections do not
+  /// see: their view may be written into it.
   [[nodiscard]] bool is_only_writer() const noexcept;
   [[nodiscard]] std::optional<FileIdentity> identity() const;
 
  private:
   enum class Lost : std::uint8_t { Nothing, Database, Log };
 
-  /// A file beside the database: its path, and which one it is if that is known.
+  /// A file beside the database: its path, and its identity if that is known.
   struct Companion {
     std::filesystem::path path;
     std::optional<FileIdentity> identity;

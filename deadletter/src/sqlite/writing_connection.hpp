@@ -13,7 +13,7 @@
 
 namespace tidings::deadletter {
 
-/// Whether a commit is synced: what is not survives the death of the process, and may be forgotten in a power
+/// Whether a commit is synced: one that is not survives the death of the process, but may be lost in a power
 /// cut.
 enum class Sync : std::uint8_t { Never, Always };
 
@@ -31,7 +31,7 @@ class WritingConnection : public Connection {
 
   WritingConnection(const std::filesystem::path& path, const Options& options);
 
-  /// Waits for locks anew from now, until the time that it returns.
+  /// Restarts the time limit for locks now, and returns its end.
   Deadline wait_from_now();
   [[nodiscard]] WriteTurn& turn() noexcept { return *turn_; }
 
@@ -49,10 +49,10 @@ class WritingConnection : public Connection {
     }
   }
 
-  /// Whether nobody has it, found out without waiting.
+  /// Whether no connection has it, determined without waiting.
   [[nodiscard]] bool write_lock_is_free() noexcept;
 
-  // For a transaction that somebody else ends, who has the turn.
+  // For a transaction that another object ends, which has the turn.
   void begin(Sync sync);
   void end();
 
