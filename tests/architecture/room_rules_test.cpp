@@ -14,8 +14,8 @@ using ::testing::IsEmpty;
 
 const RoomOrder kRooms = {
     {"bus",
-     {"event", "queue", "subscriptions", "letters", "ledger", "ending", "running", "publishing", "recovery",
-      "redriving", "bus"}},
+     {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",
+      "running", "publishing", "recovery", "redelivery", "bus"}},
     {"deadletter",
      {"file", "sqlite", "copies", "letters", "spill", "journal", "redrive", "store", "reading",
       "operations"}},

@@ -1,6 +1,6 @@
-#include "bus_core.hpp"
 #include "bus_fixture.hpp"
 #include "captures.hpp"
+#include "subscriptions/bus_setup.hpp"
 #include "subscriptions/dispatch_guard.hpp"
 #include "subscriptions/topics.hpp"
 
@@ -10,13 +10,12 @@
 #include <string>
 #include <thread>
 
-// The invariants that bus/src/subscriptions/hazard.hpp states, and the unsubscribe guarantee that is built on them, under
-// load.
+// The invariants that bus/src/subscriptions/hazard.hpp states, and the unsubscribe guarantee that is built on
+// them, under load.
 
 namespace tidings::test {
 namespace {
 
-using detail::BusCore;
 using detail::DispatchGuard;
 using detail::Subscriber;
 using detail::SubscriberList;
@@ -34,19 +33,19 @@ class HazardStressTest : public BusTest {
   std::shared_ptr<Subscriber> subscriber(const std::string& handler) {
     auto spec = detail::make_spec<OrderPlaced>(
         OrderPlaced::event_type, handler, [](const OrderPlaced&) {}, SubscribeOptions<OrderPlaced>{});
-    return std::make_shared<Subscriber>(std::move(spec), "shop", std::weak_ptr<BusCore>());
+    return std::make_shared<Subscriber>(std::move(spec), "shop", std::weak_ptr<detail::BusCore>());
   }
   /// Reads whatever list is current, all of it, until told to stop.
   void read(const std::atomic<bool>& done) {
     const std::size_t slot = detail::slot_of<OrderPlaced>();
     while (!done) {
-      DispatchGuard guard(*core_);
+      DispatchGuard guard(setup_);
       const SubscriberList& list = guard.protect(topics_.find(slot).list);
       for (const auto& member : list.subscribers) ASSERT_EQ(member->identity.service, "shop");
     }
   }
 
-  std::shared_ptr<BusCore> core_ = std::make_shared<BusCore>(options());
+  const detail::BusSetup setup_{options()};
   Topics topics_;
 };
 
@@ -59,7 +58,7 @@ TEST_F(HazardStressTest, LongListsAreRenewedByWhoReadsThemWhileTheyChange) {
   const auto read_current = [&] {
     const std::size_t slot = detail::slot_of<OrderPlaced>();
     for (; !done; ++reads) {
-      DispatchGuard guard(*core_);
+      DispatchGuard guard(setup_);
       const SubscriberList& list = topics_.current(topics_.find(slot), guard);
       ASSERT_FALSE(list.outdated);
       ASSERT_GE(list.subscribers.size(), kAlways);
@@ -106,7 +105,7 @@ TEST_F(HazardStressTest, AListStaysWhileAnyLevelOfNestingReadsIt) {
   std::vector<std::unique_ptr<DispatchGuard>> guards;
   std::vector<const SubscriberList*> lists;
   for (std::size_t level = 0; level < kLevels; ++level) {
-    guards.push_back(std::make_unique<DispatchGuard>(*core_));
+    guards.push_back(std::make_unique<DispatchGuard>(setup_));
     lists.push_back(&guards.back()->protect(topics_.find(slot).list));
     topics_.add(subscriber("handler " + std::to_string(level + 1)));
   }
@@ -124,7 +123,7 @@ TEST_F(HazardStressTest, RecordsOfThreadsThatEndedAreUsedAgain) {
     for (auto* record = detail::first_record(); record != nullptr; record = record->next()) ++count;
     return count;
   };
-  const auto visit = [&] { std::jthread([&] { const DispatchGuard guard(*core_); }).join(); };
+  const auto visit = [&] { std::jthread([&] { const DispatchGuard guard(setup_); }).join(); };
   visit();
   const std::size_t before = records();
   for (int i = 0; i < 500; ++i) visit();

@@ -1,4 +1,4 @@
-#include "letters/record_limit.hpp"
+#include "log/record_limit.hpp"
 #include "durable_fixture.hpp"
 
 #include <gmock/gmock.h>

@@ -5,11 +5,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
+#include <ctime>
 #include <future>
-#include <mutex>
-#include <thread>
 
 namespace tidings::dead_letters {
 namespace {
@@ -63,34 +61,31 @@ TEST_F(DeadLettersProcessTest, TwoOperatorsAndAServiceLoseNoUpdate) {
   EXPECT_EQ(audited, marked + discarded);
 }
 
-/// Presses Ctrl-C every millisecond while it lives. Without pause, a pause of the tool between two batches
-/// might never end: the system begins what is left of it anew after each signal, and rounds up.
+/// Presses Ctrl-C every millisecond while it lives. The kernel does it: a thread of this process might not
+/// get to run before the tool is through. Without pause, a pause of the tool between two batches might never
+/// end: the system begins what is left of it anew after each signal, and rounds up.
 class Impatience {
  public:
   Impatience() : previous_(std::signal(SIGINT, SIG_IGN)) {
-    thread_ = std::thread([this] {
-      std::unique_lock lock(mutex_);
-      do {
-        ::kill(::getpid(), SIGINT);
-      } while (!changed_.wait_for(lock, std::chrono::milliseconds(1), [this] { return ended_; }));
-    });
+    struct sigevent press {};
+    press.sigev_notify = SIGEV_SIGNAL;
+    press.sigev_signo = SIGINT;
+    EXPECT_EQ(::timer_create(CLOCK_MONOTONIC, &press, &timer_), 0);
+    const struct itimerspec every_millisecond {
+      {0, 1'000'000}, { 0, 1'000'000 }
+    };
+    EXPECT_EQ(::timer_settime(timer_, 0, &every_millisecond, nullptr), 0);
   }
   ~Impatience() {
-    {
-      const std::lock_guard lock(mutex_);
-      ended_ = true;
-    }
-    changed_.notify_one();
-    thread_.join();
+    ::timer_delete(timer_);
     std::signal(SIGINT, previous_);
   }
+  Impatience(const Impatience&) = delete;
+  Impatience& operator=(const Impatience&) = delete;
 
  private:
   void (*previous_)(int);
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ended_ = false;  // guarded by mutex_
-  std::thread thread_;
+  timer_t timer_{};
 };
 
 TEST_F(DeadLettersProcessTest, CtrlCEndsAfterAWholeBatchAndSaysHowFarItGot) {

@@ -3,7 +3,8 @@
 #include <tidings/detail/longest_wait.hpp>
 #include <tidings/error.hpp>
 
-#include "bus_core.hpp"
+#include "bus/bus_core.hpp"
+#include "subscriptions/bus_setup.hpp"
 
 #include <cmath>
 #include <new>
@@ -99,7 +100,7 @@ Bus::Bus(BusOptions options) {
 }
 
 Bus::~Bus() {
-  if (core_->forked()) {
+  if (core_->setup().forked()) {
     // The threads that would have to be joined exist in the parent only; what they share stays theirs.
     static_cast<void>(new (std::nothrow) std::shared_ptr<detail::BusCore>(std::move(core_)));
     return;
@@ -135,7 +136,7 @@ void Bus::notify() { core_->notify(); }
 
 void Bus::add_upcaster(std::string_view event_type, int from_version, int latest,
                        std::function<Json(Json)> step) {
-  core_->require_own_process();
+  core_->setup().require_own_process();
   validate_name(event_type, "event type");
   if (from_version < 1)
     refuse("schema versions start at 1: an upcaster's from_version must be at least that");
@@ -148,13 +149,13 @@ void Bus::add_upcaster(std::string_view event_type, int from_version, int latest
 }
 
 RedriveRequest Bus::redrive(const LetterFilter& filter, const RedriveOptions& options) {
-  core_->require_own_process();
+  core_->setup().require_own_process();
   validate(options);
   return core_->redrive(filter, options);
 }
 
 Subscription Bus::subscribe_spec(detail::SubscriberSpec spec) {
-  core_->require_own_process();
+  core_->setup().require_own_process();
   validate(spec);
   bound_durations(spec.options);
   return Subscription(core_->subscribe(std::move(spec)));
@@ -162,7 +163,7 @@ Subscription Bus::subscribe_spec(detail::SubscriberSpec spec) {
 
 StopReport Bus::stop(std::chrono::milliseconds deadline) { return core_->stop(deadline); }
 
-StopReport Bus::stop() { return core_->stop(core_->stop_deadline()); }
+StopReport Bus::stop() { return core_->stop(core_->setup().options.stop_deadline); }
 
 bool Bus::wait_idle(std::chrono::milliseconds timeout) { return core_->wait_idle(timeout); }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "ledger/owed_ledger.hpp"
-#include "letters/bus_log.hpp"
 #include "letters/letter_writer.hpp"
 #include "letters/shared_commits.hpp"
+#include "log/bus_log.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "letters/bus_log.hpp"
+#include "log/bus_log.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/letter_sink.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "letters/bus_log.hpp"
 #include "letters/shared_commits.hpp"
+#include "log/bus_log.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>

@@ -17,14 +17,14 @@
 
 namespace tidings::detail {
 
-class BusCore;
+class SuspectTrial;
 
 /// Held by the delivery that runs before all others because it, or one behind it, may have killed the
 /// process: until it has ended, or waits for a retry, no other durable delivery runs.
 struct EndSuspectTurn {
-  void operator()(BusCore* bus) const noexcept;
+  void operator()(SuspectTrial* trial) const noexcept;
 };
-using SuspectTurn = std::unique_ptr<BusCore, EndSuspectTurn>;
+using SuspectTurn = std::unique_ptr<SuspectTrial, EndSuspectTurn>;
 
 /// What a delivery remembers of its past. Made when there is something to remember: a first attempt that
 /// fails, or an ordering key.

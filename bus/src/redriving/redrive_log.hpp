@@ -1,6 +1,6 @@
 #pragma once
 
-#include "letters/record_log.hpp"
+#include "log/record_log.hpp"
 
 #include <tidings/redrive.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "letters/bus_log.hpp"
+#include "log/bus_log.hpp"
 #include "redriving/claimed_letters.hpp"
 #include "redriving/redrive_log.hpp"
 #include "redriving/redrive_results.hpp"

@@ -1,6 +1,6 @@
 #include "running/attempt.hpp"
 
-#include "running/worker_pool.hpp"
+#include "threads/worker_pool.hpp"
 
 #include <tidings/detail/patiently.hpp>
 #include <tidings/detail/what_of.hpp>

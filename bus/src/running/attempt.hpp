@@ -1,6 +1,6 @@
 #pragma once
 
-#include "running/handler_transaction.hpp"
+#include "ending/handler_transaction.hpp"
 #include "subscriptions/subscriber.hpp"
 
 #include <tidings/dead_letter.hpp>
@@ -98,7 +98,7 @@ template <class Event>
                                                                std::uint64_t generation,
                                                                HandlerTransaction* transaction = nullptr) {
   try {
-    subscriber.function(event(), context);
+    subscriber.user.function(event(), context);
     if (fork_generation() == generation) [[likely]] {
       if (transaction != nullptr) transaction->commit();
       return nullptr;

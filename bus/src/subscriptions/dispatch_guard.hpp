@@ -11,7 +11,7 @@ namespace tidings::detail {
 /// handler it runs.
 class DispatchGuard {
  public:
-  explicit DispatchGuard(const BusCore& bus)
+  explicit DispatchGuard(const BusSetup& bus)
       : record_(thread_record()),
         slot_(record_.push()),
         others_fence_(has_membarrier.load(std::memory_order_relaxed)) {

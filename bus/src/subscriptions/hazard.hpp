@@ -31,12 +31,12 @@
 
 namespace tidings::detail {
 
-class BusCore;
+struct BusSetup;
 class Subscriber;
 struct SubscriberList;
 
 struct HazardSlot {
-  std::atomic<const BusCore*> bus{nullptr};
+  std::atomic<const BusSetup*> bus{nullptr};
   std::atomic<const SubscriberList*> list{nullptr};
   std::atomic<const Subscriber*> running{nullptr};
 };

@@ -15,7 +15,6 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -32,7 +31,7 @@ class Subscriber {
  public:
   Subscriber(SubscriberSpec spec, std::string service, std::weak_ptr<BusCore> owner)
       : payload_type(spec.payload_type),
-        function(std::move(spec.function)),
+        user{std::move(spec.function), std::move(spec.ordering_key), {}},
         queued(spec.options.dispatch == Dispatch::Queued),
         timed(spec.options.slow_threshold.has_value()),
         identity{std::move(service), std::move(spec.event_type), std::move(spec.handler),
@@ -40,19 +39,21 @@ class Subscriber {
         options(std::move(spec.options)),
         wildcard(spec.wildcard),
         schema_version(spec.schema_version),
-        keyed(static_cast<bool>(spec.ordering_key)),
-        ordering_key(std::move(spec.ordering_key)),
+        keyed(static_cast<bool>(user.ordering_key)),
         core(std::move(owner)),
         queue(options.queue_capacity, options.concurrency, keyed) {}
 
   /// Everything of the user's that could hold captures.
   struct UserCode {
     HandlerFunction function;
+    /// Called between DispatchGuard::enter and leave only.
     std::function<std::string(const void*)> ordering_key;
+    /// Kept in `options.retry` until it is taken.
     std::function<bool(const std::exception_ptr&)> retry_if;
   };
   [[nodiscard]] UserCode take_user_code() noexcept {
-    return {std::move(function), std::exchange(ordering_key, {}), std::exchange(options.retry.retry_if, {})};
+    return {std::move(user.function), std::exchange(user.ordering_key, {}),
+            std::exchange(options.retry.retry_if, {})};
   }
 
   /// Whether events of that type that are owed to that handler are its.
@@ -68,17 +69,14 @@ class Subscriber {
   // What an inline delivery touches comes first.
   std::atomic<SubscriberState> state{SubscriberState::Open};
   const PayloadType* const payload_type;
-  /// Taken once, when Closed and running nowhere; so are `ordering_key` and `options.retry.retry_if`, which
-  /// run as part of it.
-  HandlerFunction function;
+  /// Taken once, when Closed and running nowhere.
+  UserCode user;
   const bool queued;
   /// Whether attempts are timed from their own beginning: from the first failure on, or when a slow_threshold
   /// is set.
   std::atomic<bool> timed;
-  /// Its captures are gone.
+  /// Its captures are gone: see Retirement.
   std::atomic<bool> freed{false};
-  /// The thread that frees them, or has freed them. Guarded by the mutex of the bus.
-  std::thread::id freed_by;
 
   const HandlerIdentity identity;
   SubscribeOptions<void*> options;
@@ -86,8 +84,6 @@ class Subscriber {
   /// The latest that the handler's struct knows; 0: any.
   const int schema_version;
   const bool keyed;
-  /// Called between DispatchGuard::enter and leave only.
-  std::function<std::string(const void*)> ordering_key;
   const std::weak_ptr<BusCore> core;
   /// What crash slots know the handler by.
   const std::uint64_t crash_hash = crash_slot_hash(identity.handler);

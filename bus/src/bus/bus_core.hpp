@@ -1,0 +1,92 @@
+#pragma once
+
+#include "bus/parts.hpp"
+
+#include <tidings/bus.hpp>
+#include <tidings/detail/mutex.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::detail {
+
+/// What Bus hides: the rooms of one bus, and how it begins, stops and is looked at. Shared by publishers,
+/// workers, the housekeeper, and Subscriptions that outlive the bus. Thread-safe.
+class BusCore : public std::enable_shared_from_this<BusCore> {
+ public:
+  explicit BusCore(BusOptions options);
+  ~BusCore();
+  BusCore(const BusCore&) = delete;
+  BusCore& operator=(const BusCore&) = delete;
+
+  void start();
+  PublishResult publish(const Payload& payload, std::size_t slot, const PublishOptions& options) {
+    return publishing_.publisher.publish(payload, topics_.find(slot), options);
+  }
+  PublishResult publish_named(const Payload& payload, const PublishOptions& options) {
+    return publishing_.publisher.publish(payload, topics_.find(payload.event_type), options);
+  }
+  std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
+                                           const PublishOptions& options) {
+    return publishing_.publisher.publish_batch(payloads, topics_.find(slot), options);
+  }
+  PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
+                           const PublishOptions& options) {
+    return publishing_.durable.publish_in(transaction, payload, options);
+  }
+  void notify();
+  std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
+  void unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept;
+  void upcast(std::string_view event_type, int from_version, Upcasters::Step step);
+  RedriveRequest redrive(const LetterFilter& filter, const RedriveOptions& options);
+  StopReport stop(std::chrono::milliseconds deadline);
+  /// What the destructor of Bus does: stops, and waits for as long as it takes.
+  void shut_down() noexcept;
+  bool wait_idle(std::chrono::milliseconds timeout);
+  Snapshot snapshot() const;
+  [[nodiscard]] const BusSetup& setup() const noexcept { return setup_; }
+
+ private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  using Subscribers = OwedCount::Subscribers;
+
+  void open_journal();
+  [[nodiscard]] std::optional<Instant> do_duties(Instant now);
+  [[nodiscard]] std::optional<Instant> do_other_duties(Instant now);
+  void begin_draining(const std::shared_ptr<Subscriber>& subscriber);
+  void drain(Subscriber& subscriber, SteadyTime deadline);
+  void close(const std::shared_ptr<Subscriber>& subscriber);
+  [[nodiscard]] std::vector<std::string> running_handlers() const;
+  StopReport stop_now(std::chrono::milliseconds deadline);
+  [[nodiscard]] StopReport report_stop(const Subscribers& subscribers) const;
+  [[nodiscard]] bool is_quiet(SteadyTime deadline, bool& in_time);
+  [[nodiscard]] HandlerSnapshot snapshot_of(const Subscriber& subscriber, std::uint64_t owed) const;
+
+  const BusSetup setup_;
+  PublishGate gate_{setup_};
+  Topics topics_;
+  Upcasters upcasters_;
+  Retirement retirement_;
+  LetterParts letters_;
+  LedgerParts ledger_;
+  Redriver redriver_;
+  RunningParts running_;
+  PublishingParts publishing_;
+  RecoveryParts recovery_;
+
+  Mutex stop_mutex_;  // one stop at a time
+  bool stopped_ TIDINGS_GUARDED_BY(stop_mutex_) = false;
+
+  // Last, so that the threads end before what they use.
+  Housekeeper housekeeper_;
+  WorkerPool pool_;
+};
+
+}  // namespace tidings::detail

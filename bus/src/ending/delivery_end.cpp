@@ -1,0 +1,232 @@
+#include "ending/delivery_end.hpp"
+
+#include "ending/handler_transaction.hpp"
+#include "letters/letter_maker.hpp"
+
+#include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace tidings::detail {
+
+// --- of a delivery in a queue ---
+
+void DeliveryEnd::handled(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery) {
+  if (delivery.state && delivery.state->owed) {
+    journal_->owed.handled(delivery.state->owed);
+    kill_point("deliver.noted");
+  }
+  end_in_queue(subscriber, delivery, std::nullopt);
+}
+
+void DeliveryEnd::dead(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                       Reason reason) {
+  bury_soon(*subscriber, delivery, reason);
+  end_in_queue(subscriber, delivery, reason);
+}
+
+void DeliveryEnd::end_in_queue(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                               std::optional<Reason> dead_of) {
+  if (const std::string* const key = delivery.ordering_key()) {
+    const bool shutdown = dead_of == Reason::Shutdown;
+    const bool park = dead_of && subscriber->options.after_death == AfterDeath::Park;
+    end_key(subscriber, *key, shutdown || park ? KeyOutcome::Refuse : KeyOutcome::Next,
+            shutdown ? Reason::Shutdown : Reason::Parked, RedriveResult::End::Returned);
+  }
+  release_place(*subscriber);
+}
+
+DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery) {
+  DeliveryOutcome outcome = DeliveryOutcome::Scheduled;
+  if (subscriber->state.load() == SubscriberState::Open && gate_.is_open()) {
+    bury_soon(*subscriber, delivery, Reason::Parked);
+  } else {  // no earlier one need be dead: an end of the bus refuses what comes behind it, too
+    Metadata buffer;
+    outcome = not_delivered(*subscriber, delivery.event->payload(),
+                            delivery.event->metadata(setup_.source, buffer), delivery.state.get());
+  }
+  subscriber->queue.parked();
+  release_place(*subscriber);
+  return outcome;
+}
+
+DeliveryOutcome DeliveryEnd::refused(const std::shared_ptr<Subscriber>& subscriber,
+                                     const Delivery& delivery) {
+  Metadata buffer;
+  const auto outcome = not_delivered(*subscriber, delivery.event->payload(),
+                                     delivery.event->metadata(setup_.source, buffer), delivery.state.get());
+  release_place(*subscriber);
+  return outcome;
+}
+
+void DeliveryEnd::hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                            Reason reason, RedriveResult::End redrive_end) {
+  if (const ClaimedLetter* const claimed = delivery.redrive()) {
+    redriver_.end({.id = claimed->id,
+                   .end = redrive_end,
+                   .at = setup_.clock.now(),
+                   .letter = {},
+                   .parks = subscriber->options.after_death == AfterDeath::Park});
+    subscriber->queue.end_redrive();
+    return;
+  }
+  bury_soon(*subscriber, delivery, reason);
+  release_place(*subscriber);
+}
+
+void DeliveryEnd::end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key,
+                          KeyOutcome outcome, Reason reason, RedriveResult::End redrive_end) {
+  bool needs_worker = false;
+  for (auto refused = subscriber->queue.end_key(key, outcome, needs_worker); !refused.empty();
+       refused = subscriber->queue.end_key(key, outcome, needs_worker)) {
+    for (const Delivery& behind : refused) hand_back(subscriber, behind, reason, redrive_end);
+  }
+  if (needs_worker) pool_.submit(subscriber);
+}
+
+void DeliveryEnd::release_place(Subscriber& subscriber) {
+  subscriber.queue.release();
+  if (!subscriber.backlog.active(std::memory_order_relaxed)) return;
+  const std::size_t worth_reading = std::min(kBacklogChunk, (subscriber.queue.capacity() + 1) / 2);
+  if (subscriber.queue.room() >= worth_reading) refill_.request();
+}
+
+// --- of a delivery without a queue ---
+
+DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Payload& payload,
+                                           const Metadata& metadata, const DeliveryState* state) {
+  if (state != nullptr && state->owed) {
+    leave_in_journal(subscriber, state->owed);
+    return DeliveryOutcome::Scheduled;
+  }
+  if (gate_.is_open()) return DeliveryOutcome::Dropped;
+  return bury(letter_of(subscriber.identity, payload, metadata, Reason::Shutdown, state));
+}
+
+DeliveryOutcome DeliveryEnd::inline_dead(const Subscriber& subscriber, const Payload& payload,
+                                         const Metadata& metadata, Reason reason,
+                                         const DeliveryState& state) {
+  if (state.owed && reason == Reason::Shutdown) return not_delivered(subscriber, payload, metadata, &state);
+  DeadLetter letter = letter_of(subscriber.identity, payload, metadata, reason, &state);
+  if (state.owed && letter.data.encoding == DataEncoding::None) {
+    leave_in_journal(subscriber, state.owed);
+    return DeliveryOutcome::Scheduled;
+  }
+  return bury(std::move(letter), state.owed);
+}
+
+void DeliveryEnd::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
+  journal_->owed.abandon(owed);
+  if (!gate_.is_open() || journal_.is_lost()) return;
+  for (const auto& successor : topics_.all()) {
+    if (successor->state.load() != SubscriberState::Open ||
+        successor->identity.handler != subscriber.identity.handler ||
+        successor->identity.event_type != subscriber.identity.event_type) {
+      continue;
+    }
+    journal_->owed.leave_to(successor->backlog, owed.event->id);
+    refill_.request();
+  }
+}
+
+// --- letters ---
+
+std::optional<StoredForm> DeliveryEnd::journalled_form(const HandlerIdentity& handler,
+                                                       const OwedDeliveryHandle& owed) const {
+  try {
+    auto rows = journal_.port->owed({"", handler.handler, owed.event->id - 1, owed.event->id, 1});
+    if (rows.empty() || rows.front().data.encoding == DataEncoding::None) return std::nullopt;
+    return StoredForm{std::move(rows.front().data), rows.front().schema_version};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// An event that is owed has been encoded once, in the journal, and its letter takes that: to_json may fail
+/// the second time, and the journal's copy goes in the commit that stores the letter.
+StoredForm DeliveryEnd::stored_form_of(const Payload& payload, const HandlerIdentity& handler,
+                                       const DeliveryState* state, const StoredEvent* stored) const {
+  if (stored != nullptr && stored->stored_form() != nullptr) return *stored->stored_form();
+  if (state != nullptr && state->owed) {
+    if (auto form = journalled_form(handler, state->owed)) return std::move(*form);
+  }
+  return {encode_for_letter(payload), payload.schema_version};
+}
+
+DeadLetter DeliveryEnd::letter_of(const HandlerIdentity& handler, const Payload& payload,
+                                  const Metadata& metadata, Reason reason, const DeliveryState* state,
+                                  const StoredEvent* stored) const {
+  return patiently([&] {
+    return make_letter(handler, payload.event_type, stored_form_of(payload, handler, state, stored), metadata,
+                       reason, setup_.clock.now(), state);
+  });
+}
+
+void DeliveryEnd::gave_up(const DeadLetter& letter) {
+  if (letter.reason == Reason::Shutdown && !gate_.is_open()) settled_.fetch_add(1);
+  log_.letters.gave_up(letter);
+}
+
+void DeliveryEnd::flush_letters() {
+  if (journal_) journal_->commits.flush();
+  letters_.flush();
+}
+
+DeliveryOutcome DeliveryEnd::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
+  gave_up(letter);
+  if (HandlerTransaction::any_on_this_thread()) {
+    if (owed) {
+      journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
+    } else {
+      letters_.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
+    }
+    return DeliveryOutcome::Scheduled;
+  }
+  const bool stored = owed ? journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::ForCommit)
+                           : letters_.store(std::move(letter));
+  return stored ? DeliveryOutcome::Dead : DeliveryOutcome::Scheduled;
+}
+
+void DeliveryEnd::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason) {
+  DeadLetter letter = make_letter(row, setup_.options.service, reason, setup_.clock.now());
+  gave_up(letter);
+  journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
+}
+
+/// Letters of durable deliveries and of others are committed each in their own groups, but a key's letters
+/// are redriven in the order in which they were committed: those of the other kind that wait go first.
+void DeliveryEnd::keep_order_of_letters(const DeadLetter& letter, bool durable) {
+  if (!journal_ || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
+  durable ? letters_.keep_before(letter) : journal_->commits.keep_before(letter);
+}
+
+/// A durable delivery that has no time left stays owed instead.
+void DeliveryEnd::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
+  const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
+  if (owed && reason == Reason::Shutdown) return leave_in_journal(subscriber, owed);
+  const StoredEvent& event = *delivery.event;
+  Metadata buffer;
+  DeadLetter letter = letter_of(subscriber.identity, event.payload(), event.metadata(setup_.source, buffer),
+                                reason, delivery.state.get(), &event);
+  // Neither the journal can be read nor the event be encoded: it stays owed, and is delivered again.
+  if (owed && letter.data.encoding == DataEncoding::None) return leave_in_journal(subscriber, owed);
+  gave_up(letter);
+  // What a reset or a stop ends comes all at once, and its memory is taken already: neither waits for the
+  // disk.
+  const bool may_wait = reason != Reason::Shutdown && !housekeeper_.is_this_thread() &&
+                        !HandlerTransaction::any_on_this_thread();
+  if (reason != Reason::Shutdown) keep_order_of_letters(letter, static_cast<bool>(owed));
+  if (owed) {
+    kill_point("exhaust.letter_made");
+    journal_->commits.bury(owed, std::move(letter),
+                           may_wait ? GroupCommit::Wait::ForRoom : GroupCommit::Wait::Not);
+    return;
+  }
+  letters_.store_soon(std::move(letter),
+                      may_wait ? LetterWriter::WhenTooMany::Wait : LetterWriter::WhenTooMany::Append);
+}
+
+}  // namespace tidings::detail

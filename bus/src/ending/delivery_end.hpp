@@ -1,0 +1,139 @@
+#pragma once
+
+#include "ledger/open_journal.hpp"
+#include "ledger/refill_signal.hpp"
+#include "letters/letter_writer.hpp"
+#include "log/bus_log.hpp"
+#include "queue/delivery.hpp"
+#include "redriving/redriver.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/publish_gate.hpp"
+#include "subscriptions/subscriber.hpp"
+#include "subscriptions/topics.hpp"
+#include "threads/housekeeper.hpp"
+#include "threads/worker_pool.hpp"
+
+#include <tidings/bus.hpp>
+#include <tidings/dead_letter.hpp>
+#include <tidings/detail/stored_event.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tidings::detail {
+
+/// What a publisher is told of one delivery.
+enum class DeliveryOutcome : std::uint8_t {
+  Handled,
+  Scheduled,  ///< It is queued, waits for a retry, or stays owed; or its letter waits for the database.
+  Dead,       ///< Its letter is stored.
+  Dropped,    ///< Its owner has unsubscribed, and wants no more of them.
+};
+
+inline void count(PublishResult& result, DeliveryOutcome outcome) noexcept {
+  if (outcome == DeliveryOutcome::Handled) ++result.handled;
+  if (outcome == DeliveryOutcome::Scheduled) ++result.scheduled;
+  if (outcome == DeliveryOutcome::Dead) ++result.dead;
+}
+
+/// The one place where a delivery ends: handled, dead, or handed back. Each end settles what the journal is
+/// told, passes the ordering key on, gives the queue's place back, and asks for what the journal has in its
+/// stead. Thread-safe.
+class DeliveryEnd {
+ public:
+  DeliveryEnd(const BusSetup& setup, const PublishGate& gate, const Topics& topics, BusLog& log,
+              LetterWriter& letters, const OpenJournal& journal, RefillSignal& refill, Redriver& redriver,
+              WorkerPool& pool, const Housekeeper& housekeeper)
+      : setup_(setup),
+        gate_(gate),
+        topics_(topics),
+        log_(log),
+        letters_(letters),
+        journal_(journal),
+        refill_(refill),
+        redriver_(redriver),
+        pool_(pool),
+        housekeeper_(housekeeper) {}
+
+  // --- of a delivery in a queue ---
+
+  /// Its handler returned.
+  void handled(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery);
+  /// It gave up.
+  void dead(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason);
+  /// The ordering key is dead: the delivery was not taken into the queue, and has its place still.
+  [[nodiscard]] DeliveryOutcome parked(const std::shared_ptr<Subscriber>& subscriber,
+                                       const Delivery& delivery);
+  /// The queue takes no more: as `parked`.
+  [[nodiscard]] DeliveryOutcome refused(const std::shared_ptr<Subscriber>& subscriber,
+                                        const Delivery& delivery);
+  /// It waited behind another of its key, or in a queue that closes. `redrive_end` is for redrives.
+  void hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason,
+                 RedriveResult::End redrive_end);
+  /// An ordering key passes on, or is dead with all that waits behind it. The last step of every end but that
+  /// of the place.
+  void end_key(const std::shared_ptr<Subscriber>& subscriber, const std::string& key, KeyOutcome outcome,
+               Reason reason, RedriveResult::End redrive_end);
+  /// Gives a place back; what waits in the journal may have the room.
+  void release_place(Subscriber& subscriber);
+
+  // --- of a delivery without a queue ---
+
+  /// The subscriber closed after this publish was accepted: by its owner, who wants no more of them, or with
+  /// the whole bus, and then the event is owed. `state` may be null.
+  [[nodiscard]] DeliveryOutcome not_delivered(const Subscriber& subscriber, const Payload& payload,
+                                              const Metadata& metadata, const DeliveryState* state);
+  /// An inline handler gave up.
+  [[nodiscard]] DeliveryOutcome inline_dead(const Subscriber& subscriber, const Payload& payload,
+                                            const Metadata& metadata, Reason reason,
+                                            const DeliveryState& state);
+  /// A durable delivery of a closed subscriber, or of a bus that stops, stays owed. Who bears its handler's
+  /// name by now may have read past it, and goes back.
+  void leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed);
+
+  // --- letters ---
+
+  /// The letter of a delivery of an event in memory, whose stored form is found or made.
+  [[nodiscard]] DeadLetter letter_of(const HandlerIdentity& handler, const Payload& payload,
+                                     const Metadata& metadata, Reason reason, const DeliveryState* state,
+                                     const StoredEvent* stored = nullptr) const;
+  /// Hands a letter over, waiting for its commit; inside a handler's transaction, which that commit would
+  /// wait for, without. Dead or Scheduled.
+  [[nodiscard]] DeliveryOutcome bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
+  /// Hands over the letter of a row that was read back.
+  void bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason);
+  /// Logs that a delivery gave up, and counts what a stop settles.
+  void gave_up(const DeadLetter& letter);
+  /// Commits the letters that still wait.
+  void flush_letters();
+  /// Letters with reason `shutdown` since the bus stopped.
+  [[nodiscard]] std::size_t settled() const noexcept { return settled_.load(); }
+
+ private:
+  void end_in_queue(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
+                    std::optional<Reason> dead_of);
+  void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
+  void keep_order_of_letters(const DeadLetter& letter, bool durable);
+  [[nodiscard]] StoredForm stored_form_of(const Payload& payload, const HandlerIdentity& handler,
+                                          const DeliveryState* state, const StoredEvent* stored) const;
+  [[nodiscard]] std::optional<StoredForm> journalled_form(const HandlerIdentity& handler,
+                                                          const OwedDeliveryHandle& owed) const;
+
+  const BusSetup& setup_;
+  const PublishGate& gate_;
+  const Topics& topics_;
+  BusLog& log_;
+  LetterWriter& letters_;
+  const OpenJournal& journal_;
+  RefillSignal& refill_;
+  Redriver& redriver_;
+  WorkerPool& pool_;
+  const Housekeeper& housekeeper_;
+  std::atomic<std::size_t> settled_{0};
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "ledger/open_journal.hpp"
+#include "log/bus_log.hpp"
+#include "queue/owed_event.hpp"
+#include "redriving/redriver.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/delivery_frame.hpp"
+
+#include <tidings/clock.hpp>
+#include <tidings/event_context.hpp>
+#include <tidings/journal.hpp>
+#include <tidings/redrive.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace tidings::detail {
+
+/// What the transactions of a bus's handlers need of it.
+struct TransactionPorts {
+  const BusSetup& setup;
+  const OpenJournal& journal;
+  BusLog& log;
+  Redriver& redriver;
+};
+
+/// The transaction of one attempt, should its handler ask for it: its delivery ends in it, and what the
+/// thread publishes durably meanwhile joins it. Lives on the stack of the handler's thread.
+class HandlerTransaction {
+ public:
+  /// Offers itself to the frame's handler, if there is a delivery that a transaction can end: one that is
+  /// owed, or of a letter.
+  HandlerTransaction(const TransactionPorts& bus, DeliveryFrame& frame, OwedDeliveryHandle* owed,
+                     const ClaimedLetter* letter = nullptr) noexcept;
+  /// Rolls back what is open.
+  ~HandlerTransaction();
+  HandlerTransaction(const HandlerTransaction&) = delete;
+  HandlerTransaction& operator=(const HandlerTransaction&) = delete;
+
+  /// The innermost that this thread has open on that bus, or null.
+  [[nodiscard]] static HandlerTransaction* of_this_thread(const BusSetup& bus) noexcept;
+  [[nodiscard]] static bool any_on_this_thread() noexcept;
+  /// Throws Error(CalledInHandler) on a thread that has one open: `what` would wait for it.
+  static void require_none_here(const char* what);
+
+  /// Begins at first use. Throws Error.
+  DeliveryTransaction& open(const EventContext& context);
+  [[nodiscard]] DeliveryTransaction& journal() const noexcept { return *transaction_; }
+  /// An event is published in what is open, under that reserved id.
+  void published(std::int64_t journal_id) { published_.push_back(journal_id); }
+
+  /// Ends the delivery in what is open, and takes it from its owner: `owed` is empty afterwards. Throws
+  /// Error, and then it is still open.
+  void commit();
+  void roll_back() noexcept;
+  [[nodiscard]] bool committed() const noexcept { return committed_; }
+  /// Nobody knows whether it was.
+  [[nodiscard]] bool in_doubt() const noexcept { return in_doubt_; }
+
+ private:
+  void end_delivery();
+  void settle_letter();
+  void end() noexcept;
+
+  const TransactionPorts& bus_;
+  DeliveryFrame& frame_;
+  OwedDeliveryHandle* const owed_;
+  const ClaimedLetter* const letter_;
+  std::thread::id thread_;
+  std::unique_ptr<DeliveryTransaction> transaction_;  // set while it is open
+  std::vector<std::int64_t> published_;
+  HandlerTransaction* outer_ = nullptr;
+  Instant asked_at_{};
+  Instant began_at_{};
+  bool committed_ = false;
+  bool in_doubt_ = false;
+};
+
+}  // namespace tidings::detail

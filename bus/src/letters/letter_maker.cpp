@@ -1,0 +1,108 @@
+#include "letters/letter_maker.hpp"
+
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
+
+#include <cxxabi.h>
+
+#include <exception>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+/// What is said of letters that no exception explains.
+std::string_view explain(Reason reason) {
+  switch (reason) {
+    case Reason::CausationLoop:
+      return "the chain of events causing events is longer than max_causation_depth";
+    case Reason::Unhandled:
+      return "no handler subscribes to this event type";
+    case Reason::Shutdown:
+      return "the bus or the subscription stopped before the delivery was done";
+    case Reason::Parked:
+      return "an earlier delivery with the same ordering key is dead";
+    case Reason::Crashed:
+      return "the process died, more than once, while this delivery alone was running";
+    case Reason::Exhausted:
+    case Reason::Permanent:
+    case Reason::Undecodable:
+      break;
+  }
+  return "gave up";
+}
+
+/// Fills in what a letter says of its error: that of its last attempt, or its reason.
+void explain_letter(DeadLetter& letter) {
+  if (letter.attempts.empty()) {
+    letter.error_type = "tidings::" + std::string(to_string(letter.reason));
+    letter.error_message = explain(letter.reason);
+  } else {
+    letter.error_type = letter.attempts.back().error_type;
+    letter.error_message = letter.attempts.back().error_message;
+  }
+  letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
+}
+
+std::uint32_t retries_of(std::uint32_t attempts_made) noexcept {
+  return attempts_made == 0 ? 0 : attempts_made - 1;
+}
+
+}  // namespace
+
+EncodedData encode_for_letter(const Payload& payload) {
+  if (!payload.type->store_payload) {
+    return {"", DataEncoding::None,
+            "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
+  }
+  try {
+    return with_some_patience([&] { return encode_data(payload.type->encode(payload.object)); });
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    return {"", DataEncoding::None, std::string("to_json failed: ") + what_of(error)};
+  } catch (...) {
+    return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
+  }
+}
+
+DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_type, StoredForm form,
+                       const Metadata& metadata, Reason reason, Timestamp failed_at,
+                       const DeliveryState* state) {
+  DeadLetter letter;
+  letter.event_type = event_type;
+  letter.schema_version = form.schema_version;
+  letter.data = std::move(form.data);
+  letter.metadata = metadata;
+  letter.service = handler.service;
+  letter.handler = handler.handler;
+  letter.reason = reason;
+  letter.failed_at = failed_at;
+  if (state != nullptr) {
+    letter.attempts = state->attempts;
+    letter.ordering_key = state->ordering_key;
+    letter.retry_count = retries_of(state->attempts_made);
+  }
+  explain_letter(letter);
+  return letter;
+}
+
+DeadLetter make_letter(const OwedDelivery& row, const std::string& service, Reason reason,
+                       Timestamp failed_at) {
+  DeadLetter letter;
+  letter.event_type = row.event_type;
+  letter.schema_version = row.schema_version;
+  letter.data = row.data;
+  letter.metadata = row.metadata;
+  letter.service = service;
+  letter.handler = row.delivery.handler;
+  letter.reason = reason;
+  letter.attempts = row.delivery.attempts;
+  letter.failed_at = failed_at;
+  letter.retry_count = retries_of(row.delivery.attempts_made);
+  explain_letter(letter);
+  return letter;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,185 @@
+#include "log/bus_log.hpp"
+
+#include <string>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+using logging::Level;
+
+double milliseconds(std::chrono::microseconds duration) {
+  return static_cast<double>(duration.count()) / 1000.0;
+}
+
+}  // namespace
+
+void BusLog::started(const BusOptions& options) const noexcept {
+  quietly([&] {
+    records_.write_nobodys(Level::Info, "bus_started",
+                           {{"service", options.service},
+                            {"workers", options.workers},
+                            {"durable_letters", options.store != nullptr}});
+  });
+}
+
+void BusLog::stopped(const StopReport& report) const noexcept {
+  quietly([&] {
+    records_.write_nobodys(report.drained ? Level::Info : Level::Warning, "bus_stopped",
+                           {{"drained", report.drained},
+                            {"settled_as_letters", report.settled_as_letters},
+                            {"left_in_journal", report.left_in_journal},
+                            {"owed_to_nobody", report.owed_to_nobody},
+                            {"still_running", report.still_running.size()}});
+  });
+}
+
+void BusLog::published(const Payload& payload, const Metadata& metadata) const noexcept {
+  records_.write_published(Level::Debug, "event_published", payload, metadata);
+}
+
+void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const noexcept {
+  records_.write_published(Level::Warning, "event_unhandled", payload, metadata);
+}
+
+void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,
+                       const EventId& first) noexcept {
+  constexpr std::string_view kRecord = "publish_duplicate";
+  if (!records_.admit(kRecord, "", "", metadata.event_id)) return;
+  const RecordContext events(metadata, payload.event_type, nullptr);
+  quietly([&] {
+    records_.write(
+        Level::Info, kRecord,
+        {{"event_type", payload.event_type},
+         {"event_id", metadata.event_id.to_string()},
+         {"idempotency_key", idempotency_key},
+         {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
+  });
+}
+
+void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
+  quietly([&] {
+    records_.write(Level::Debug, "handler_handled",
+                   {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+  });
+}
+
+void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) noexcept {
+  constexpr std::string_view kRecord = "handler_slow";
+  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
+  quietly([&] {
+    records_.write(Level::Warning, kRecord,
+                   {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
+  });
+}
+
+void BusLog::transaction_waited(const EventContext& context, std::chrono::microseconds waited) noexcept {
+  constexpr std::string_view kRecord = "transaction_waited";
+  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
+  quietly([&] {
+    records_.write(Level::Warning, kRecord,
+                   {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
+  });
+}
+
+void BusLog::transaction_held(const EventContext& context, std::chrono::microseconds held) noexcept {
+  constexpr std::string_view kRecord = "transaction_held";
+  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
+  quietly([&] {
+    records_.write(Level::Warning, kRecord,
+                   {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
+  });
+}
+
+void BusLog::failed(const EventContext& context, const Attempt& attempt, std::string_view fingerprint,
+                    std::optional<std::chrono::microseconds> retry_in) noexcept {
+  const Metadata& metadata = context.metadata();
+  if (!records_.admit("handler_failed", context.handler(), fingerprint, metadata.event_id)) return;
+  logging::Value retry_in_ms;
+  if (retry_in) retry_in_ms = milliseconds(*retry_in);
+  quietly([&] {
+    records_.write(Level::Warning, "handler_failed",
+                   {{"handler", context.handler()},
+                    {"event_type", context.event_type()},
+                    {"event_id", metadata.event_id.to_string()},
+                    {"correlation_id", metadata.correlation_id.to_string()},
+                    {"attempt", context.attempt()},
+                    {"max_attempts", context.max_attempts()},
+                    {"duration_ms", milliseconds(attempt.duration)},
+                    {"error_type", attempt.error_type},
+                    {"error", attempt.error_message},
+                    {"retry_in_ms", std::move(retry_in_ms)}});
+  });
+}
+
+void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) noexcept {
+  constexpr std::string_view kRecord = "waiting_for_handler";
+  if (!records_.admit_fault(kRecord, handler.handler, handler.event_type)) return;
+  quietly([&] {
+    records_.write_nobodys(Level::Warning, kRecord,
+                           {{"handler", handler.handler},
+                            {"event_type", handler.event_type},
+                            {"waited_ms", std::chrono::milliseconds(waited).count()}});
+  });
+}
+
+void BusLog::database_on_network(const SinkFiles& files) const noexcept {
+  quietly([&] {
+    records_.write_nobodys(Level::Warning, "database_on_network_file_system",
+                           {{"file_system", files.network_file_system}});
+  });
+}
+
+void BusLog::wal_growing(const SinkFiles& files) const noexcept {
+  quietly([&] {
+    records_.write_nobodys(Level::Warning, "wal_growing",
+                           {{"wal_bytes", files.wal_bytes}, {"database_bytes", files.database_bytes}});
+  });
+}
+
+void BusLog::wal_emptied(const SinkFiles& files) const noexcept {
+  quietly([&] { records_.write_nobodys(Level::Info, "wal_emptied", {{"freed_bytes", files.wal_freed}}); });
+}
+
+void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept {
+  constexpr std::string_view kRecord = "journal_refused";
+  if (!records_.admit_fault(kRecord, "", problem)) return;
+  quietly([&] {
+    records_.write_nobodys(Level::Error, kRecord, {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
+  });
+}
+
+/// Once.
+void BusLog::journal_lost(std::string_view problem) const noexcept {
+  quietly([&] { records_.write_nobodys(Level::Critical, "journal_lost", {{"problem", problem}}); });
+}
+
+void BusLog::unserved(const OwedTotal& total) noexcept {
+  constexpr std::string_view kRecord = "deliveries_unserved";
+  if (!records_.admit(kRecord, total.handler, "")) return;
+  quietly([&] {
+    records_.write_nobodys(Level::Warning, kRecord,
+                           {{"handler", total.handler},
+                            {"event_type", total.event_type},
+                            {"deliveries", total.deliveries},
+                            {"oldest_published_at", to_rfc3339(total.oldest_published_at)}});
+  });
+}
+
+/// Once.
+void BusLog::recovered(const JournalStart& start) const noexcept {
+  quietly([&] {
+    records_.write_nobodys(
+        start.crashed ? Level::Warning : Level::Info, "journal_recovered",
+        {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
+  });
+}
+
+void BusLog::housekeeping_failed(std::string_view problem) noexcept {
+  constexpr std::string_view kRecord = "housekeeping_failed";
+  if (!records_.admit_fault(kRecord, "", problem)) return;
+  quietly([&] { records_.write_nobodys(Level::Error, kRecord, {{"problem", problem}}); });
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "log/record_log.hpp"
+
+#include <tidings/dead_letter.hpp>
+#include <tidings/letter_sink.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tidings::detail {
+
+/// What a bus logs of dead letters and of where they are kept. A part of BusLog.
+class LetterLog {
+ public:
+  explicit LetterLog(RecordLog& records) noexcept : records_(records) {}
+
+  /// A delivery gave up: why, for the last time before its letter is stored.
+  void gave_up(const DeadLetter& letter) noexcept;
+  void stored(const DeadLetter& letter, std::int64_t id) noexcept;
+  void spilled(const DeadLetter& letter, std::string_view problem) noexcept;
+  void unsaved(const DeadLetter& letter, std::string_view problem) noexcept;
+  void dropped(const DeadLetter& letter) noexcept;
+  void database_busy(std::size_t letters, std::chrono::milliseconds retry_in,
+                     std::string_view problem) noexcept;
+  void spill_imported(const SpillImport& import) noexcept;
+  void spill_waits(std::string_view problem) noexcept;
+
+ private:
+  void about(logging::Level level, std::string_view record, const DeadLetter& letter,
+             logging::Field detail) noexcept;
+  void write_about(logging::Level level, std::string_view record, const DeadLetter& letter,
+                   logging::Field detail) const noexcept;
+
+  RecordLog& records_;
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,363 @@
+#include "publishing/durable_publisher.hpp"
+
+#include "letters/letter_maker.hpp"
+#include "publishing/durable_event.hpp"
+#include "running/ordering_key.hpp"
+#include "subscriptions/crash_slots.hpp"
+
+#include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/what_of.hpp>
+#include <tidings/error.hpp>
+#include <tidings/logging/text.hpp>
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+[[noreturn]] void throw_no_journal() {
+  throw Error(
+      ErrorCode::NoJournal,
+      "a durable publish, or one with an idempotency_key, needs a bus with a journal and a durability "
+      "above None; nothing was delivered: set BusOptions::durability, or for this event "
+      "PublishOptions::durability");
+}
+
+EncodedData encode_durably(const Payload& payload) {
+  if (!payload.type->store_payload) {
+    throw Error(ErrorCode::NotEncodable,
+                "event type '" + std::string(payload.event_type) +
+                    "' opts out of payload storage (store_payload = false), so it cannot be durable; nothing "
+                    "was delivered");
+  }
+  std::string problem;
+  try {
+    EncodedData data = encode_data(payload.type->encode(payload.object));
+    if (data.encoding != DataEncoding::None) return data;
+    problem = data.problem;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    problem = std::string("to_json failed: ") + what_of(error);
+  } catch (...) {
+    problem = "to_json threw something that is not a std::exception";
+  }
+  throw Error(ErrorCode::NotEncodable, "the event cannot be kept in the journal, nothing was delivered: " +
+                                           logging::sanitize_text(problem, 1000));
+}
+
+}  // namespace
+
+void require_idempotency_key(const PublishOptions& options, std::size_t events) {
+  if (options.idempotency_key.empty()) return;
+  if (!CorrelationId::parse(options.idempotency_key)) {
+    throw Error(ErrorCode::InvalidArgument,
+                "idempotency_key must be 1 to 128 visible ASCII characters; nothing was delivered");
+  }
+  if (events != 1) {
+    throw Error(ErrorCode::InvalidArgument,
+                "an idempotency_key is for one event: publish the events of a batch one by one to give each "
+                "its own; nothing was delivered");
+  }
+}
+
+std::vector<PublishResult> DurablePublisher::publish(std::span<const Payload> payloads, const Topic& topic,
+                                                     const PublishOptions& options, Durability durability) {
+  if (!journal_ || durability == Durability::None) throw_no_journal();
+  if (HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_))
+    return publish_within(open->journal(), payloads, topic, options, durability);
+  require_idempotency_key(options, payloads.size());
+  std::vector<PublishResult> results;
+  if (payloads.empty()) return results;
+  results.reserve(payloads.size());
+  DispatchGuard guard(setup_);
+  const SubscriberList& list = topics_.current(topic, guard);
+  gate_.require_open();
+  DurableEvents events(payloads.size());
+  for (std::size_t index = 0; index < events.size(); ++index)
+    prepare(events[index], list, payloads[index], options, guard);
+  for (auto& event : events) write_dead_letters(list, *event);
+  // Before the journal has them: a copy constructor may throw.
+  if (list.last_queued != nullptr) {
+    for (auto& event : events)
+      event->stored = EventPointer(
+          event->payload.type->copy(event->payload, KeptMetadata(event->metadata, setup_.source)));
+  }
+  Placing placing(journal_->owed);
+  const auto requests = append(list, events, options, durability, placing);
+  kill_point("publish.appended");
+  // Queues first, and of the whole batch: an inline handler may take long, or publish what is to come after.
+  for (std::size_t index = 0; index < events.size(); ++index)
+    results.push_back(queue(list, *events[index], requests[index]));
+  placing.end();
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    run(list, *events[index], requests[index], guard, results[index]);
+    kill_point("publish.delivered");
+  }
+  return results;
+}
+
+void DurablePublisher::prepare(std::optional<DurableEvent>& event, const SubscriberList& list,
+                               const Payload& payload, const PublishOptions& options, DispatchGuard& guard) {
+  event.emplace(payload);
+  event->metadata = stamper_.stamp(options, event->begun);
+  if (log_.debug()) log_.published(payload, event->metadata);
+  event->data = encode_durably(payload);
+  event->direct.resize(list.subscribers.size());
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    Subscriber& subscriber = *list.subscribers[index];
+    if (!subscriber.keyed) continue;
+    event->ordering_keys.resize(list.subscribers.size());
+    event->ordering_keys[index] = ordering_key_of(subscriber, event->forms, guard, retirement_);
+  }
+}
+
+/// An event that nobody subscribes to, or that ends a chain of too many, is dead as it is published: its
+/// letters are committed with its idempotency key, so that a repeat finds both or neither.
+void DurablePublisher::write_dead_letters(const SubscriberList& list, DurableEvent& event) const {
+  const auto write = [&](const HandlerIdentity& identity, Reason reason) -> DeadLetter& {
+    return event.letters.emplace_back(make_letter(identity, event.payload.event_type,
+                                                  {event.data, event.payload.schema_version}, event.metadata,
+                                                  reason, setup_.clock.now(), nullptr));
+  };
+  if (list.subscribers.empty()) {
+    if (unhandled_.are_letters()) write(unhandled_.nobody(event.payload.event_type), Reason::Unhandled);
+    return;
+  }
+  if (event.metadata.causation_depth <= setup_.options.max_causation_depth) return;
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    DeadLetter& letter = write(list.subscribers[index]->identity, Reason::CausationLoop);
+    if (!event.ordering_keys.empty()) letter.ordering_key = event.ordering_keys[index];
+  }
+}
+
+std::vector<AppendRequest> DurablePublisher::append(const SubscriberList& list, DurableEvents& events,
+                                                    const PublishOptions& options, Durability durability,
+                                                    Placing& placing) {
+  std::vector<AppendRequest> requests(events.size());
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    AppendRequest& request = requests[index];
+    request.append = events[index]->append(options, *journal_.keys);
+    request.letters = std::move(events[index]->letters);
+    request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names() : nobody_);
+    request.synced = durability == Durability::PowerLoss;
+  }
+  try {
+    journal_->commits.append(
+        requests,
+        [&](AppendRequest& request) {
+          admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
+        },
+        list.last_queued != nullptr ? &placing : nullptr);
+  } catch (...) {
+    for (const auto& event : events) release_places(list, *event);
+    refill_.request();  // a backlog may have begun with them
+    throw;
+  }
+  return requests;
+}
+
+/// Decides for each delivery whether memory takes it now or the journal keeps it for later. Called in the
+/// order of ids, so that what the journal keeps for a subscriber is everything from one id on.
+void DurablePublisher::admit(const SubscriberList& list, DurableEvent& event, AppendRequest& request) {
+  for (std::size_t index = 0; index < request.owed->parts.size(); ++index) {
+    event.direct[index] = takes_directly(*list.subscribers[index], request.append.id) &&
+                          OwedLedger::take_in(*request.owed, index);
+  }
+}
+
+/// Under the mutex of the ledger.
+void DurablePublisher::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
+  if (subscriber.state.load() == SubscriberState::Open) subscriber.backlog.leave(id);
+}
+
+bool DurablePublisher::takes_directly(Subscriber& subscriber, std::int64_t id) {
+  if (subscriber.backlog.holds(id)) return false;
+  const bool held = gate_.durable_held();
+  if (!held && (!subscriber.queued || subscriber.queue.try_reserve())) return true;
+  leave_to_journal(subscriber, id);
+  return false;
+}
+
+void DurablePublisher::release_places(const SubscriberList& list, const DurableEvent& event) {
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    Subscriber& subscriber = *list.subscribers[index];
+    if (event.direct[index] && subscriber.queued) end_.release_place(subscriber);
+  }
+}
+
+/// Puts the event into its queues. What the journal keeps is asked for.
+PublishResult DurablePublisher::queue(const SubscriberList& list, DurableEvent& event,
+                                      const AppendRequest& request) {
+  PublishResult result = std::move(event.begun);
+  if (request.repeat) {
+    release_places(list, event);
+    result.event_id = *request.repeat;
+    result.duplicate = true;
+    return result;
+  }
+  if (!request.letters.empty()) return result;
+  bool later = false;
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
+    if (!event.direct[index]) {
+      later = true;
+      ++result.scheduled;
+    } else if (subscriber->queued) {
+      Delivery delivery{event.stored, nullptr};
+      delivery.remember().owed = {request.owed, index};
+      if (subscriber->keyed) delivery.state->ordering_key = std::move(event.ordering_keys[index]);
+      count(result, runner_.enqueue(subscriber, delivery));
+    }
+  }
+  if (later) refill_.request();
+  return result;
+}
+
+void DurablePublisher::run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
+                           DispatchGuard& guard, PublishResult& result) {
+  if (request.repeat)
+    return log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
+  for (std::size_t index = 0; index < request.letters.size(); ++index) {
+    end_.gave_up(request.letters[index]);
+    letters_.report({&request.letters[index], 1}, {&request.outcomes[index], 1});
+    ++result.dead;
+  }
+  if (!request.letters.empty()) return;
+  if (list.subscribers.empty()) return count(result, unhandled_.settle(event.payload, event.metadata));
+  DeliveryFrame frame(event.payload, event.metadata, list.subscribers.front()->identity);
+  for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
+    const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
+    if (!subscriber->queued && event.direct[index])
+      count(result, run_inline(subscriber, event.forms, frame, guard, {request.owed, index}));
+  }
+}
+
+DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& subscriber,
+                                             PayloadForms& forms, DeliveryFrame& frame, DispatchGuard& guard,
+                                             OwedDeliveryHandle owed) {
+  frame.turn_to(*subscriber);
+  if (!guard.enter(*subscriber)) {
+    retirement_.left_closed(*subscriber);
+    end_.leave_in_journal(*subscriber, owed);
+    return DeliveryOutcome::Scheduled;
+  }
+  const Instant began = setup_.clock.monotonic_now();
+  std::unique_ptr<Failure> failure;
+  {
+    HandlerTransaction transaction(transactions_, frame, &owed);
+    const RunningMark mark(journal_.crash_slots, owed.event->id, subscriber->crash_hash);
+    failure = run_handler(*subscriber, forms, frame.context(), setup_.process_generation, &transaction);
+  }
+  DeliveryOutcome outcome = DeliveryOutcome::Handled;
+  if (failure) {
+    outcome = runner_.inline_failed(subscriber, forms, frame, std::move(owed), std::move(failure), began);
+    frame.set_attempt(1);
+  } else {
+    kill_point("deliver.inline_returned");
+    if (owed) journal_->owed.handled(owed);
+    kill_point("deliver.inline_noted");
+    runner_.attempt_succeeded(*subscriber, frame.context(), began);
+  }
+  retirement_.leave(guard, *subscriber);
+  return outcome;
+}
+
+// --- in a transaction that somebody else ends ---
+
+PublishResult DurablePublisher::publish_in(JournalTransaction& transaction, const Payload& payload,
+                                           const PublishOptions& options) {
+  setup_.require_own_process();
+  const Durability durability = options.durability.value_or(setup_.options.durability);
+  if (journal_ && durability == Durability::None) {
+    throw Error(ErrorCode::InvalidArgument,
+                "an event that is published in a transaction is durable: leave PublishOptions::durability "
+                "out, or set it above None; nothing was published");
+  }
+  if (!journal_) throw_no_journal();
+  return publish_within(transaction, {&payload, 1}, topics_.find(payload.event_type), options, durability)
+      .front();
+}
+
+std::vector<PublishResult> DurablePublisher::publish_within(JournalTransaction& transaction,
+                                                            std::span<const Payload> payloads,
+                                                            const Topic& topic, const PublishOptions& options,
+                                                            Durability durability) {
+  require_idempotency_key(options, payloads.size());
+  if (payloads.empty()) return {};
+  DispatchGuard guard(setup_);
+  const SubscriberList& list = topics_.current(topic, guard);
+  gate_.require_open();
+  DurableEvents events(payloads.size());
+  for (std::size_t index = 0; index < events.size(); ++index)
+    prepare(events[index], list, payloads[index], options, guard);
+  transaction.lock(*journal_.port, durability);
+  auto results = append_within(transaction, list, events, options);
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    if (list.subscribers.empty() && !results[index].duplicate)
+      count(results[index], nobody_subscribes_within(transaction, *events[index]));
+  }
+  kill_point("transaction.published");
+  return results;
+}
+
+/// Deliveries of these events are left to the journal: nobody knows yet whether they will be there. The ids
+/// are given out under the lock that keeps others from committing, so no backlog is read past them before
+/// the transaction has ended.
+std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& transaction,
+                                                           const SubscriberList& list, DurableEvents& events,
+                                                           const PublishOptions& options) {
+  HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_);
+  const bool ends_here = open != nullptr && &open->journal() == &transaction;
+  std::vector<JournalAppend> rows;
+  for (const auto& event : events) {
+    rows.push_back(event->append(options, *journal_.keys));
+    rows.back().handlers = list.names()->json;
+    rows.back().id = journal_->owed.reserve([&](std::int64_t id) {
+      for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
+    });
+    if (ends_here) open->published(rows.back().id);
+  }
+  if (ends_here) {
+    refill_.request_quietly();  // its end wakes the reader
+  } else {
+    refill_.request();
+  }
+  std::vector<PublishResult> results;
+  results.reserve(events.size());  // nothing throws once they are there
+  const auto repeats = transaction.append(rows);
+  for (std::size_t index = 0; index < events.size(); ++index) {
+    PublishResult& result = results.emplace_back(std::move(events[index]->begun));
+    result.duplicate = repeats[index].has_value();
+    if (result.duplicate) {
+      log_.duplicate(events[index]->payload, events[index]->metadata, options.idempotency_key,
+                     *repeats[index]);
+      result.event_id = *repeats[index];
+    } else {
+      result.scheduled = static_cast<std::uint32_t>(list.subscribers.size());
+    }
+  }
+  return results;
+}
+
+DeliveryOutcome DurablePublisher::nobody_subscribes_within(JournalTransaction& transaction,
+                                                           const DurableEvent& event) {
+  if (!unhandled_.are_letters()) return unhandled_.settle(event.payload, event.metadata);
+  const DeadLetter letter = make_letter(unhandled_.nobody(event.payload.event_type), event.payload.event_type,
+                                        {event.data, event.payload.schema_version}, event.metadata,
+                                        Reason::Unhandled, setup_.clock.now(), nullptr);
+  transaction.store(letter);
+  end_.gave_up(letter);
+  return DeliveryOutcome::Scheduled;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,103 @@
+#pragma once
+
+#include "ending/delivery_end.hpp"
+#include "ledger/open_journal.hpp"
+#include "ledger/refill_signal.hpp"
+#include "letters/letter_writer.hpp"
+#include "log/bus_log.hpp"
+#include "publishing/stamper.hpp"
+#include "publishing/unhandled.hpp"
+#include "running/runner.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/publish_gate.hpp"
+#include "subscriptions/retirement.hpp"
+#include "subscriptions/topics.hpp"
+
+#include <tidings/bus.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace tidings::detail {
+
+/// Throws Error(InvalidArgument) for an idempotency key that is not valid, or for more than one event.
+void require_idempotency_key(const PublishOptions& options, std::size_t events);
+
+/// Publishes into the journal: an event is accepted when its row is committed, and delivered only then.
+/// Thread-safe.
+class DurablePublisher {
+ public:
+  DurablePublisher(const BusSetup& setup, const PublishGate& gate, Topics& topics, BusLog& log,
+                   LetterWriter& letters, const OpenJournal& journal, RefillSignal& refill,
+                   const TransactionPorts& transactions, Retirement& retirement, DeliveryEnd& end,
+                   Runner& runner, const Stamper& stamper, UnhandledEvents& unhandled)
+      : setup_(setup),
+        gate_(gate),
+        topics_(topics),
+        log_(log),
+        letters_(letters),
+        journal_(journal),
+        refill_(refill),
+        transactions_(transactions),
+        retirement_(retirement),
+        end_(end),
+        runner_(runner),
+        stamper_(stamper),
+        unhandled_(unhandled) {}
+
+  /// All or none. Inside a handler's transaction they join it. Throws Error.
+  std::vector<PublishResult> publish(std::span<const Payload> payloads, const Topic& topic,
+                                     const PublishOptions& options, Durability durability);
+  /// In a transaction that somebody else ends. Throws Error.
+  PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
+                           const PublishOptions& options);
+
+ private:
+  struct DurableEvent;
+  /// Each made in its place, since it is not moved: a batch is one allocation.
+  using DurableEvents = std::vector<std::optional<DurableEvent>>;
+
+  void prepare(std::optional<DurableEvent>& event, const SubscriberList& list, const Payload& payload,
+               const PublishOptions& options, DispatchGuard& guard);
+  void write_dead_letters(const SubscriberList& list, DurableEvent& event) const;
+  std::vector<AppendRequest> append(const SubscriberList& list, DurableEvents& events,
+                                    const PublishOptions& options, Durability durability, Placing& placing);
+  void admit(const SubscriberList& list, DurableEvent& event, AppendRequest& request);
+  static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
+  bool takes_directly(Subscriber& subscriber, std::int64_t id);
+  void release_places(const SubscriberList& list, const DurableEvent& event);
+  PublishResult queue(const SubscriberList& list, DurableEvent& event, const AppendRequest& request);
+  void run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
+           DispatchGuard& guard, PublishResult& result);
+  DeliveryOutcome run_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                             DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed);
+
+  std::vector<PublishResult> publish_within(JournalTransaction& transaction,
+                                            std::span<const Payload> payloads, const Topic& topic,
+                                            const PublishOptions& options, Durability durability);
+  std::vector<PublishResult> append_within(JournalTransaction& transaction, const SubscriberList& list,
+                                           DurableEvents& events, const PublishOptions& options);
+  DeliveryOutcome nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event);
+
+  const BusSetup& setup_;
+  const PublishGate& gate_;
+  Topics& topics_;
+  BusLog& log_;
+  LetterWriter& letters_;
+  const OpenJournal& journal_;
+  RefillSignal& refill_;
+  const TransactionPorts& transactions_;
+  Retirement& retirement_;
+  DeliveryEnd& end_;
+  Runner& runner_;
+  const Stamper& stamper_;
+  UnhandledEvents& unhandled_;
+  /// Those to whom an event is owed whose deliveries are dead from the start.
+  const std::shared_ptr<const HandlerNames> nobody_ =
+      std::make_shared<const HandlerNames>(std::vector<std::string>());
+};
+
+}  // namespace tidings::detail

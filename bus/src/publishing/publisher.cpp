@@ -1,0 +1,238 @@
+#include "publishing/publisher.hpp"
+
+#include "running/ordering_key.hpp"
+#include "subscriptions/crash_slots.hpp"
+
+#include <tidings/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace tidings::detail {
+
+/// Runs an inline handler on any bus, and with an event in any form.
+DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
+                                          DeliveryFrame& frame, DispatchGuard& guard) {
+  Subscriber& subscriber = *entry;
+  frame.turn_to(subscriber);
+  if (!guard.enter(subscriber))
+    return inline_refused(subscriber, forms.payload(), frame.context().metadata());
+  Instant began{};
+  if (subscriber.timed.load(std::memory_order_relaxed) || log_.debug()) began = setup_.clock.monotonic_now();
+  std::unique_ptr<Failure> failure;
+  {
+    const RunningMark mark(journal_.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
+    failure = run_handler(subscriber, forms, frame.context(), setup_.process_generation);
+  }
+  DeliveryOutcome outcome = DeliveryOutcome::Handled;
+  if (failure) {
+    outcome = runner_.inline_failed(entry, forms, frame, {}, std::move(failure), began);
+    frame.set_attempt(1);
+  } else if (began != Instant{}) {
+    runner_.attempt_succeeded(subscriber, frame.context(), began);
+  }
+  retirement_.leave(guard, subscriber);
+  return outcome;
+}
+
+/// Whether deliver_plainly() will do: all handlers are inline and take the event as it is, nobody wants to
+/// know when an attempt begins, no journal keeps what runs, and others fence.
+inline bool Publisher::is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                                const DispatchGuard& guard) const {
+  return list.plain_type == payload.type && metadata.causation_depth <= setup_.options.max_causation_depth &&
+         !retries_.any_waits() && guard.others_fence() && journal_.crash_slots.empty() && !log_.debug();
+}
+
+/// The way of most publishes, and the library's hottest loop. Inlined by force: as a call of its own it would
+/// cost more than all it does for a handler that returns. What happens rarely is therefore kept out of it.
+[[gnu::always_inline]] inline void Publisher::deliver_plainly(const SubscriberList& list,
+                                                              const Payload& payload,
+                                                              const Metadata& metadata, DispatchGuard& guard,
+                                                              PublishResult& result) {
+  DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
+  const void* const object = payload.object;
+  const std::uint64_t generation = setup_.process_generation;
+  for (const std::shared_ptr<Subscriber>& entry : list.subscribers) {
+    Subscriber& subscriber = *entry;
+    if (subscriber.timed.load(std::memory_order_relaxed)) [[unlikely]] {
+      count(result, deliver_timed(entry, payload, frame, guard));
+      continue;
+    }
+    frame.turn_to(subscriber);
+    if (!guard.enter<true>(subscriber)) [[unlikely]] {
+      count(result, inline_refused(subscriber, payload, metadata));
+      continue;
+    }
+    if (auto failure = run_handler_with([&] { return object; }, subscriber, frame.context(), generation))
+        [[unlikely]] {
+      count(result, plain_failed(entry, payload, frame, std::move(failure)));
+    } else {
+      ++result.handled;
+    }
+    if (guard.leave<true>(subscriber)) [[unlikely]]
+      retirement_.left_closed(subscriber);
+  }
+}
+
+[[gnu::noinline]] DeliveryOutcome Publisher::deliver_timed(const std::shared_ptr<Subscriber>& subscriber,
+                                                           const Payload& payload, DeliveryFrame& frame,
+                                                           DispatchGuard& guard) {
+  PayloadForms forms(payload);
+  return deliver_inline(subscriber, forms, frame, guard);
+}
+
+[[gnu::noinline]] DeliveryOutcome Publisher::plain_failed(const std::shared_ptr<Subscriber>& subscriber,
+                                                          const Payload& payload, DeliveryFrame& frame,
+                                                          std::unique_ptr<Failure> failure) {
+  PayloadForms forms(payload);
+  const auto outcome = runner_.inline_failed(subscriber, forms, frame, {}, std::move(failure), Instant{});
+  frame.set_attempt(1);
+  return outcome;
+}
+
+PublishResult Publisher::publish(const Payload& payload, const Topic& topic, const PublishOptions& options) {
+  setup_.require_own_process();
+  const Durability durability = options.durability.value_or(setup_.options.durability);
+  if (durability != Durability::None || !options.idempotency_key.empty()) [[unlikely]]
+    return durable_.publish({&payload, 1}, topic, options, durability).front();
+  return publish_in_memory(payload, topic, options);
+}
+
+std::vector<PublishResult> Publisher::publish_batch(std::span<const Payload> payloads, const Topic& topic,
+                                                    const PublishOptions& options) {
+  setup_.require_own_process();
+  const Durability durability = options.durability.value_or(setup_.options.durability);
+  if (durability != Durability::None) return durable_.publish(payloads, topic, options, durability);
+  require_idempotency_key(options, payloads.size());
+  std::vector<PublishResult> results;
+  results.reserve(payloads.size());
+  for (const Payload& payload : payloads) results.push_back(publish(payload, topic, options));
+  return results;
+}
+
+/// Apart from what is durable, so that its one result is made where the publisher wants it.
+[[gnu::always_inline]] inline PublishResult Publisher::publish_in_memory(const Payload& payload,
+                                                                         const Topic& topic,
+                                                                         const PublishOptions& options) {
+  DispatchGuard guard(setup_);
+  const SubscriberList& list = guard.protect(topic.list);
+  gate_.require_open();
+  PublishResult result;  // as the metadata in stamp()
+  const Metadata metadata = stamper_.stamp(options, result);
+  if (is_plain(list, payload, metadata, guard)) [[likely]] {
+    deliver_plainly(list, payload, metadata, guard, result);
+  } else {
+    deliver(list.outdated ? topics_.current(topic, guard) : list, payload, metadata, guard, result);
+  }
+  return result;
+}
+
+void Publisher::deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                        DispatchGuard& guard, PublishResult& result) {
+  if (log_.debug()) log_.published(payload, metadata);
+  if (list.subscribers.empty()) {
+    count(result, unhandled_.settle(payload, metadata));
+  } else if (metadata.causation_depth > setup_.options.max_causation_depth) {
+    cut_loop(list, payload, metadata, guard, result);
+  } else {
+    deliver_to_all(list, payload, metadata, guard, result);
+  }
+}
+
+void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                               DispatchGuard& guard, PublishResult& result) {
+  PayloadForms forms(payload);
+  QueuedPart queued;
+  if (list.last_queued != nullptr || retries_.any_waits())
+    queued = prepare_queued(list, forms, metadata, guard);
+  DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
+  std::size_t queued_index = 0;
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
+    if (!subscriber->queued) {
+      count(result, deliver_inline(subscriber, forms, frame, guard));
+      continue;
+    }
+    std::optional<std::string> key;
+    if (!queued.ordering_keys.empty()) key = std::move(queued.ordering_keys[queued_index]);
+    ++queued_index;
+    const bool last = subscriber.get() == list.last_queued;
+    count(result, enqueue(subscriber, last ? std::move(queued.event) : queued.event, std::move(key)));
+  }
+}
+
+void Publisher::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                         DispatchGuard& guard, PublishResult& result) {
+  PayloadForms forms(payload);
+  for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
+    DeadLetter letter =
+        end_.letter_of(subscriber->identity, payload, metadata, Reason::CausationLoop, nullptr);
+    if (subscriber->keyed) letter.ordering_key = ordering_key_of(*subscriber, forms, guard, retirement_);
+    count(result, end_.bury(std::move(letter)));
+  }
+}
+
+Publisher::QueuedPart Publisher::prepare_queued(const SubscriberList& list, PayloadForms& forms,
+                                                const Metadata& metadata, DispatchGuard& guard) {
+  QueuedPart part;
+  const bool any_keyed = std::any_of(list.subscribers.begin(), list.subscribers.end(),
+                                     [](const auto& subscriber) { return subscriber->keyed; });
+  if (any_keyed) {
+    for (const auto& subscriber : list.subscribers) {
+      if (!subscriber->queued) continue;
+      part.ordering_keys.emplace_back();
+      if (subscriber->keyed)
+        part.ordering_keys.back() = ordering_key_of(*subscriber, forms, guard, retirement_);
+    }
+  }
+  if (list.last_queued != nullptr)
+    part.event =
+        EventPointer(forms.payload().type->copy(forms.payload(), KeptMetadata(metadata, setup_.source)));
+  reserve_places(list);
+  return part;
+}
+
+void Publisher::reserve_places(const SubscriberList& list) {
+  while (Subscriber* const full = try_reserve_places(list)) wait_or_refuse(*full);
+}
+
+/// All places or none. Returns a subscriber without room, if any.
+Subscriber* Publisher::try_reserve_places(const SubscriberList& list) {
+  for (auto subscriber = list.subscribers.begin(); subscriber != list.subscribers.end(); ++subscriber) {
+    DeliveryQueue& queue = (*subscriber)->queue;
+    if ((*subscriber)->queued ? queue.try_reserve() : queue.has_room()) continue;
+    for (auto earlier = list.subscribers.begin(); earlier != subscriber; ++earlier) {
+      if ((*earlier)->queued) end_.release_place(**earlier);
+    }
+    return subscriber->get();
+  }
+  return nullptr;
+}
+
+void Publisher::wait_or_refuse(Subscriber& full) {
+  if (full.options.when_full == WhenFull::Throw || WorkerPool::on_worker()) {
+    throw Error(ErrorCode::QueueFull, "the queue of handler '" + full.identity.handler +
+                                          "' holds its limit of " +
+                                          std::to_string(full.options.queue_capacity) +
+                                          " deliveries; nothing was delivered: publish more slowly, raise "
+                                          "queue_capacity, or make the handler faster");
+  }
+  const std::uint64_t wakes = full.queue.wakes();
+  gate_.require_open();
+  full.queue.wait_for_room(wakes);
+  gate_.require_open();
+}
+
+DeliveryOutcome Publisher::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
+                                   std::optional<std::string> key) {
+  Delivery delivery{std::move(event), nullptr};
+  if (key) delivery.remember().ordering_key = std::move(key);
+  return runner_.enqueue(subscriber, delivery);
+}
+
+DeliveryOutcome Publisher::inline_refused(Subscriber& subscriber, const Payload& payload,
+                                          const Metadata& metadata) {
+  retirement_.left_closed(subscriber);
+  return end_.not_delivered(subscriber, payload, metadata, nullptr);
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,99 @@
+#pragma once
+
+#include "ending/delivery_end.hpp"
+#include "ledger/open_journal.hpp"
+#include "log/bus_log.hpp"
+#include "publishing/durable_publisher.hpp"
+#include "publishing/stamper.hpp"
+#include "publishing/unhandled.hpp"
+#include "running/retry_timer.hpp"
+#include "running/runner.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/dispatch_guard.hpp"
+#include "subscriptions/publish_gate.hpp"
+#include "subscriptions/retirement.hpp"
+#include "subscriptions/topics.hpp"
+
+#include <tidings/bus.hpp>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tidings::detail {
+
+/// Publishes: stamps an event, runs its inline handlers, and queues it for the others. What is durable goes
+/// to DurablePublisher. Thread-safe.
+class Publisher {
+ public:
+  Publisher(const BusSetup& setup, const PublishGate& gate, Topics& topics, BusLog& log,
+            const OpenJournal& journal, Retirement& retirement, DeliveryEnd& end, Runner& runner,
+            const RetryTimer& retries, const Stamper& stamper, UnhandledEvents& unhandled,
+            DurablePublisher& durable)
+      : setup_(setup),
+        gate_(gate),
+        topics_(topics),
+        log_(log),
+        journal_(journal),
+        retirement_(retirement),
+        end_(end),
+        runner_(runner),
+        retries_(retries),
+        stamper_(stamper),
+        unhandled_(unhandled),
+        durable_(durable) {}
+
+  PublishResult publish(const Payload& payload, const Topic& topic, const PublishOptions& options);
+  std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, const Topic& topic,
+                                           const PublishOptions& options);
+
+ private:
+  /// What a publish has prepared for its queued subscribers before the first handler runs.
+  struct QueuedPart {
+    EventPointer event;
+    std::vector<std::optional<std::string>> ordering_keys;  // one for each queued subscriber, or none at all
+  };
+
+  PublishResult publish_in_memory(const Payload& payload, const Topic& topic, const PublishOptions& options);
+  [[nodiscard]] bool is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                              const DispatchGuard& guard) const;
+  void deliver_plainly(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                       DispatchGuard& guard, PublishResult& result);
+  void deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+               DispatchGuard& guard, PublishResult& result);
+  void deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                      DispatchGuard& guard, PublishResult& result);
+  void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                DispatchGuard& guard, PublishResult& result);
+  QueuedPart prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
+                            DispatchGuard& guard);
+  void reserve_places(const SubscriberList& list);
+  Subscriber* try_reserve_places(const SubscriberList& list);
+  void wait_or_refuse(Subscriber& full);
+  DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
+                          std::optional<std::string> key);
+  DeliveryOutcome deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
+                                 DeliveryFrame& frame, DispatchGuard& guard);
+  DeliveryOutcome deliver_timed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                                DeliveryFrame& frame, DispatchGuard& guard);
+  DeliveryOutcome plain_failed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
+                               DeliveryFrame& frame, std::unique_ptr<Failure> failure);
+  DeliveryOutcome inline_refused(Subscriber& subscriber, const Payload& payload, const Metadata& metadata);
+
+  const BusSetup& setup_;
+  const PublishGate& gate_;
+  Topics& topics_;
+  BusLog& log_;
+  const OpenJournal& journal_;
+  Retirement& retirement_;
+  DeliveryEnd& end_;
+  Runner& runner_;
+  const RetryTimer& retries_;
+  const Stamper& stamper_;
+  UnhandledEvents& unhandled_;
+  DurablePublisher& durable_;
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,87 @@
+#include "publishing/stamper.hpp"
+
+#include <tidings/correlation.hpp>
+#include <tidings/error.hpp>
+
+#include <string_view>
+
+namespace tidings::detail {
+
+namespace {
+
+void require_source(std::string_view source) {
+  if (is_valid_source(source)) return;
+  throw Error(ErrorCode::InvalidArgument,
+              "source must be a URI-reference of at most 1024 characters, such as 'orders' or '/shop/eu'");
+}
+
+CorrelationId require_correlation_id(std::string_view text) {
+  if (const auto id = CorrelationId::parse(text)) return *id;
+  throw Error(
+      ErrorCode::InvalidArgument,
+      "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit the ambient one");
+}
+
+void inherit(Metadata& metadata, const AmbientFrame& ambient) {
+  if (ambient.event != nullptr) {
+    metadata.correlation_id = ambient.event->correlation_id;
+    metadata.causation_id = ambient.event->event_id;
+    metadata.traceparent = ambient.event->traceparent;
+    metadata.tracestate = Text::borrow(ambient.event->tracestate);
+    metadata.causation_depth = ambient.event->causation_depth + 1;
+  } else {
+    metadata.correlation_id = ambient.scope->correlation_id;
+    metadata.causation_id = ambient.scope->causation_id;
+    metadata.traceparent = ambient.scope->traceparent;
+    metadata.tracestate = Text::borrow(ambient.scope->tracestate);
+    metadata.causation_depth = ambient.scope->causation_depth;
+  }
+}
+
+void apply(const PublishOptions& options, Metadata& metadata) {
+  if (!options.correlation_id.empty())
+    metadata.correlation_id = require_correlation_id(options.correlation_id);
+  if (options.traceparent) {
+    metadata.traceparent = options.traceparent;
+    metadata.tracestate = is_valid_tracestate(options.tracestate)
+                              ? Text::borrow(options.tracestate)
+                              : Text(limited_tracestate(options.tracestate));
+  }
+  if (!options.attributes.empty()) {
+    validate_attributes(options.attributes);
+    metadata.attributes = options.attributes;
+  }
+  if (!options.source.empty()) {
+    require_source(options.source);
+    metadata.source = Text::borrow(options.source);
+  }
+}
+
+}  // namespace
+
+/// One clock read, one id, no text and no allocation, unless the options ask for more. The ids are written to
+/// the result too while they are in registers: who copied them from the metadata would wait until the
+/// processor has written those to its cache, which is more than stamping costs otherwise.
+Metadata Stamper::stamp(const PublishOptions& options, PublishResult& result) const {
+  Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first
+  metadata.source =
+      Text::borrow(setup_.source);  // before any call: the compiler knows that there is none yet
+  metadata.published_at = setup_.clock.now();
+  const EventId id = setup_.ids.next(metadata.published_at);
+  metadata.event_id = id;
+  result.event_id = id;
+  if (ambient_frame == nullptr) {
+    metadata.correlation_id = CorrelationId(id);
+    result.correlation_id = CorrelationId(id);
+  } else {
+    inherit(metadata, *ambient_frame);
+    result.correlation_id = metadata.correlation_id;
+  }
+  if (&options != &kNoPublishOptions) {
+    apply(options, metadata);
+    result.correlation_id = metadata.correlation_id;
+  }
+  return metadata;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "ending/delivery_end.hpp"
+#include "log/bus_log.hpp"
+#include "subscriptions/bus_setup.hpp"
+
+#include <tidings/bus.hpp>
+#include <tidings/detail/mutex.hpp>
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+namespace tidings::detail {
+
+/// Does with an event that nobody subscribes to what BusOptions::unhandled says. Thread-safe.
+class UnhandledEvents {
+ public:
+  UnhandledEvents(const BusSetup& setup, BusLog& log, DeliveryEnd& end)
+      : setup_(setup), log_(log), end_(end) {}
+
+  [[nodiscard]] DeliveryOutcome settle(const Payload& payload, const Metadata& metadata);
+  /// Whether their letters are to be stored.
+  [[nodiscard]] bool are_letters() const noexcept {
+    return setup_.options.unhandled == Unhandled::DeadLetter;
+  }
+  /// Whom such a letter is of.
+  [[nodiscard]] HandlerIdentity nobody(std::string_view event_type) const;
+
+ private:
+  bool first_warning(std::string_view event_type) TIDINGS_EXCLUDES(mutex_);
+
+  const BusSetup& setup_;
+  BusLog& log_;
+  DeliveryEnd& end_;
+  Mutex mutex_;
+  std::unordered_set<std::string> warned_types_ TIDINGS_GUARDED_BY(mutex_);
+};
+
+}  // namespace tidings::detail

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "ending/delivery_end.hpp"
+#include "event/upcasters.hpp"
+#include "ledger/open_journal.hpp"
+#include "running/retry_timer.hpp"
+#include "running/runner.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/retirement.hpp"
+#include "subscriptions/subscriber.hpp"
+
+#include <tidings/journal.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace tidings::detail {
+
+/// Makes deliveries of the journal's rows again, and queues them. On the housekeeper's thread.
+class Readmission {
+ public:
+  Readmission(const BusSetup& setup, const Upcasters& upcasters, const OpenJournal& journal,
+              Retirement& retirement, DeliveryEnd& end, Runner& runner, RetryTimer& retries)
+      : setup_(setup),
+        upcasters_(upcasters),
+        journal_(journal),
+        retirement_(retirement),
+        end_(end),
+        runner_(runner),
+        retries_(retries) {}
+
+  /// Queues the deliveries of all rows, or, when it throws, of none.
+  void queue(const std::shared_ptr<Subscriber>& subscriber, std::span<OwedDelivery> rows);
+  /// The delivery of a row. Returns nullopt if memory has it already, or if it became a letter.
+  [[nodiscard]] std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row);
+  /// Queues a delivery that was taken over, or lets it wait for its retry. `known` is of its row.
+  void queue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, const JournalDelivery& known);
+
+  /// How long a retry still has to wait. No longer than it had to when it failed, whatever the wall clock
+  /// says.
+  [[nodiscard]] std::chrono::microseconds time_to_retry(const JournalDelivery& known) const;
+  /// The ordering key of a row. Returns nullopt if it has none, or if it cannot be found out, which its
+  /// delivery will find out again.
+  [[nodiscard]] std::optional<std::string> key_of(Subscriber& subscriber, const OwedDelivery& row);
+
+ private:
+  std::optional<Delivery> take_over(Subscriber& subscriber, OwedDelivery& row,
+                                    const OwedDeliveryHandle& owed);
+  bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
+
+  const BusSetup& setup_;
+  const Upcasters& upcasters_;
+  const OpenJournal& journal_;
+  Retirement& retirement_;
+  DeliveryEnd& end_;
+  Runner& runner_;
+  RetryTimer& retries_;
+};
+
+}  // namespace tidings::detail

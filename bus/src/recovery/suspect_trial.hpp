@@ -1,0 +1,75 @@
+#pragma once
+
+#include "ledger/open_journal.hpp"
+#include "ledger/refill_signal.hpp"
+#include "recovery/readmission.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/publish_gate.hpp"
+#include "subscriptions/topics.hpp"
+#include "threads/housekeeper.hpp"
+
+#include <tidings/clock.hpp>
+#include <tidings/journal.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tidings::detail {
+
+/// Deliveries that may have killed the process: they run one at a time, before all others but those that
+/// their own queue owes them first. Other durable deliveries are held back meanwhile. On the housekeeper's
+/// thread, once it runs, but for end_turn().
+class SuspectTrial {
+ public:
+  SuspectTrial(const BusSetup& setup, const Topics& topics, const OpenJournal& journal, PublishGate& gate,
+               RefillSignal& refill, Readmission& readmission, Housekeeper& housekeeper)
+      : setup_(setup),
+        topics_(topics),
+        journal_(journal),
+        gate_(gate),
+        refill_(refill),
+        readmission_(readmission),
+        housekeeper_(housekeeper) {}
+
+  /// What a crash left. Throws Error.
+  void begin(std::span<const CrashSuspect> suspects, Instant now);
+  /// Runs the next one, or lets the others go.
+  void serve(Instant now);
+  /// When to call serve() at the latest. Returns nullopt if nobody is held back.
+  [[nodiscard]] std::optional<Instant> due() const;
+  /// The one that ran has ended, or waits for a retry.
+  void end_turn() noexcept;
+
+ private:
+  struct Suspect {
+    std::int64_t journal_id = 0;
+    std::string handler;
+    /// Nothing up to here is still to run before it.
+    std::int64_t clear_up_to = 0;
+  };
+  void add(const CrashSuspect& suspect);
+  [[nodiscard]] bool serve(Suspect& suspect, const std::shared_ptr<Subscriber>& subscriber,
+                           OwedDelivery& row);
+  [[nodiscard]] std::optional<OwedDelivery> owed_before(Suspect& suspect, Subscriber& subscriber,
+                                                        const std::optional<std::string>& key);
+  void run(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);
+
+  const BusSetup& setup_;
+  const Topics& topics_;
+  const OpenJournal& journal_;
+  PublishGate& gate_;
+  RefillSignal& refill_;
+  Readmission& readmission_;
+  Housekeeper& housekeeper_;
+  std::atomic<bool> runs_{false};
+  std::vector<Suspect> suspects_;
+  /// Nobody waits longer than this for a handler that does not come back.
+  Instant wait_until_{};
+};
+
+}  // namespace tidings::detail

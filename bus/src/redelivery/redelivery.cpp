@@ -1,0 +1,119 @@
+#include "redelivery/redelivery.hpp"
+
+#include "redelivery/served.hpp"
+#include "subscriptions/crash_slots.hpp"
+
+#include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+
+#include <string>
+#include <utility>
+
+namespace tidings::detail {
+
+std::vector<ServedHandler> Redelivery::served_handlers() const {
+  std::vector<ServedHandler> handlers;
+  for (const auto& subscriber : topics_.all()) {
+    if (subscriber->state.load() == SubscriberState::Open) handlers.push_back(served(*subscriber));
+  }
+  return handlers;
+}
+
+/// The type's own handler of that name, or the one of all events.
+std::shared_ptr<Subscriber> Redelivery::subscriber_for(const DeadLetter& letter) const {
+  for (const auto& subscriber : topics_.all()) {  // wildcards last
+    const bool of_type = subscriber->wildcard || subscriber->identity.event_type == letter.event_type;
+    if (of_type && subscriber->identity.handler == letter.handler) return subscriber;
+  }
+  return nullptr;
+}
+
+void Redelivery::deliver(ClaimedLetter letter) {
+  const auto subscriber = subscriber_for(letter.letter);
+  const std::int64_t id = letter.id;
+  if (subscriber) {
+    Delivery delivery;
+    DeliveryState& state = delivery.remember();
+    state.ordering_key = patiently([&] { return letter.letter.ordering_key; });
+    state.redrive = patiently([&] { return std::make_unique<ClaimedLetter>(std::move(letter)); });
+    switch (subscriber->queue.push_redrive(delivery)) {
+      case DeliveryQueue::Pushed::NeedsWorker:
+        return pool_.submit(subscriber);
+      case DeliveryQueue::Pushed::Queued:
+        return;
+      case DeliveryQueue::Pushed::Parked:
+      case DeliveryQueue::Pushed::Refused:
+        break;
+    }
+  }
+  redriver_.end({.id = id, .end = RedriveResult::End::Returned, .at = setup_.clock.now(), .letter = {}});
+}
+
+void Redelivery::run(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                     DispatchGuard& guard) {
+  const bool parks = subscriber->options.after_death == AfterDeath::Park;
+  RedriveResult result{.id = delivery.redrive()->id, .at = setup_.clock.now(), .letter = {}, .parks = parks};
+  bool settled = false;
+  if (!guard.enter(*subscriber)) {
+    retirement_.left_closed(*subscriber);
+  } else {
+    // What has not begun when its subscription or the bus ends is not begun any more: it stays marked.
+    if (subscriber->state.load() == SubscriberState::Open) {
+      if (const auto instead = redriver_.begin(*delivery.redrive())) {
+        result.end = *instead;
+      } else {
+        settled = attempt(*subscriber, delivery, result);
+      }
+    }
+    retirement_.leave(guard, *subscriber);
+  }
+  const RedriveResult::End end = result.end;
+  kill_point("redrive.returned");
+  if (!settled) redriver_.end(std::move(result));
+  if (const std::string* const key = delivery.ordering_key()) {
+    const bool goes_on = end == RedriveResult::End::Reprocessed || !parks;
+    const auto behind =
+        end == RedriveResult::End::Returned ? RedriveResult::End::Returned : RedriveResult::End::Withdrawn;
+    end_.end_key(subscriber, *key, goes_on ? KeyOutcome::Next : KeyOutcome::Refuse, Reason::Parked, behind);
+    if (subscriber->queue.waits_for_redrives(*key)) redriver_.look_at_keys();
+  }
+  subscriber->queue.end_redrive();
+}
+
+/// One attempt, whatever the policy says. The letter's chain of events begins anew. True: the handler's
+/// transaction has settled it.
+bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResult& result) {
+  DeadLetter& letter = delivery.redrive()->letter;
+  DeliveryState& state = *delivery.state;
+  letter.metadata.causation_depth = 0;
+  state.attempts_made = letter.attempts.empty() ? 0 : letter.retry_count + 1;
+  const StoredData stored(letter.data, letter.event_type, letter.schema_version, subscriber.schema_version,
+                          upcasters_);
+  const Payload payload = stored.payload();
+  PayloadForms forms(payload);
+  DeliveryFrame frame(payload, letter.metadata, subscriber.identity);
+  frame.turn_to(subscriber);
+  frame.set_attempt(state.attempts_made + 1);
+  const Instant began = setup_.clock.monotonic_now();
+  std::unique_ptr<Failure> failure;
+  bool settled = false;
+  {
+    HandlerTransaction transaction(transactions_, frame, nullptr, delivery.redrive());
+    const RunningMark mark(journal_.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
+    failure = run_handler(subscriber, forms, frame.context(), setup_.process_generation, &transaction);
+    settled = transaction.committed();
+  }
+  result.at = setup_.clock.now();
+  if (!failure) {
+    runner_.attempt_succeeded(subscriber, frame.context(), began);
+    result.end = RedriveResult::End::Reprocessed;
+    return settled;
+  }
+  const Verdict verdict = runner_.judge(subscriber, frame.context(), state, *failure, began);
+  patiently([&] { add_failed_attempt(letter, state.attempts.back(), verdict.reason, result.at); });
+  result.end = RedriveResult::End::Failed;
+  result.letter = std::move(letter);
+  return false;
+}
+
+}  // namespace tidings::detail

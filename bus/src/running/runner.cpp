@@ -1,0 +1,284 @@
+#include "running/runner.hpp"
+
+#include "subscriptions/crash_slots.hpp"
+
+#include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/patiently.hpp>
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+
+namespace tidings::detail {
+
+namespace {
+
+/// How long an attempt waits for a journal that does not take note of the last one.
+constexpr std::chrono::milliseconds kRecordAgain{100};
+
+}  // namespace
+
+// --- what follows an attempt ---
+
+Verdict Runner::decide(const Subscriber& subscriber, const DeliveryState& state, const Failure& failure,
+                       Instant now) const {
+  const RetryPolicy& policy = subscriber.options.retry;
+  if (state.redrive) return {Verdict::Next::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
+  if (failure.final_reason) return {Verdict::Next::Dead, {}, *failure.final_reason};
+  if (state.attempts_made >= policy.max_attempts) return {Verdict::Next::Dead, {}, Reason::Exhausted};
+  const auto delay = failure.retry_after ? std::chrono::microseconds(bounded(*failure.retry_after))
+                                         : policy.backoff.delay(state.attempts_made, setup_.options.random());
+  if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
+    return {Verdict::Next::Dead, {}, Reason::Exhausted};
+  }
+  if (subscriber.state.load() != SubscriberState::Open || !gate_.is_open())
+    return {Verdict::Next::Dead, {}, Reason::Shutdown};
+  if (delay.count() == 0) return {Verdict::Next::RetryNow, delay};
+  return {Verdict::Next::RetryLater, delay};
+}
+
+Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
+                      const Failure& failure, Instant began) {
+  const Instant now = setup_.clock.monotonic_now();
+  const Timestamp wall = setup_.clock.now();
+  // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with
+  // the publish.
+  const auto duration = began != Instant{}
+                            ? microseconds(now - began)
+                            : std::max(wall - context.metadata().published_at, std::chrono::microseconds(0));
+  subscriber.timed.store(true, std::memory_order_relaxed);
+  if (state.attempts_made++ == 0) state.first_attempt = now - duration;
+  const auto attempt = patiently([&] {
+    return Attempt{wall - duration, duration, failure.error_type, failure.error_message};
+  });
+  patiently([&] { append_attempt(state.attempts, attempt); });
+  Verdict verdict = decide(subscriber, state, failure, now);
+  if (state.owed) record_failure(state, verdict, wall, failure.in_doubt);
+  const bool retried = verdict.next != Verdict::Next::Dead;
+  log_.failed(context, attempt, patiently([&] {
+                return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
+              }),
+              retried ? std::optional(verdict.delay) : std::nullopt);
+  if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold)
+    log_.slow(context, duration);
+  return verdict;
+}
+
+/// A commit in doubt is known not to have happened once another one is on the disk in its place. Until then
+/// its delivery is no letter: that could be kept elsewhere, and the commit be found after a restart.
+void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt) {
+  const bool dead = verdict.next == Verdict::Next::Dead && verdict.reason != Reason::Shutdown;
+  if (dead && !in_doubt) return;  // the letter says it all
+  const auto next =
+      verdict.next == Verdict::Next::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
+  kill_point("attempt.failed");
+  state.recorded_at =
+      journal_->owed.failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
+  if ((verdict.next != Verdict::Next::RetryNow && !dead) ||
+      journal_->commits.wait_recorded(state.recorded_at))
+    return;
+  if (dead) state.dead_of = verdict.reason;
+  verdict = {Verdict::Next::RetryLater, kRecordAgain};
+}
+
+bool Runner::recorded(const Delivery& delivery) {
+  const DeliveryState* const state = delivery.state.get();
+  return state == nullptr || !state->owed || state->recorded_at == 0 ||
+         journal_->commits.wait_recorded(state->recorded_at);
+}
+
+Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
+                       DeliveryState& state, std::unique_ptr<Failure> failure, Instant began) {
+  for (;;) {
+    const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
+    if (verdict.next != Verdict::Next::RetryNow) return verdict;
+    frame.set_attempt(state.attempts_made + 1);
+    began = setup_.clock.monotonic_now();
+    {
+      HandlerTransaction transaction(transactions_, frame, &state.owed);
+      const RunningMark mark(journal_.crash_slots,
+                             state.owed ? state.owed.event->id : RunningMark::kNotJournalled,
+                             subscriber.crash_hash);
+      failure = run_handler(subscriber, forms, frame.context(), setup_.process_generation, &transaction);
+    }
+    if (!failure) {
+      attempt_succeeded(subscriber, frame.context(), began);
+      return {};
+    }
+  }
+}
+
+void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext& context,
+                               Instant began) noexcept {
+  const auto& threshold = subscriber.options.slow_threshold;
+  const bool debug = log_.debug();
+  if (!threshold && !debug) return;
+  const auto duration = microseconds(setup_.clock.monotonic_now() - began);
+  if (debug) log_.handled(context, duration);
+  if (threshold && duration > *threshold) log_.slow(context, duration);
+}
+
+// --- on workers ---
+
+DeliveryOutcome Runner::enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
+  switch (subscriber->queue.push(delivery)) {
+    case DeliveryQueue::Pushed::NeedsWorker:
+      pool_.submit(subscriber);
+      break;
+    case DeliveryQueue::Pushed::Queued:
+      break;
+    case DeliveryQueue::Pushed::Parked:
+      return end_.parked(subscriber, delivery);
+    case DeliveryQueue::Pushed::Refused:
+      return end_.refused(subscriber, delivery);
+  }
+  return DeliveryOutcome::Scheduled;
+}
+
+void Runner::retry_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
+  switch (subscriber->queue.push_retry(delivery)) {
+    case DeliveryQueue::Pushed::NeedsWorker:
+      return pool_.submit(subscriber);
+    case DeliveryQueue::Pushed::Queued:
+      return;
+    case DeliveryQueue::Pushed::Parked:
+    case DeliveryQueue::Pushed::Refused:
+      return end_.dead(subscriber, delivery, Reason::Shutdown);
+  }
+}
+
+void Runner::serve(const std::shared_ptr<Subscriber>& subscriber) {
+  patiently([] { return &thread_record(); });  // which the guard needs
+  DispatchGuard guard(setup_);
+  DeliveryQueue& queue = subscriber->queue;
+  Batch& batch = queue.begin_serving();
+  WorkerPool::Turn turn(pool_);
+  for (;;) {
+    std::optional<Delivery> delivery = batch.take();
+    if (!delivery) {
+      if (!queue.has_plenty()) pool_.linger(batch.had_many(), [&] { return queue.has_more(); });
+      delivery = queue.take_more(batch);
+      if (!delivery) return;
+    }
+    run_delivery(subscriber, *delivery, guard);
+    delivery.reset();
+    if (turn.is_over()) {
+      queue.pause_serving(batch);
+      pool_.submit(subscriber);  // with the permit that this thread held
+      return;
+    }
+  }
+}
+
+void Runner::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                          DispatchGuard& guard) {
+  if (delivery.redrive() != nullptr) return redeliver_(subscriber, delivery, guard);
+  const Verdict verdict = !recorded(delivery)  ? Verdict{Verdict::Next::RetryLater, kRecordAgain}
+                          : delivery.gave_up() ? Verdict{Verdict::Next::Dead, {}, *delivery.state->dead_of}
+                                               : run_attempts(*subscriber, delivery, guard);
+  const bool later = verdict.next == Verdict::Next::RetryLater;
+  if (later) {
+    if (delivery.state) delivery.state->suspect.reset();
+    if (retries_.schedule(subscriber, delivery, verdict.delay)) return;
+  }
+  kill_point("deliver.returned");
+  if (verdict.next == Verdict::Next::Handled) {
+    end_.handled(subscriber, delivery);
+  } else {
+    end_.dead(subscriber, delivery, later ? Reason::Shutdown : verdict.reason);
+  }
+}
+
+Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard) {
+  const StoredEvent& event = *delivery.event;
+  // Another bus delivers it.
+  if (delivery.state && delivery.state->owed && journal_.is_lost())
+    return {Verdict::Next::Dead, {}, Reason::Shutdown};
+  if (!guard.enter(subscriber)) {
+    retirement_.left_closed(subscriber);
+    return {Verdict::Next::Dead, {}, Reason::Shutdown};
+  }
+  Verdict verdict;
+  {
+    const Payload payload = event.payload();
+    Metadata buffer;
+    PayloadForms forms(payload);
+    DeliveryFrame frame(payload, event.metadata(setup_.source, buffer), subscriber.identity);
+    frame.turn_to(subscriber);
+    if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
+    const Instant began = setup_.clock.monotonic_now();
+    std::unique_ptr<Failure> failure =
+        delivery.state || !journal_.crash_slots.empty()
+            ? run_recorded(subscriber, delivery, forms, frame)
+            : run_handler(subscriber, forms, frame.context(), setup_.process_generation);
+    if (failure) {
+      verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
+    } else {
+      attempt_succeeded(subscriber, frame.context(), began);
+    }
+  }
+  retirement_.leave(guard, subscriber);
+  return verdict;
+}
+
+/// An attempt that may end in a transaction, or be found by the crash slots.
+std::unique_ptr<Failure> Runner::run_recorded(const Subscriber& subscriber, Delivery& delivery,
+                                              PayloadForms& forms, DeliveryFrame& frame) {
+  OwedDeliveryHandle* const owed = delivery.state ? &delivery.state->owed : nullptr;
+  HandlerTransaction transaction(transactions_, frame, owed);
+  const RunningMark mark(journal_.crash_slots,
+                         owed != nullptr && *owed ? owed->event->id : RunningMark::kNotJournalled,
+                         subscriber.crash_hash);
+  return run_handler(subscriber, forms, frame.context(), setup_.process_generation, &transaction);
+}
+
+// --- after an inline attempt ---
+
+DeliveryOutcome Runner::inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                                      DeliveryFrame& frame, OwedDeliveryHandle owed,
+                                      std::unique_ptr<Failure> failure, Instant began) {
+  const Metadata& metadata = frame.context().metadata();
+  Delivery delivery;
+  DeliveryState& state = delivery.remember();
+  state.owed = std::move(owed);
+  Verdict verdict = run_on(*subscriber, forms, frame, state, std::move(failure), began);
+  if (verdict.next == Verdict::Next::RetryLater) {
+    delivery.event = copy_for_retry(forms.payload(), metadata, state);
+    if (delivery.event && reserve_and_retry_later(subscriber, delivery, verdict.delay))
+      return DeliveryOutcome::Scheduled;
+    verdict = {Verdict::Next::Dead, {}, delivery.event ? Reason::Shutdown : Reason::Exhausted};
+  }
+  if (verdict.next == Verdict::Next::Handled) {
+    if (state.owed) journal_->owed.handled(state.owed);
+    return DeliveryOutcome::Handled;
+  }
+  return end_.inline_dead(*subscriber, forms.payload(), metadata, verdict.reason, state);
+}
+
+/// Null when the event's copy constructor throws: then it cannot wait for a retry.
+EventPointer Runner::copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state) {
+  try {
+    return with_some_patience(
+        [&] { return EventPointer(payload.type->copy(payload, KeptMetadata(metadata, setup_.source))); });
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    patiently([&] {
+      state.attempts.back().error_message +=
+          " (gave up: the event's copy constructor threw, so it cannot wait for a retry)";
+    });
+    return {};
+  }
+}
+
+bool Runner::reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
+                                     std::chrono::microseconds delay) {
+  subscriber->queue.reserve();
+  if (retries_.schedule(subscriber, delivery, delay)) return true;
+  end_.release_place(*subscriber);
+  return false;
+}
+
+}  // namespace tidings::detail

@@ -1,0 +1,103 @@
+#pragma once
+
+#include "ending/delivery_end.hpp"
+#include "ending/handler_transaction.hpp"
+#include "ledger/open_journal.hpp"
+#include "log/bus_log.hpp"
+#include "running/attempt.hpp"
+#include "running/retry_timer.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/delivery_frame.hpp"
+#include "subscriptions/dispatch_guard.hpp"
+#include "subscriptions/publish_gate.hpp"
+#include "subscriptions/retirement.hpp"
+#include "subscriptions/subscriber.hpp"
+#include "threads/worker_pool.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace tidings::detail {
+
+/// What follows an attempt.
+struct Verdict {
+  enum class Next : std::uint8_t { Handled, RetryNow, RetryLater, Dead };
+
+  Next next = Next::Handled;
+  std::chrono::microseconds delay{0};  // of RetryLater
+  Reason reason = Reason::Exhausted;   // of Dead
+};
+
+/// Runs the attempts of a delivery, on whatever thread they happen, and decides after each what follows: an
+/// end, or a retry. Thread-safe.
+class Runner {
+ public:
+  /// Runs the redrive of a letter instead.
+  using Redeliver = std::function<void(const std::shared_ptr<Subscriber>&, Delivery&, DispatchGuard&)>;
+
+  Runner(const BusSetup& setup, const PublishGate& gate, BusLog& log, const OpenJournal& journal,
+         const TransactionPorts& transactions, Retirement& retirement, DeliveryEnd& end, RetryTimer& retries,
+         WorkerPool& pool, Redeliver redeliver)
+      : setup_(setup),
+        gate_(gate),
+        log_(log),
+        journal_(journal),
+        transactions_(transactions),
+        retirement_(retirement),
+        end_(end),
+        retries_(retries),
+        pool_(pool),
+        redeliver_(std::move(redeliver)) {}
+
+  /// Queues a first attempt, in the place that is reserved for it.
+  DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
+  /// Works through a subscriber's queue, on a worker that was given a permit.
+  void serve(const std::shared_ptr<Subscriber>& subscriber);
+  /// A retry's time has come.
+  void retry_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
+  /// Goes on after the first attempt of an inline handler has failed. `owed` is empty unless the event is
+  /// durable.
+  DeliveryOutcome inline_failed(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+                                DeliveryFrame& frame, OwedDeliveryHandle owed,
+                                std::unique_ptr<Failure> failure, Instant began);
+
+  /// Logs and counts a failed attempt, lets the journal know, and decides what follows.
+  [[nodiscard]] Verdict judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
+                              const Failure& failure, Instant began);
+  /// Logs an attempt whose handler returned, if anybody wants to know.
+  void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
+
+ private:
+  [[nodiscard]] Verdict decide(const Subscriber& subscriber, const DeliveryState& state,
+                               const Failure& failure, Instant now) const;
+  /// Makes the failed attempt known to the journal, before the next one may begin.
+  void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt);
+  /// Whether the journal knows of the attempts so far.
+  [[nodiscard]] bool recorded(const Delivery& delivery);
+  /// Goes on after a failed attempt for as long as attempts follow at once.
+  Verdict run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame, DeliveryState& state,
+                 std::unique_ptr<Failure> failure, Instant began);
+  void run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
+  Verdict run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard);
+  std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, Delivery& delivery, PayloadForms& forms,
+                                        DeliveryFrame& frame);
+  EventPointer copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state);
+  [[nodiscard]] bool reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber,
+                                             Delivery& delivery, std::chrono::microseconds delay);
+
+  const BusSetup& setup_;
+  const PublishGate& gate_;
+  BusLog& log_;
+  const OpenJournal& journal_;
+  const TransactionPorts& transactions_;
+  Retirement& retirement_;
+  DeliveryEnd& end_;
+  RetryTimer& retries_;
+  WorkerPool& pool_;
+  const Redeliver redeliver_;
+};
+
+}  // namespace tidings::detail
