@@ -1,12 +1,9 @@
+#include "stuck_sink.hpp"
 #include "bus_fixture.hpp"
-#include "gate.hpp"
-
-#include <spdlog/sinks/base_sink.h>
 
 #include <chrono>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -15,23 +12,6 @@
 
 namespace tidings::test {
 namespace {
-
-/// Takes records until one has this in it, and then nothing until its gate opens.
-class StuckSink final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  explicit StuckSink(std::string stuck_at) : stuck_at_(std::move(stuck_at)) {}
-  Gate gate;
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    const std::string_view line(message.payload.data(), message.payload.size());
-    if (line.find(stuck_at_) != std::string_view::npos) gate.pass();
-  }
-  void flush_() override {}
-
- private:
-  const std::string stuck_at_;
-};
 
 class StuckSinkTest : public BusTest {
  protected:

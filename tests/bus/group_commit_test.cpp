@@ -1,0 +1,173 @@
+#include "ledger/group_commit.hpp"
+
+#include "contracts/sample_event.hpp"
+#include "contracts/sample_letter.hpp"
+#include "durable_fixture.hpp"
+#include "stuck_sink.hpp"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <latch>
+#include <thread>
+
+// What threads that share the commits of the journal are told, and when.
+
+namespace tidings::test {
+namespace {
+
+using detail::GroupCommit;
+using detail::OwedDeliveryHandle;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class GroupCommitTest : public DurableTest {
+ protected:
+  /// An event that is in memory, and owed to one handler.
+  OwedDeliveryHandle publish() {
+    std::array<detail::AppendRequest, 1> requests;
+    requests[0].append = event_.append();
+    requests[0].owed = std::make_shared<detail::OwedEvent>(
+        std::make_shared<const detail::HandlerNames>(std::vector<std::string>{"ship"}));
+    const auto take_in = [](detail::AppendRequest& request) {
+      ASSERT_TRUE(detail::OwedLedger::take_in(*request.owed, 0));
+    };
+    ledger_.commits.append(requests, take_in, nullptr);
+    return {requests[0].owed, 0};
+  }
+  static OwedDelivery row_of(std::int64_t id) {
+    OwedDelivery row;
+    row.journal_id = id;
+    row.handlers = {"ship"};
+    row.delivery.handler = "ship";
+    return row;
+  }
+  static logging::Logger logger_with(const std::shared_ptr<StuckSink>& sink) {
+    logging::LoggerOptions logger;
+    logger.sinks = {{sink, logging::Format::Json}};
+    return logging::Logger(logger);
+  }
+
+  contract::SampleEvent event_{1};
+  std::shared_ptr<StuckSink> sink_ = std::make_shared<StuckSink>("dead_letter_stored");
+  std::atomic<int> wakes_{0};
+  detail::BusLog log_{logger_with(sink_), clock_};
+  detail::LetterWriter writer_{journal_, log_, clock_, [] {}};
+  detail::Ledger ledger_{*journal_, writer_, log_, clock_, [this] { ++wakes_; }, 1};
+};
+
+TEST_F(GroupCommitTest, WhoWaitsForACommitReturnsWhenItsLettersAreReported) {
+  const OwedDeliveryHandle dead = publish();
+  std::atomic<bool> released{false};
+  std::latch begun{1};
+  auto buries = std::async(std::launch::async, [&] {
+    return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
+  });
+  sink_->gate.await_arrival();
+  auto waits = std::async(std::launch::async, [&] {
+    begun.count_down();
+    EXPECT_TRUE(ledger_.commits.wait_recorded(1));
+    return released.load();
+  });
+  begun.wait();
+  for (int turn = 0; turn < 1000; ++turn) std::this_thread::yield();
+  released.store(true);
+  sink_->gate.open();
+  EXPECT_TRUE(waits.get());
+  EXPECT_TRUE(buries.get());
+}
+
+TEST_F(GroupCommitTest, WhoIsStuckReportingKeepsNobodyFromCommitting) {
+  const OwedDeliveryHandle dead = publish();
+  auto buries = std::async(std::launch::async, [&] {
+    return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
+  });
+  sink_->gate.await_arrival();
+  ledger_.owed.handled(publish());
+  ledger_.commits.flush_if_due(clock_->monotonic_now() + 50ms);
+  EXPECT_EQ(journal_->events(), 0U);
+  EXPECT_FALSE(ledger_.commits.wait_until_recorded(std::chrono::steady_clock::now()));
+  sink_->gate.open();
+  EXPECT_TRUE(buries.get());
+  EXPECT_TRUE(ledger_.commits.wait_until_recorded(std::chrono::steady_clock::now() + kLong));
+}
+
+TEST_F(GroupCommitTest, AFlushWaitsForWhatIsBeingReportedUntilItsDeadline) {
+  const OwedDeliveryHandle dead = publish();
+  std::atomic<bool> released{false};
+  std::latch begun{1};
+  auto buries = std::async(std::launch::async, [&] {
+    return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
+  });
+  sink_->gate.await_arrival();
+  ledger_.commits.flush_finally(std::chrono::steady_clock::now());
+  auto flushes = std::async(std::launch::async, [&] {
+    begun.count_down();
+    EXPECT_TRUE(ledger_.commits.flush());
+    return released.load();
+  });
+  begun.wait();
+  for (int turn = 0; turn < 1000; ++turn) std::this_thread::yield();
+  released.store(true);
+  sink_->gate.open();
+  EXPECT_TRUE(flushes.get());
+  EXPECT_TRUE(buries.get());
+}
+
+TEST_F(GroupCommitTest, WhatEndsDuringACommitIsDueAfterIt) {
+  const OwedDeliveryHandle first = publish();
+  const OwedDeliveryHandle second = publish();
+  ledger_.owed.handled(first);
+  journal_->before_commit = [&](const JournalBatch& batch) {
+    if (batch.finished.front() == first.event->id) ledger_.owed.handled(second);
+  };
+  wakes_ = 0;
+  ledger_.commits.flush_if_due(clock_->monotonic_now());  // nothing is due yet
+  EXPECT_EQ(journal_->events(), 2U);
+  EXPECT_TRUE(ledger_.commits.wait_recorded(1));
+  EXPECT_EQ(journal_->events(), 1U);
+  EXPECT_EQ(wakes_, 1);
+  EXPECT_EQ(ledger_.commits.due(), clock_->monotonic_now() + 50ms);
+  ledger_.commits.flush_if_due(clock_->monotonic_now() + 50ms);
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(GroupCommitTest, WhatARefusedCommitWasToSayIsSaidByTheNext) {
+  const OwedDeliveryHandle dead = publish();
+  journal_->fail_commits(1, ErrorCode::DatabaseBusy);
+  EXPECT_FALSE(ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit));
+  EXPECT_EQ(ledger_.commits.pending_letters(), 1U);
+  EXPECT_EQ(ledger_.commits.due(), clock_->monotonic_now() + 100ms);
+  sink_->gate.open();
+  ledger_.commits.flush_if_due(clock_->monotonic_now() + 100ms);
+  EXPECT_THAT(journal_->letters(), SizeIs(1));
+  EXPECT_EQ(journal_->events(), 0U);
+  EXPECT_EQ(ledger_.commits.pending_letters(), 0U);
+}
+
+TEST_F(GroupCommitTest, ForgetsAnEventWhenItsEndIsCommittedAndNotBefore) {
+  const OwedDeliveryHandle delivery = publish();
+  ledger_.owed.handled(delivery);
+  EXPECT_FALSE(ledger_.owed.adopt(row_of(delivery.event->id)));  // it was read before the commit
+  EXPECT_TRUE(ledger_.commits.flush());
+  EXPECT_TRUE(ledger_.owed.adopt(row_of(delivery.event->id)));
+}
+
+TEST_F(GroupCommitTest, AnEventWhoseCommitIsInDoubtIsTakenFromTheJournalIfItIsThere) {
+  journal_->fail_commits(1, ErrorCode::InDoubt);
+  EXPECT_THROW(publish(), Error);
+  EXPECT_TRUE(ledger_.owed.adopt(row_of(1)));
+}
+
+TEST_F(GroupCommitTest, ACommitThatSettlesReservedIdsWakesWhoeverReadsThem) {
+  static_cast<void>(ledger_.owed.reserve([](std::int64_t) {}));
+  wakes_ = 0;
+  static_cast<void>(publish());
+  EXPECT_THAT(ledger_.owed.reserved(), IsEmpty());
+  EXPECT_EQ(wakes_, 1);
+}
+
+}  // namespace
+}  // namespace tidings::test
