@@ -145,13 +145,8 @@ TEST_F(CrashStreakTest, IsNotWrittenByABusThatHasLostTheJournal) {
   StolenWriter writer(database(), [&] {
     execute("UPDATE tidings_meta SET value = CAST(value AS INTEGER) / 2 WHERE key = 'journal_owner'");
   });
-  StoreJournal journal(writer, {.database = database(),
-                                .vfs = {},
-                                .busy_timeout = std::chrono::seconds(5),
-                                .boot_id = boot_id(),
-                                .boot_time = boot_time_now,
-                                .file = std::make_shared<OpenedFile>(),
-                                .owner = std::make_shared<OwnerNumber>()});
+  const StoreSettings settings{.path = database(), .options = {}, .internals = {}};
+  StoreJournal journal(writer, settings);
   EXPECT_TRUE(journal.acquire("orders", std::chrono::milliseconds(0)).crashed);
   EXPECT_EQ(query("SELECT count(*) FROM tidings_meta WHERE key = 'crash_streak'"), "0");
   EXPECT_THAT(error_of(ErrorCode::JournalOwned, [&] { static_cast<void>(journal.commit({})); }),

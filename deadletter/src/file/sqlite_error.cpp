@@ -85,6 +85,11 @@ FailureKind failure_kind(int sqlite_code) noexcept {
   }
 }
 
+bool makes_suspect(const SQLite::Exception& error) noexcept {
+  return dynamic_cast<const CommitInDoubt*>(&error) != nullptr ||
+         failure_kind(error.getErrorCode()) == FailureKind::Database;
+}
+
 std::string explain(int sqlite_code, std::string_view sqlite_message) {
   std::string text(advice(sqlite_code));
   if (!text.empty()) text += ' ';
@@ -127,6 +132,12 @@ Error unusable(std::string_view what_failed, const std::filesystem::path& path, 
 Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                const SQLite::Exception& cause) {
   const int code = cause.getExtendedErrorCode() > 0 ? cause.getExtendedErrorCode() : cause.getErrorCode();
+  if (const auto* const doubt = dynamic_cast<const CommitInDoubt*>(&cause)) {
+    return unusable("in doubt: an error during the commit" + doubt->of() + " in", path,
+                    "this process goes on as if it had not happened, but it may be found after a restart" +
+                        doubt->found() + ": " + explain(code, cause.what()),
+                    ErrorCode::InDoubt, code);
+  }
   if (is_short_of_memory(cause)) throw std::bad_alloc();
   std::string why = explain(code, cause.what());
   if (primary(code) == SQLITE_CORRUPT) why += "; " + how_to_salvage(path);

@@ -1,3 +1,4 @@
+#include "file/sqlite_error.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"
 
@@ -147,6 +148,19 @@ LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
   insert_.step();
   if (sqlite3_changes(connection_) == 0) return {find(texts.event_id, letter), false};
   return {sqlite3_last_insert_rowid(connection_), true};
+}
+
+LetterOutcome LetterInsert::take(const DeadLetter& letter) {
+  try {
+    const auto result = insert(letter);
+    return {
+        result.inserted ? LetterOutcome::Place::Stored : LetterOutcome::Place::AlreadyStored, result.id, {}};
+  } catch (const SQLite::Exception& error) {
+    // Some failures end the transaction by themselves: then the others are not in it either.
+    if (failure_kind(error.getErrorCode()) != FailureKind::Letter || sqlite3_get_autocommit(connection_) != 0)
+      throw;
+    return {LetterOutcome::Place::Unsaved, 0, explain(error.getErrorCode(), error.what())};
+  }
 }
 
 std::int64_t LetterInsert::find(const DeadLetter& letter) {

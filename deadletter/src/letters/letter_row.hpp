@@ -4,6 +4,7 @@
 
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>
+#include <tidings/letter_sink.hpp>
 
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Database.h>
@@ -30,6 +31,9 @@ class LetterInsert {
   };
   /// Throws SQLite::Exception.
   [[nodiscard]] Result insert(const DeadLetter& letter);
+  /// The same in an open transaction, which a letter that cannot be a row leaves as it was: such a one is
+  /// Unsaved, with its problem.
+  [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
   /// The letter of the same delivery; 0 if there is none. Throws SQLite::Exception.
   [[nodiscard]] std::int64_t find(const DeadLetter& letter);
 

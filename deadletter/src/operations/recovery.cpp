@@ -242,7 +242,7 @@ class Recovery {
 
 /// Its version and owner are its own; the other rows of tidings_meta are to come from the damaged one.
 void make_database(const std::filesystem::path& database, const std::filesystem::path& target) {
-  make_current(target, {}, {}, usual_spill(database));
+  make_current({.path = target, .options = {}, .internals = {}}, usual_spill(database));
   Connection connection(target, Access::ReadWrite, "", steady_clock::now() + kAsLongAsItTakes);
   connection.execute("DELETE FROM tidings_meta WHERE key NOT IN ('schema_version', 'owner')");
 }

@@ -10,11 +10,11 @@
 #include "reading/examination.hpp"
 #include "reading/groups.hpp"
 #include "reading/statistics.hpp"
+#include "spill/spill_importer.hpp"
 #include "sqlite/connection.hpp"
 #include "sqlite/database_file.hpp"
 #include "sqlite/opened_file.hpp"
 #include "sqlite/schema.hpp"
-#include "store/spill_importer.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sys/stat.h>

@@ -4,6 +4,7 @@
 #include <tidings/deadletter/store.hpp>
 
 #include "file/boot_clock.hpp"
+#include "file/opening_process.hpp"
 #include "file/placement.hpp"
 #include "journal/owner_number.hpp"
 #include "spill/spill_file.hpp"
@@ -44,6 +45,14 @@ struct StoreInternals {
   std::shared_ptr<OpenedFile> file = std::make_shared<OpenedFile>();
   /// The store's as the journal's owner; made anew for each store.
   std::shared_ptr<OwnerNumber> owner = std::make_shared<OwnerNumber>();
+};
+
+/// What a store was opened with; its parts share it.
+struct StoreSettings {
+  std::filesystem::path path;  // absolute
+  StoreOptions options;
+  StoreInternals internals;
+  OpeningProcess process = {};
 };
 
 /// Store::open, with everything that tests replace.

@@ -32,11 +32,13 @@ constexpr std::chrono::milliseconds kQuickCheckTime{2000};
 
 /// One call's view of what it is to open.
 struct Opening {
+  explicit Opening(const StoreSettings& settings)
+      : path(settings.path), options(settings.options), internals(settings.internals) {}
+
   const std::filesystem::path& path;
   const StoreOptions& options;
   const StoreInternals& internals;
-  const std::filesystem::path& spill_path;
-  Connection::Deadline deadline;
+  Connection::Deadline deadline = steady_clock::now() + options.busy_timeout;
 };
 
 [[noreturn]] void refuse(const Opening& opening, const std::string& why, ErrorCode code) {
@@ -115,29 +117,32 @@ void bring_up_to_version(Connection& connection, const Opening& opening, int ver
 
 /// Inside the write transaction, so that of many processes one creates or migrates and the others find it
 /// done.
-void bring_up_to_date(Connection& connection, const Opening& opening) {
+void bring_up_to_date(Connection& connection, const Opening& opening,
+                      const std::filesystem::path& spill_path) {
   const bool is_new = !connection.has_table("tidings_meta");
   if (is_new) create_schema(connection, opening.options.adopt ? Owner::Application : Owner::Tidings);
   bring_up_to_version(connection, opening, read_schema_version(connection).value_or(kFirstSchemaVersion),
                       is_new ? Copy::None : Copy::BeforeMigration);
-  remember_spill(connection, opening.spill_path, opening.options.spill_reserve);
+  remember_spill(connection, spill_path, opening.options.spill_reserve);
 }
 
-bool is_up_to_date(Connection& connection, const Opening& opening, const DatabaseIdentity& identity) {
+bool is_up_to_date(Connection& connection, const Opening& opening, const DatabaseIdentity& identity,
+                   const std::filesystem::path& spill_path) {
   return identity.kind == Kind::Tidings && identity.schema_version == opening.internals.schema_version &&
-         remembers_spill(connection, opening.spill_path, opening.options.spill_reserve);
+         remembers_spill(connection, spill_path, opening.options.spill_reserve);
 }
 
-void write_schema(const Opening& opening, const DatabaseIdentity& identity) {
+void write_schema(const Opening& opening, const DatabaseIdentity& identity,
+                  const std::filesystem::path& spill_path) {
   Connection connection(opening.path, Access::ReadWrite, opening.internals.vfs, opening.deadline);
   if (connection.read_only()) {
     refuse(opening, "SQLite can only read it; check its owner and mode", ErrorCode::DatabaseUnusable);
   }
   if (!identity.wal) switch_to_wal(connection, opening);
-  if (is_up_to_date(connection, opening, identity)) return;
+  if (is_up_to_date(connection, opening, identity, spill_path)) return;
   connection.execute("BEGIN IMMEDIATE");
   try {
-    bring_up_to_date(connection, opening);
+    bring_up_to_date(connection, opening, spill_path);
     tidings::detail::kill_point("migrate.before_commit");
     connection.execute("COMMIT");
     tidings::detail::kill_point("migrate.committed");
@@ -185,13 +190,13 @@ void require_sound(const Opening& opening, const DatabaseIdentity& identity) {
 
 }  // namespace
 
-void make_current(const std::filesystem::path& path, const StoreOptions& options,
-                  const StoreInternals& internals, const std::filesystem::path& spill_path) {
+void make_current(const StoreSettings& settings, const std::filesystem::path& spill_path) {
   // Closing a descriptor of ours drops the locks of other connections of this process: nobody opens while one
   // creates.
   static std::mutex creation;
   const std::lock_guard lock(creation);
-  const Opening opening{path, options, internals, spill_path, steady_clock::now() + options.busy_timeout};
+  const Opening opening(settings);
+  const auto& [path, options, internals, process] = settings;
   const bool left_unclean =
       was_left_open(path) || OwnerFile::was_left_unclean(owner_path(path), internals.boot_id);
   require_placement(kCannotOpen, path, internals.placement(path));
@@ -201,44 +206,25 @@ void make_current(const std::filesystem::path& path, const StoreOptions& options
   require_acceptable(opening, identity);
   require_writable(path, kCannotOpen);
   create_with_mode(opening, identity.kind);
-  try {
-    if (left_unclean) require_sound(opening, identity);
-    write_schema(opening, identity);
-  } catch (const SQLite::Exception& error) {
-    const bool migrating =
-        identity.kind == Kind::Tidings && identity.schema_version < internals.schema_version;
-    throw unusable(migrating ? "nothing was changed: cannot migrate the dead-letter database" : kCannotOpen,
-                   path, error);
-  }
+  const bool migrating = identity.kind == Kind::Tidings && identity.schema_version < internals.schema_version;
+  translated(migrating ? "nothing was changed: cannot migrate the dead-letter database" : kCannotOpen, path,
+             [&] {
+               if (left_unclean) require_sound(opening, identity);
+               write_schema(opening, identity, spill_path);
+             });
 }
 
-void require_current(const std::filesystem::path& path, const StoreOptions& options,
-                     const StoreInternals& internals) {
-  const Opening opening{path, options, internals, path, steady_clock::now() + options.busy_timeout};
-  const auto identity = inspect(path, kCannotOpen, internals.vfs, opening.deadline);
+void require_current(const StoreSettings& settings) {
+  const Opening opening(settings);
+  const auto identity = inspect(settings.path, kCannotOpen, settings.internals.vfs, opening.deadline);
   if (identity.kind == Kind::Missing) refuse(opening, "it was deleted", ErrorCode::DatabaseUnusable);
   if (identity.kind != Kind::Tidings) {
     refuse(opening, "it was replaced by a file that is not tidings'", ErrorCode::ForeignDatabase);
   }
   require_acceptable(opening, identity);
-  if (identity.schema_version < internals.schema_version) {
+  if (identity.schema_version < settings.internals.schema_version) {
     refuse(opening, "it was replaced by one of an older schema; restart the service to migrate it",
            ErrorCode::DatabaseUnusable);
-  }
-}
-
-std::unique_ptr<Session> connect(const std::filesystem::path& path, const StoreOptions& options,
-                                 const StoreInternals& internals) {
-  internals.file->require_in_place(kCannotOpen);
-  require_current(path, options, internals);
-  try {
-    auto session = std::make_unique<Session>(
-        path,
-        WritingConnection::Options{internals.vfs, options.busy_timeout, internals.row_limit, internals.turn});
-    internals.file->admit(session->connection(), path, kCannotOpen);
-    return session;
-  } catch (const SQLite::Exception& error) {
-    throw unusable(kCannotOpen, path, error);
   }
 }
 

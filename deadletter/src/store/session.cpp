@@ -23,14 +23,14 @@ constexpr const char* kNoteLettersWithoutEnd =
 Session::Session(const std::filesystem::path& path, const WritingConnection::Options& options)
     : connection_(path, options),
       dead_keys_(connection_.database(), kDeadKeys),
-      insert_(connection_.database()) {}
+      letters_(connection_.database()) {}
 
 std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters, bool without_end) {
   std::vector<LetterOutcome> outcomes;
   outcomes.reserve(letters.size());
   transact([&] {
     if (without_end) Prepared(connection_.database(), kNoteLettersWithoutEnd).run();
-    for (const DeadLetter& letter : letters) outcomes.push_back(take(letter));
+    for (const DeadLetter& letter : letters) outcomes.push_back(letters_.take(letter));
   });
   return outcomes;
 }
@@ -61,7 +61,9 @@ bool Session::commit_once(const JournalBatch& batch, std::string_view service, O
     connection_.end();
   } catch (const SQLite::Exception& error) {
     undo_journal();
-    if (committing) throw CommitInDoubt(error);
+    if (committing) {
+      throw CommitInDoubt(error, "", "; publishing again with the same idempotency key is safe");
+    }
     throw;
   } catch (...) {
     undo_journal();
@@ -104,22 +106,10 @@ bool Session::take_all(const JournalBatch& batch, JournalCommit& result) {
     const DeadLetter& letter = *batch.letters[i];
     outcomes[i] = is_of_repeat(letter, batch, result.repeats)
                       ? LetterOutcome{LetterOutcome::Place::Repeat, 0, {}}
-                      : take(letter);
+                      : letters_.take(letter);
     all = all && outcomes[i].place != LetterOutcome::Place::Unsaved;
   }
   return all;
-}
-
-LetterOutcome Session::take(const DeadLetter& letter) {
-  try {
-    const auto result = insert_.insert(letter);
-    return {
-        result.inserted ? LetterOutcome::Place::Stored : LetterOutcome::Place::AlreadyStored, result.id, {}};
-  } catch (const SQLite::Exception& error) {
-    // Some failures end the transaction by themselves: then the others are not in it either.
-    if (failure_kind(error.getErrorCode()) != FailureKind::Letter || !connection_.in_transaction()) throw;
-    return {LetterOutcome::Place::Unsaved, 0, explain(error.getErrorCode(), error.what())};
-  }
 }
 
 std::vector<std::string> Session::dead_keys(std::string_view service, std::string_view event_type,

@@ -8,8 +8,6 @@
 #include "letters/letter_row.hpp"
 #include "sqlite/writing_connection.hpp"
 
-#include <SQLiteCpp/Exception.h>
-
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -18,12 +16,6 @@
 #include <vector>
 
 namespace tidings::deadletter {
-
-/// A commit of the journal failed while it ran: whether it happened will show.
-class CommitInDoubt : public SQLite::Exception {
- public:
-  explicit CommitInDoubt(const SQLite::Exception& cause) : SQLite::Exception(cause) {}
-};
 
 /// A store's connection with all it keeps prepared; replaced as a whole when the database has failed. Not
 /// thread-safe.
@@ -53,8 +45,7 @@ class Session {
   /// Made at first use: most stores keep letters alone.
   [[nodiscard]] JournalRows& journal();
   [[nodiscard]] WritingConnection& connection() noexcept { return connection_; }
-  /// As `store` does with each of its letters, inside an open transaction.
-  [[nodiscard]] LetterOutcome take(const DeadLetter& letter);
+  [[nodiscard]] LetterInsert& letters() noexcept { return letters_; }
 
  private:
   [[nodiscard]] bool commit_once(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
@@ -66,7 +57,7 @@ class Session {
 
   WritingConnection connection_;
   SQLite::Statement dead_keys_;
-  LetterInsert insert_;
+  LetterInsert letters_;
   std::optional<JournalRows> journal_;
 };
 

@@ -1,11 +1,5 @@
 #include "store/store_journal.hpp"
 
-#include "file/sqlite_error.hpp"
-
-#include <SQLiteCpp/Exception.h>
-
-#include <unistd.h>
-
 #include <exception>
 #include <utility>
 
@@ -28,16 +22,27 @@ OwnerFile::LastOwner own(OwnerFile& file, std::chrono::milliseconds wait) {
   }
 }
 
+Opened<JournalReader> connect_reader(const StoreSettings& settings) {
+  auto reader =
+      make_opened<JournalReader>(settings.path, settings.internals.vfs, settings.options.busy_timeout);
+  settings.internals.file->admit(reader->connection(), settings.path, kCannotRead);
+  return reader;
+}
+
 }  // namespace
 
-StoreJournal::StoreJournal(StoreWriter& writer, Options options)
-    : process_(::getpid()),
-      writer_(writer),
-      options_(std::move(options)),
-      owner_(owner_path(options_.database), options_.file_mode, options_.boot_id, options_.boot_time) {}
+StoreJournal::StoreJournal(StoreWriter& writer, const StoreSettings& settings)
+    : writer_(writer),
+      settings_(settings),
+      owner_(owner_path(settings.path), settings.options.file_mode, settings.internals.boot_id,
+             settings.internals.boot_time),
+      reader_({.file = *settings.internals.file,
+               .path = settings.path,
+               .what_failed = kCannotRead,
+               .connect = [&settings] { return connect_reader(settings); }}) {}
 
 JournalStart StoreJournal::acquire(std::string_view service, std::chrono::milliseconds owner_wait) {
-  require_same_process();
+  settings_.process.require_this("journal");
   validate_name(service, "service");
   const auto last = own(owner_, owner_wait);
   JournalStart start;
@@ -51,7 +56,7 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
           found.suspects = reader.suspects(last.slots);
           return found;
         });
-        options_.owner->take(session.connection());
+        owner_number().take(session.connection());
       });
     });
     start.crashed = last.crashed;
@@ -59,7 +64,7 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
     service_ = service;
   } catch (...) {
     // Unsigned: what the last owner left stays for the next.
-    options_.owner->give_up();
+    owner_number().give_up();
     owner_.release(false);
     throw;
   }
@@ -72,7 +77,7 @@ template <class Work>
 void StoreJournal::write_as_owner(Work work) {
   writer_.write([&](Session& session) {
     session.transact([&] {
-      options_.owner->require(session.journal().owner_number());
+      owner_number().require(session.journal().owner_number());
       work(session.journal());
     });
   });
@@ -90,19 +95,13 @@ void StoreJournal::remember(std::span<const CrashSuspect> suspects) noexcept {
 
 void StoreJournal::release(bool clean) noexcept {
   service_.clear();
-  owner_.release(clean && !options_.owner->lost());
-  options_.owner->give_up();
-}
-
-void StoreJournal::require_same_process() const {
-  if (::getpid() == process_) return;
-  throw Error(ErrorCode::ForkedChild,
-              "this journal was opened by the parent process; a forked child must open one of its own");
+  owner_.release(clean && !owner_number().lost());
+  owner_number().give_up();
 }
 
 void StoreJournal::require_owned() const {
-  require_same_process();
-  if (!service_.empty()) return options_.owner->require_not_lost();
+  settings_.process.require_this("journal");
+  if (!service_.empty()) return owner_number().require_not_lost();
   throw Error(ErrorCode::NoJournal, "the journal is used before acquire or after release; acquire it first");
 }
 
@@ -112,7 +111,7 @@ const std::string& StoreJournal::service() const {
 }
 
 std::unique_ptr<DeliveryTransaction> StoreJournal::begin_transaction() {
-  require_same_process();
+  settings_.process.require_this("journal");
   return writer_.begin_transaction();
 }
 
@@ -123,7 +122,7 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
   for (;;) {
     try {
       writer_.write(
-          [&](Session& session) { done = session.commit(batch, service_, *options_.owner, result); });
+          [&](Session& session) { done = session.commit(batch, service_, owner_number(), result); });
     } catch (const Error& error) {
       // Committed, but to a file that was moved away: whoever puts it back brings the events back too.
       if (done) throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
@@ -139,24 +138,13 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
 template <class Question>
 std::invoke_result_t<Question, JournalReader&> StoreJournal::read(Question question) {
   const MutexLock lock(reading_);
-  try {
-    options_.file->require_in_place(kCannotRead);
-    if (reader_ == nullptr) {
-      auto reader = std::make_unique<JournalReader>(options_.database, options_.vfs, options_.busy_timeout);
-      options_.file->admit(reader->connection(), options_.database, kCannotRead);
-      reader_ = std::move(reader);
-    }
-    return question(*reader_);
-  } catch (const SQLite::Exception& error) {
-    if (failure_kind(error.getErrorCode()) == FailureKind::Database) reader_.reset();
-    throw unusable(kCannotRead, options_.database, error);
-  }
+  return reader_.use(question);
 }
 
 std::vector<OwedDelivery> StoreJournal::owed(const OwedQuery& query) {
   require_owned();
   return read([&](JournalReader& reader) {
-    options_.owner->require(reader.owner_number());
+    owner_number().require(reader.owner_number());
     return reader.owed(query, service_);
   });
 }
@@ -176,10 +164,6 @@ bool StoreJournal::forget_keys(const KeyPeriod& remembered) {
   bool more = false;
   write_as_owner([&](JournalRows& journal) { more = journal.forget_keys(remembered); });
   return more;
-}
-
-void StoreJournal::abandon() noexcept TIDINGS_THREAD_ANNOTATION(no_thread_safety_analysis) {
-  static_cast<void>(reader_.release());
 }
 
 }  // namespace tidings::deadletter

@@ -3,13 +3,12 @@
 #include "file/owner_file.hpp"
 #include "journal/journal_reader.hpp"
 #include "journal/owner_number.hpp"
-#include "sqlite/opened_file.hpp"
+#include "sqlite/reconnecting.hpp"
+#include "store/open_store.hpp"
 #include "store/session.hpp"
 
 #include <tidings/detail/mutex.hpp>
 #include <tidings/journal.hpp>
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <filesystem>
@@ -45,18 +44,7 @@ class StoreWriter {
 /// a connection of their own.
 class StoreJournal final : public Journal {
  public:
-  struct Options {
-    std::filesystem::path database;
-    std::string vfs;
-    std::chrono::milliseconds busy_timeout{};
-    unsigned file_mode = 0600;
-    std::string boot_id;
-    std::function<std::int64_t()> boot_time;
-    std::shared_ptr<OpenedFile> file;
-    std::shared_ptr<OwnerNumber> owner;
-  };
-
-  StoreJournal(StoreWriter& writer, Options options);
+  StoreJournal(StoreWriter& writer, const StoreSettings& settings);
 
   [[nodiscard]] JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override;
   void release(bool clean) noexcept override;
@@ -71,18 +59,14 @@ class StoreJournal final : public Journal {
   [[nodiscard]] bool forget_keys(const KeyPeriod& remembered) override;
   [[nodiscard]] std::span<CrashSlot> crash_slots() noexcept override { return owner_.slots(); }
 
-  [[nodiscard]] const std::filesystem::path& database() const noexcept { return options_.database; }
-  [[nodiscard]] OpenedFile& file() const noexcept { return *options_.file; }
-  [[nodiscard]] OwnerNumber& owner_number() const noexcept { return *options_.owner; }
+  [[nodiscard]] const std::filesystem::path& database() const noexcept { return settings_.path; }
+  [[nodiscard]] OpenedFile& file() const noexcept { return *settings_.internals.file; }
+  [[nodiscard]] OwnerNumber& owner_number() const noexcept { return *settings_.internals.owner; }
   /// The owner's. Throws Error: NoJournal without one, JournalOwned when it has lost the journal.
   [[nodiscard]] const std::string& service() const;
 
-  /// In a forked child: gives up what SQLite forbids it even to close.
-  void abandon() noexcept;
-
  private:
   void remember(std::span<const CrashSuspect> suspects) noexcept;
-  void require_same_process() const;
   void require_owned() const;
   template <class Work>
   void write_as_owner(Work work);
@@ -90,16 +74,14 @@ class StoreJournal final : public Journal {
   std::invoke_result_t<Question, JournalReader&> read(Question question);
 
   // Constant after construction.
-  const pid_t process_;
   StoreWriter& writer_;
-  const Options options_;
+  const StoreSettings& settings_;
 
   OwnerFile owner_;      // its lock and header: acquire and release, which are one thread's
   std::string service_;  // set by acquire; empty: not owned
 
   tidings::detail::Mutex reading_;
-  /// Empty when the next read is to connect anew.
-  std::unique_ptr<JournalReader> reader_ TIDINGS_GUARDED_BY(reading_);
+  Reconnecting<JournalReader> reader_ TIDINGS_GUARDED_BY(reading_);
 };
 
 }  // namespace tidings::deadletter

@@ -1,8 +1,6 @@
 #include "store/store_redrives.hpp"
 
-#include "file/claim_life.hpp"
 #include "file/owner_file.hpp"
-#include "file/sqlite_error.hpp"
 #include "redrive/letter_claims.hpp"
 #include "redrive/redrive_connection.hpp"
 #include "redrive/redrive_requests.hpp"
@@ -13,9 +11,7 @@
 
 #include <tidings/detail/patiently.hpp>
 
-#include <SQLiteCpp/Exception.h>
-#include <sqlite3.h>
-#include <unistd.h>
+#include <SQLiteCpp/Statement.h>
 
 #include <chrono>
 #include <utility>
@@ -44,17 +40,18 @@ constexpr const char* kResumingKeys =
 }  // namespace
 
 struct StoreRedrives::Parts {
-  Parts(const std::filesystem::path& path, const StoreOptions& options, const StoreInternals& internals)
-      : connection(path, {internals.vfs, options.busy_timeout, 0, internals.turn},
-                   ClaimJudge(path, internals.boot_id, internals.boot_time)),
-        requests(connection),
-        claims(connection, requests),
-        settlement(connection, requests),
-        retention(connection),
-        parking_keys(connection.database(), kParkingKeys),
-        resuming_keys(connection.database(), kResumingKeys) {}
+  explicit Parts(const StoreSettings& settings)
+      : redrive_connection(settings.path, writing_options(settings), claim_judge(settings)),
+        requests(redrive_connection),
+        claims(redrive_connection, requests),
+        settlement(redrive_connection, requests),
+        retention(redrive_connection),
+        parking_keys(redrive_connection.database(), kParkingKeys),
+        resuming_keys(redrive_connection.database(), kResumingKeys) {}
 
-  RedriveConnection connection;
+  [[nodiscard]] RedriveConnection& connection() noexcept { return redrive_connection; }
+
+  RedriveConnection redrive_connection;
   RedriveRequests requests;
   LetterClaims claims;
   RedriveSettlement settlement;
@@ -63,53 +60,35 @@ struct StoreRedrives::Parts {
   SQLite::Statement resuming_keys;
 };
 
-StoreRedrives::StoreRedrives(std::filesystem::path path, const StoreOptions& options,
-                             StoreInternals internals)
-    : process_(::getpid()),
-      path_(std::move(path)),
-      options_(options),
-      internals_(std::move(internals)),
-      lock_(owner_path(path_), options_.file_mode) {}
+StoreRedrives::StoreRedrives(const StoreSettings& settings)
+    : settings_(settings),
+      lock_(owner_path(settings.path), settings.options.file_mode),
+      parts_({.file = *settings.internals.file,
+              .path = settings.path,
+              .what_failed = kCannotRedrive,
+              .connect = [this] { return connect_parts(); }}) {}
 
-/// SQLite forbids a child even to close what its parent opened.
-StoreRedrives::~StoreRedrives() {
-  if (::getpid() != process_) static_cast<void>(parts_.release());
-}
+StoreRedrives::~StoreRedrives() = default;
 
-StoreRedrives::Parts& StoreRedrives::sound_parts() {
-  internals_.file->require_in_place(kCannotRedrive, OpenedFile::Look::Database);
-  if (!parts_ || suspect_) {
-    require_current(path_, options_, internals_);
-    auto parts = std::make_unique<Parts>(path_, options_, internals_);
-    internals_.file->admit(parts->connection, path_, kCannotRedrive);
-    parts_ = std::move(parts);
-    untidy_ = true;
-  }
-  suspect_ = false;
-  return *parts_;
+Opened<StoreRedrives::Parts> StoreRedrives::connect_parts() {
+  auto parts = connect<Parts>(settings_, kCannotRedrive, settings_);
+  untidy_ = true;
+  return parts;
 }
 
 template <class Work>
 auto StoreRedrives::in_database(Work work) {
-  if (::getpid() != process_) {
-    throw Error(ErrorCode::ForkedChild,
-                "this store was opened by the parent process; a forked child must open one of its own");
-  }
+  settings_.process.require_this("store");
   const MutexLock lock(mutex_);
-  try {
-    Parts& parts = sound_parts();
-    parts.connection.wait_from_now();
-    auto result = work(parts);
-    internals_.file->require_in_place(kCannotRedrive, OpenedFile::Look::Committed);
-    return result;
-  } catch (const SQLite::Exception& error) {
-    suspect_ = failure_kind(error.getErrorCode()) == FailureKind::Database;
-    throw unusable(kCannotRedrive, path_, error);
-  }
+  return parts_.use([&](Parts& parts) {
+    parts.connection().wait_from_now();
+    return work(parts);
+  });
 }
 
 std::string StoreRedrives::claimed_by(std::string_view claimant) const {
-  return internals_.boot_id + "/" + std::to_string(process_) + "/" + std::string(claimant);
+  return settings_.internals.boot_id + "/" + std::to_string(settings_.process.id()) + "/" +
+         std::string(claimant);
 }
 
 RedriveRequest StoreRedrives::mark(std::string_view service, const LetterFilter& filter,
@@ -122,7 +101,7 @@ RedriveRequest StoreRedrives::mark(std::string_view service, const LetterFilter&
 
 bool StoreRedrives::changed() {
   return in_database([&](Parts& parts) {
-    const bool changed = parts.connection.changed();
+    const bool changed = parts.connection().changed();
     if (changed) untidy_ = true;
     return changed;
   });
@@ -134,7 +113,7 @@ LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
     const std::chrono::microseconds lease = request.lease;
     const std::string by = claimed_by(request.claimant);
     lock_.hold(by);
-    auto claim = parts.claims.claim(request, by, internals_.boot_time() + lease.count());
+    auto claim = parts.claims.claim(request, by, settings_.internals.boot_time() + lease.count());
     const MutexLock lock(held_mutex_);
     // Patiently: they are claimed, and whoever does not get them keeps them from all.
     for (const ClaimedLetter& letter : claim.letters) {
@@ -185,7 +164,7 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
   return in_database([&](Parts& parts) {
     mutex_.assert_held();
     RedriveUpkeep upkeep;
-    const std::int64_t now = internals_.boot_time();
+    const std::int64_t now = settings_.internals.boot_time();
     std::set<std::int64_t> mine;
     {
       const MutexLock lock(held_mutex_);
@@ -195,7 +174,7 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
     parts.settlement.tend(claimed_by(claimant), mine, {now, now + std::chrono::microseconds(lease).count()},
                           wall, upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);
-    if (options_.retention.count() > 0 && now >= next_retention_) forget(parts, wall, upkeep);
+    if (settings_.options.retention.count() > 0 && now >= next_retention_) forget(parts, wall, upkeep);
     return upkeep;
   });
 }
@@ -205,16 +184,16 @@ void StoreRedrives::tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
   auto tidied = parts.requests.tidy(wall);
   const auto took =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
-  next_tidy_ = internals_.boot_time() + kTidyShare * took.count();
+  next_tidy_ = settings_.internals.boot_time() + kTidyShare * took.count();
   untidy_ = tidied.more;
   upkeep.more = upkeep.more || tidied.more;
   upkeep.ended.insert(upkeep.ended.end(), tidied.ended.begin(), tidied.ended.end());
 }
 
 void StoreRedrives::forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
-  upkeep.deleted = parts.retention.delete_before(wall - options_.retention);
+  upkeep.deleted = parts.retention.delete_before(wall - settings_.options.retention);
   const bool more = upkeep.deleted == Retention::kBatch;
-  if (!more) next_retention_ = internals_.boot_time() + kRetentionPause;
+  if (!more) next_retention_ = settings_.internals.boot_time() + kRetentionPause;
   upkeep.more = upkeep.more || more;
 }
 

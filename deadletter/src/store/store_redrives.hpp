@@ -4,15 +4,13 @@
 #include <tidings/redrive.hpp>
 
 #include "file/claimant_lock.hpp"
+#include "sqlite/reconnecting.hpp"
 #include "store/open_store.hpp"
-
-#include <sys/types.h>
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -22,11 +20,10 @@
 
 namespace tidings::deadletter {
 
-/// The redrives of a Store: connects when it is first asked, and anew after a failure. Thread-safe.
+/// The redrives of a Store: connects when it is first asked, and again after a failure. Thread-safe.
 class StoreRedrives final : public Redrives {
  public:
-  /// `path` is absolute.
-  StoreRedrives(std::filesystem::path path, const StoreOptions& options, StoreInternals internals);
+  explicit StoreRedrives(const StoreSettings& settings);
   ~StoreRedrives() override;
 
   [[nodiscard]] RedriveRequest mark(std::string_view service, const LetterFilter& filter,
@@ -47,22 +44,17 @@ class StoreRedrives final : public Redrives {
 
   template <class Work>
   auto in_database(Work work);
-  [[nodiscard]] Parts& sound_parts() TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] Opened<Parts> connect_parts();
   [[nodiscard]] std::string claimed_by(std::string_view claimant) const;
   void forget_held(std::string_view claimant, std::span<const RedriveResult> results);
   void tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
   void forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
 
-  // Constant after construction.
-  const pid_t process_;
-  const std::filesystem::path path_;
-  const StoreOptions options_;
-  const StoreInternals internals_;
+  const StoreSettings& settings_;
 
   tidings::detail::Mutex mutex_;
   ClaimantLock lock_ TIDINGS_GUARDED_BY(mutex_);
-  std::unique_ptr<Parts> parts_ TIDINGS_GUARDED_BY(mutex_);
-  bool suspect_ TIDINGS_GUARDED_BY(mutex_) = false;
+  Reconnecting<Parts> parts_ TIDINGS_GUARDED_BY(mutex_);
   std::int64_t next_tidy_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::int64_t next_retention_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> untidy_{true};

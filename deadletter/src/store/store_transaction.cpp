@@ -1,5 +1,7 @@
 #include "store/store_transaction.hpp"
 
+#include <tidings/deadletter/transaction.hpp>
+
 #include "file/sqlite_error.hpp"
 #include "store/opening.hpp"
 #include "store/store_journal.hpp"
@@ -20,15 +22,6 @@ namespace {
 
 constexpr const char* kCannotTransact = "cannot write in a handler's transaction of";
 
-Error handler_in_doubt(const std::filesystem::path& database, const SQLite::Exception& cause) {
-  const int code = cause.getExtendedErrorCode();
-  return unusable("in doubt: an error during the commit of a handler's transaction in", database,
-                  "this process goes on as if it had not happened, but it may be found after a restart, what "
-                  "the handler wrote and its completion together: " +
-                      explain(code, cause.what()),
-                  ErrorCode::InDoubt, code);
-}
-
 /// SQLite does not close a connection whose statements somebody keeps: it goes on being there, for them.
 void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
   static tidings::detail::Mutex mutex;
@@ -40,13 +33,9 @@ void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
 
 }  // namespace
 
-HandlerConnection::HandlerConnection(const std::filesystem::path& path, const StoreOptions& options,
-                                     const StoreInternals& internals)
-    : connection_(
-          std::make_unique<RedriveConnection>(path,
-                                              WritingConnection::Options{internals.vfs, options.busy_timeout,
-                                                                         internals.row_limit, internals.turn},
-                                              ClaimJudge(path, internals.boot_id, internals.boot_time))) {
+HandlerConnection::HandlerConnection(const StoreSettings& settings)
+    : connection_(std::make_unique<RedriveConnection>(settings.path, writing_options(settings),
+                                                      claim_judge(settings))) {
   journal_.emplace(connection_->database(), connection_->turn().may_have_deliveries);
   letters_.emplace(connection_->database());
   sqlite3_commit_hook(handle(), &HandlerConnection::on_commit, this);
@@ -107,37 +96,33 @@ RedriveSettlement& HandlerConnection::settlement() {
 }
 
 std::unique_ptr<DeliveryTransaction> StoreTransactions::begin() {
-  const auto deadline = std::chrono::steady_clock::now() + options_.busy_timeout;
-  auto turn = std::make_unique<WriteTurn::Hold>(*internals_.turn, deadline);
-  std::unique_ptr<HandlerConnection> connection;
+  const auto deadline = std::chrono::steady_clock::now() + settings_.options.busy_timeout;
+  auto turn = std::make_unique<WriteTurn::Hold>(*settings_.internals.turn, deadline);
+  Opened<HandlerConnection> connection;
   {
     const MutexLock lock(mutex_);
     connection = std::move(idle_);
   }
   try {
-    internals_.file->require_in_place(kCannotTransact, OpenedFile::Look::Committed);
-    if (!connection) {
-      require_current(path_, options_, internals_);
-      connection = std::make_unique<HandlerConnection>(path_, options_, internals_);
-      internals_.file->admit(connection->connection(), path_, kCannotTransact);
-    }
+    settings_.internals.file->require_in_place(kCannotTransact, OpenedFile::Look::Committed);
+    if (!connection) connection = connect<HandlerConnection>(settings_, kCannotTransact, settings_);
     connection->begin(deadline);
   } catch (const SQLite::Exception& error) {
     if (connection && failure_kind(error.getErrorCode()) == FailureKind::Busy) {
       give_back(std::move(connection));
     }
-    throw unusable(kCannotTransact, path_, error);
+    throw unusable(kCannotTransact, settings_.path, error);
   }
   return std::make_unique<StoreTransaction>(*this, std::move(turn), std::move(connection));
 }
 
-void StoreTransactions::give_back(std::unique_ptr<HandlerConnection> connection) {
+void StoreTransactions::give_back(Opened<HandlerConnection> connection) {
   const MutexLock lock(mutex_);
   idle_ = std::move(connection);
 }
 
 StoreTransaction::StoreTransaction(StoreTransactions& owner, std::unique_ptr<WriteTurn::Hold> turn,
-                                   std::unique_ptr<HandlerConnection> connection)
+                                   Opened<HandlerConnection> connection)
     : owner_(owner),
       turn_(std::move(turn)),
       connection_(std::move(connection)),
@@ -153,11 +138,7 @@ StoreTransaction::~StoreTransaction() {
 
 template <class Work>
 auto StoreTransaction::in_database(Work work) {
-  try {
-    return work();
-  } catch (const SQLite::Exception& error) {
-    throw unusable(kCannotTransact, owner_.path(), error);
-  }
+  return translated(kCannotTransact, owner_.path(), work);
 }
 
 void StoreTransaction::require_whole() const {
@@ -210,15 +191,31 @@ void StoreTransaction::commit(const JournalBatch& end) {
   try {
     connection_->commit();
   } catch (const SQLite::Exception& error) {
-    reusable_ = failure_kind(error.getErrorCode()) != FailureKind::Database;
+    reusable_ = !makes_suspect(error);
     if (reusable_) throw unusable("cannot commit a handler's transaction in", owner_.path(), error);
-    throw handler_in_doubt(owner_.path(), error);
+    throw unusable(kCannotTransact, owner_.path(),
+                   CommitInDoubt(error, " of a handler's transaction",
+                                 ", what the handler wrote and its completion together"));
   }
   try {
     owner_.file().require_in_place(kCannotTransact, OpenedFile::Look::Committed);
   } catch (const Error& error) {
     throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
   }
+}
+
+sqlite3* Transaction::connection() const {
+  if (const auto connection = connection_.lock()) return connection.get();
+  throw Error(ErrorCode::InvalidArgument,
+              "this transaction ended when its handler returned; ask for transaction(context) in each run of "
+              "the handler, and keep neither it nor its connection");
+}
+
+Transaction transaction(const EventContext& context) {
+  auto* const own = dynamic_cast<StoreTransaction*>(&tidings::detail::open_transaction(context));
+  if (own != nullptr) return Transaction(own->handle());
+  throw Error(ErrorCode::NoJournal,
+              "the store of this bus is not a tidings::deadletter::Store, whose transactions these are");
 }
 
 }  // namespace tidings::deadletter

@@ -25,8 +25,7 @@ namespace tidings::deadletter {
 /// transaction. Not thread-safe. Members throw SQLite::Exception.
 class HandlerConnection {
  public:
-  HandlerConnection(const std::filesystem::path& path, const StoreOptions& options,
-                    const StoreInternals& internals);
+  explicit HandlerConnection(const StoreSettings& settings);
   HandlerConnection(const HandlerConnection&) = delete;
   HandlerConnection& operator=(const HandlerConnection&) = delete;
   ~HandlerConnection();
@@ -64,36 +63,28 @@ class HandlerConnection {
 /// Lends out the one connection of handlers' transactions: they take turns anyway. Thread-safe.
 class StoreTransactions {
  public:
-  /// `path` is absolute.
-  StoreTransactions(std::filesystem::path path, const StoreOptions& options, StoreInternals internals)
-      : path_(std::move(path)), options_(options), internals_(std::move(internals)) {}
+  explicit StoreTransactions(const StoreSettings& settings) noexcept : settings_(settings) {}
 
   /// Waits for its turn. Throws Error.
   [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin();
   /// A connection that can be used again.
-  void give_back(std::unique_ptr<HandlerConnection> connection);
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-  [[nodiscard]] OpenedFile& file() const noexcept { return *internals_.file; }
-  [[nodiscard]] OwnerNumber& journal_owner() const noexcept { return *internals_.owner; }
-  /// In a forked child: gives up what SQLite forbids it even to close.
-  void abandon() noexcept TIDINGS_THREAD_ANNOTATION(no_thread_safety_analysis) {
-    static_cast<void>(idle_.release());
-  }
+  void give_back(Opened<HandlerConnection> connection);
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return settings_.path; }
+  [[nodiscard]] OpenedFile& file() const noexcept { return *settings_.internals.file; }
+  [[nodiscard]] OwnerNumber& journal_owner() const noexcept { return *settings_.internals.owner; }
 
  private:
-  const std::filesystem::path path_;
-  const StoreOptions options_;
-  const StoreInternals internals_;
+  const StoreSettings& settings_;
 
   tidings::detail::Mutex mutex_;
-  std::unique_ptr<HandlerConnection> idle_ TIDINGS_GUARDED_BY(mutex_);
+  Opened<HandlerConnection> idle_ TIDINGS_GUARDED_BY(mutex_);
 };
 
 /// One transaction of one handler. Its thread has the turn until it is destroyed.
 class StoreTransaction final : public DeliveryTransaction {
  public:
   StoreTransaction(StoreTransactions& owner, std::unique_ptr<WriteTurn::Hold> turn,
-                   std::unique_ptr<HandlerConnection> connection);
+                   Opened<HandlerConnection> connection);
   ~StoreTransaction() override;
 
   void lock(Journal& journal, Durability durability) override;
@@ -114,7 +105,7 @@ class StoreTransaction final : public DeliveryTransaction {
 
   StoreTransactions& owner_;
   const std::unique_ptr<WriteTurn::Hold> turn_;
-  std::unique_ptr<HandlerConnection> connection_;
+  Opened<HandlerConnection> connection_;
   std::shared_ptr<sqlite3> handle_;
   std::string service_;  // of the journal's owner, once locked
   bool reusable_ = true;

@@ -1,5 +1,7 @@
 #include "store/user_transaction.hpp"
 
+#include <tidings/deadletter/transaction.hpp>
+
 #include "file/sqlite_error.hpp"
 #include "letters/letter_row.hpp"
 #include "store/store_journal.hpp"
@@ -38,11 +40,7 @@ std::filesystem::path same_spelling(const std::filesystem::path& path) {
 
 template <class Work>
 auto UserTransaction::in_database(Work work) const {
-  try {
-    return work();
-  } catch (const SQLite::Exception& error) {
-    throw unusable(kCannotPublish, main_file(connection_), error);
-  }
+  return translated(kCannotPublish, main_file(connection_), work);
 }
 
 UserTransaction::UserTransaction(sqlite3* connection) : connection_(connection) {
@@ -122,6 +120,12 @@ std::vector<std::optional<EventId>> UserTransaction::append(std::span<const Jour
 
 void UserTransaction::store(const DeadLetter& letter) {
   in_database([&] { static_cast<void>(LetterInsert(connection_).insert(letter)); });
+}
+
+PublishResult detail::publish_in(sqlite3* connection, Bus& bus, const tidings::detail::Payload& payload,
+                                 const PublishOptions& options) {
+  UserTransaction transaction(connection);
+  return tidings::detail::publish_in(bus, transaction, payload, options);
 }
 
 }  // namespace tidings::deadletter

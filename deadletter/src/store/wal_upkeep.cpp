@@ -26,16 +26,16 @@ std::uint64_t size_or_zero(const std::filesystem::path& path) noexcept {
 
 }  // namespace
 
-WalUpkeep::WalUpkeep(std::filesystem::path path, const StoreInternals& internals)
-    : path_(std::move(path)), internals_(internals), network_(internals.placement(path_).network) {}
+WalUpkeep::WalUpkeep(const StoreSettings& settings)
+    : settings_(settings), network_(settings.internals.placement(settings.path).network) {}
 
 SinkFiles WalUpkeep::look() {
   const MutexLock lock(mutex_);
   SinkFiles files;
   files.network_file_system = network_;
-  files.database_bytes = size_or_zero(path_);
-  files.wal_bytes = size_or_zero(wal_path(path_));
-  if (files.wal_bytes > internals_.large_wal) {
+  files.database_bytes = size_or_zero(settings_.path);
+  files.wal_bytes = size_or_zero(wal_path(settings_.path));
+  if (files.wal_bytes > settings_.internals.large_wal) {
     empty(files);
   } else {
     copied_.reset();
@@ -44,22 +44,22 @@ SinkFiles WalUpkeep::look() {
 }
 
 void WalUpkeep::empty(SinkFiles& files) {
-  internals_.file->require_in_place(kCannotEmpty);
+  settings_.internals.file->require_in_place(kCannotEmpty);
   const auto now = std::chrono::steady_clock::now();
-  Connection connection(path_, Access::ReadWrite, internals_.vfs, now);
+  Connection connection(settings_.path, Access::ReadWrite, settings_.internals.vfs, now);
   static_cast<void>(connection.has_table("tidings_meta"));
-  internals_.file->admit(connection, path_, kCannotEmpty);
+  settings_.internals.file->admit(connection, settings_.path, kCannotEmpty);
   if (!copy_into_database(connection, files)) return;
   try {
     // The others of this process wait for their turn rather than for SQLite's lock.
-    const WriteTurn::Hold turn(*internals_.turn, now);
+    const WriteTurn::Hold turn(*settings_.internals.turn, now);
     sqlite3* const handle = connection.database().getHandle();
     static_cast<void>(
         sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr));
   } catch (const Error&) {
     return;  // A writer is at work; there is another time.
   }
-  const std::uint64_t left = size_or_zero(wal_path(path_));
+  const std::uint64_t left = size_or_zero(wal_path(settings_.path));
   if (left < files.wal_bytes) files.wal_freed = files.wal_bytes - left;
 }
 
@@ -76,7 +76,8 @@ bool WalUpkeep::copy_into_database(Connection& connection, SinkFiles& files) {
   const bool all = copied >= frames;
   const bool stuck = !all && copied_ == copied;
   copied_ = all ? std::nullopt : std::optional(copied);
-  files.wal_is_held = stuck && is_wal_large(files.wal_bytes, files.database_bytes, internals_.large_wal);
+  files.wal_is_held =
+      stuck && is_wal_large(files.wal_bytes, files.database_bytes, settings_.internals.large_wal);
   return all;
 }
 

@@ -5,8 +5,8 @@
 #include <tidings/detail/mutex.hpp>
 #include <tidings/letter_sink.hpp>
 
-#include <filesystem>
 #include <optional>
+#include <string>
 
 namespace tidings::deadletter {
 
@@ -15,7 +15,7 @@ namespace tidings::deadletter {
 /// anew. Makes a connection only while the file is large. Thread-safe.
 class WalUpkeep {
  public:
-  WalUpkeep(std::filesystem::path path, const StoreInternals& internals);
+  explicit WalUpkeep(const StoreSettings& settings);
 
   /// See LetterSink::look_after_files. Never waits for a lock; writers wait for no more than what was
   /// written since this began. Throws Error, SQLite::Exception.
@@ -25,8 +25,7 @@ class WalUpkeep {
   void empty(SinkFiles& files) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool copy_into_database(Connection& connection, SinkFiles& files) TIDINGS_REQUIRES(mutex_);
 
-  const std::filesystem::path path_;
-  const StoreInternals& internals_;
+  const StoreSettings& settings_;
   const std::string network_;
   tidings::detail::Mutex mutex_;
   /// How much of the file was copied into the database when it was last looked at, while that was not all.

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "letters/letter_row.hpp"
 #include "spill/spill_file.hpp"
-#include "store/session.hpp"
+#include "sqlite/writing_connection.hpp"
 
 #include <tidings/letter_sink.hpp>
 
@@ -26,13 +27,13 @@ class SpillImporter {
   /// Imports one piece, and empties the file after the last. Adds its results to `report`; `report.more` says
   /// whether there is more. Throws Error (DatabaseBusy: another process has the file's lock),
   /// std::system_error, SQLite::Exception; then the piece waits as before.
-  void step(Session& session, SpillImport& report);
+  void step(WritingConnection& connection, LetterInsert& letters, SpillImport& report);
 
  private:
   struct Piece;
 
   [[nodiscard]] Piece read_piece(std::uint64_t begin) const;
-  void import(Session& session, Piece& piece) const;
+  void import(LetterInsert& letters, Piece& piece) const;
 
   SpillFile& file_;
 };

@@ -1,4 +1,4 @@
-#include "store/spill_importer.hpp"
+#include "spill/spill_importer.hpp"
 
 #include "file/sqlite_error.hpp"
 
@@ -70,19 +70,19 @@ bool SpillImporter::has_work(const std::filesystem::path& spill) noexcept {
   return ::stat(spill.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0;
 }
 
-void SpillImporter::step(Session& session, SpillImport& report) {
+void SpillImporter::step(WritingConnection& connection, LetterInsert& letters, SpillImport& report) {
   const SpillFile::Lock held = file_.lock(kLockTimeout);
   report.more = false;
   if (file_.size() == 0) return;
   const std::string token = file_.token();
   const std::uint64_t size = file_.size();
-  SQLite::Database& database = session.connection().database();
+  SQLite::Database& database = connection.database();
   Piece piece;
-  session.transact([&] {
+  connection.transact(Sync::Always, [&] {
     const std::uint64_t imported = imported_bytes(database, token);
     // Larger than the file: somebody has shortened it, and letters know by themselves if they are there.
     piece = read_piece(imported > size ? SpillHeader::kSize : std::max(imported, SpillHeader::kSize));
-    import(session, piece);
+    import(letters, piece);
     remember(database, token, piece.end, piece.imported);
     tidings::detail::kill_point("import.before_commit");
   });
@@ -118,13 +118,13 @@ SpillImporter::Piece SpillImporter::read_piece(std::uint64_t begin) const {
 }
 
 /// What is no letter is synced elsewhere before the commit that counts it as done with.
-void SpillImporter::import(Session& session, Piece& piece) const {
+void SpillImporter::import(LetterInsert& letters, Piece& piece) const {
   for (const std::string_view line : lines_of(piece.bytes)) {
     if (line.empty()) continue;
     try {
       const DeadLetter letter = parse_json_line(line);
       if (tidings::detail::nests_too_deeply(letter.data) ||
-          session.take(letter).place == LetterOutcome::Place::Unsaved) {
+          letters.take(letter).place == LetterOutcome::Place::Unsaved) {
         piece.rejected.push_back(line);
       } else {
         ++piece.imported;
