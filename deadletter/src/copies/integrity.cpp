@@ -1,6 +1,7 @@
 #include "copies/integrity.hpp"
 
 #include "file/file_system.hpp"
+#include "file/sqlite_error.hpp"
 #include "sqlite/database_file.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -26,8 +27,7 @@ void require_was_read(const std::string& finding) {
   constexpr std::string_view kCode = "error code=";
   for (auto at = finding.find(kCode); at != std::string::npos; at = finding.find(kCode, at + 1)) {
     const int code = std::atoi(finding.c_str() + at + kCode.size());
-    if ((code & 0xff) != SQLITE_CORRUPT && (code & 0xff) != SQLITE_NOTADB)
-      throw SQLite::Exception(sqlite3_errstr(code), code);
+    if (!is_damage(code)) throw SQLite::Exception(sqlite3_errstr(code), code);
   }
 }
 
@@ -40,9 +40,9 @@ std::string quick_check(const std::filesystem::path& database, const std::string
     require_was_read(found);
     return found == "ok" ? std::string() : found;
   } catch (const SQLite::Exception& error) {
+    if (is_damage(error.getErrorCode())) return error.what();
     const int code = error.getErrorCode() & 0xff;
     if (code == SQLITE_INTERRUPT || code == SQLITE_BUSY) return {};
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return error.what();
     throw;
   }
 }

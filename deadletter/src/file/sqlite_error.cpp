@@ -59,6 +59,15 @@ std::string_view advice(int sqlite_code) noexcept {
   }
 }
 
+std::string quoted(int sqlite_code, std::string_view sqlite_message) {
+  return "(SQLite: " + printable(sqlite_message) + ", code " + std::to_string(sqlite_code) + ")";
+}
+
+/// The extended code, where there is one.
+int code_of(const SQLite::Exception& error) noexcept {
+  return error.getExtendedErrorCode() > 0 ? error.getExtendedErrorCode() : error.getErrorCode();
+}
+
 std::string quoted_for_shell(const std::string& text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
@@ -66,6 +75,10 @@ std::string quoted_for_shell(const std::string& text) {
 }
 
 }  // namespace
+
+bool is_damage(int sqlite_code) noexcept {
+  return primary(sqlite_code) == SQLITE_CORRUPT || primary(sqlite_code) == SQLITE_NOTADB;
+}
 
 bool is_short_of_memory(const SQLite::Exception& error) noexcept {
   return primary(error.getErrorCode()) == SQLITE_NOMEM;
@@ -93,10 +106,7 @@ bool makes_suspect(const SQLite::Exception& error) noexcept {
 std::string explain(int sqlite_code, std::string_view sqlite_message) {
   std::string text(advice(sqlite_code));
   if (!text.empty()) text += ' ';
-  text += "(SQLite: ";
-  text += printable(sqlite_message);
-  text += ", code " + std::to_string(sqlite_code) + ")";
-  return text;
+  return text + quoted(sqlite_code, sqlite_message);
 }
 
 std::string printable(std::string_view text) {
@@ -131,7 +141,7 @@ Error unusable(std::string_view what_failed, const std::filesystem::path& path, 
 
 Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                const SQLite::Exception& cause) {
-  const int code = cause.getExtendedErrorCode() > 0 ? cause.getExtendedErrorCode() : cause.getErrorCode();
+  const int code = code_of(cause);
   if (const auto* const doubt = dynamic_cast<const CommitInDoubt*>(&cause)) {
     return unusable("in doubt: an error during the commit" + doubt->of() + " in", path,
                     "this process goes on as if it had not happened, but it may be found after a restart" +
@@ -144,6 +154,14 @@ Error unusable(std::string_view what_failed, const std::filesystem::path& path,
   if (primary(code) == SQLITE_NOTADB) why += "; if it was one, " + how_to_salvage(path);
   if (primary(code) == SQLITE_IOERR) why += "; if it stays so, " + how_to_salvage(path);
   return unusable(what_failed, path, why, error_code(code), code);
+}
+
+Error no_temporary_file(const SQLite::Exception& cause) {
+  return {ErrorCode::DatabaseUnusable,
+          "cannot keep a list of letters in a temporary file; free some space where it is (SQLITE_TMPDIR, "
+          "TMPDIR, or else /var/tmp), or name another folder: SQLITE_TMPDIR=/folder " +
+              quoted(code_of(cause), cause.what()),
+          code_of(cause)};
 }
 
 }  // namespace tidings::deadletter

@@ -39,6 +39,9 @@ class CommitInDoubt : public SQLite::Exception {
 /// Whether the connection that it came through is to be replaced.
 [[nodiscard]] bool makes_suspect(const SQLite::Exception& error) noexcept;
 
+/// Whether a result code says that the file is not a sound database.
+[[nodiscard]] bool is_damage(int sqlite_code) noexcept;
+
 /// Whether SQLite had no memory, whatever for.
 [[nodiscard]] bool is_short_of_memory(const SQLite::Exception& error) noexcept;
 
@@ -64,6 +67,9 @@ inline constexpr const char* kCannotOpen = "cannot open the dead-letter database
 /// CommitInDoubt.
 [[nodiscard]] Error unusable(std::string_view what_failed, const std::filesystem::path& path,
                              const SQLite::Exception& cause);
+
+/// For the temporary file of a list of letters.
+[[nodiscard]] Error no_temporary_file(const SQLite::Exception& cause);
 
 /// What `work` gives, with SQLite's exceptions as ours.
 template <class Work>

@@ -26,13 +26,7 @@ template <class Body>
 std::invoke_result_t<Body> with_temporary_file(Body body) try {
   return body();
 } catch (const SQLite::Exception& error) {
-  const int code = error.getExtendedErrorCode() > 0 ? error.getExtendedErrorCode() : error.getErrorCode();
-  throw Error(
-      ErrorCode::DatabaseUnusable,
-      "cannot keep a list of letters in a temporary file; free some space where it is (SQLITE_TMPDIR, "
-      "TMPDIR, or else /var/tmp), or name another folder: SQLITE_TMPDIR=/folder (SQLite: " +
-          printable(error.what()) + ", code " + std::to_string(code) + ")",
-      code);
+  throw no_temporary_file(error);
 }
 
 }  // namespace

@@ -20,8 +20,6 @@
 #include "sqlite/opened_file.hpp"
 #include "sqlite/write_transaction.hpp"
 
-#include <SQLiteCpp/Exception.h>
-
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -137,12 +135,10 @@ class Operations::Implementation {
 
   /// What `body` gives, with SQLite's exceptions as ours.
   template <class Body>
-  std::invoke_result_t<Body> call(Body body) try {
+  std::invoke_result_t<Body> call(Body body) {
     file_.require_in_place(kCannotChange);
     if (connection_) connection_->wait_until(steady_clock::now() + options_.busy_timeout);
-    return body();
-  } catch (const SQLite::Exception& error) {
-    throw unusable(kCannotChange, path_, error);
+    return translated(kCannotChange, path_, body);
   }
 
   Progress change(const Filter& filter, const LetterChange& change, const Watch& watch) {

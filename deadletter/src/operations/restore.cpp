@@ -178,8 +178,7 @@ class Restoration {
       found = connection.text("PRAGMA quick_check(1)");
       require_was_read(found);
     } catch (const SQLite::Exception& error) {
-      const int code = error.getErrorCode() & 0xff;
-      if (code != SQLITE_CORRUPT && code != SQLITE_NOTADB) throw;
+      if (!is_damage(error.getErrorCode())) throw;
       found = error.what();
     }
     if (found == "ok") return;
