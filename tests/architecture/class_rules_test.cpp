@@ -17,9 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 /// May only shrink: a class that keeps to the rule is taken off, and no number is raised.
-const ClassAllowances kLargeClasses = {
-    {"deadletter::Examination", {.fields = 20}},
-};
+const ClassAllowances kLargeClasses = {};
 const OptionAllowances kLargeOptions = {
     {"deadletter::Filter", "what letters can be asked for by: each field is a restriction of its own"},
     {"tools::CommandLine", "the options of all verbs of dead-letters"},

@@ -159,7 +159,7 @@ TEST_F(ClaimLifeTest, LettersAtWorkAreLeftAloneWhateverBootIdTheServiceSees) {
     EXPECT_THROW(static_cast<void>(operations().edit(1, {{"order_id", 7}})), Error) << boot;
     EXPECT_EQ(reader().count({.resolved = false, .running = true}), 3) << boot;
     EXPECT_TRUE(reader().find(1)->claim->alive) << boot;
-    EXPECT_EQ(reader().examine(false).live_claims, 3) << boot;
+    EXPECT_EQ(reader().examine(false).claims.live, 3) << boot;
     execute(
         "UPDATE dead_letters SET claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL,"
         " redrive_requested_at = NULL");

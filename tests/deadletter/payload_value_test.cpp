@@ -138,13 +138,13 @@ TEST_F(PayloadValueTest, ExaminationSaysWhatWaits) {
   const auto found = Reader::open(database()).examine(true);
   EXPECT_THAT(found.damage, IsEmpty());
   EXPECT_EQ(found.unresolved, 3);
-  EXPECT_EQ(found.stale_claims, 1);
-  EXPECT_EQ(found.live_claims, 0);
+  EXPECT_EQ(found.claims.stale, 1);
+  EXPECT_EQ(found.claims.live, 0);
   ASSERT_EQ(found.waiting.size(), 1U);
   EXPECT_EQ(found.waiting[0].letters, 1);
   ASSERT_EQ(found.unserved.size(), 1U);
   EXPECT_EQ(found.unserved[0].owed, 9);
-  EXPECT_GT(found.file_bytes, 0U);
+  EXPECT_GT(found.files.database_bytes, 0U);
   EXPECT_TRUE(found.counts_agree);
   execute("UPDATE tidings_causes SET unresolved = 7");
   EXPECT_FALSE(Reader::open(database()).examine(false).counts_agree);

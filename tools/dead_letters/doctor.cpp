@@ -74,21 +74,21 @@ class Diagnosis {
           "the counts in tidings_causes are off, so that groups is wrong: docs/schema.md says how to mend "
           "them");
     }
-    fine("size " + readable_size(found_.file_bytes) + ", " + readable_size(found_.free_bytes) +
-         " of it free, -wal " + readable_size(found_.wal_bytes));
-    if (deadletter::is_wal_large(found_.wal_bytes, found_.file_bytes)) {
+    fine("size " + readable_size(found_.files.database_bytes) + ", " + readable_size(found_.files.free_bytes) +
+         " of it free, -wal " + readable_size(found_.files.wal_bytes));
+    if (deadletter::is_wal_large(found_.files.wal_bytes, found_.files.database_bytes)) {
       problem(
-          "the -wal file has grown to " + readable_size(found_.wal_bytes) +
+          "the -wal file has grown to " + readable_size(found_.files.wal_bytes) +
           ": some program reads an old state of the database for long, so that it cannot be emptied; find "
           "it and end it: fuser -v " +
           file() + " (a running service then gives the space back)");
     }
-    if (!found_.network_file_system.empty()) {
+    if (!found_.files.network_file_system.empty()) {
       problem(
-          "it is on a file system that other machines may share (" + found_.network_file_system +
+          "it is on a file system that other machines may share (" + found_.files.network_file_system +
           "), where SQLite's locks do not work: stop the services that use it, and move it to a local disk");
     }
-    if (!found_.adopted && found_.file_bytes > 0 && found_.free_bytes * 2 > found_.file_bytes) {
+    if (!found_.adopted && found_.files.database_bytes > 0 && found_.files.free_bytes * 2 > found_.files.database_bytes) {
       advise("more than half of the file is free; to give it back, stop the service and run",
              "sqlite3 " + file() + " VACUUM");
     }
@@ -107,12 +107,12 @@ class Diagnosis {
            command_.ago(redrive.requested_at) + ": " + grouped(redrive.succeeded) + " succeeded and " +
            grouped(redrive.failed) + " failed of " + grouped(redrive.letters));
     }
-    if (found_.live_claims > 0) {
-      fine(counted(found_.live_claims, "letter") + " taken by a service, a handler is at work on " +
+    if (found_.claims.live > 0) {
+      fine(counted(found_.claims.live, "letter") + " taken by a service, a handler is at work on " +
            grouped(running_));
     }
-    if (found_.stale_claims > 0) {
-      advise(counted(found_.stale_claims, "claim") +
+    if (found_.claims.stale > 0) {
+      advise(counted(found_.claims.stale, "claim") +
              " of a process that is gone: a running bus takes their letters"
              " back by itself; is the service running?");
     }
@@ -165,11 +165,11 @@ class Diagnosis {
   }
 
   void judge_spills() {
-    for (const auto& spill : found_.spills) {
+    for (const auto& spill : found_.files.spills) {
       problem(readable_size(spill.bytes) + " of letters wait in " + tools::printable(spill.path.native()) +
               ", as the database could not take them; when it can, a running service imports them by itself");
     }
-    if (found_.spills.empty()) fine("no letters wait in spill files");
+    if (found_.files.spills.empty()) fine("no letters wait in spill files");
   }
 
   [[nodiscard]] std::string file() const {
@@ -257,7 +257,7 @@ OrderedJson changes_to_json(const Examination& found) {
 
 OrderedJson spills_to_json(const Examination& found) {
   OrderedJson list = OrderedJson::array();
-  for (const auto& each : found.spills) list.push_back({{"path", each.path.native()}, {"bytes", each.bytes}});
+  for (const auto& each : found.files.spills) list.push_back({{"path", each.path.native()}, {"bytes", each.bytes}});
   return list;
 }
 
@@ -283,18 +283,18 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
        {"adopted", found.adopted},
        {"damage", found.damage},
        {"counts_agree", found.counts_agree},
-       {"file_bytes", found.file_bytes},
-       {"wal_bytes", found.wal_bytes},
-       {"free_bytes", found.free_bytes},
-       {"network_file_system", found.network_file_system},
+       {"file_bytes", found.files.database_bytes},
+       {"wal_bytes", found.files.wal_bytes},
+       {"free_bytes", found.files.free_bytes},
+       {"network_file_system", found.files.network_file_system},
        {"letters", found.letters},
        {"unresolved", found.unresolved},
        {"oldest_unresolved",
         found.oldest_unresolved ? OrderedJson(to_rfc3339(*found.oldest_unresolved)) : OrderedJson(nullptr)},
        {"journal_events", found.journal_events},
-       {"live_claims", found.live_claims},
+       {"live_claims", found.claims.live},
        {"running", running},
-       {"stale_claims", found.stale_claims},
+       {"stale_claims", found.claims.stale},
        {"waiting", waiting_to_json(found)},
        {"unserved", unserved_to_json(found)},
        {"spills", spills_to_json(found)},
@@ -346,7 +346,7 @@ ExitStatus run_backup(Command& command) {
                                                 "; check its folder");
   }
   if (!line.dry_run) command.operations().backup(line.file);
-  const auto bytes = command.reader().examine(false).file_bytes;
+  const auto bytes = command.reader().examine(false).files.database_bytes;
   if (line.json) {
     command.print_json({{"dry_run", line.dry_run}, {"file", line.file}, {"bytes", bytes}});
     return ExitStatus::Ok;

@@ -56,7 +56,7 @@ void add_counts(Examination& examination, Connection& connection) {
   examination.counts_agree =
       connection.integer("SELECT coalesce(sum(unresolved), 0) FROM tidings_causes") == examination.unresolved;
   examination.journal_events = connection.integer("SELECT count(*) FROM tidings_journal");
-  examination.free_bytes = static_cast<std::uint64_t>(connection.integer("PRAGMA freelist_count") *
+  examination.files.free_bytes = static_cast<std::uint64_t>(connection.integer("PRAGMA freelist_count") *
                                                       connection.integer("PRAGMA page_size"));
 }
 
@@ -89,7 +89,7 @@ void add_claims(Examination& examination, SQLite::Database& database) {
                         " INDEXED BY dead_letters_claimed WHERE claimed_by IS NOT NULL");
   while (row.executeStep()) {
     const bool over = static_cast<ClaimLife>(row.getColumn(0).getInt()) == ClaimLife::Over;
-    ++(over ? examination.stale_claims : examination.live_claims);
+    ++(over ? examination.claims.stale : examination.claims.live);
   }
 }
 

@@ -157,12 +157,12 @@ class Reader::Implementation {
   [[nodiscard]] FileSizes file_sizes() const { return {size_of(path_), size_of(wal_path(path_))}; }
 
   void add_files(Examination& examination) {
-    examination.file_bytes = size_of(path_);
-    examination.wal_bytes = size_of(wal_path(path_));
-    examination.network_file_system = placement_of(path_).network;
+    examination.files.database_bytes = size_of(path_);
+    examination.files.wal_bytes = size_of(wal_path(path_));
+    examination.files.network_file_system = placement_of(path_).network;
     for (const auto& spill : spills_) {
       const auto bytes = waiting_in(spill);
-      if (bytes > 0) examination.spills.push_back({spill, bytes});
+      if (bytes > 0) examination.files.spills.push_back({spill, bytes});
     }
   }
 

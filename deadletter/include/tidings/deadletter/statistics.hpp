@@ -1,0 +1,61 @@
+#pragma once
+
+#include <tidings/clock.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tidings::deadletter {
+
+/// Letters with one cause: one fingerprint, handler and service, of any event type.
+struct Group {
+  std::string fingerprint;
+  /// Of the newest letter of the group.
+  std::string event_type;
+  /// How many event types the letters have.
+  std::int64_t event_types = 1;
+  std::string handler;
+  std::string service;
+  /// Of the newest letter of the group.
+  std::string error_type = {};
+  std::string sample_error = {};
+  std::int64_t newest_id = 0;
+  std::int64_t count = 0;
+  Timestamp first_failed_at{};
+  Timestamp last_failed_at{};
+};
+
+enum class GroupOrder : std::uint8_t { ByCount, ByLastFailure };
+
+/// Names that unresolved letters have, in their order.
+struct UnresolvedNames {
+  std::vector<std::string> event_types;
+  std::vector<std::string> handlers;
+  std::vector<std::string> services;
+};
+
+/// How many letters there are of each kind, most first.
+struct Statistics {
+  struct Count {
+    std::string name;
+    std::int64_t letters = 0;
+    std::int64_t unresolved = 0;
+  };
+  struct Day {
+    /// Midnight, UTC.
+    Timestamp begin;
+    std::int64_t letters = 0;
+    std::int64_t unresolved = 0;
+  };
+  std::int64_t letters = 0;
+  std::int64_t unresolved = 0;
+  std::vector<Count> by_type;
+  std::vector<Count> by_handler;
+  std::vector<Count> by_service;
+  std::vector<Count> by_reason;
+  /// By failed_at, oldest first; days without letters are left out.
+  std::vector<Day> by_day;
+};
+
+}  // namespace tidings::deadletter
