@@ -348,6 +348,7 @@ TEST_F(ChangingVerbsTest, MistakesSayWhatToWriteInstead) {
       {{"list", "--after", "7"}, "copy it from the page before"},
       {{"retry", "1", "--rate", "fast"}, "letters a second"},
       {{"retry", "1", "--canary", "-1"}, "whole number from 1"},
+      {{"retry", "1", "--stop-after", "4294967296"}, "is above 4294967295"},
       {{"purge", "--older-than", "old"}, "is not a time; write how long ago (2h, 30m, 1d)"},
       {{"show"}, "show --help"},
       {{"list", "--db", ""}, "file name is empty"}};

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace tidings::dead_letters {
@@ -40,6 +41,14 @@ std::optional<std::int64_t> count_from_1(const char* option, const std::optional
   const auto number = parse_number<std::int64_t>(*text);
   if (!number || *number < 1) refuse(option, *text, "is not a whole number from 1; write for example 10");
   return number;
+}
+
+std::optional<std::uint32_t> small_count(const char* option, const std::optional<std::string>& text) {
+  constexpr auto kMost = std::numeric_limits<std::uint32_t>::max();
+  const auto number = count_from_1(option, text);
+  if (!number) return std::nullopt;
+  if (*number > kMost) refuse(option, *text, "is above " + std::to_string(kMost));
+  return static_cast<std::uint32_t>(*number);
 }
 
 std::optional<std::string> name(const char* option, const std::optional<std::string>& text) {
@@ -186,8 +195,9 @@ std::optional<double> rate(const std::optional<std::string>& text) {
 }
 
 void take_retry(const RawCommandLine& raw, CommandLine& line) {
-  line.redrive = {count_from_1("--canary", raw.canary), rate(raw.rate),
-                  count_from_1("--stop-after", raw.stop_after)};
+  line.redrive = {.canary = small_count("--canary", raw.canary),
+                  .rate = rate(raw.rate),
+                  .stop_after = small_count("--stop-after", raw.stop_after)};
   line.wait = raw.wait || raw.timeout;
   if (!raw.timeout) return;
   line.wait_timeout = tools::parse_duration(*raw.timeout);

@@ -74,8 +74,9 @@ class Diagnosis {
           "the counts in tidings_causes are off, so that groups is wrong: docs/schema.md says how to mend "
           "them");
     }
-    fine("size " + readable_size(found_.files.database_bytes) + ", " + readable_size(found_.files.free_bytes) +
-         " of it free, -wal " + readable_size(found_.files.wal_bytes));
+    fine("size " + readable_size(found_.files.database_bytes) + ", " +
+         readable_size(found_.files.free_bytes) + " of it free, -wal " +
+         readable_size(found_.files.wal_bytes));
     if (deadletter::is_wal_large(found_.files.wal_bytes, found_.files.database_bytes)) {
       problem(
           "the -wal file has grown to " + readable_size(found_.files.wal_bytes) +
@@ -88,7 +89,8 @@ class Diagnosis {
           "it is on a file system that other machines may share (" + found_.files.network_file_system +
           "), where SQLite's locks do not work: stop the services that use it, and move it to a local disk");
     }
-    if (!found_.adopted && found_.files.database_bytes > 0 && found_.files.free_bytes * 2 > found_.files.database_bytes) {
+    if (!found_.adopted && found_.files.database_bytes > 0 &&
+        found_.files.free_bytes * 2 > found_.files.database_bytes) {
       advise("more than half of the file is free; to give it back, stop the service and run",
              "sqlite3 " + file() + " VACUUM");
     }
@@ -257,7 +259,8 @@ OrderedJson changes_to_json(const Examination& found) {
 
 OrderedJson spills_to_json(const Examination& found) {
   OrderedJson list = OrderedJson::array();
-  for (const auto& each : found.files.spills) list.push_back({{"path", each.path.native()}, {"bytes", each.bytes}});
+  for (const auto& each : found.files.spills)
+    list.push_back({{"path", each.path.native()}, {"bytes", each.bytes}});
   return list;
 }
 

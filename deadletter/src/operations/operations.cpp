@@ -78,17 +78,7 @@ class RequestOfOperator {
   /// Inside the transaction that marks its letters.
   void begin() {
     if (id_ != 0) return;
-    SQLite::Statement insert(
-        connection_.database(),
-        "INSERT INTO tidings_redrives (requested_at, requested_by, canary, rate, stop_after,"
-        " letters, succeeded, failed, state) VALUES (?, ?, ?, ?, ?, 0, 0, 0, 'open')");
-    insert.bind(1, requested_at_);
-    insert.bind(2, actor_.user + "@" + actor_.host);
-    if (options_.canary) insert.bind(3, *options_.canary);
-    if (options_.rate) insert.bind(4, *options_.rate);
-    if (options_.stop_after) insert.bind(5, *options_.stop_after);
-    insert.exec();
-    id_ = connection_.database().getLastInsertRowid();
+    id_ = insert_request(connection_.database(), options_, actor_.user + "@" + actor_.host, requested_at_);
   }
   /// False when the service has stopped it. A service may have finished all that was marked so far.
   bool add_letters(std::int64_t marked) {
@@ -141,6 +131,15 @@ class Operations::Implementation {
     return translated(kCannotChange, path_, body);
   }
 
+  /// Each batch adds to the audit.
+  Progress change(const Filter& filter, const std::function<LetterChange::Outcome(std::int64_t)>& apply,
+                  Audit& audit, const Watch& watch) {
+    const auto finish_batch = [&](std::int64_t changed) {
+      audit.add(*connection_, changed);
+      return true;
+    };
+    return change(filter, {.apply = apply, .finish_batch = finish_batch}, watch);
+  }
   Progress change(const Filter& filter, const LetterChange& change, const Watch& watch) {
     for (const PayloadValue& each : filter.where) require_pointer(each.pointer);
     return change_letters(*connection_, filter, options_.busy_timeout, change, watch);
@@ -215,14 +214,8 @@ Progress Operations::discard(Filter filter, const std::string& reason, const Wat
     GuardedStatement discard(connection, discard_sql());
     discard.statement().bind(":now", wall_now());
     discard.statement().bind(":note", reason);
-    return implementation_->change(filter,
-                                   {.apply = [&](std::int64_t id) { return discard.apply(id); },
-                                    .finish_batch =
-                                        [&](std::int64_t discarded) {
-                                          audit.add(connection, discarded);
-                                          return true;
-                                        }},
-                                   watch);
+    return implementation_->change(
+        filter, [&](std::int64_t id) { return discard.apply(id); }, audit, watch);
   });
 }
 
@@ -233,14 +226,8 @@ Progress Operations::undo(Filter filter, const Watch& watch) {
     Connection& connection = implementation_->connection();
     Audit audit(implementation_->actor(), "undo", describe_filter(filter));
     SQLite::Statement undo(connection.database(), kUndo);
-    return implementation_->change(filter,
-                                   {.apply = [&](std::int64_t id) { return apply(connection, undo, id); },
-                                    .finish_batch =
-                                        [&](std::int64_t undone) {
-                                          audit.add(connection, undone);
-                                          return true;
-                                        }},
-                                   watch);
+    return implementation_->change(
+        filter, [&](std::int64_t id) { return apply(connection, undo, id); }, audit, watch);
   });
 }
 
@@ -292,14 +279,8 @@ Progress Operations::purge(Filter filter, const Watch& watch) {
                                 " = :resolved AND NOT ") +
                         kIsRunning);
     purge.statement().bind(":resolved", *filter.resolved ? 1 : 0);
-    return implementation_->change(filter,
-                                   {.apply = [&](std::int64_t id) { return purge.apply(id); },
-                                    .finish_batch =
-                                        [&](std::int64_t purged) {
-                                          audit.add(connection, purged);
-                                          return true;
-                                        }},
-                                   watch);
+    return implementation_->change(
+        filter, [&](std::int64_t id) { return purge.apply(id); }, audit, watch);
   });
 }
 

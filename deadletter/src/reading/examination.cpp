@@ -57,7 +57,7 @@ void add_counts(Examination& examination, Connection& connection) {
       connection.integer("SELECT coalesce(sum(unresolved), 0) FROM tidings_causes") == examination.unresolved;
   examination.journal_events = connection.integer("SELECT count(*) FROM tidings_journal");
   examination.files.free_bytes = static_cast<std::uint64_t>(connection.integer("PRAGMA freelist_count") *
-                                                      connection.integer("PRAGMA page_size"));
+                                                            connection.integer("PRAGMA page_size"));
 }
 
 /// Services that hold letters, or that delivered or failed some since `time`, which is not long ago: what a

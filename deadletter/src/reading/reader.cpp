@@ -77,31 +77,28 @@ void require_limit(std::size_t limit) {
               "a limit of " + std::to_string(limit) + " is not between 1 and 10,000");
 }
 
+std::optional<StoredLetter> first_letter(SQLite::Statement& row, Connection& connection) {
+  if (!row.executeStep()) return std::nullopt;
+  return read_letter(row, connection.database());
+}
+
 void require_tidings(const DatabaseIdentity& identity, const std::filesystem::path& path) {
   using enum DatabaseIdentity::Kind;
-  const std::string version = std::to_string(identity.schema_version);
-  if (identity.kind == Missing) {
-    throw unusable(kCannotOpen, path,
-                   "there is no such file; check the path, or start the service that writes it");
-  }
-  if (identity.kind == Empty) {
-    throw unusable(kCannotOpen, path, "it is empty; start the service that writes it",
-                   ErrorCode::ForeignDatabase);
-  }
+  const auto refuse = [&](const std::string& why, ErrorCode code = ErrorCode::DatabaseUnusable) {
+    throw unusable(kCannotOpen, path, why, code);
+  };
+  const std::string version = "its schema version is " + std::to_string(identity.schema_version);
+  if (identity.kind == Missing)
+    refuse("there is no such file; check the path, or start the service that writes it");
+  if (identity.kind == Empty)
+    refuse("it is empty; start the service that writes it", ErrorCode::ForeignDatabase);
   if (identity.kind == Foreign) {
-    throw unusable(kCannotOpen, path,
-                   "it is another application's database and holds no dead letters; check the path",
-                   ErrorCode::ForeignDatabase);
+    refuse("it is another application's database and holds no dead letters; check the path",
+           ErrorCode::ForeignDatabase);
   }
-  if (identity.schema_version > kSchemaVersion) {
-    throw unusable(kCannotOpen, path,
-                   "its schema version is " + version + "; use the tools of the newer tidings",
-                   ErrorCode::NewerSchema);
-  }
-  if (identity.schema_version < kSchemaVersion) {
-    throw unusable(kCannotOpen, path,
-                   "its schema version is " + version + "; start the service, which migrates it");
-  }
+  if (identity.schema_version > kSchemaVersion)
+    refuse(version + "; use the tools of the newer tidings", ErrorCode::NewerSchema);
+  if (identity.schema_version < kSchemaVersion) refuse(version + "; start the service, which migrates it");
 }
 
 }  // namespace
@@ -115,7 +112,7 @@ class Reader::Implementation {
       throw Error(ErrorCode::InvalidArgument, "Reader::Options::timeout must be above zero");
     }
     require_tidings(inspect(path_, kCannotOpen, {}, steady_clock::now() + options_.timeout), path_);
-    spills_ = ask(kCannotOpen, [](Connection& connection) { return known_spills(connection); });
+    spills_ = ask([](Connection& connection) { return known_spills(connection); }, kCannotOpen);
     for (const auto& spill : spills_) {
       if (spill_path_.empty() || (size_of(spill_path_) == 0 && size_of(spill) > 0)) spill_path_ = spill;
     }
@@ -123,7 +120,7 @@ class Reader::Implementation {
 
   /// What `question` answers about one moment of the database. Throws Error.
   template <class Question>
-  std::invoke_result_t<Question, Connection&> ask(const char* what_failed, Question question) {
+  std::invoke_result_t<Question, Connection&> ask(Question question, const char* what_failed = kCannotRead) {
     const auto deadline = steady_clock::now() + options_.timeout;
     for (;;) {
       try {
@@ -215,9 +212,8 @@ class Reader::Implementation {
     const std::uint64_t size = size_of(spill);
     const auto header = size == 0 ? std::nullopt : SpillHeader::peek(spill);
     if (!header) return size;
-    const std::uint64_t imported = ask(kCannotRead, [&](Connection& connection) {
-      return imported_bytes(connection.database(), header->token);
-    });
+    const std::uint64_t imported =
+        ask([&](Connection& connection) { return imported_bytes(connection.database(), header->token); });
     return size - (imported > size ? SpillHeader::kSize : std::max(imported, SpillHeader::kSize));
   }
 
@@ -243,7 +239,7 @@ Reader Reader::open(const std::filesystem::path& path, Options options) {
 Reader Reader::open(const std::filesystem::path& path) { return open(path, Options{}); }
 
 std::int64_t Reader::count(const Filter& filter) {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+  return implementation_->ask([&](Connection& connection) {
     if (const auto kept = kept_count(connection.database(), filter)) return *kept;
     auto row = Query(filter).prepare(connection.database(), "count(*)", "");
     return row.executeStep() ? row.getColumn(0).getInt64() : 0;
@@ -253,7 +249,7 @@ std::int64_t Reader::count(const Filter& filter) {
 Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::Cursor> after, ListOrder order,
                   LetterParts parts) {
   require_limit(limit);
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+  return implementation_->ask([&](Connection& connection) {
     auto row = Query(filter, after, order)
                    .prepare(connection.database(), letter_columns(parts),
                             std::string(order_by(order)) + "LIMIT " + std::to_string(limit + 1));
@@ -270,28 +266,26 @@ Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::C
 }
 
 std::optional<StoredLetter> Reader::find(std::int64_t id) {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) -> std::optional<StoredLetter> {
+  return implementation_->ask([&](Connection& connection) {
     SQLite::Statement row(connection.database(),
                           "SELECT " + std::string(letter_columns()) + " FROM dead_letters WHERE id = ?");
     row.bind(1, id);
-    if (!row.executeStep()) return std::nullopt;
-    return read_letter(row, connection.database());
+    return first_letter(row, connection);
   });
 }
 
 std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) -> std::optional<StoredLetter> {
+  return implementation_->ask([&](Connection& connection) {
     auto row =
         Query(filter).prepare(connection.database(), letter_columns(), "ORDER BY failed_at, id LIMIT 1");
-    if (!row.executeStep()) return std::nullopt;
-    return read_letter(row, connection.database());
+    return first_letter(row, connection);
   });
 }
 
 std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::size_t limit,
                                                 LetterParts parts) {
   require_limit(limit);
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+  return implementation_->ask([&](Connection& connection) {
     SQLite::Statement row(connection.database(),
                           "SELECT " + std::string(letter_columns(parts)) +
                               " FROM dead_letters INDEXED BY dead_letters_once"
@@ -307,13 +301,12 @@ std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::si
 
 std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit, GroupOrder order) {
   require_limit(limit);
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    return find_groups(connection.database(), filter, limit, order);
-  });
+  return implementation_->ask(
+      [&](Connection& connection) { return find_groups(connection.database(), filter, limit, order); });
 }
 
 UnresolvedNames Reader::unresolved_names() {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
+  return implementation_->ask([&](Connection& connection) {
     const auto names = [&](const std::string& column) {
       SQLite::Statement row(connection.database(),
                             "SELECT DISTINCT " + column + " FROM tidings_causes ORDER BY 1");
@@ -327,47 +320,44 @@ UnresolvedNames Reader::unresolved_names() {
 
 Statistics Reader::statistics(const Filter& filter) {
   return implementation_->ask(
-      kCannotRead, [&](Connection& connection) { return count_statistics(connection.database(), filter); });
+      [&](Connection& connection) { return count_statistics(connection.database(), filter); });
 }
 
 std::optional<RedriveState> Reader::redrive(std::int64_t id) {
   return implementation_->ask(
-      kCannotRead, [&](Connection& connection) { return find_redrive(connection.database(), id); });
+      [&](Connection& connection) { return find_redrive(connection.database(), id); });
 }
 
 std::optional<HeldBackLetter> Reader::find_held_back(Filter filter) {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    return Query::find_held_back(connection.database(), filter);
-  });
+  return implementation_->ask(
+      [&](Connection& connection) { return Query::find_held_back(connection.database(), filter); });
 }
 
 std::vector<IdleService> Reader::idle_services(Timestamp time) {
   return implementation_->ask(
-      kCannotRead, [&](Connection& connection) { return find_idle_services(connection.database(), time); });
+      [&](Connection& connection) { return find_idle_services(connection.database(), time); });
 }
 
 Examination Reader::examine(bool thorough) {
-  auto examination = implementation_->ask(
-      kCannotRead, [&](Connection& connection) { return examine_database(connection, thorough); });
+  auto examination =
+      implementation_->ask([&](Connection& connection) { return examine_database(connection, thorough); });
   implementation_->add_files(examination);
   return examination;
 }
 
 std::vector<std::string> Reader::known_backups() {
-  return implementation_->ask(kCannotRead, [&](Connection& connection) {
-    return find_backups(connection.database(), implementation_->path());
-  });
+  return implementation_->ask(
+      [&](Connection& connection) { return find_backups(connection.database(), implementation_->path()); });
 }
 
 JournalBacklog Reader::journal_backlog() {
-  return implementation_->ask(kCannotRead,
-                              [&](Connection& connection) { return read_backlog(connection.database()); });
+  return implementation_->ask([&](Connection& connection) { return read_backlog(connection.database()); });
 }
 
 std::vector<UnservedHandler> Reader::unserved_handlers(std::size_t limit) {
   require_limit(limit);
   return implementation_->ask(
-      kCannotRead, [&](Connection& connection) { return read_unserved(connection.database(), limit); });
+      [&](Connection& connection) { return read_unserved(connection.database(), limit); });
 }
 
 FileSizes Reader::file_sizes() const { return implementation_->file_sizes(); }

@@ -44,11 +44,6 @@ std::optional<std::int64_t> integer_of(const SQLite::Column& column) {
   return column.getInt64();
 }
 
-template <class Value>
-void bind_or_null(SQLite::Statement& statement, int index, const std::optional<Value>& value) {
-  value ? statement.bind(index, *value) : statement.bind(index);
-}
-
 Filter unresolved_of(std::string_view service, const LetterFilter& filter) {
   Filter result;
   result.service = std::string(service);
@@ -129,7 +124,6 @@ RedriveRequests::RedriveRequests(RedriveConnection& connection)
       reopen_(connection.database(), kReopen),
       count_(connection.database(), kCount),
       end_(connection.database(), kEnd),
-      insert_(connection.database(), kInsertRequest),
       mark_(connection.database(), kMark),
       add_letters_(connection.database(), kAddLetters),
       marked_(connection.database(), kMarked),
@@ -186,28 +180,31 @@ std::optional<RedriveEnd> RedriveRequests::count(std::int64_t id, std::int64_t s
   return std::nullopt;
 }
 
-std::int64_t RedriveRequests::insert(const tidings::RedriveOptions& options, Timestamp wall) {
-  const StatementUse use(insert_);
-  insert_.bind(1, microseconds(wall));
-  insert_.bind(2, options.requested_by);
-  bind_or_null(insert_, 3, options.canary);
-  bind_or_null(insert_, 4, options.rate);
-  bind_or_null(insert_, 5, options.stop_after);
-  insert_.exec();
-  return connection_.database().getLastInsertRowid();
+std::int64_t insert_request(SQLite::Database& database, const RedriveOptions& options,
+                            const std::string& requested_by, std::int64_t requested_at) {
+  SQLite::Statement insert(database, kInsertRequest);
+  insert.bind(1, requested_at);
+  insert.bind(2, requested_by);
+  if (options.canary) insert.bind(3, *options.canary);
+  if (options.rate) insert.bind(4, *options.rate);
+  if (options.stop_after) insert.bind(5, *options.stop_after);
+  insert.exec();
+  return database.getLastInsertRowid();
 }
 
 /// The request is made together with its first marks, so that none is seen without letters.
 std::optional<std::int64_t> RedriveRequests::mark_batch(const std::vector<std::int64_t>& ids,
                                                         std::string_view service,
-                                                        const tidings::RedriveOptions& options,
-                                                        Timestamp wall, std::int64_t& request) {
+                                                        const RedriveOptions& options, Timestamp wall,
+                                                        std::int64_t& request) {
   const std::string owner(service);
   std::optional<std::int64_t> marked;
   connection_.transact(Sync::Always, [&] {
     const auto row = request != 0 ? find(request) : std::nullopt;
     if (row && row->has_failed) return;
-    const std::int64_t id = request != 0 ? request : insert(options, wall);
+    const std::int64_t id = request != 0 ? request
+                                         : insert_request(connection_.database(), options,
+                                                          options.requested_by, microseconds(wall));
     marked = 0;
     for (const std::int64_t letter : ids) *marked += run(mark_, microseconds(wall), id, letter, owner);
     run(add_letters_, *marked, id);
@@ -217,7 +214,7 @@ std::optional<std::int64_t> RedriveRequests::mark_batch(const std::vector<std::i
 }
 
 RedriveRequest RedriveRequests::mark(std::string_view service, const LetterFilter& filter,
-                                     const tidings::RedriveOptions& options, Timestamp wall) {
+                                     const RedriveOptions& options, Timestamp wall) {
   RedriveRequest request;
   MatchingLetters letters(connection_.database(), service, filter);
   for (auto ids = letters.next(); !ids.empty(); ids = letters.next()) {

@@ -34,6 +34,11 @@ struct RequestRow {
   [[nodiscard]] bool limited() const noexcept { return canary || rate || stop_after; }
 };
 
+/// Makes a row of tidings_redrives without letters, inside the transaction that marks the first of them.
+/// Returns its id. Throws SQLite::Exception.
+[[nodiscard]] std::int64_t insert_request(SQLite::Database& database, const RedriveOptions& options,
+                                          const std::string& requested_by, std::int64_t requested_at);
+
 /// The requests for redrives: rows of tidings_redrives, and the marks that refer to them. Goes before the
 /// connection. Throws SQLite::Exception.
 class RedriveRequests {
@@ -53,7 +58,7 @@ class RedriveRequests {
 
   /// See Redrives::mark.
   [[nodiscard]] RedriveRequest mark(std::string_view service, const LetterFilter& filter,
-                                    const tidings::RedriveOptions& options, Timestamp wall);
+                                    const RedriveOptions& options, Timestamp wall);
   struct Tidied {
     std::vector<RedriveEnd> ended;
     bool more = false;
@@ -62,11 +67,10 @@ class RedriveRequests {
   [[nodiscard]] Tidied tidy(Timestamp wall);
 
  private:
-  [[nodiscard]] std::int64_t insert(const tidings::RedriveOptions& options, Timestamp wall);
   /// Nothing: the request has failed already.
   [[nodiscard]] std::optional<std::int64_t> mark_batch(const std::vector<std::int64_t>& ids,
                                                        std::string_view service,
-                                                       const tidings::RedriveOptions& options, Timestamp wall,
+                                                       const RedriveOptions& options, Timestamp wall,
                                                        std::int64_t& request);
   [[nodiscard]] RedriveEnd end(const RequestRow& row, bool stopped, Timestamp wall);
   struct Stop {
@@ -83,7 +87,6 @@ class RedriveRequests {
   SQLite::Statement reopen_;
   SQLite::Statement count_;
   SQLite::Statement end_;
-  SQLite::Statement insert_;
   SQLite::Statement mark_;
   SQLite::Statement add_letters_;
   SQLite::Statement marked_;

@@ -8,6 +8,7 @@
 #include "file/sqlite_error.hpp"
 #include "sqlite/database_file.hpp"
 #include "sqlite/schema.hpp"
+#include "sqlite/write_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 
@@ -140,16 +141,11 @@ void write_schema(const Opening& opening, const DatabaseIdentity& identity,
   }
   if (!identity.wal) switch_to_wal(connection, opening);
   if (is_up_to_date(connection, opening, identity, spill_path)) return;
-  connection.execute("BEGIN IMMEDIATE");
-  try {
-    bring_up_to_date(connection, opening, spill_path);
-    tidings::detail::kill_point("migrate.before_commit");
-    connection.execute("COMMIT");
-    tidings::detail::kill_point("migrate.committed");
-  } catch (...) {
-    connection.rollback();
-    throw;
-  }
+  WriteTransaction transaction(connection);
+  bring_up_to_date(connection, opening, spill_path);
+  tidings::detail::kill_point("migrate.before_commit");
+  transaction.commit();
+  tidings::detail::kill_point("migrate.committed");
 }
 
 /// A new file gets its mode before SQLite sees it; -wal and -shm take theirs from it. An empty one that

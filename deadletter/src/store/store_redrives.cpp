@@ -92,7 +92,7 @@ std::string StoreRedrives::claimed_by(std::string_view claimant) const {
 }
 
 RedriveRequest StoreRedrives::mark(std::string_view service, const LetterFilter& filter,
-                                   const tidings::RedriveOptions& options, Timestamp wall) {
+                                   const RedriveOptions& options, Timestamp wall) {
   return in_database([&](Parts& parts) {
     untidy_ = true;
     return parts.requests.mark(service, filter, options, wall);

@@ -27,7 +27,7 @@ class StoreRedrives final : public Redrives {
   ~StoreRedrives() override;
 
   [[nodiscard]] RedriveRequest mark(std::string_view service, const LetterFilter& filter,
-                                    const tidings::RedriveOptions& options, Timestamp wall) override;
+                                    const RedriveOptions& options, Timestamp wall) override;
   [[nodiscard]] bool changed() override;
   [[nodiscard]] LetterClaim claim(const ClaimRequest& request) override;
   [[nodiscard]] bool begin(std::string_view claimant, std::int64_t id, Timestamp wall) override;

@@ -2,6 +2,7 @@
 
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/event.hpp>
+#include <tidings/redrive.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -40,15 +41,9 @@ struct Watch {
   std::function<bool()> stop = {};
 };
 
-/// How letters are delivered again.
-struct RedriveOptions {
-  /// Deliver this many first, and the others only if these succeed.
-  std::optional<std::int64_t> canary = {};
-  /// Letters a second.
-  std::optional<double> rate = {};
-  /// Stop after this many failures.
-  std::optional<std::int64_t> stop_after = {};
-};
+/// How letters are delivered again, as Bus::redrive takes it. The audit's Actor is written down as who
+/// requested it, whatever `requested_by` says.
+using tidings::RedriveOptions;
 
 struct RedriveReport {
   /// The row of tidings_redrives; 0 when no letter was marked.
@@ -88,7 +83,9 @@ struct EraseResult {
 };
 
 /// The changes that operators make to the dead letters of a database, while services write and redrive them.
-/// One thread at a time per object; any number of processes.
+/// One thread at a time per object; any number of processes. The program `dead-letters` has a verb of the
+/// same name for each, except that it calls a redrive `retry`, as the audit does, and that `rehearse_import`
+/// and `count_erasable` are its `import` and `erase` with `--dry-run`.
 ///
 /// Every call leaves a row in tidings_audit, written in the transaction that makes the change: who, when,
 /// what, how many letters, and which filters were given, without values that may be personal. Changes of many

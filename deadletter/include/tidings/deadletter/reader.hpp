@@ -21,6 +21,8 @@ namespace tidings::deadletter {
 /// Reads the dead letters of a database, from any process, while services write: never waits for them, never
 /// makes them wait, writes nothing. One thread at a time per Reader. Every call sees a consistent state of
 /// its own. Once the file was deleted or replaced every call throws DatabaseUnusable: open another Reader.
+/// The program `dead-letters` shows what it finds: `list`, `show` (find), `groups`, `stats` (statistics) and
+/// `doctor` (examine).
 class Reader {
  public:
   struct Options {
