@@ -40,7 +40,7 @@ JournalAppender::JournalAppender(sqlite3* connection)
     : connection_(connection), insert_(connection, kInsertEvent), owner_number_(connection, kOwnerNumber) {}
 
 std::int64_t JournalAppender::owner_number() {
-  const PreparedUse use(owner_number_);
+  const StatementUse use(owner_number_);
   return owner_number_.step() ? owner_number_.column_integer(0) : 0;
 }
 
@@ -92,7 +92,7 @@ std::vector<std::optional<EventId>> JournalAppender::append_all(std::span<const 
 
 std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, std::string_view event_id) {
   prepare_keys();
-  const PreparedUse claiming(keys_->claim);
+  const StatementUse claiming(keys_->claim);
   keys_->claim.text(event.metadata->source);
   keys_->claim.text(event.idempotency_key);
   keys_->claim.text(event_id);
@@ -101,7 +101,7 @@ std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, st
   keys_->claim.integer(microseconds(event.key_period.to));
   keys_->claim.step();
   if (sqlite3_changes(connection_) > 0) return std::nullopt;
-  const PreparedUse finding(keys_->find);
+  const StatementUse finding(keys_->find);
   keys_->find.text(event.metadata->source);
   keys_->find.text(event.idempotency_key);
   if (!keys_->find.step()) return EventId();
@@ -111,7 +111,7 @@ std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, st
 /// In the order of kInsertEvent's columns.
 void JournalAppender::insert(const JournalAppend& event, std::string_view event_id,
                              std::string_view service) {
-  const PreparedUse use(insert_);
+  const StatementUse use(insert_);
   const Metadata& metadata = *event.metadata;
   insert_.integer(event.id);
   insert_.text(event_id);

@@ -121,7 +121,7 @@ JournalReader::JournalReader(const std::filesystem::path& path, const std::strin
 
 std::int64_t JournalReader::owner_number() {
   wait_from_now();
-  const PreparedUse use(owner_number_);
+  const StatementUse use(owner_number_);
   return owner_number_.step() ? owner_number_.column_integer(0) : 0;
 }
 
@@ -132,7 +132,7 @@ void JournalReader::wait_from_now() {
 std::vector<OwedDelivery> JournalReader::owed(const OwedQuery& query, std::string_view service) {
   wait_from_now();
   const std::string quoted = '"' + std::string(query.handler) + '"';
-  const PreparedUse use(scan_);
+  const StatementUse use(scan_);
   scan_.integer(query.after);
   scan_.integer(query.up_to);
   scan_.text(service);
@@ -181,7 +181,7 @@ bool JournalReader::has_letter(std::string_view service, std::string_view handle
     was_spilled_ = question.step() && question.column_integer(0) != 0;
   }
   if (!*was_spilled_) return false;
-  const PreparedUse use(letter_);
+  const StatementUse use(letter_);
   letter_.text(scan_.column_text(kEventIdColumn));
   letter_.text(service);
   letter_.text(handler);
@@ -189,7 +189,7 @@ bool JournalReader::has_letter(std::string_view service, std::string_view handle
 }
 
 void JournalReader::add_deliveries(OwedDelivery& owed) {
-  const PreparedUse use(deliveries_);
+  const StatementUse use(deliveries_);
   deliveries_.integer(owed.journal_id);
   while (deliveries_.step()) {
     const std::string_view handler = deliveries_.column_text(kDeliveryHandlerColumn);
@@ -269,7 +269,7 @@ std::vector<std::string> JournalReader::handlers_of(std::int64_t journal_id) {
 }
 
 bool JournalReader::is_done(std::int64_t journal_id, const std::string& handler) {
-  const PreparedUse use(deliveries_);
+  const StatementUse use(deliveries_);
   deliveries_.integer(journal_id);
   while (deliveries_.step()) {
     if (deliveries_.column_text(kDeliveryHandlerColumn) == handler) {

@@ -6,9 +6,6 @@
 
 #include <SQLiteCpp/Exception.h>
 
-#include <array>
-#include <chrono>
-
 namespace tidings::deadletter {
 namespace {
 
@@ -60,7 +57,7 @@ JournalRows::JournalRows(SQLite::Database& database, std::atomic<bool>& may_have
 void JournalRows::change(const JournalDelivery& delivery) {
   may_have_deliveries_ = true;
   const std::string attempts = attempts_to_json(delivery.attempts);
-  const PreparedUse use(change_);
+  const StatementUse use(change_);
   change_.integer(delivery.journal_id);
   change_.text(delivery.handler);
   change_.integer(delivery.done ? 1 : 0);
@@ -77,7 +74,7 @@ void JournalRows::change(const JournalDelivery& delivery) {
 /// second of them ends it here.
 void JournalRows::finish_if_done(std::int64_t journal_id) {
   {
-    const PreparedUse use(finish_if_done_);
+    const StatementUse use(finish_if_done_);
     finish_if_done_.integer(journal_id);
     finish_if_done_.step();
   }
@@ -100,7 +97,7 @@ void JournalRows::finish(std::span<const std::int64_t> journal_ids) {
 }
 
 void JournalRows::remove(Prepared& statement, std::int64_t first, std::int64_t last) {
-  const PreparedUse use(statement);
+  const StatementUse use(statement);
   statement.integer(first);
   statement.integer(last);
   statement.step();
@@ -116,16 +113,16 @@ bool JournalRows::forget_keys(const KeyPeriod& remembered) {
 }
 
 void JournalRows::report_unserved(std::span<const OwedTotal> handlers) {
-  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const std::int64_t now = wall_now();
   database_.exec("UPDATE tidings_unserved_handlers SET owed = 0");
   Prepared report(database_, kReportUnserved);
   for (const OwedTotal& handler : handlers) {
-    const PreparedUse use(report);
+    const StatementUse use(report);
     report.text(handler.service);
     report.text(handler.event_type);
     report.text(handler.handler);
     report.integer(static_cast<std::int64_t>(handler.deliveries));
-    report.integer(microseconds(now));
+    report.integer(now);
     report.step();
   }
   database_.exec(kDropServed);

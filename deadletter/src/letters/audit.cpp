@@ -1,9 +1,9 @@
 #include "letters/audit.hpp"
 
+#include "sqlite/stored_time.hpp"
+
 #include <SQLiteCpp/Statement.h>
 #include <nlohmann/json.hpp>
-
-#include <chrono>
 
 namespace tidings::deadletter {
 namespace {
@@ -43,26 +43,16 @@ std::string describe_filter(const Filter& filter) {
 }
 
 void Audit::add(Connection& connection, std::int64_t letters) {
+  SQLite::Database& database = connection.database();
   if (id_ != 0) {
-    SQLite::Statement update(connection.database(),
-                             "UPDATE tidings_audit SET letters = letters + ? WHERE id = ?");
-    update.bind(1, letters);
-    update.bind(2, id_);
-    update.exec();
+    run(database, "UPDATE tidings_audit SET letters = letters + ? WHERE id = ?", letters, id_);
     return;
   }
-  SQLite::Statement insert(connection.database(),
-                           "INSERT INTO tidings_audit (at, user, host, verb, filter, letters, note)"
-                           " VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))");
-  insert.bind(1, wall_now());
-  insert.bind(2, actor_.user);
-  insert.bind(3, actor_.host);
-  insert.bind(4, verb_);
-  insert.bind(5, filter_);
-  insert.bind(6, letters);
-  insert.bind(7, note_);
-  insert.exec();
-  id_ = connection.database().getLastInsertRowid();
+  run(database,
+      "INSERT INTO tidings_audit (at, user, host, verb, filter, letters, note)"
+      " VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))",
+      wall_now(), actor_.user, actor_.host, verb_, filter_, letters, note_);
+  id_ = database.getLastInsertRowid();
 }
 
 std::vector<std::int64_t> find_reasons(Connection& connection,
@@ -78,16 +68,7 @@ std::vector<std::int64_t> find_reasons(Connection& connection,
 
 void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows) {
   SQLite::Statement update(connection.database(), "UPDATE tidings_audit SET note = NULL WHERE id = ?");
-  for (const auto id : rows) {
-    const StatementUse use(update);
-    update.bind(1, id);
-    update.exec();
-  }
-}
-
-std::int64_t wall_now() noexcept {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  for (const auto id : rows) run(update, id);
 }
 
 }  // namespace tidings::deadletter

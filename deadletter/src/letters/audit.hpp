@@ -40,7 +40,4 @@ class Audit {
 /// Removes the reasons of these rows. Inside a transaction. Throws SQLite::Exception.
 void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows);
 
-/// Now, in microseconds since 1970.
-[[nodiscard]] std::int64_t wall_now() noexcept;
-
 }  // namespace tidings::deadletter

@@ -143,7 +143,7 @@ LetterInsert::LetterInsert(sqlite3* connection)
 
 LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
   const RowTexts texts(letter);
-  const PreparedUse use(insert_);
+  const StatementUse use(insert_);
   bind_letter(insert_, letter, texts);
   insert_.step();
   if (sqlite3_changes(connection_) == 0) return {find(texts.event_id, letter), false};
@@ -168,7 +168,7 @@ std::int64_t LetterInsert::find(const DeadLetter& letter) {
 }
 
 std::int64_t LetterInsert::find(const std::string& event_id, const DeadLetter& letter) {
-  const PreparedUse use(find_);
+  const StatementUse use(find_);
   find_.text(event_id);
   find_.text(letter.service);
   find_.text(letter.handler);

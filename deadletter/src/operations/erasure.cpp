@@ -56,10 +56,9 @@ class ErasableReader {
     if (!read_.executeStep()) return letter;
     if (!read_.getColumn(3).isNull()) letter.reason = read_.getColumn(3).getString();
     const StatementUse search(versions_);
-    versions_.bind(1, read_.getColumn(1).getString());
-    versions_.bind(2, read_.getColumn(2).getString());
-    versions_.bind(3, read_.getColumn(0).getString());
-    while (versions_.executeStep()) letter.versions.push_back(versions_.getColumn(0).getInt64());
+    bind_all(versions_, read_.getColumn(1).getString(), read_.getColumn(2).getString(),
+             read_.getColumn(0).getString());
+    letter.versions = integers_of(versions_);
     return letter;
   }
 

@@ -44,7 +44,7 @@ KeySet::KeySet()
 
 bool KeySet::insert(std::string_view key) {
   return with_temporary_file([&] {
-    const PreparedUse use(*insert_);
+    const StatementUse use(*insert_);
     insert_->blob(key);
     insert_->step();
     return sqlite3_changes(database_.getHandle()) > 0;
@@ -53,7 +53,7 @@ bool KeySet::insert(std::string_view key) {
 
 bool KeySet::contains(std::string_view key) {
   return with_temporary_file([&] {
-    const PreparedUse use(*find_);
+    const StatementUse use(*find_);
     find_->blob(key);
     return find_->step();
   });

@@ -2,6 +2,7 @@
 
 #include "letters/audit.hpp"
 #include "letters/letter_row.hpp"
+#include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"
 
 #include <string>
@@ -39,23 +40,13 @@ DeadLetter corrected(const DeadLetter& original, const EncodedData& data) {
   return letter;
 }
 
-void mark_as_edited(Connection& connection, std::int64_t id, const EventId& original) {
-  SQLite::Statement update(connection.database(), "UPDATE dead_letters SET edited_from = ? WHERE id = ?");
-  update.bind(1, original.to_string());
-  update.bind(2, id);
-  update.exec();
-}
-
 void supersede(Connection& connection, const Actor& actor, std::int64_t old_id, std::int64_t new_id) {
-  SQLite::Statement update(
-      connection.database(),
+  run(connection.database(),
       "UPDATE dead_letters SET reprocessed_at = ?, resolution = 'superseded',"
       " resolution_note = ?, redrive_requested_at = NULL, redrive_id = NULL,"
-      " claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?");
-  update.bind(1, wall_now());
-  update.bind(2, "edited by " + actor.user + "@" + actor.host + ": letter " + std::to_string(new_id));
-  update.bind(3, old_id);
-  update.exec();
+      " claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?",
+      wall_now(), "edited by " + actor.user + "@" + actor.host + ": letter " + std::to_string(new_id),
+      old_id);
 }
 
 }  // namespace
@@ -70,7 +61,8 @@ EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t 
   const StoredLetter original = read_editable(connection, id);
   const DeadLetter letter = corrected(original.letter, data);
   const auto inserted = LetterInsert(connection.database()).insert(letter);
-  mark_as_edited(connection, inserted.id, original.letter.metadata.event_id);
+  run(connection.database(), "UPDATE dead_letters SET edited_from = ? WHERE id = ?",
+      original.letter.metadata.event_id.to_string(), inserted.id);
   supersede(connection, actor, id, inserted.id);
   Audit(actor, "edit", describe_filter({.ids = {{id}}}), "letter " + std::to_string(inserted.id))
       .add(connection, 1);

@@ -72,14 +72,13 @@ class Importer {
  private:
   void add_resolution(std::int64_t id, const StoredLetter& stored) {
     if (!stored.reprocessed_at && !stored.edited_from) return;
-    const StatementUse use(resolve_);
-    resolve_.clearBindings();
-    if (stored.reprocessed_at) resolve_.bind(1, microseconds(*stored.reprocessed_at));
-    if (stored.resolution) resolve_.bind(2, std::string(to_string(*stored.resolution)));
-    if (stored.edited_from) resolve_.bind(3, stored.edited_from->to_string());
-    resolve_.bind(4, stored.resolution_note);
-    resolve_.bind(5, id);
-    resolve_.exec();
+    std::optional<std::int64_t> at;
+    std::optional<std::string> resolution;
+    std::optional<std::string> original;
+    if (stored.reprocessed_at) at = microseconds(*stored.reprocessed_at);
+    if (stored.resolution) resolution = to_string(*stored.resolution);
+    if (stored.edited_from) original = stored.edited_from->to_string();
+    run(resolve_, at, resolution, original, stored.resolution_note, id);
   }
 
   Connection& connection_;

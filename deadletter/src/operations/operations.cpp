@@ -18,6 +18,7 @@
 #include "sqlite/database_file.hpp"
 #include "sqlite/migration.hpp"
 #include "sqlite/opened_file.hpp"
+#include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"
 
 #include <system_error>
@@ -82,14 +83,11 @@ class RequestOfOperator {
   }
   /// False when the service has stopped it. A service may have finished all that was marked so far.
   bool add_letters(std::int64_t marked) {
-    SQLite::Statement update(connection_.database(),
-                             std::string("UPDATE tidings_redrives SET letters = letters + ?, state = 'open',"
-                                         " finished_at = NULL WHERE id = ? AND NOT ") +
-                                 kHasFailed);
-    update.bind(1, marked);
-    update.bind(2, id_);
-    update.exec();
-    return connection_.database().getChanges() > 0;
+    return run(connection_.database(),
+               std::string("UPDATE tidings_redrives SET letters = letters + ?, state = 'open',"
+                           " finished_at = NULL WHERE id = ? AND NOT ") +
+                   kHasFailed,
+               marked, id_) > 0;
   }
 
  private:

@@ -70,7 +70,7 @@ void Salvage::take(std::size_t table, std::vector<StoredValue> values, SalvageWa
 
 bool Salvage::insert(std::size_t table, const std::vector<StoredValue>& values) {
   Prepared& row = *inserts_[table];
-  const PreparedUse use(row);
+  const StatementUse use(row);
   for (const StoredValue& value : values) std::visit(Bind{row}, value);
   try {
     row.step();
@@ -84,7 +84,7 @@ bool Salvage::insert(std::size_t table, const std::vector<StoredValue>& values) 
 
 bool Salvage::has_letter(const std::string& event_id, const std::string& service,
                          const std::string& handler) {
-  const PreparedUse use(find_);
+  const StatementUse use(find_);
   find_.text(event_id);
   find_.text(service);
   find_.text(handler);

@@ -77,8 +77,7 @@ std::set<std::string> services_at_work(SQLite::Database& database, Timestamp tim
                            " INDEXED BY dead_letters_unresolved_by_time WHERE reprocessed_at IS NULL AND "
                            "failed_at BETWEEN ?1 AND ?2"
                            " ORDER BY failed_at DESC LIMIT 1000)");
-  recent.bind(1, microseconds(time));
-  recent.bind(2, microseconds(time + std::chrono::minutes(1)));
+  bind_all(recent, microseconds(time), microseconds(time + std::chrono::minutes(1)));
   while (recent.executeStep()) at_work.insert(recent.getColumn(0).getString());
   return at_work;
 }
@@ -172,9 +171,7 @@ std::vector<IdleService> find_idle_services(SQLite::Database& database, Timestam
   SQLite::Statement count(database, kSomeMarked);
   for (IdleService& each : services) {
     const StatementUse use(count);
-    count.bind(1, each.service);
-    count.bind(2, microseconds(time));
-    count.bind(3, kMostCounted + 1);
+    bind_all(count, each.service, microseconds(time), kMostCounted + 1);
     count.executeStep();
     const auto letters = count.getColumn(0).getInt64();
     each.letters = std::min(letters, kMostCounted);

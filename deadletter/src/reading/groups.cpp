@@ -109,11 +109,7 @@ SQLite::Statement from_causes(SQLite::Database& database, const std::string& sel
                             " FROM tidings_causes"
                             " WHERE (?1 IS NULL OR error_fingerprint = ?1) AND (?2 IS NULL OR handler = ?2)"
                             " AND (?3 IS NULL OR service = ?3) AND (?4 IS NULL OR event_type = ?4)");
-  int parameter = 0;
-  for (const auto* value : {&filter.fingerprint, &filter.handler, &filter.service, &filter.event_type}) {
-    ++parameter;
-    if (*value) row.bind(parameter, **value);
-  }
+  bind_all(row, filter.fingerprint, filter.handler, filter.service, filter.event_type);
   return row;
 }
 
@@ -156,10 +152,7 @@ class TimesOfCauses {
 
   [[nodiscard]] Timestamp ask(SQLite::Statement& row, const Group& group) const {
     const StatementUse use(row);
-    row.bind(1, group.fingerprint);
-    row.bind(2, group.handler);
-    row.bind(3, group.service);
-    if (event_type_) row.bind(4, *event_type_);
+    bind_all(row, group.fingerprint, group.handler, group.service, event_type_);
     return time_of(row.executeStep() ? row.getColumn(0).getInt64() : 0);
   }
 

@@ -290,9 +290,8 @@ std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::si
                           "SELECT " + std::string(letter_columns(parts)) +
                               " FROM dead_letters INDEXED BY dead_letters_once"
                               " WHERE event_id >= ? AND event_id < ? ORDER BY event_id, id LIMIT ?");
-    row.bind(1, std::string(prefix));
-    row.bind(2, std::string(prefix) + "~");  // after every hexadecimal digit and hyphen
-    row.bind(3, static_cast<std::int64_t>(limit));
+    // `~` is after every hexadecimal digit and hyphen.
+    bind_all(row, std::string(prefix), std::string(prefix) + "~", limit);
     std::vector<StoredLetter> letters;
     while (row.executeStep()) letters.push_back(read_letter(row, connection.database()));
     return letters;
@@ -310,9 +309,7 @@ UnresolvedNames Reader::unresolved_names() {
     const auto names = [&](const std::string& column) {
       SQLite::Statement row(connection.database(),
                             "SELECT DISTINCT " + column + " FROM tidings_causes ORDER BY 1");
-      std::vector<std::string> all;
-      while (row.executeStep()) all.push_back(row.getColumn(0).getString());
-      return all;
+      return texts_of(row);
     };
     return UnresolvedNames{names("event_type"), names("handler"), names("service")};
   });

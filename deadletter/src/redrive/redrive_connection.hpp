@@ -42,30 +42,4 @@ class RedriveConnection : public WritingConnection {
   std::int64_t seen_own_ = 0;
 };
 
-namespace detail {
-
-inline void bind_value(SQLite::Statement& statement, int index, std::int64_t value) {
-  statement.bind(index, value);
-}
-inline void bind_value(SQLite::Statement& statement, int index, const std::string& value) {
-  statement.bind(index, value);
-}
-
-}  // namespace detail
-
-/// Binds values, integers or strings, from left to right.
-template <class... Values>
-void bind_all(SQLite::Statement& statement, const Values&... values) {
-  int index = 0;
-  (detail::bind_value(statement, ++index, values), ...);
-}
-
-/// Runs a kept statement that returns no rows, and says how many it changed.
-template <class... Values>
-int run(SQLite::Statement& statement, const Values&... values) {
-  const StatementUse use(statement);
-  bind_all(statement, values...);
-  return statement.exec();
-}
-
 }  // namespace tidings::deadletter

@@ -39,6 +39,11 @@ constexpr const char* kUnmark =
     " (SELECT id FROM dead_letters INDEXED BY dead_letters_marked"
     "  WHERE redrive_requested_at IS NOT NULL AND redrive_id = ? AND claimed_by IS NULL LIMIT ?)";
 
+std::vector<std::int64_t> integers_now(SQLite::Statement& kept) {
+  const StatementUse use(kept);
+  return integers_of(kept);
+}
+
 std::optional<std::int64_t> integer_of(const SQLite::Column& column) {
   if (column.isNull() || column.getInt64() <= 0) return std::nullopt;
   return column.getInt64();
@@ -182,13 +187,7 @@ std::optional<RedriveEnd> RedriveRequests::count(std::int64_t id, std::int64_t s
 
 std::int64_t insert_request(SQLite::Database& database, const RedriveOptions& options,
                             const std::string& requested_by, std::int64_t requested_at) {
-  SQLite::Statement insert(database, kInsertRequest);
-  insert.bind(1, requested_at);
-  insert.bind(2, requested_by);
-  if (options.canary) insert.bind(3, *options.canary);
-  if (options.rate) insert.bind(4, *options.rate);
-  if (options.stop_after) insert.bind(5, *options.stop_after);
-  insert.exec();
+  run(database, kInsertRequest, requested_at, requested_by, options.canary, options.rate, options.stop_after);
   return database.getLastInsertRowid();
 }
 
@@ -230,29 +229,15 @@ RedriveRequest RedriveRequests::mark(std::string_view service, const LetterFilte
   return {};
 }
 
-std::vector<std::int64_t> RedriveRequests::marked_requests() {
-  const StatementUse use(marked_);
-  std::vector<std::int64_t> ids;
-  while (marked_.executeStep()) ids.push_back(marked_.getColumn(0).getInt64());
-  return ids;
-}
-
-std::vector<std::int64_t> RedriveRequests::open_requests() {
-  const StatementUse use(open_);
-  std::vector<std::int64_t> ids;
-  while (open_.executeStep()) ids.push_back(open_.getColumn(0).getInt64());
-  return ids;
-}
-
 RedriveRequests::Tidied RedriveRequests::tidy(Timestamp wall) {
   Tidied tidied;
-  const auto marked = marked_requests();
-  for (const std::int64_t id : open_requests()) {
+  const auto marked = integers_now(marked_);
+  for (const std::int64_t id : integers_now(open_)) {
     if (std::find(marked.begin(), marked.end(), id) != marked.end()) continue;
     connection_.transact(Sync::Never, [&] {
       // Looked at again: its maker may have marked more meanwhile.
       const auto row = find(id);
-      const auto now_marked = marked_requests();
+      const auto now_marked = integers_now(marked_);
       const bool nothing_left = std::find(now_marked.begin(), now_marked.end(), id) == now_marked.end();
       if (row && row->state == "open" && nothing_left)
         tidied.ended.push_back(end(*row, row->has_failed, wall));

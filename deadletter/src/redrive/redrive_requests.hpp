@@ -78,8 +78,6 @@ class RedriveRequests {
     bool more = false;
   };
   [[nodiscard]] Stop stop(const RequestRow& row, Timestamp wall);
-  [[nodiscard]] std::vector<std::int64_t> marked_requests();
-  [[nodiscard]] std::vector<std::int64_t> open_requests();
 
   RedriveConnection& connection_;
   SQLite::Statement find_;

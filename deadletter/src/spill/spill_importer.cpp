@@ -1,6 +1,7 @@
 #include "spill/spill_importer.hpp"
 
 #include "file/sqlite_error.hpp"
+#include "sqlite/stored_time.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/kill_point.hpp>
@@ -27,22 +28,6 @@ constexpr const char* kRemember =
     "INSERT INTO tidings_spill_imports (token, imported_bytes, letters, imported_at) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (token) DO UPDATE SET imported_bytes = excluded.imported_bytes,"
     " letters = letters + excluded.letters, imported_at = excluded.imported_at";
-
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-void remember(SQLite::Database& database, const std::string& token, std::uint64_t bytes,
-              std::size_t letters) {
-  SQLite::Statement statement(database, kRemember);
-  statement.bind(1, token);
-  statement.bind(2, static_cast<std::int64_t>(bytes));
-  statement.bind(3, static_cast<std::int64_t>(letters));
-  statement.bind(4, now());
-  statement.exec();
-}
 
 /// The lines of a piece, without their ends. The last may lack one: then a process died in it.
 std::vector<std::string_view> lines_of(std::string_view bytes) {
@@ -83,7 +68,7 @@ void SpillImporter::step(WritingConnection& connection, LetterInsert& letters, S
     // Larger than the file: somebody has shortened it, and letters know by themselves if they are there.
     piece = read_piece(imported > size ? SpillHeader::kSize : std::max(imported, SpillHeader::kSize));
     import(letters, piece);
-    remember(database, token, piece.end, piece.imported);
+    run(database, kRemember, token, piece.end, piece.imported, wall_now());
     tidings::detail::kill_point("import.before_commit");
   });
   tidings::detail::kill_point("import.committed");

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "sqlite/statement.hpp"
+
 #include <SQLiteCpp/Database.h>
-#include <SQLiteCpp/Statement.h>
 
 #include <chrono>
 #include <cstdint>
@@ -77,18 +78,5 @@ class Connection {
 
 /// Of the connection's main file, absolute.
 [[nodiscard]] std::filesystem::path path_of(SQLite::Database& database);
-
-/// Resets a kept statement when its use is over, so that it holds no lock. The statement's own errors were
-/// thrown by its steps already.
-class StatementUse {
- public:
-  explicit StatementUse(SQLite::Statement& statement) noexcept : statement_(statement) {}
-  StatementUse(const StatementUse&) = delete;
-  StatementUse& operator=(const StatementUse&) = delete;
-  ~StatementUse() { static_cast<void>(statement_.tryReset()); }
-
- private:
-  SQLite::Statement& statement_;
-};
 
 }  // namespace tidings::deadletter

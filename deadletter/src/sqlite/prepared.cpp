@@ -50,7 +50,7 @@ void Prepared::reset() noexcept {
 }
 
 void Prepared::run() {
-  const PreparedUse use(*this);
+  const StatementUse use(*this);
   step();
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "sqlite/statement.hpp"
+
 #include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
 
@@ -45,18 +47,6 @@ class Prepared {
   sqlite3* database_;
   sqlite3_stmt* statement_ = nullptr;
   int parameter_ = 0;
-};
-
-/// Resets a statement when its use is over.
-class PreparedUse {
- public:
-  explicit PreparedUse(Prepared& statement) noexcept : statement_(statement) {}
-  PreparedUse(const PreparedUse&) = delete;
-  PreparedUse& operator=(const PreparedUse&) = delete;
-  ~PreparedUse() { statement_.reset(); }
-
- private:
-  Prepared& statement_;
 };
 
 }  // namespace tidings::deadletter

@@ -1,5 +1,7 @@
 #include "sqlite/schema.hpp"
 
+#include "sqlite/stored_time.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -290,11 +292,6 @@ std::string readable_view(const std::string& columns_of_later_versions = "") {
          ", resolution, edited_from" + columns_of_later_versions + " FROM dead_letters";
 }
 
-std::string microseconds_now() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-}
-
 }  // namespace
 
 void create_schema(Connection& connection, Owner owner) {
@@ -303,7 +300,7 @@ void create_schema(Connection& connection, Owner owner) {
   for (const char* index : kIndexes) connection.execute(index);
   connection.execute(readable_view());
   write_meta(connection, meta::kSchemaVersion, std::to_string(kFirstSchemaVersion));
-  write_meta(connection, meta::kCreatedAt, microseconds_now());
+  write_meta(connection, meta::kCreatedAt, std::to_string(wall_now()));
   write_meta(connection, meta::kOwner, owner == Owner::Tidings ? "tidings" : "application");
   if (owner == Owner::Application) return;
   connection.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
@@ -341,11 +338,8 @@ bool is_own_name(std::string_view name) {
 std::vector<std::string> foreign_tables(Connection& connection) {
   SQLite::Statement each(connection.database(),
                          "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name");
-  std::vector<std::string> names;
-  while (each.executeStep()) {
-    std::string name = each.getColumn(0).getString();
-    if (!is_own_name(name)) names.push_back(std::move(name));
-  }
+  auto names = texts_of(each);
+  std::erase_if(names, is_own_name);
   return names;
 }
 
@@ -366,11 +360,7 @@ std::optional<std::string> read_meta(Connection& connection, const std::string& 
 }
 
 void write_meta(Connection& connection, const std::string& key, const std::string& value) {
-  SQLite::Statement statement(connection.database(),
-                              "INSERT OR REPLACE INTO tidings_meta (key, value) VALUES (?, ?)");
-  statement.bind(1, key);
-  statement.bind(2, value);
-  statement.exec();
+  run(connection.database(), "INSERT OR REPLACE INTO tidings_meta (key, value) VALUES (?, ?)", key, value);
 }
 
 std::vector<std::filesystem::path> known_spills(Connection& connection) {
@@ -378,9 +368,8 @@ std::vector<std::filesystem::path> known_spills(Connection& connection) {
       connection.database(),
       "SELECT value FROM tidings_meta WHERE key = 'spill_path' OR key GLOB 'spill_path.*'"
       " ORDER BY length(key), key");
-  std::vector<std::filesystem::path> paths;
-  while (statement.executeStep()) paths.emplace_back(statement.getColumn(0).getString());
-  return paths;
+  const auto paths = texts_of(statement);
+  return {paths.begin(), paths.end()};
 }
 
 bool remembers_spill(Connection& connection, const std::filesystem::path& spill_path, std::uint64_t reserve) {

@@ -2,6 +2,7 @@
 
 #include <tidings/clock.hpp>
 
+#include <chrono>
 #include <cstdint>
 
 namespace tidings::deadletter {
@@ -13,6 +14,12 @@ namespace tidings::deadletter {
 
 [[nodiscard]] inline Timestamp time_of(std::int64_t microseconds) noexcept {
   return Timestamp(std::chrono::microseconds(microseconds));
+}
+
+/// Now, by the machine's clock.
+[[nodiscard]] inline std::int64_t wall_now() noexcept {
+  return microseconds(
+      std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()));
 }
 
 }  // namespace tidings::deadletter

@@ -116,12 +116,8 @@ std::vector<std::string> Session::dead_keys(std::string_view service, std::strin
                                             std::string_view handler) {
   static_cast<void>(connection_.wait_from_now());
   const StatementUse use(dead_keys_);
-  dead_keys_.bind(1, std::string(service));
-  dead_keys_.bind(2, std::string(event_type));
-  dead_keys_.bind(3, std::string(handler));
-  std::vector<std::string> keys;
-  while (dead_keys_.executeStep()) keys.push_back(dead_keys_.getColumn(0).getString());
-  return keys;
+  bind_all(dead_keys_, std::string(service), std::string(event_type), std::string(handler));
+  return texts_of(dead_keys_);
 }
 
 }  // namespace tidings::deadletter
