@@ -1,8 +1,10 @@
 #include "deadletter/journal_fixture.hpp"
 
 #include "file/boot_clock.hpp"
-#include "store/session.hpp"
+#include "store/spill_keeper.hpp"
 #include "store/store_journal.hpp"
+#include "store/store_session.hpp"
+#include "store/store_transaction.hpp"
 
 #include <tidings/bus.hpp>
 
@@ -12,8 +14,6 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <memory>
 #include <semaphore>
 #include <string>
 #include <string_view>
@@ -120,33 +120,18 @@ TEST_F(CrashStreakTest, ADamagedCountIsNone) {
   EXPECT_THAT(counted(), ElementsAre(1));
 }
 
-/// Writes of a journal's owner; after the first of them another bus is the owner.
-class StolenWriter final : public StoreWriter {
- public:
-  StolenWriter(const std::filesystem::path& database, std::function<void()> steal)
-      : session_(database, {"", std::chrono::seconds(5), 0, std::make_shared<WriteTurn>()}),
-        steal_(std::move(steal)) {}
-
-  void write(const std::function<void(Session&)>& work) override {
-    work(session_);
-    if (const auto steal = std::exchange(steal_, nullptr)) steal();
-  }
-  [[nodiscard]] bool write_lock_is_free() noexcept override { return true; }
-  [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin_transaction() override { return nullptr; }
-  void spill(std::span<const DeadLetter* const>, std::vector<LetterOutcome>&) override {}
-
- private:
-  Session session_;
-  std::function<void()> steal_;
-};
-
 TEST_F(CrashStreakTest, IsNotWrittenByABusThatHasLostTheJournal) {
   die_running({{1, 1}, {-1, 2}});
-  StolenWriter writer(database(), [&] {
+  StoreSettings settings{.path = database(), .options = {}, .internals = {}};
+  // The clock is last read when the owner signs its file: after it has taken the journal, and before the row.
+  settings.internals.boot_time = [&] {
     execute("UPDATE tidings_meta SET value = CAST(value AS INTEGER) / 2 WHERE key = 'journal_owner'");
-  });
-  const StoreSettings settings{.path = database(), .options = {}, .internals = {}};
-  StoreJournal journal(writer, settings);
+    return boot_time_now();
+  };
+  StoreSession session(settings);
+  SpillKeeper spills(settings);
+  StoreTransactions transactions(settings);
+  StoreJournal journal(settings, session, spills, transactions);
   EXPECT_TRUE(journal.acquire("orders", std::chrono::milliseconds(0)).crashed);
   EXPECT_EQ(query("SELECT count(*) FROM tidings_meta WHERE key = 'crash_streak'"), "0");
   EXPECT_THAT(error_of(ErrorCode::JournalOwned, [&] { static_cast<void>(journal.commit({})); }),

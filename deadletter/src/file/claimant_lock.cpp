@@ -52,7 +52,7 @@ ClaimantLock::~ClaimantLock() { close(); }
 void ClaimantLock::hold(const std::string& claimed_by) noexcept {
   if (::getpid() != process_) return;
   try {
-    if (!is_in_place()) open();
+    if (!file_.is_at(path_)) open();
     struct flock lock = byte_of(claimed_by);
     static_cast<void>(::fcntl(file_.get(), F_OFD_SETLK, &lock));  // once more does no harm
   } catch (const std::exception&) {
@@ -64,13 +64,6 @@ bool ClaimantLock::is_held(const std::filesystem::path& owner_file, std::string_
   const Descriptor file(::open(owner_file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct flock lock = byte_of(claimed_by);
   return file && ::fcntl(file.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-bool ClaimantLock::is_in_place() const noexcept {
-  struct stat mine {};
-  struct stat current {};
-  return file_ && ::fstat(file_.get(), &mine) == 0 && ::stat(path_.c_str(), &current) == 0 &&
-         mine.st_dev == current.st_dev && mine.st_ino == current.st_ino;
 }
 
 void ClaimantLock::open() {

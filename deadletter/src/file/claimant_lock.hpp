@@ -30,7 +30,6 @@ class ClaimantLock {
                                     std::string_view claimed_by) noexcept;
 
  private:
-  [[nodiscard]] bool is_in_place() const noexcept;
   void open();
   void close() noexcept;
 

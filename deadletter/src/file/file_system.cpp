@@ -54,6 +54,12 @@ Descriptor::~Descriptor() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+bool Descriptor::is_at(const std::filesystem::path& path) const noexcept {
+  struct stat facts {};
+  return descriptor_ >= 0 && ::fstat(descriptor_, &facts) == 0 &&
+         FileIdentity::of(path) == FileIdentity{facts.st_dev, facts.st_ino};
+}
+
 std::string errno_text(int error_number) { return std::generic_category().message(error_number); }
 
 void throw_errno() { throw std::system_error(errno, std::generic_category()); }

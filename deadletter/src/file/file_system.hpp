@@ -23,6 +23,8 @@ class Descriptor {
   /// Without closing it.
   void forget() noexcept { descriptor_ = -1; }
   explicit operator bool() const noexcept { return descriptor_ >= 0; }
+  /// Whether the path leads to this file.
+  [[nodiscard]] bool is_at(const std::filesystem::path& path) const noexcept;
 
  private:
   int descriptor_ = -1;

@@ -167,11 +167,7 @@ bool OwnerFile::try_lock() {
     require_free(file, errno);
     return false;
   }
-  struct stat current {};
-  if (::fstat(file.get(), &facts) != 0 || ::stat(path_.c_str(), &current) != 0 ||
-      facts.st_ino != current.st_ino || facts.st_dev != current.st_dev) {
-    return false;
-  }
+  if (::fstat(file.get(), &facts) != 0 || !file.is_at(path_)) return false;
   // The entry comes first: if there is no memory for it, there is nothing to undo.
   const auto entry = files.state.owned.try_emplace({facts.st_dev, facts.st_ino}).first;
   try {

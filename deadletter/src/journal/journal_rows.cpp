@@ -44,14 +44,14 @@ constexpr int kKeysForgottenAtOnce = 500;
 }  // namespace
 
 JournalRows::JournalRows(SQLite::Database& database, std::atomic<bool>& may_have_deliveries)
-    : database_(database),
+    : JournalAppender(database.getHandle()),
+      database_(database),
       may_have_deliveries_(may_have_deliveries),
-      appender_(database.getHandle()),
       change_(database, kChange),
       finish_if_done_(database, kFinishIfDone),
       finish_events_(database, kFinishEvents),
       finish_deliveries_(database, kFinishDeliveries) {
-  appender_.prepare_keys();
+  prepare_keys();
 }
 
 void JournalRows::change(const JournalDelivery& delivery) {

@@ -15,23 +15,14 @@
 
 namespace tidings::deadletter {
 
-/// Writes the rows of the journal's tables, inside the caller's transaction. Keeps its statements prepared;
-/// goes before the database it was made for. Members throw SQLite::Exception.
-class JournalRows {
+/// Appends events, and writes the other rows of the journal's tables, inside the caller's transaction. Keeps
+/// its statements prepared; goes before the database it was made for. Members throw SQLite::Exception.
+class JournalRows : public JournalAppender {
  public:
   /// `may_have_deliveries` says whether there may be rows of deliveries: nearly always there are none, and
   /// then no query for them is made. A caller that does not commit its writes sets it.
   JournalRows(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
 
-  [[nodiscard]] std::int64_t owner_number() { return appender_.owner_number(); }
-  /// As JournalAppender::append.
-  std::optional<EventId> append(const JournalAppend& event, std::string_view service) {
-    return appender_.append(event, service);
-  }
-  [[nodiscard]] std::vector<std::optional<EventId>> append_all(std::span<const JournalAppend> events,
-                                                               std::string_view service) {
-    return appender_.append_all(events, service);
-  }
   /// Replaces what is known of the delivery of an event that is there, but that it is done.
   void change(const JournalDelivery& delivery);
   void finish(std::span<const std::int64_t> journal_ids);
@@ -49,7 +40,6 @@ class JournalRows {
 
   SQLite::Database& database_;
   std::atomic<bool>& may_have_deliveries_;
-  JournalAppender appender_;
   Prepared change_;
   Prepared finish_if_done_;
   Prepared finish_events_;

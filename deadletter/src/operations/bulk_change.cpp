@@ -164,20 +164,25 @@ InterruptibleSearch::InterruptibleSearch(Connection& connection, const Watch& wa
 
 InterruptibleSearch::~InterruptibleSearch() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
 
+RunningQuestion::RunningQuestion(Connection& connection)
+    : statement_(connection.database(),
+                 std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = ?") {}
+
+bool RunningQuestion::ask(std::int64_t id) {
+  const StatementUse use(statement_);
+  statement_.bind(1, id);
+  return statement_.executeStep() && statement_.getColumn(0).getInt() != 0;
+}
+
 GuardedStatement::GuardedStatement(Connection& connection, const std::string& sql)
-    : database_(connection.database()),
-      statement_(database_, sql),
-      is_running_(database_, std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {}
+    : database_(connection.database()), statement_(database_, sql), is_running_(connection) {}
 
 LetterChange::Outcome GuardedStatement::apply(std::int64_t id) {
   const StatementUse use(statement_);
   statement_.bind(":id", id);
   statement_.exec();
   if (database_.getChanges() > 0) return LetterChange::Outcome::Changed;
-  const StatementUse question(is_running_);
-  is_running_.bind(":id", id);
-  const bool running = is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
-  return running ? LetterChange::Outcome::Running : LetterChange::Outcome::Unfitting;
+  return is_running_.ask(id) ? LetterChange::Outcome::Running : LetterChange::Outcome::Unfitting;
 }
 
 }  // namespace tidings::deadletter

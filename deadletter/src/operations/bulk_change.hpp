@@ -45,6 +45,16 @@ class InterruptibleSearch {
   sqlite3* handle_;
 };
 
+/// Whether the handler of a letter is running. Keeps its statement prepared. Throws SQLite::Exception.
+class RunningQuestion {
+ public:
+  explicit RunningQuestion(Connection& connection);
+  [[nodiscard]] bool ask(std::int64_t id);
+
+ private:
+  SQLite::Statement statement_;
+};
+
 /// One statement that changes the row :id unless its handler is running, and reports the result.
 class GuardedStatement {
  public:
@@ -58,7 +68,7 @@ class GuardedStatement {
  private:
   SQLite::Database& database_;
   SQLite::Statement statement_;
-  SQLite::Statement is_running_;
+  RunningQuestion is_running_;
 };
 
 }  // namespace tidings::deadletter

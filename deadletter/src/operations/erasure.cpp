@@ -107,10 +107,7 @@ class VersionEraser {
 /// Counts what a VersionEraser would delete.
 class VersionCounter {
  public:
-  explicit VersionCounter(Connection& connection)
-      : letters_(connection),
-        is_running_(connection.database(),
-                    std::string("SELECT ") + kIsRunning + " FROM dead_letters WHERE id = :id") {
+  explicit VersionCounter(Connection& connection) : letters_(connection), is_running_(connection) {
     static_cast<void>(find_reasons(connection, [this](const std::string& reason) {
       audited_.insert(reason);
       return false;
@@ -124,7 +121,7 @@ class VersionCounter {
       open.pop_back();
       const std::string key = std::to_string(current);
       if (seen_.contains(key)) continue;
-      const bool running = is_running(current);
+      const bool running = is_running_.ask(current);
       ++(running ? progress.running : progress.changed);
       const auto letter = running ? Erasable{} : letters_.read(current);
       // Nothing leads to a letter without versions a second time.
@@ -137,14 +134,8 @@ class VersionCounter {
   [[nodiscard]] bool has_reason(const std::string& reason) const { return reasons_.contains(reason); }
 
  private:
-  bool is_running(std::int64_t id) {
-    const StatementUse use(is_running_);
-    is_running_.bind(":id", id);
-    return is_running_.executeStep() && is_running_.getColumn(0).getInt() != 0;
-  }
-
   ErasableReader letters_;
-  SQLite::Statement is_running_;
+  RunningQuestion is_running_;
   KeySet seen_;
   // Of discards that operators made, which are few: letters may have any number of reasons.
   std::set<std::string> audited_;

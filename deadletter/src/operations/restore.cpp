@@ -105,7 +105,7 @@ class Restoration {
       if (old) report_.kept.push_back(kept);
       return report_;
     }
-    if (old && has_log()) old = fold_log(std::move(old));
+    if (old && size_or_zero(wal_path(database_)) > 0) old = fold_log(std::move(old));
     finish_copy(copy);
     replace(copy, kept);
     forget_what_ran();
@@ -269,12 +269,6 @@ class Restoration {
     return old;
   }
 
-  [[nodiscard]] bool has_log() const {
-    std::error_code none;
-    const auto size = std::filesystem::file_size(wal_path(database_), none);
-    return !none && size > 0;
-  }
-
   /// Brings what is in the -wal file into the old database, so that it is whole without: whoever dies between
   /// the steps that follow leaves it so. A damaged one is kept as it is.
   [[nodiscard]] std::unique_ptr<VfsFile> fold_log(std::unique_ptr<VfsFile> locked) const {
@@ -309,7 +303,7 @@ class Restoration {
     // The logs go first: beside the new database they would be taken for its own.
     for (const char* suffix : {"-wal", "-shm"}) {
       if (!file_exists(database_.native() + suffix)) continue;
-      if (suffix == std::string("-wal") && !has_log()) {
+      if (suffix == std::string("-wal") && size_or_zero(wal_path(database_)) == 0) {
         std::filesystem::remove(wal_path(database_));
         continue;
       }

@@ -131,13 +131,6 @@ Descriptor SpillFile::open_or_create(const std::filesystem::path& path, unsigned
 
 void SpillFile::open_descriptor() { file_ = open_or_create(path_, options_.mode); }
 
-bool SpillFile::is_at_path() const noexcept {
-  struct stat ours {};
-  struct stat current {};
-  return file_ && ::fstat(file_.get(), &ours) == 0 && ::stat(path_.c_str(), &current) == 0 &&
-         ours.st_ino == current.st_ino && ours.st_dev == current.st_dev;
-}
-
 void SpillFile::set_space_aside(off_t end) const noexcept {
   if (options_.reserve == 0) return;
   // The reserve is best effort: not every file system supports it, and a full disk has no room for it.
@@ -147,10 +140,10 @@ void SpillFile::set_space_aside(off_t end) const noexcept {
 SpillFile::Lock SpillFile::lock(std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
-    if (!is_at_path()) open_descriptor();
+    if (!file_.is_at(path_)) open_descriptor();
     if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) {
       // The file was replaced during the wait: this one is no longer at the path.
-      if (is_at_path()) return Lock(file_);
+      if (file_.is_at(path_)) return Lock(file_);
       ::flock(file_.get(), LOCK_UN);
       continue;
     }

@@ -107,7 +107,6 @@ class SpillFile {
  private:
   void open_descriptor();
   [[nodiscard]] Descriptor open_or_create(const std::filesystem::path& path, unsigned mode) const;
-  [[nodiscard]] bool is_at_path() const noexcept;
   void set_space_aside(off_t end) const noexcept;
   void append_locked(std::span<const std::string> lines, std::vector<std::string>& problems);
   void append_rejects(std::span<const std::string_view> lines) const;

@@ -107,6 +107,12 @@ bool has_lost_log(const std::filesystem::path& path) {
 
 std::filesystem::path wal_path(const std::filesystem::path& database) { return database.native() + "-wal"; }
 
+std::uint64_t size_or_zero(const std::filesystem::path& file) noexcept {
+  std::error_code missing;
+  const auto size = std::filesystem::file_size(file, missing);
+  return missing ? 0 : size;
+}
+
 bool file_exists(const std::filesystem::path& path) noexcept {
   struct stat facts {};
   return ::stat(path.c_str(), &facts) == 0;

@@ -38,6 +38,8 @@ struct DatabaseIdentity {
 /// The file in which SQLite keeps commits that are not yet in the database file. While it exists, the
 /// database file alone is not the database.
 [[nodiscard]] std::filesystem::path wal_path(const std::filesystem::path& database);
+/// The size of a file; 0 if there is none, or it cannot be seen.
+[[nodiscard]] std::uint64_t size_or_zero(const std::filesystem::path& file) noexcept;
 [[nodiscard]] bool file_exists(const std::filesystem::path& path) noexcept;
 
 /// Throws Error(DatabaseUnusable) unless this user may write the file and make files beside it.

@@ -28,7 +28,7 @@ Session::Session(const std::filesystem::path& path, const WritingConnection::Opt
 std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters, bool without_end) {
   std::vector<LetterOutcome> outcomes;
   outcomes.reserve(letters.size());
-  transact([&] {
+  connection_.transact(Sync::Always, [&] {
     if (without_end) Prepared(connection_.database(), kNoteLettersWithoutEnd).run();
     for (const DeadLetter& letter : letters) outcomes.push_back(letters_.take(letter));
   });

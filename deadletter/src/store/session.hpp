@@ -37,11 +37,6 @@ class Session {
   /// Error(NotEncodable), or Error(JournalOwned) when `owner` has lost the journal; then it took nothing.
   [[nodiscard]] bool commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                             JournalCommit& result);
-  /// Runs `work`, which throws SQLite::Exception, in one synced transaction.
-  template <class Work>
-  void transact(Work work) {
-    connection_.transact(Sync::Always, work);
-  }
   /// Made at first use: most stores keep letters alone.
   [[nodiscard]] JournalRows& journal();
   [[nodiscard]] WritingConnection& connection() noexcept { return connection_; }

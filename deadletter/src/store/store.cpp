@@ -14,7 +14,6 @@
 #include "store/wal_upkeep.hpp"
 
 #include <exception>
-#include <functional>
 #include <new>
 #include <utility>
 
@@ -55,107 +54,35 @@ LetterOutcome unsaved(std::string problem) { return {LetterOutcome::Place::Unsav
 
 }  // namespace
 
-/// The parts of a store, and which of them does what is asked of it.
-class Store::Implementation : private StoreWriter {
+/// The parts of a store. Each is thread-safe.
+class Store::Implementation {
  public:
-  explicit Implementation(StoreSettings settings)
-      : settings_(std::move(settings)),
-        spills_(settings_),
-        wal_(settings_),
-        session_(settings_),
-        transactions_(settings_),
-        journal_(*this, settings_),
-        redrives_(settings_) {
-    make_current(settings_, spills_.path());
-    spills_.open(session_);
-    spills_.import_for(kImportAtOpen, session_);
+  explicit Implementation(StoreSettings with)
+      : settings(std::move(with)),
+        spills(settings),
+        wal(settings),
+        session(settings),
+        transactions(settings),
+        journal(settings, session, spills, transactions),
+        redrives(settings) {
+    make_current(settings, spills.path());
+    spills.open(session);
+    spills.import_for(kImportAtOpen, session);
   }
 
   Implementation(const Implementation&) = delete;
   Implementation& operator=(const Implementation&) = delete;
   /// Before the journal may have another owner.
-  ~Implementation() override { session_.save_if_lost(); }
+  ~Implementation() { session.save_if_lost(); }
 
-  std::vector<LetterOutcome> store(std::span<const DeadLetter> letters, WhenBusy when_busy) {
-    settings_.process.require_this("store");
-    std::vector<LetterOutcome> outcomes;
-    try {
-      // Those of the journal's come so when its commit has failed: the delivery is still owed.
-      const bool without_end = when_busy == WhenBusy::Spill;
-      outcomes = session_.use([&](Session& session) { return session.store(letters, without_end); });
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
-      outcomes.assign(letters.size(), unsaved(error.what()));
-    } catch (const std::bad_alloc&) {
-      throw;  // they are to be given again
-    } catch (const std::exception& error) {
-      outcomes.assign(letters.size(), unsaved(printable(error.what())));
-    }
-    std::vector<const DeadLetter*> each;
-    for (const DeadLetter& letter : letters) each.push_back(&letter);
-    spills_.spill(each, outcomes);
-    return outcomes;
-  }
-
-  std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
-                                     std::string_view handler) {
-    settings_.process.require_this("store");
-    return session_.use([&](Session& session) { return session.dead_keys(service, event_type, handler); });
-  }
-
-  SpillImport import_spilled() {
-    if (!settings_.process.is_this()) return {};
-    spills_.import_for(kImportAtOnce, session_);
-    return spills_.take_report();
-  }
-
-  /// Not in turn with writers: SQLite copies one moment while they go on.
-  void backup(const std::filesystem::path& target) const {
-    settings_.process.require_this("store");
-    const auto whole = resolve_path(target, "backup copy");
-    settings_.internals.file->require_in_place(kCannotBackUp);
-    translated(kCannotBackUp, settings_.path, [&] {
-      back_up(settings_.path, whole, settings_.internals.vfs,
-              std::chrono::steady_clock::now() + settings_.options.busy_timeout, "nothing was copied");
-    });
-  }
-
-  SinkFiles look_after_files() {
-    if (!settings_.process.is_this()) return {};
-    return translated("cannot look after the files of", settings_.path, [&] {
-      session_.look_after_file();
-      return wal_.look();
-    });
-  }
-
-  [[nodiscard]] Journal& journal() noexcept { return journal_; }
-  [[nodiscard]] Redrives& redrives() noexcept { return redrives_; }
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return settings_.path; }
-  [[nodiscard]] const std::filesystem::path& spill_path() const noexcept { return spills_.path(); }
-
- private:
-  void write(const std::function<void(Session&)>& work) override {
-    settings_.process.require_this("store");
-    session_.use([&](Session& session) {
-      work(session);
-      return true;
-    });
-  }
-  bool write_lock_is_free() noexcept override { return session_.write_lock_is_free(); }
-  std::unique_ptr<DeliveryTransaction> begin_transaction() override { return transactions_.begin(); }
-  void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) override {
-    spills_.spill(letters, outcomes);
-  }
-
-  const StoreSettings settings_;
-  // Each is thread-safe. The journal's reader closes before the session: the last connection takes in the
-  // -wal file, and a reader cannot.
-  SpillKeeper spills_;
-  WalUpkeep wal_;
-  StoreSession session_;
-  StoreTransactions transactions_;
-  StoreJournal journal_;
-  StoreRedrives redrives_;
+  const StoreSettings settings;
+  SpillKeeper spills;
+  WalUpkeep wal;
+  /// Ends after the journal's reader: the last connection takes in the -wal file, and a reader cannot.
+  StoreSession session;
+  StoreTransactions transactions;
+  StoreJournal journal;
+  StoreRedrives redrives;
 };
 
 Store::Store(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
@@ -176,24 +103,63 @@ std::shared_ptr<Store> open_store(const std::filesystem::path& path, const Store
 }
 
 std::vector<LetterOutcome> Store::store(std::span<const DeadLetter> letters, WhenBusy when_busy) {
-  return implementation_->store(letters, when_busy);
+  implementation_->settings.process.require_this("store");
+  std::vector<LetterOutcome> outcomes;
+  try {
+    // Those of the journal's come so when its commit has failed: the delivery is still owed.
+    const bool without_end = when_busy == WhenBusy::Spill;
+    outcomes =
+        implementation_->session.use([&](Session& session) { return session.store(letters, without_end); });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::DatabaseBusy && when_busy == WhenBusy::Throw) throw;
+    outcomes.assign(letters.size(), unsaved(error.what()));
+  } catch (const std::bad_alloc&) {
+    throw;  // they are to be given again
+  } catch (const std::exception& error) {
+    outcomes.assign(letters.size(), unsaved(printable(error.what())));
+  }
+  std::vector<const DeadLetter*> each;
+  for (const DeadLetter& letter : letters) each.push_back(&letter);
+  implementation_->spills.spill(each, outcomes);
+  return outcomes;
 }
 
 std::vector<std::string> Store::dead_keys(std::string_view service, std::string_view event_type,
                                           std::string_view handler) {
-  return implementation_->dead_keys(service, event_type, handler);
+  implementation_->settings.process.require_this("store");
+  return implementation_->session.use(
+      [&](Session& session) { return session.dead_keys(service, event_type, handler); });
 }
 
-void Store::backup(const std::filesystem::path& target) const { implementation_->backup(target); }
+/// Not in turn with writers: SQLite copies one moment while they go on.
+void Store::backup(const std::filesystem::path& target) const {
+  const StoreSettings& settings = implementation_->settings;
+  settings.process.require_this("store");
+  const auto whole = resolve_path(target, "backup copy");
+  settings.internals.file->require_in_place(kCannotBackUp);
+  const auto deadline = std::chrono::steady_clock::now() + settings.options.busy_timeout;
+  translated(kCannotBackUp, settings.path,
+             [&] { back_up(settings.path, whole, settings.internals.vfs, deadline, "nothing was copied"); });
+}
 
-SpillImport Store::import_spilled() { return implementation_->import_spilled(); }
+SpillImport Store::import_spilled() {
+  if (!implementation_->settings.process.is_this()) return {};
+  implementation_->spills.import_for(kImportAtOnce, implementation_->session);
+  return implementation_->spills.take_report();
+}
 
-SinkFiles Store::look_after_files() { return implementation_->look_after_files(); }
+SinkFiles Store::look_after_files() {
+  if (!implementation_->settings.process.is_this()) return {};
+  return translated("cannot look after the files of", path(), [this] {
+    implementation_->session.look_after_file();
+    return implementation_->wal.look();
+  });
+}
 
-Journal* Store::journal() noexcept { return &implementation_->journal(); }
-Redrives* Store::redrives() noexcept { return &implementation_->redrives(); }
+Journal* Store::journal() noexcept { return &implementation_->journal; }
+Redrives* Store::redrives() noexcept { return &implementation_->redrives; }
 
-const std::filesystem::path& Store::path() const noexcept { return implementation_->path(); }
-const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spill_path(); }
+const std::filesystem::path& Store::path() const noexcept { return implementation_->settings.path; }
+const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spills.path(); }
 
 }  // namespace tidings::deadletter

@@ -1,5 +1,7 @@
 #include "store/store_journal.hpp"
 
+#include "store/store_transaction.hpp"
+
 #include <exception>
 #include <utility>
 
@@ -31,9 +33,12 @@ Opened<JournalReader> connect_reader(const StoreSettings& settings) {
 
 }  // namespace
 
-StoreJournal::StoreJournal(StoreWriter& writer, const StoreSettings& settings)
-    : writer_(writer),
-      settings_(settings),
+StoreJournal::StoreJournal(const StoreSettings& settings, StoreSession& session, SpillKeeper& spills,
+                           StoreTransactions& transactions)
+    : settings_(settings),
+      session_(session),
+      spills_(spills),
+      transactions_(transactions),
       owner_(owner_path(settings.path), settings.options.file_mode, settings.internals.boot_id,
              settings.internals.boot_time),
       reader_({.file = *settings.internals.file,
@@ -49,15 +54,13 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
   try {
     // While nobody else can commit: a transaction in which the last owner's process published, and that is
     // still open, has taken numbers too.
-    writer_.write([&](Session& session) {
-      session.transact([&] {
-        start = read([&](JournalReader& reader) {
-          JournalStart found = reader.extent();
-          found.suspects = reader.suspects(last.slots);
-          return found;
-        });
-        owner_number().take(session.connection());
+    session_.transact([&](Session& session) {
+      start = read([&](JournalReader& reader) {
+        JournalStart found = reader.extent();
+        found.suspects = reader.suspects(last.slots);
+        return found;
       });
+      owner_number().take(session.connection());
     });
     start.crashed = last.crashed;
     owner_.sign();
@@ -75,11 +78,9 @@ JournalStart StoreJournal::acquire(std::string_view service, std::chrono::millis
 /// What is no batch, in a transaction of its own.
 template <class Work>
 void StoreJournal::write_as_owner(Work work) {
-  writer_.write([&](Session& session) {
-    session.transact([&] {
-      owner_number().require(session.journal().owner_number());
-      work(session.journal());
-    });
+  session_.transact([&](Session& session) {
+    owner_number().require(session.journal().owner_number());
+    work(session.journal());
   });
 }
 
@@ -112,7 +113,7 @@ const std::string& StoreJournal::service() const {
 
 std::unique_ptr<DeliveryTransaction> StoreJournal::begin_transaction() {
   settings_.process.require_this("journal");
-  return writer_.begin_transaction();
+  return transactions_.begin();
 }
 
 JournalCommit StoreJournal::commit(const JournalBatch& batch) {
@@ -121,8 +122,8 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
   bool done = false;
   for (;;) {
     try {
-      writer_.write(
-          [&](Session& session) { done = session.commit(batch, service_, owner_number(), result); });
+      session_.use(
+          [&](Session& session) { return done = session.commit(batch, service_, owner_number(), result); });
     } catch (const Error& error) {
       // Committed, but to a file that was moved away: whoever puts it back brings the events back too.
       if (done) throw Error(ErrorCode::InDoubt, error.what(), error.sqlite_code());
@@ -131,7 +132,7 @@ JournalCommit StoreJournal::commit(const JournalBatch& batch) {
     if (done) return result;
     // Some letter cannot be a row: it is kept elsewhere before its delivery's end is committed, and outside
     // of the transaction, so that no process waits for this one's database and it for that one's spill file.
-    writer_.spill(batch.letters, result.letters);
+    spills_.spill(batch.letters, result.letters);
   }
 }
 

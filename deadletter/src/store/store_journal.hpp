@@ -6,13 +6,14 @@
 #include "sqlite/reconnecting.hpp"
 #include "store/open_store.hpp"
 #include "store/session.hpp"
+#include "store/spill_keeper.hpp"
+#include "store/store_session.hpp"
 
 #include <tidings/detail/mutex.hpp>
 #include <tidings/journal.hpp>
 
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,36 +23,21 @@
 
 namespace tidings::deadletter {
 
-/// What the store lends to its journal: the one session that writes, and the spill file.
-class StoreWriter {
- public:
-  StoreWriter() = default;
-  StoreWriter(const StoreWriter&) = delete;
-  StoreWriter& operator=(const StoreWriter&) = delete;
-  virtual ~StoreWriter() = default;
-
-  /// Runs `work` while nobody else writes, on a sound session. Throws Error.
-  virtual void write(const std::function<void(Session&)>& work) = 0;
-  /// Whether nobody holds the database's write lock, found out without waiting.
-  [[nodiscard]] virtual bool write_lock_is_free() noexcept = 0;
-  /// See Journal::begin_transaction. Throws Error.
-  [[nodiscard]] virtual std::unique_ptr<DeliveryTransaction> begin_transaction() = 0;
-  /// Spills those letters whose outcome is Unsaved, as the store does with its own.
-  virtual void spill(std::span<const DeadLetter* const> letters, std::vector<LetterOutcome>& outcomes) = 0;
-};
+class StoreTransactions;
 
 /// The journal in a store's database. Writes go through the store's session, in turn with letters; reads have
 /// a connection of their own.
 class StoreJournal final : public Journal {
  public:
-  StoreJournal(StoreWriter& writer, const StoreSettings& settings);
+  StoreJournal(const StoreSettings& settings, StoreSession& session, SpillKeeper& spills,
+               StoreTransactions& transactions);
 
   [[nodiscard]] JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override;
   void release(bool clean) noexcept override;
   JournalCommit commit(const JournalBatch& batch) override;
   [[nodiscard]] std::unique_ptr<DeliveryTransaction> begin_transaction() override;
   [[nodiscard]] bool transactions_ended(std::span<const std::int64_t> /*ids*/) noexcept override {
-    return writer_.write_lock_is_free();
+    return session_.write_lock_is_free();
   }
   [[nodiscard]] std::vector<OwedDelivery> owed(const OwedQuery& query) override;
   [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most) override;
@@ -74,8 +60,10 @@ class StoreJournal final : public Journal {
   std::invoke_result_t<Question, JournalReader&> read(Question question);
 
   // Constant after construction.
-  StoreWriter& writer_;
   const StoreSettings& settings_;
+  StoreSession& session_;
+  SpillKeeper& spills_;
+  StoreTransactions& transactions_;
 
   OwnerFile owner_;      // its lock and header: acquire and release, which are one thread's
   std::string service_;  // set by acquire; empty: not owned

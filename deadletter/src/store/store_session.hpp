@@ -22,6 +22,14 @@ class StoreSession {
     const tidings::detail::MutexLock lock(mutex_);
     return session_.use(work);
   }
+  /// Runs `work` in one synced transaction. Throws Error.
+  template <class Work>
+  void transact(Work work) {
+    use([&](Session& session) {
+      session.connection().transact(Sync::Always, [&] { work(session); });
+      return true;
+    });
+  }
   /// Whether nobody holds the database's write lock, found out without waiting.
   [[nodiscard]] bool write_lock_is_free() noexcept;
   /// In the process that opened the store: writes what is committed to a -wal file that was deleted into the

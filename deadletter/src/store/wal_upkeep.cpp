@@ -8,7 +8,6 @@
 #include <sqlite3.h>
 
 #include <chrono>
-#include <system_error>
 #include <utility>
 
 namespace tidings::deadletter {
@@ -17,12 +16,6 @@ using tidings::detail::MutexLock;
 namespace {
 
 constexpr const char* kCannotEmpty = "cannot empty the -wal file of";
-
-std::uint64_t size_or_zero(const std::filesystem::path& path) noexcept {
-  std::error_code missing;
-  const auto size = std::filesystem::file_size(path, missing);
-  return missing ? 0 : size;
-}
 
 }  // namespace
 
