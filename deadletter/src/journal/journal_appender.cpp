@@ -123,38 +123,10 @@ void JournalAppender::insert(const JournalAppend& event, std::string_view event_
   insert_.text(metadata.attributes.empty() ? std::string_view("{}") : attributes_);
   insert_.text(metadata.source);
   insert_.text(service);
-  bind_context(metadata, event_id);
+  bind_chain(insert_, metadata, event_id, chain_);
   insert_.integer(microseconds(metadata.published_at));
   insert_.text(event.handlers);
   insert_.step();
-}
-
-/// correlation_id to tracestate. An event that began its chain has its own id as correlation id.
-void JournalAppender::bind_context(const Metadata& metadata, std::string_view event_id) {
-  if (metadata.correlation_id == CorrelationId(metadata.event_id)) {
-    insert_.text(event_id);
-  } else {
-    correlation_id_ = metadata.correlation_id.to_string();
-    insert_.text(correlation_id_);
-  }
-  bind_chain(metadata);
-}
-
-void JournalAppender::bind_chain(const Metadata& metadata) {
-  if (metadata.causation_id) {
-    causation_id_ = metadata.causation_id->to_string();
-    insert_.text(causation_id_);
-  } else {
-    insert_.null();
-  }
-  insert_.integer(metadata.causation_depth);
-  if (metadata.traceparent) {
-    traceparent_ = metadata.traceparent->to_string();
-    insert_.text(traceparent_);
-  } else {
-    insert_.null();
-  }
-  metadata.tracestate.empty() ? insert_.null() : insert_.text(metadata.tracestate);
 }
 
 }  // namespace tidings::deadletter

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "letters/letter_row.hpp"
 #include "sqlite/prepared.hpp"
 
 #include <tidings/journal.hpp>
@@ -39,8 +40,6 @@ class JournalAppender {
 
   [[nodiscard]] std::optional<EventId> claim_key(const JournalAppend& event, std::string_view event_id);
   void insert(const JournalAppend& event, std::string_view event_id, std::string_view service);
-  void bind_context(const Metadata& metadata, std::string_view event_id);
-  void bind_chain(const Metadata& metadata);
   void execute(const char* sql);
 
   sqlite3* connection_;
@@ -49,9 +48,7 @@ class JournalAppender {
   std::optional<Keys> keys_;
   // What a row has in another form than the event; kept for its memory.
   std::string attributes_;
-  std::string correlation_id_;
-  std::string causation_id_;
-  std::string traceparent_;
+  ChainTexts chain_;
 };
 
 }  // namespace tidings::deadletter

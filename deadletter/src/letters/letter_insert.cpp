@@ -39,55 +39,33 @@ struct RowTexts {
   explicit RowTexts(const DeadLetter& letter)
       : data(data_within_limits(letter)),
         event_id(letter.metadata.event_id.to_string()),
-        encoding(to_string(data.encoding)),
         attributes(attributes_to_json(letter.metadata.attributes)),
-        source(letter.metadata.source.view()),
-        reason(to_string(letter.reason)),
-        correlation_id(letter.metadata.correlation_id.to_string()),
-        causation_id(letter.metadata.causation_id ? letter.metadata.causation_id->to_string()
-                                                  : std::string()),
-        traceparent(letter.metadata.traceparent ? letter.metadata.traceparent->to_string() : std::string()),
-        tracestate(letter.metadata.tracestate.view()),
         attempts(attempts_to_json(letter.attempts)) {}
 
   const EncodedData& data;
   std::string event_id;
-  std::string encoding;
   std::string attributes;
-  std::string source;
-  std::string reason;
-  std::string correlation_id;
-  std::string causation_id;
-  std::string traceparent;
-  std::string tracestate;
   std::string attempts;
+  ChainTexts chain = {};
 };
 
-void bind_text_or_null(Prepared& row, std::string_view value, bool present) {
-  present ? row.text(value) : row.null();
-}
-
 /// In the order of kInsertLetter's columns.
-void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts) {
+void bind_letter(Prepared& row, const DeadLetter& letter, RowTexts& texts) {
   row.text(texts.event_id);
   row.text(letter.event_type);
   row.integer(letter.schema_version);
   bind_data(row, texts.data);
-  row.text(texts.encoding);
-  bind_text_or_null(row, texts.data.problem, !texts.data.problem.empty());
+  row.text(to_string(texts.data.encoding));
+  texts.data.problem.empty() ? row.null() : row.text(texts.data.problem);
   row.text(texts.attributes);
-  row.text(texts.source);
+  row.text(letter.metadata.source);
   row.text(letter.handler);
   row.text(letter.service);
-  row.text(texts.reason);
+  row.text(to_string(letter.reason));
   row.text(letter.error_type);
   row.text(letter.error_message);
   row.text(letter.error_fingerprint);
-  row.text(texts.correlation_id);
-  bind_text_or_null(row, texts.causation_id, letter.metadata.causation_id.has_value());
-  row.integer(letter.metadata.causation_depth);
-  bind_text_or_null(row, texts.traceparent, letter.metadata.traceparent.has_value());
-  bind_text_or_null(row, texts.tracestate, !texts.tracestate.empty());
+  bind_chain(row, letter.metadata, texts.event_id, texts.chain);
   letter.ordering_key ? row.text(*letter.ordering_key) : row.null();
   bind_time(row, letter.metadata.published_at);
   bind_time(row, letter.failed_at);
@@ -96,6 +74,21 @@ void bind_letter(Prepared& row, const DeadLetter& letter, const RowTexts& texts)
 }
 
 }  // namespace
+
+/// An event that began its chain has its own id as correlation id.
+void bind_chain(Prepared& row, const Metadata& metadata, std::string_view event_id, ChainTexts& texts) {
+  if (metadata.correlation_id == CorrelationId(metadata.event_id)) {
+    row.text(event_id);
+  } else {
+    row.text(texts.correlation_id = metadata.correlation_id.to_string());
+  }
+  if (metadata.causation_id) texts.causation_id = metadata.causation_id->to_string();
+  metadata.causation_id ? row.text(texts.causation_id) : row.null();
+  row.integer(metadata.causation_depth);
+  if (metadata.traceparent) texts.traceparent = metadata.traceparent->to_string();
+  metadata.traceparent ? row.text(texts.traceparent) : row.null();
+  metadata.tracestate.empty() ? row.null() : row.text(metadata.tracestate);
+}
 
 void bind_data(Prepared& row, const EncodedData& data) {
   switch (data.encoding) {
@@ -142,7 +135,7 @@ LetterInsert::LetterInsert(sqlite3* connection)
     : connection_(connection), insert_(connection, kInsertLetter), find_(connection, kFindLetter) {}
 
 LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
-  const RowTexts texts(letter);
+  RowTexts texts(letter);
   const StatementUse use(insert_);
   bind_letter(insert_, letter, texts);
   insert_.step();

@@ -45,6 +45,14 @@ class LetterInsert {
   Prepared find_;
 };
 
+/// What the columns of an event's chain have in another form than its metadata; kept until the row is reset.
+struct ChainTexts {
+  std::string correlation_id;
+  std::string causation_id;
+  std::string traceparent;
+};
+/// The columns correlation_id, causation_id, causation_depth, traceparent and tracestate.
+void bind_chain(Prepared& row, const Metadata& metadata, std::string_view event_id, ChainTexts& texts);
 /// Payloads and times as the columns keep them.
 void bind_data(Prepared& row, const EncodedData& data);
 void bind_time(Prepared& row, std::optional<Timestamp> time);
