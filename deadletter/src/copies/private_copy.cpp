@@ -22,7 +22,7 @@
 namespace tidings::deadletter {
 namespace {
 
-constexpr std::size_t kCopiedAtOnce = 1024UL * 1024;
+constexpr std::size_t kPieceCopied = 1024UL * 1024;
 constexpr std::size_t kHeader = 100;
 constexpr const char* kCannotMakeFolder = "cannot make the folder";
 
@@ -47,11 +47,11 @@ std::uint64_t size_of(const ScratchFile& file) {
 }
 
 void copy_bytes(const VfsFile& from, const ScratchFile& to) {
-  std::vector<std::byte> buffer(kCopiedAtOnce);
+  std::vector<std::byte> buffer(kPieceCopied);
   const std::uint64_t size = from.size();
   for (std::uint64_t at = 0; at < size; at += buffer.size()) {
     const std::span<std::byte> part(
-        buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(kCopiedAtOnce, size - at)));
+        buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(kPieceCopied, size - at)));
     from.read(at, part);
     write_at(to, at, part);
   }

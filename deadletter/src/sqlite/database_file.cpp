@@ -86,12 +86,12 @@ DatabaseIdentity look(const std::filesystem::path& path, Access access, const st
 /// them at once.
 bool has_lost_log(const std::filesystem::path& path) {
   constexpr int kLooks = 50;
-  constexpr std::chrono::milliseconds kBetweenLooks(4);
+  constexpr std::chrono::milliseconds kBetweenLogLooks(4);
   for (int looks = 0;; ++looks) {
     if (file_exists(wal_path(path)) && file_exists(path.native() + "-shm")) return false;
     if (!is_shared_by_anyone(path)) return false;
     if (looks == kLooks) return true;
-    std::this_thread::sleep_for(kBetweenLooks);
+    std::this_thread::sleep_for(kBetweenLogLooks);
   }
 }
 

@@ -10,7 +10,7 @@ using tidings::detail::MutexLock;
 
 namespace {
 
-constexpr const char* kCannotRead = "cannot read the journal in";
+constexpr const char* kCannotReadJournal = "cannot read the journal in";
 
 /// Says what whoever starts a bus can do.
 OwnerFile::LastOwner own(OwnerFile& file, std::chrono::milliseconds wait) {
@@ -27,7 +27,7 @@ OwnerFile::LastOwner own(OwnerFile& file, std::chrono::milliseconds wait) {
 Opened<JournalReader> connect_reader(const StoreSettings& settings) {
   auto reader =
       make_opened<JournalReader>(settings.path, settings.internals.vfs, settings.options.busy_timeout);
-  settings.internals.file->admit(reader->connection(), settings.path, kCannotRead);
+  settings.internals.file->admit(reader->connection(), settings.path, kCannotReadJournal);
   return reader;
 }
 
@@ -43,7 +43,7 @@ StoreJournal::StoreJournal(const StoreSettings& settings, StoreSession& session,
              settings.internals.boot_time),
       reader_({.file = *settings.internals.file,
                .path = settings.path,
-               .what_failed = kCannotRead,
+               .what_failed = kCannotReadJournal,
                .connect = [&settings] { return connect_reader(settings); }}) {}
 
 JournalStart StoreJournal::acquire(std::string_view service, std::chrono::milliseconds owner_wait) {
