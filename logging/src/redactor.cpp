@@ -1,5 +1,6 @@
 #include <tidings/logging/redactor.hpp>
 
+#include "ascii.hpp"
 #include "secret_scanner.hpp"
 
 #include <algorithm>
@@ -14,10 +15,7 @@ constexpr std::size_t kShortKey =
     5;  // keys below this length deny longer ones at the beginning of a word only
 constexpr std::size_t kMaxKey = 64;
 
-constexpr bool is_upper(char c) noexcept { return c >= 'A' && c <= 'Z'; }
 constexpr bool is_separator(char c) noexcept { return c == '_' || c == '-' || c == '.' || c == ' '; }
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr char lower(char c) noexcept { return is_upper(c) ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 // The end of a key in lower case without separators, back to front, knowing where its words begin.
 class NormalizedKey {

@@ -1,5 +1,6 @@
 #include "secret_scanner.hpp"
 
+#include "ascii.hpp"
 #include "card_number.hpp"
 
 #include <algorithm>
@@ -15,7 +16,6 @@ constexpr std::size_t kMaxCardText = 23;  // 19 digits in five groups
 constexpr std::size_t kMinTokenLength = 8;
 constexpr std::size_t kSurelyTokenLength = 20;
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool is_key_character(char c) noexcept {
   return is_letter(c) || is_digit(c) || c == '_' || c == '-' || c == '.';
@@ -36,10 +36,6 @@ constexpr std::array<bool, 256> kTriggers = [] {
   for (const char c : std::string_view("=: -0123456789")) triggers[static_cast<unsigned char>(c)] = true;
   return triggers;
 }();
-
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 
 bool equal_ignoring_case(std::string_view text, std::string_view lower_text) noexcept {
   return std::equal(text.begin(), text.end(), lower_text.begin(), lower_text.end(),
