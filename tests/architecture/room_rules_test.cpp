@@ -13,6 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 const RoomOrder kRooms = {
+    {"events", {"text", "time", "json", "ids", "event"}},
+    {"logging", {"text", "record", "output"}},
     {"bus",
      {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",
       "running", "publishing", "recovery", "redelivery", "bus"}},

@@ -1,4 +1,4 @@
-#include "counted_time.hpp"
+#include "time/counted_time.hpp"
 
 #include <tidings/clock.hpp>
 

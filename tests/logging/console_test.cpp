@@ -1,6 +1,6 @@
 #include "line_sink.hpp"
-#include "record_builder.hpp"
-#include "rendering.hpp"
+#include "output/rendering.hpp"
+#include "record/record_builder.hpp"
 
 #include <tidings/logging/logger.hpp>
 

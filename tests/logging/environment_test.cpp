@@ -1,4 +1,4 @@
-#include "environment.hpp"
+#include "output/environment.hpp"
 
 #include "line_sink.hpp"
 

@@ -1,6 +1,6 @@
 #include <tidings/logging/redactor.hpp>
 
-#include "card_number.hpp"
+#include "text/card_number.hpp"
 
 #include <gtest/gtest.h>
 
