@@ -20,17 +20,22 @@ namespace {
 
 using detail::GroupCommit;
 using detail::OwedDeliveryHandle;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 class GroupCommitTest : public DurableTest {
  protected:
+  detail::AppendRequest owed_to_ship() {
+    detail::AppendRequest request;
+    request.append = event_.append();
+    request.owed = std::make_shared<detail::OwedEvent>(
+        std::make_shared<const detail::HandlerNames>(std::vector<std::string>{"ship"}));
+    return request;
+  }
   /// An event that is in memory, and owed to one handler.
   OwedDeliveryHandle publish() {
-    std::array<detail::AppendRequest, 1> requests;
-    requests[0].append = event_.append();
-    requests[0].owed = std::make_shared<detail::OwedEvent>(
-        std::make_shared<const detail::HandlerNames>(std::vector<std::string>{"ship"}));
+    std::array<detail::AppendRequest, 1> requests{owed_to_ship()};
     const auto take_in = [](detail::AppendRequest& request) {
       ASSERT_TRUE(detail::OwedLedger::take_in(*request.owed, 0));
     };
@@ -159,6 +164,56 @@ TEST_F(GroupCommitTest, AnEventWhoseCommitIsInDoubtIsTakenFromTheJournalIfItIsTh
   journal_->fail_commits(1, ErrorCode::InDoubt);
   EXPECT_THROW(publish(), Error);
   EXPECT_TRUE(ledger_.owed.adopt(row_of(1)));
+}
+
+TEST_F(GroupCommitTest, WhatIsToSurviveAPowerCutIsSyncedByTheCommitThatFollowsARefusedOne) {
+  std::vector<bool> synced;
+  const OwedDeliveryHandle delivery = publish();
+  journal_->before_commit = [&](const JournalBatch& batch) { synced.push_back(batch.synced); };
+  journal_->fail_commits(1, ErrorCode::DatabaseBusy);
+  static_cast<void>(ledger_.owed.failed(delivery, 1, {}, clock_->now(), {}, true));
+  EXPECT_FALSE(ledger_.commits.flush());
+  EXPECT_TRUE(ledger_.commits.flush());
+  EXPECT_THAT(synced, ElementsAre(true, true));
+}
+
+TEST_F(GroupCommitTest, AnEventThatIsTooLargeRefusesNoOtherOfItsCommit) {
+  std::array<detail::AppendRequest, 3> requests;
+  for (detail::AppendRequest& request : requests) request = owed_to_ship();
+  std::vector<std::size_t> sizes;
+  journal_->before_commit = [&](const JournalBatch& batch) {
+    sizes.push_back(batch.appended.size());
+    if (batch.appended.front().id == 1) throw Error(ErrorCode::NotEncodable, "too large");
+  };
+  EXPECT_THROW(ledger_.commits.append(
+                   requests, [](detail::AppendRequest&) {}, nullptr),
+               Error);
+  EXPECT_THAT(sizes, ElementsAre(3, 1, 1, 1));
+  EXPECT_EQ(journal_->events(), 2U);
+}
+
+TEST_F(GroupCommitTest, ForgetsARepeat) {
+  event_.key = "order-1";
+  static_cast<void>(publish());
+  const OwedDeliveryHandle repeat = publish();
+  EXPECT_EQ(journal_->events(), 1U);
+  EXPECT_TRUE(ledger_.owed.adopt(row_of(repeat.event->id)));  // as nothing is known of it
+}
+
+TEST_F(GroupCommitTest, AStopLetsThoseGoOnWhoWaitForRoom) {
+  constexpr std::size_t kMostLetters = 4096;
+  std::vector<OwedDeliveryHandle> dead;
+  for (std::size_t count = 0; count <= kMostLetters; ++count) dead.push_back(publish());
+  journal_->fail_commits(1'000'000, ErrorCode::DatabaseBusy);
+  for (std::size_t index = 0; index < kMostLetters; ++index)
+    ledger_.commits.bury(dead[index], contract::letter(index), GroupCommit::Wait::Not);
+  EXPECT_FALSE(ledger_.commits.flush());
+  auto buries = std::async(std::launch::async, [&] {
+    return ledger_.commits.bury(dead.back(), contract::letter(kMostLetters), GroupCommit::Wait::ForRoom);
+  });
+  ledger_.commits.stop_waiting();
+  EXPECT_TRUE(buries.get());
+  EXPECT_EQ(ledger_.commits.pending_letters(), kMostLetters + 1);
 }
 
 TEST_F(GroupCommitTest, ACommitThatSettlesReservedIdsWakesWhoeverReadsThem) {
