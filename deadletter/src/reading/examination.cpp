@@ -4,6 +4,7 @@
 #include "file/claim_life.hpp"
 #include "journal/journal_backlog.hpp"
 #include "letters/audit.hpp"
+#include "redrive/redrive_requests.hpp"
 #include "sqlite/schema.hpp"
 #include "sqlite/stored_time.hpp"
 
@@ -16,25 +17,6 @@ namespace tidings::deadletter {
 namespace {
 
 constexpr std::size_t kMostUnserved = 10'000;
-
-constexpr const char* kRedriveColumns =
-    "SELECT id, requested_at, requested_by, canary, rate, stop_after, letters, succeeded, failed, state"
-    " FROM tidings_redrives ";
-
-RedriveState read_redrive(SQLite::Statement& row) {
-  RedriveState state;
-  state.id = row.getColumn(0).getInt64();
-  state.requested_at = time_of(row.getColumn(1).getInt64());
-  state.requested_by = row.getColumn(2).getString();
-  if (!row.getColumn(3).isNull()) state.canary = row.getColumn(3).getInt64();
-  if (!row.getColumn(4).isNull()) state.rate = row.getColumn(4).getDouble();
-  if (!row.getColumn(5).isNull()) state.stop_after = row.getColumn(5).getInt64();
-  state.letters = row.getColumn(6).getInt64();
-  state.succeeded = row.getColumn(7).getInt64();
-  state.failed = row.getColumn(8).getInt64();
-  state.state = row.getColumn(9).getString();
-  return state;
-}
 
 void add_damage(Examination& examination, SQLite::Database& database, bool thorough) {
   SQLite::Statement row(database, thorough ? "PRAGMA integrity_check" : "PRAGMA quick_check");
@@ -121,7 +103,8 @@ void add_waiting(Examination& examination, const std::set<std::string>& at_work,
 }
 
 void add_requests_and_changes(Examination& examination, SQLite::Database& database) {
-  SQLite::Statement redrive(database, std::string(kRedriveColumns) + "WHERE state = 'open' ORDER BY id");
+  SQLite::Statement redrive(database, std::string("SELECT ") + kRedriveColumns +
+                                          " FROM tidings_redrives WHERE state = 'open' ORDER BY id");
   while (redrive.executeStep()) examination.open_redrives.push_back(read_redrive(redrive));
   SQLite::Statement row(database,
                         "SELECT id, at, user, host, verb, filter, letters, note FROM tidings_audit"
@@ -151,7 +134,8 @@ Examination examine_database(Connection& connection, bool thorough) {
 }
 
 std::optional<RedriveState> find_redrive(SQLite::Database& database, std::int64_t id) {
-  SQLite::Statement row(database, std::string(kRedriveColumns) + "WHERE id = ?");
+  SQLite::Statement row(database,
+                        std::string("SELECT ") + kRedriveColumns + " FROM tidings_redrives WHERE id = ?");
   row.bind(1, id);
   if (!row.executeStep()) return std::nullopt;
   return read_redrive(row);

@@ -12,9 +12,8 @@ namespace {
 
 constexpr std::size_t kBatch = 500;
 
-constexpr const char* kFindRequest =
-    "SELECT canary, rate, stop_after, letters, succeeded, failed, state,"
-    " (SELECT count(*) FROM dead_letters INDEXED BY dead_letters_claimed"
+constexpr const char* kCountClaimed =
+    ", (SELECT count(*) FROM dead_letters INDEXED BY dead_letters_claimed"
     "  WHERE claimed_by IS NOT NULL AND redrive_id = tidings_redrives.id), ";
 constexpr const char* kOfMoment =
     "SELECT count(*) FROM (SELECT 1 FROM tidings_redrives WHERE requested_at = ? LIMIT 2)";
@@ -44,9 +43,9 @@ std::vector<std::int64_t> integers_now(SQLite::Statement& kept) {
   return integers_of(kept);
 }
 
-std::optional<std::int64_t> integer_of(const SQLite::Column& column) {
-  if (column.isNull() || column.getInt64() <= 0) return std::nullopt;
-  return column.getInt64();
+template <class Limit>
+void drop_unless_positive(std::optional<Limit>& limit) {
+  if (limit && !(*limit > 0)) limit.reset();
 }
 
 Filter unresolved_of(std::string_view service, const LetterFilter& filter) {
@@ -123,8 +122,8 @@ class MatchingLetters {
 
 RedriveRequests::RedriveRequests(RedriveConnection& connection)
     : connection_(connection),
-      find_(connection.database(),
-            std::string(kFindRequest) + kHasFailed + " FROM tidings_redrives WHERE id = ?"),
+      find_(connection.database(), std::string("SELECT ") + kRedriveColumns + kCountClaimed + kHasFailed +
+                                       " FROM tidings_redrives WHERE id = ?"),
       of_moment_(connection.database(), kOfMoment),
       reopen_(connection.database(), kReopen),
       count_(connection.database(), kCount),
@@ -139,17 +138,12 @@ std::optional<RequestRow> RedriveRequests::find(std::int64_t id) {
   const StatementUse use(find_);
   find_.bind(1, id);
   if (!find_.executeStep()) return std::nullopt;
-  RequestRow row;
-  row.id = id;
-  row.canary = integer_of(find_.getColumn(0));
-  if (const double rate = find_.getColumn(1).getDouble(); rate > 0) row.rate = rate;
-  row.stop_after = integer_of(find_.getColumn(2));
-  row.letters = find_.getColumn(3).getInt64();
-  row.succeeded = find_.getColumn(4).getInt64();
-  row.failed = find_.getColumn(5).getInt64();
-  row.state = find_.getColumn(6).getString();
-  row.claimed = find_.getColumn(7).getInt64();
-  row.has_failed = find_.getColumn(8).getInt() != 0;
+  RequestRow row{read_redrive(find_)};
+  drop_unless_positive(row.canary);
+  drop_unless_positive(row.rate);
+  drop_unless_positive(row.stop_after);
+  row.claimed = find_.getColumn(10).getInt64();
+  row.has_failed = find_.getColumn(11).getInt() != 0;
   return row;
 }
 
@@ -183,6 +177,21 @@ std::optional<RedriveEnd> RedriveRequests::count(std::int64_t id, std::int64_t s
   if (row->has_failed) return stop(*row, wall).end;
   if (row->succeeded + row->failed >= row->letters) return end(*row, false, wall);
   return std::nullopt;
+}
+
+RedriveState read_redrive(SQLite::Statement& row) {
+  RedriveState state;
+  state.id = row.getColumn(0).getInt64();
+  state.requested_at = time_of(row.getColumn(1).getInt64());
+  state.requested_by = row.getColumn(2).getString();
+  if (!row.getColumn(3).isNull()) state.canary = row.getColumn(3).getInt64();
+  if (!row.getColumn(4).isNull()) state.rate = row.getColumn(4).getDouble();
+  if (!row.getColumn(5).isNull()) state.stop_after = row.getColumn(5).getInt64();
+  state.letters = row.getColumn(6).getInt64();
+  state.succeeded = row.getColumn(7).getInt64();
+  state.failed = row.getColumn(8).getInt64();
+  state.state = row.getColumn(9).getString();
+  return state;
 }
 
 std::int64_t insert_request(SQLite::Database& database, const RedriveOptions& options,

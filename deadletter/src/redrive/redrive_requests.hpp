@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tidings/deadletter/examination.hpp>
 #include <tidings/redrive.hpp>
 
 #include "redrive/redrive_connection.hpp"
@@ -18,17 +19,15 @@ inline constexpr const char* kHasFailed =
     "(state = 'stopped' OR coalesce((canary > 0 AND failed > 0 AND succeeded + failed <= canary)"
     " OR (stop_after > 0 AND failed >= stop_after), 0))";
 
-/// A row of tidings_redrives, and how many of its letters are claimed now.
-struct RequestRow {
-  std::int64_t id = 0;
-  std::optional<std::int64_t> canary;
-  std::optional<double> rate;
-  std::optional<std::int64_t> stop_after;
-  std::int64_t letters = 0;
-  std::int64_t succeeded = 0;
-  std::int64_t failed = 0;
+/// The columns that `read_redrive` reads, in its order, for a SELECT from tidings_redrives.
+inline constexpr const char* kRedriveColumns =
+    "id, requested_at, requested_by, canary, rate, stop_after, letters, succeeded, failed, state";
+[[nodiscard]] RedriveState read_redrive(SQLite::Statement& row);
+
+/// A row of tidings_redrives, and how many of its letters are claimed now. Limits that are not above 0 are
+/// none.
+struct RequestRow : RedriveState {
   std::int64_t claimed = 0;
-  std::string state;
   bool has_failed = false;
 
   [[nodiscard]] bool limited() const noexcept { return canary || rate || stop_after; }

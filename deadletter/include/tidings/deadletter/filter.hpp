@@ -24,7 +24,8 @@ struct PayloadValue {
 };
 
 /// Selects the letters of a query; a member that is not set does not restrict. Values are bound as
-/// parameters, never put into SQL text.
+/// parameters, never put into SQL text. Bus::redrive takes a tidings::LetterFilter instead: the members that
+/// every store a bus may have can answer, of the unresolved letters of the bus's own service.
 struct Filter {
   std::optional<std::string> event_type = {};
   std::optional<std::string> handler = {};
