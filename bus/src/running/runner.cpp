@@ -3,6 +3,7 @@
 #include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
+#include <tidings/detail/longest_wait.hpp>
 #include <tidings/detail/patiently.hpp>
 
 #include <cxxabi.h>
