@@ -85,26 +85,26 @@ void add_failure(Line& line, const DeadLetter& letter) {
 
 // --- reading ---
 
-[[noreturn]] void refuse(const std::string& problem) {
+[[noreturn]] void refuse_letter(const std::string& problem) {
   throw Error(ErrorCode::NotDecodable, "not a dead letter's JSON line: " + problem);
 }
 
 [[noreturn]] void refuse_field(std::string_view name, const std::string& rule) {
-  refuse("field " + detail::quoted(name) + " " + rule);
+  refuse_letter("field " + detail::quoted(name) + " " + rule);
 }
 
 Json parse_text(std::string_view text) try {
   return detail::parse_json(text, kMaxLineDepth);
 } catch (const Error& error) {
-  refuse(error.what());
+  refuse_letter(error.what());
 }
 
 /// Reads one JSON object, refusing what no letter looks like before it costs much.
 Json parse_line(std::string_view text) {
-  if (detail::bracket_depth(text) > kMaxLineDepth) refuse("it nests deeper than a letter does");
+  if (detail::bracket_depth(text) > kMaxLineDepth) refuse_letter("it nests deeper than a letter does");
   Json line = parse_text(text);
-  if (!line.is_object()) refuse("it is not a JSON object");
-  if (line.size() > kMaxLineKeys) refuse("it has more fields than a letter has");
+  if (!line.is_object()) refuse_letter("it is not a JSON object");
+  if (line.size() > kMaxLineKeys) refuse_letter("it has more fields than a letter has");
   return line;
 }
 

@@ -12,7 +12,7 @@ namespace tidings::detail {
 
 namespace {
 
-[[noreturn]] void refuse(std::string_view event_type, const std::string& what) {
+[[noreturn]] void refuse_upcast(std::string_view event_type, const std::string& what) {
   throw Error(ErrorCode::NotDecodable, "stored '" + std::string(event_type) + "' " + what);
 }
 
@@ -63,26 +63,29 @@ Json Upcasters::bring_up(std::string_view event_type, int version, int known, Js
     } catch (const abi::__forced_unwind&) {
       throw;
     } catch (const std::exception& error) {
-      refuse(event_type, name + " failed: " + what_of(error));
+      refuse_upcast(event_type, name + " failed: " + what_of(error));
     } catch (...) {
-      refuse(event_type, name + " threw something that is not a std::exception");
+      refuse_upcast(event_type, name + " threw something that is not a std::exception");
     }
   }
   if ((known == 0 || version < known) && has_later_step(event_type, version, known)) {
-    refuse(event_type, "cannot be brought up to date: there is no upcaster from version " +
-                           std::to_string(version) + ", though there is one from a later version; add it");
+    refuse_upcast(event_type, "cannot be brought up to date: there is no upcaster from version " +
+                                  std::to_string(version) +
+                                  ", though there is one from a later version; add it");
   }
   return data;
 }
 
 Json StoredData::decode() const {
   if (known_version_ != 0 && schema_version_ > known_version_) {
-    refuse(event_type_, "has schema version " + std::to_string(schema_version_) +
-                            ", and this handler knows versions up to " + std::to_string(known_version_) +
-                            "; deploy the newer service, then redrive");
+    refuse_upcast(event_type_, "has schema version " + std::to_string(schema_version_) +
+                                   ", and this handler knows versions up to " +
+                                   std::to_string(known_version_) +
+                                   "; deploy the newer service, then redrive");
   }
   if (data_.encoding == DataEncoding::None) {
-    refuse(event_type_, "has no payload: " + (data_.problem.empty() ? "it was not kept" : data_.problem));
+    refuse_upcast(event_type_,
+                  "has no payload: " + (data_.problem.empty() ? "it was not kept" : data_.problem));
   }
   return upcasters_.bring_up(event_type_, schema_version_, known_version_,
                              decode_data(data_.bytes, data_.encoding));

@@ -79,9 +79,9 @@ void Batches::fill(Batch& batch) {
   batch.next_.store(0, std::memory_order_release);
 }
 
-std::optional<Delivery> Batches::take_from_others(const Batch& own) {
+std::optional<Delivery> Batches::take_from_others(const Batch& mine) {
   for (const auto& batch : batches_) {
-    if (batch.get() == &own || !batch->has_more()) continue;
+    if (batch.get() == &mine || !batch->has_more()) continue;
     if (auto delivery = batch->take()) return delivery;
   }
   return std::nullopt;

@@ -47,7 +47,7 @@ class Batches {
  private:
   void add_batch();
   void fill(Batch& batch);
-  [[nodiscard]] std::optional<Delivery> take_from_others(const Batch& own);
+  [[nodiscard]] std::optional<Delivery> take_from_others(const Batch& mine);
 
   const std::size_t concurrency_;
   /// What a worker takes at once. With several permits the later of a batch wait while another worker is at

@@ -1,6 +1,7 @@
 #include <tidings/logging/level.hpp>
 
-#include <algorithm>
+#include "text/ascii.hpp"
+
 #include <array>
 #include <cstddef>
 
@@ -10,13 +11,6 @@ namespace {
 
 constexpr std::array<std::string_view, 7> kNames = {"trace", "debug",    "info", "warning",
                                                     "error", "critical", "off"};
-
-bool equal_ignoring_case(std::string_view text, std::string_view lower) noexcept {
-  const auto same = [](char left, char right) {
-    return (left >= 'A' && left <= 'Z' ? static_cast<char>(left + ('a' - 'A')) : left) == right;
-  };
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), same);
-}
 
 }  // namespace
 

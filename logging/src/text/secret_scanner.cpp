@@ -37,11 +37,6 @@ constexpr std::array<bool, 256> kTriggers = [] {
   return triggers;
 }();
 
-bool equal_ignoring_case(std::string_view text, std::string_view lower_text) noexcept {
-  return std::equal(text.begin(), text.end(), lower_text.begin(), lower_text.end(),
-                    [](char left, char right) { return lower(left) == right; });
-}
-
 bool ends_ignoring_case(std::string_view text, std::string_view lower_end) noexcept {
   return text.size() >= lower_end.size() &&
          equal_ignoring_case(text.substr(text.size() - lower_end.size()), lower_end);
@@ -199,13 +194,13 @@ SecretScanner::Found SecretScanner::private_key(std::size_t dash) const noexcept
 
 // Tries what begins at this group of digits, alone and with up to four more groups, then moves behind it.
 SecretScanner::Found SecretScanner::card_number(std::size_t digit) noexcept {
-  constexpr int kMaxGroups = 5;
+  constexpr int kMostGroups = 5;
   const char before = digit == 0 ? ' ' : text_[digit - 1];
   std::size_t end = group_end(digit);
   position_ = end - 1;
   if (is_letter(before) || before == '_' || before == '.') return std::nullopt;
   Found longest;
-  for (int groups = 1; groups <= kMaxGroups; ++groups, end = group_end(end + 1)) {
+  for (int groups = 1; groups <= kMostGroups; ++groups, end = group_end(end + 1)) {
     if (end - digit >= kMinCardText && !is_letter(at(end)) && at(end) != '_' &&
         is_card_number(text_.substr(digit, end - digit))) {
       longest = TextRange{digit, end};
