@@ -39,7 +39,7 @@ DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& ent
 /// know when an attempt begins, no journal keeps what runs, and others fence.
 inline bool Publisher::is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                                 const DispatchGuard& guard) const {
-  return list.plain_type == payload.type && metadata.causation_depth <= setup_.options.max_causation_depth &&
+  return list.plain_type == payload.type && metadata.causation_depth <= max_causation_depth_ &&
          !retries_.any_waits() && guard.others_fence() && journal_.crash_slots.empty() && !log_.debug();
 }
 
@@ -51,7 +51,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
                                                               PublishResult& result) {
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
   const void* const object = payload.object;
-  const std::uint64_t generation = setup_.process_generation;
+  const std::uint64_t generation = process_generation_;
   for (const std::shared_ptr<Subscriber>& entry : list.subscribers) {
     Subscriber& subscriber = *entry;
     if (subscriber.timed.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -91,8 +91,9 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
 }
 
 PublishResult Publisher::publish(const Payload& payload, const Topic& topic, const PublishOptions& options) {
-  setup_.require_own_process();
-  const Durability durability = options.durability.value_or(setup_.options.durability);
+  if (fork_generation() != process_generation_) [[unlikely]]
+    setup_.require_own_process();
+  const Durability durability = options.durability.value_or(durability_);
   if (durability != Durability::None || !options.idempotency_key.empty()) [[unlikely]]
     return durable_.publish({&payload, 1}, topic, options, durability).front();
   return publish_in_memory(payload, topic, options);
@@ -101,7 +102,7 @@ PublishResult Publisher::publish(const Payload& payload, const Topic& topic, con
 std::vector<PublishResult> Publisher::publish_batch(std::span<const Payload> payloads, const Topic& topic,
                                                     const PublishOptions& options) {
   setup_.require_own_process();
-  const Durability durability = options.durability.value_or(setup_.options.durability);
+  const Durability durability = options.durability.value_or(durability_);
   if (durability != Durability::None) return durable_.publish(payloads, topic, options, durability);
   require_idempotency_key(options, payloads.size());
   std::vector<PublishResult> results;
@@ -132,7 +133,7 @@ void Publisher::deliver(const SubscriberList& list, const Payload& payload, cons
   if (log_.debug()) log_.published(payload, metadata);
   if (list.subscribers.empty()) {
     count(result, unhandled_.settle(payload, metadata));
-  } else if (metadata.causation_depth > setup_.options.max_causation_depth) {
+  } else if (metadata.causation_depth > max_causation_depth_) {
     cut_loop(list, payload, metadata, guard, result);
   } else {
     deliver_to_all(list, payload, metadata, guard, result);

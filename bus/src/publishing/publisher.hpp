@@ -16,6 +16,7 @@
 
 #include <tidings/bus.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,6 +43,9 @@ class Publisher {
         runner_(runner),
         retries_(retries),
         stamper_(stamper),
+        process_generation_(setup.process_generation),
+        durability_(setup.options.durability),
+        max_causation_depth_(setup.options.max_causation_depth),
         unhandled_(unhandled),
         durable_(durable) {}
 
@@ -91,7 +95,11 @@ class Publisher {
   DeliveryEnd& end_;
   Runner& runner_;
   const RetryTimer& retries_;
-  const Stamper& stamper_;
+  // Of its own, since each publish reads them.
+  const Stamper stamper_;
+  const std::uint64_t process_generation_;
+  const Durability durability_;
+  const std::uint32_t max_causation_depth_;
   UnhandledEvents& unhandled_;
   DurablePublisher& durable_;
 };

@@ -64,10 +64,9 @@ void apply(const PublishOptions& options, Metadata& metadata) {
 /// processor has written those to its cache, which is more than stamping costs otherwise.
 Metadata Stamper::stamp(const PublishOptions& options, PublishResult& result) const {
   Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first
-  metadata.source =
-      Text::borrow(setup_.source);  // before any call: the compiler knows that there is none yet
-  metadata.published_at = setup_.clock.now();
-  const EventId id = setup_.ids.next(metadata.published_at);
+  metadata.source = Text::borrow(source_);  // before any call: the compiler knows that there is none yet
+  metadata.published_at = clock_.now();
+  const EventId id = ids_.next(metadata.published_at);
   metadata.event_id = id;
   result.event_id = id;
   if (ambient_frame == nullptr) {

@@ -101,7 +101,7 @@ inline bool inside_dispatch() noexcept {
 #endif
 
 /// Whether membarrier works in this process. Written once, by choose_fence().
-extern std::atomic<bool> has_membarrier;
+[[gnu::visibility("hidden")]] extern std::atomic<bool> has_membarrier;
 
 /// Must be called before anything that hazards protect is made, so that readers and writers agree on their
 /// fences. Idempotent.
