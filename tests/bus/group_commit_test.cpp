@@ -54,6 +54,30 @@ class GroupCommitTest : public DurableTest {
     logger.sinks = {{sink, logging::Format::Json}};
     return logging::Logger(logger);
   }
+  /// A thread that has buried a letter, and is stuck in a log sink with its report.
+  std::future<bool> bury_and_get_stuck() {
+    auto buries = std::async(std::launch::async, [this, dead = publish()] {
+      return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
+    });
+    sink_->gate.await_arrival();
+    return buries;
+  }
+  /// Whether `wait`, which begins before, returns only once the sink lets go.
+  template <class Wait>
+  bool outlasts_the_sink(const Wait& wait) {
+    std::atomic<bool> released{false};
+    std::latch begun{1};
+    auto waits = std::async(std::launch::async, [&] {
+      begun.count_down();
+      wait();
+      return released.load();
+    });
+    begun.wait();
+    for (int turn = 0; turn < 1000; ++turn) std::this_thread::yield();
+    released.store(true);
+    sink_->gate.open();
+    return waits.get();
+  }
 
   contract::SampleEvent event_{1};
   std::shared_ptr<StuckSink> sink_ = std::make_shared<StuckSink>("dead_letter_stored");
@@ -64,32 +88,13 @@ class GroupCommitTest : public DurableTest {
 };
 
 TEST_F(GroupCommitTest, WhoWaitsForACommitReturnsWhenItsLettersAreReported) {
-  const OwedDeliveryHandle dead = publish();
-  std::atomic<bool> released{false};
-  std::latch begun{1};
-  auto buries = std::async(std::launch::async, [&] {
-    return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
-  });
-  sink_->gate.await_arrival();
-  auto waits = std::async(std::launch::async, [&] {
-    begun.count_down();
-    EXPECT_TRUE(ledger_.commits.wait_recorded(1));
-    return released.load();
-  });
-  begun.wait();
-  for (int turn = 0; turn < 1000; ++turn) std::this_thread::yield();
-  released.store(true);
-  sink_->gate.open();
-  EXPECT_TRUE(waits.get());
+  auto buries = bury_and_get_stuck();
+  EXPECT_TRUE(outlasts_the_sink([&] { EXPECT_TRUE(ledger_.commits.wait_recorded(1)); }));
   EXPECT_TRUE(buries.get());
 }
 
 TEST_F(GroupCommitTest, WhoIsStuckReportingKeepsNobodyFromCommitting) {
-  const OwedDeliveryHandle dead = publish();
-  auto buries = std::async(std::launch::async, [&] {
-    return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
-  });
-  sink_->gate.await_arrival();
+  auto buries = bury_and_get_stuck();
   ledger_.owed.handled(publish());
   ledger_.commits.flush_if_due(clock_->monotonic_now() + 50ms);
   EXPECT_EQ(journal_->events(), 0U);
@@ -100,24 +105,9 @@ TEST_F(GroupCommitTest, WhoIsStuckReportingKeepsNobodyFromCommitting) {
 }
 
 TEST_F(GroupCommitTest, AFlushWaitsForWhatIsBeingReportedUntilItsDeadline) {
-  const OwedDeliveryHandle dead = publish();
-  std::atomic<bool> released{false};
-  std::latch begun{1};
-  auto buries = std::async(std::launch::async, [&] {
-    return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
-  });
-  sink_->gate.await_arrival();
+  auto buries = bury_and_get_stuck();
   ledger_.commits.flush_finally(std::chrono::steady_clock::now());
-  auto flushes = std::async(std::launch::async, [&] {
-    begun.count_down();
-    EXPECT_TRUE(ledger_.commits.flush());
-    return released.load();
-  });
-  begun.wait();
-  for (int turn = 0; turn < 1000; ++turn) std::this_thread::yield();
-  released.store(true);
-  sink_->gate.open();
-  EXPECT_TRUE(flushes.get());
+  EXPECT_TRUE(outlasts_the_sink([&] { EXPECT_TRUE(ledger_.commits.flush()); }));
   EXPECT_TRUE(buries.get());
 }
 

@@ -7,7 +7,6 @@
 #include "subscriptions/subscriber.hpp"
 #include "subscriptions/topics.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
