@@ -42,6 +42,19 @@ class GroupCommitTest : public DurableTest {
     ledger_.commits.append(requests, take_in, nullptr);
     return {requests[0].owed, 0};
   }
+  /// A thread whose batch waits for the commit that is running.
+  std::future<void> append_meanwhile(std::size_t events) {
+    std::latch admitted{static_cast<std::ptrdiff_t>(events)};
+    auto appends = std::async(std::launch::async, [this, events, &admitted] {
+      std::vector<detail::AppendRequest> requests;
+      while (requests.size() < events) requests.push_back(owed_to_ship());
+      const auto count = [&](detail::AppendRequest&) { admitted.count_down(); };
+      ledger_.commits.append(requests, count, nullptr);
+    });
+    admitted.wait();
+    static_cast<void>(ledger_.owed.awaits_transactions());  // once the thread has let go of the mutex
+    return appends;
+  }
   static OwedDelivery row_of(std::int64_t id) {
     OwedDelivery row;
     row.journal_id = id;
@@ -167,18 +180,25 @@ TEST_F(GroupCommitTest, WhatIsToSurviveAPowerCutIsSyncedByTheCommitThatFollowsAR
   EXPECT_THAT(synced, ElementsAre(true, true));
 }
 
-TEST_F(GroupCommitTest, AnEventThatIsTooLargeRefusesNoOtherOfItsCommit) {
-  std::array<detail::AppendRequest, 3> requests;
-  for (detail::AppendRequest& request : requests) request = owed_to_ship();
+TEST_F(GroupCommitTest, ABatchThatIsTooLargeRefusesNoOtherOfItsCommit) {
   std::vector<std::size_t> sizes;
+  Gate committing;
   journal_->before_commit = [&](const JournalBatch& batch) {
     sizes.push_back(batch.appended.size());
-    if (batch.appended.front().id == 1) throw Error(ErrorCode::NotEncodable, "too large");
+    if (batch.appended.front().id == 1) committing.pass();
+    for (const JournalAppend& append : batch.appended) {
+      if (append.id == 3) throw Error(ErrorCode::NotEncodable, "too large");
+    }
   };
-  EXPECT_THROW(ledger_.commits.append(
-                   requests, [](detail::AppendRequest&) {}, nullptr),
-               Error);
-  EXPECT_THAT(sizes, ElementsAre(3, 1, 1, 1));
+  auto first = std::async(std::launch::async, [&] { publish(); });
+  committing.await_arrival();
+  auto batch = append_meanwhile(2);
+  auto other = append_meanwhile(1);
+  committing.open();
+  first.get();
+  EXPECT_THROW(batch.get(), Error);
+  EXPECT_NO_THROW(other.get());
+  EXPECT_THAT(sizes, ElementsAre(1, 3, 2, 1));
   EXPECT_EQ(journal_->events(), 2U);
 }
 

@@ -158,7 +158,7 @@ CommitProgress GroupCommit::commit(WhenBusy when_busy) noexcept {
   end_commit();
   letters_in_commit_ = 0;
   ledger_.ids_.end_appending();
-  if (report.error && code_of(report.error) == ErrorCode::NotEncodable && group.requests.size() > 1) {
+  if (report.error && code_of(report.error) == ErrorCode::NotEncodable && group.batches() > 1) {
     ledger_.next_.put_back_each(group);
   } else if (report.error) {
     refuse(group, report.error);

@@ -38,6 +38,11 @@ void describe_event(OwedEvent& event, JournalBatch& batch) {
 
 }  // namespace
 
+std::size_t CommitGroup::batches() const noexcept {
+  const auto ends = [](const AppendRequest* request) { return !request->batch_goes_on; };
+  return static_cast<std::size_t>(std::count_if(requests.begin(), requests.end(), ends));
+}
+
 /// The letters of its deliveries come first, then those of what it appends, request by request.
 void CommitGroup::describe() {
   batch.synced = synced;
@@ -69,8 +74,15 @@ void NextCommit::add(JournalDelivery fact) {
   ++tickets_;
 }
 
+std::size_t NextCommit::next_requests() const noexcept {
+  const std::size_t enough = alone_ > 0 ? 1 : kMaxGroup;
+  std::size_t count = std::min(requests_.size(), enough);
+  while (count < requests_.size() && requests_[count - 1]->batch_goes_on) ++count;
+  return count;
+}
+
 void NextCommit::take(CommitGroup& group) {
-  const auto count = static_cast<std::ptrdiff_t>(std::min(requests_.size(), alone_ > 0 ? 1 : kMaxGroup));
+  const auto count = static_cast<std::ptrdiff_t>(next_requests());
   group.requests.assign(requests_.begin(), requests_.begin() + count);  // nothing below throws
   if (alone_ > 0) --alone_;
   requests_.erase(requests_.begin(), requests_.begin() + count);
@@ -98,7 +110,7 @@ void NextCommit::put_back(CommitGroup& group) {
 }
 
 void NextCommit::put_back_each(CommitGroup& group) {
-  alone_ = group.requests.size();
+  alone_ = group.batches();
   patiently([&] { put_before(requests_, group.requests); });
   put_back(group);
 }

@@ -22,6 +22,8 @@ struct AppendRequest {
   JournalAppend append;  // but for its id
   std::shared_ptr<OwedEvent> owed;
   bool synced = false;
+  /// The next request is of the same batch: one commit takes both, or none.
+  bool batch_goes_on = false;
   /// Of deliveries that are dead from the start: they are stored in the commit that appends the event, and
   /// nobody owes it.
   std::vector<DeadLetter> letters = {};
@@ -49,6 +51,8 @@ struct CommitGroup {
   /// Reserved before the commit began, and so settled by it: it had the write lock.
   std::vector<std::int64_t> reserved;
 
+  /// How many batches its requests are of: they are refused and repeated as a whole.
+  [[nodiscard]] std::size_t batches() const noexcept;
   /// Makes `batch`, under the mutex that guards what is known of events; may throw std::bad_alloc half-way,
   /// before the group is put back.
   void describe();
@@ -86,17 +90,20 @@ class NextCommit {
   void take(CommitGroup& group);
   /// Puts all of a group back but its requests.
   void put_back(CommitGroup& group);
-  /// Puts a group back whose requests are to be tried each by itself.
+  /// Puts a group back whose batches are to be tried each by itself.
   void put_back_each(CommitGroup& group);
 
  private:
+  /// How many requests the next commit takes: batches as a whole.
+  [[nodiscard]] std::size_t next_requests() const noexcept;
+
   std::vector<AppendRequest*> requests_;
   std::vector<std::shared_ptr<OwedEvent>> events_;
   std::vector<DeadLetter> letters_;
   std::vector<JournalDelivery> facts_;
   /// Something in events_ is to be synced.
   bool synced_ = false;
-  /// So many of the next requests are committed each by itself: one of them was too large.
+  /// So many of the next batches are committed each by itself: an event was too large.
   std::size_t alone_ = 0;
   std::uint64_t tickets_ = 0;
 };

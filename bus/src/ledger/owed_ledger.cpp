@@ -45,6 +45,7 @@ void OwedLedger::admit(std::span<AppendRequest> requests, const Admit& admit, Pl
       request.append.id = ids_.take();
       request.owed->id = request.append.id;
       request.append.handlers = request.owed->handlers->json;
+      request.batch_goes_on = &request != &requests.back();
       admit(request);
       events_.emplace(request.append.id, request.owed);
       next_.add(request);
