@@ -96,6 +96,12 @@ void DeliveryEnd::release_place(Subscriber& subscriber) {
 
 // --- of a delivery without a queue ---
 
+void DeliveryEnd::inline_handled(const OwedDeliveryHandle& owed) {
+  if (owed) journal_->owed.handled(owed);
+}
+
+void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { journal_->owed.handled(owed); }
+
 DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Payload& payload,
                                            const Metadata& metadata, const DeliveryState* state) {
   if (state != nullptr && state->owed) {

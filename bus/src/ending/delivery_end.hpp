@@ -40,9 +40,10 @@ inline void count(PublishResult& result, DeliveryOutcome outcome) noexcept {
   if (outcome == DeliveryOutcome::Dead) ++result.dead;
 }
 
-/// The one place where a delivery ends: handled, dead, or handed back. Each end settles what the journal is
-/// told, passes the ordering key on, gives the queue's place back, and asks for what the journal has in its
-/// stead. Thread-safe.
+/// Where a delivery ends: handled, dead, or handed back. Each end lets the journal know, passes the ordering
+/// key on, gives the queue's place back, and asks for what the journal has in its stead. An inline delivery
+/// has no place and no key. Two ends begin elsewhere: the transaction of a handler commits the journal's part
+/// itself (HandlerTransaction), and a redrive reports its result to Redriver (Redelivery). Thread-safe.
 class DeliveryEnd {
  public:
   DeliveryEnd(const BusSetup& setup, const PublishGate& gate, const Topics& topics, BusLog& log,
@@ -81,7 +82,12 @@ class DeliveryEnd {
   /// Gives a place back; what waits in the journal may have the room.
   void release_place(Subscriber& subscriber);
 
-  // --- of a delivery without a queue ---
+  // --- of a delivery without a queue. `owed` is empty unless the event is durable ---
+
+  /// An inline handler returned.
+  void inline_handled(const OwedDeliveryHandle& owed);
+  /// The journal still has a delivery whose letter is stored.
+  void found_dead(const OwedDeliveryHandle& owed);
 
   /// The subscriber closed after this publish was accepted: by its owner, who wants no more of them, or with
   /// the whole bus, and then the event is owed. `state` may be null.

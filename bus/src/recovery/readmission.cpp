@@ -26,7 +26,7 @@ std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDeliv
 std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDelivery& row,
                                                const OwedDeliveryHandle& owed) {
   if (row.has_letter) {
-    journal_->owed.handled(owed);
+    end_.found_dead(owed);
     return std::nullopt;
   }
   if (!row.problem.empty()) {

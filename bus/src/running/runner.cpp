@@ -252,7 +252,7 @@ DeliveryOutcome Runner::inline_failed(const std::shared_ptr<Subscriber>& subscri
     verdict = {Verdict::Next::Dead, {}, delivery.event ? Reason::Shutdown : Reason::Exhausted};
   }
   if (verdict.next == Verdict::Next::Handled) {
-    if (state.owed) journal_->owed.handled(state.owed);
+    end_.inline_handled(state.owed);
     return DeliveryOutcome::Handled;
   }
   return end_.inline_dead(*subscriber, forms.payload(), metadata, verdict.reason, state);
