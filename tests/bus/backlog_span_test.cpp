@@ -59,6 +59,15 @@ TEST_F(BacklogSpanTest, OfAnInlineHandlerEndsWhereItIsPublishedToDirectly) {
   EXPECT_EQ(inline_.end_reading(5, true, 50), Reached::End);
 }
 
+TEST_F(BacklogSpanTest, OfASubscriptionThatEndsIsNeverTakenUpAgain) {
+  queued_.begin(5);
+  queued_.close();
+  EXPECT_FALSE(queued_.active());
+  queued_.leave(7);  // by whoever saw the subscription open
+  EXPECT_FALSE(queued_.active());
+  EXPECT_TRUE(queue_.empty());
+}
+
 TEST_F(BacklogSpanTest, ReadsAgainWhatWasLeftBehindItsReader) {
   queued_.begin(9);
   static_cast<void>(queued_.begin_reading());

@@ -101,6 +101,28 @@ TEST_F(BacklogTest, DoesNotRepeatADeliveryThatEndedAfterItsRowWasRead) {
   EXPECT_THAT(seen_.orders(), ElementsAre(1));
 }
 
+TEST_F(BacklogTest, WhatFindsTheQueueOfAClosedHandlerFullGoesToTheNextOfThatName) {
+  Bus bus(with_workers(2));
+  Gate gate;
+  auto closed = bus.subscribe<OrderPlaced>("handler", [&](const OrderPlaced&) { gate.pass(); },
+                                           {.dispatch = Dispatch::Queued, .queue_capacity = 1});
+  Subscription next;
+  const auto replaces = [&](const OrderPlaced& event) {
+    if (event.order_id == 1) return std::string("key");
+    closed.reset();
+    next = bus.subscribe<OrderPlaced>("handler", sees());
+    return std::string("key");
+  };
+  auto other = bus.subscribe<OrderPlaced>("other", [](const OrderPlaced&) {},
+                                          {.dispatch = Dispatch::Queued, .ordering_key = replaces});
+  bus.publish(OrderPlaced{1});
+  gate.await_arrival();
+  bus.publish(OrderPlaced{2});  // to those who had subscribed when it began
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2));
+}
+
 TEST_F(BacklogTest, OfASubscriptionMadeMeanwhileIsWaitedForToo) {
   std::atomic<bool> waiting{false};
   Gate gate;

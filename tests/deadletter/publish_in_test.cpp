@@ -50,6 +50,25 @@ TEST_F(PublishInTest, DeliversAtOnceWhenTold) {
   EXPECT_THAT(seen_.all(), ElementsAre(1));
 }
 
+TEST_F(PublishInTest, DeliversToTheNextOfAHandlersNameWhenThatEndsMeanwhile) {
+  Bus bus(options());
+  auto ends = bus.subscribe<Placed>("listen", [](const Placed&) { FAIL(); });
+  Subscription next;
+  const auto replaces = [&](const Placed&) {
+    ends.reset();
+    next = bus.subscribe<Placed>("listen", [this](const Placed& placed) { seen_.add(placed.number); });
+    return std::string("key");
+  };
+  const auto other = bus.subscribe<Placed>("other", [](const Placed&) {},
+                                           {.dispatch = Dispatch::Queued, .ordering_key = replaces});
+  run("BEGIN IMMEDIATE");
+  static_cast<void>(publish_in(connection(), bus, Placed{1}));
+  run("COMMIT");
+  bus.notify();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.all(), ElementsAre(1));
+}
+
 TEST_F(PublishInTest, DeliversNothingAfterARollback) {
   Bus bus(options());
   const auto listening = listen(bus);

@@ -173,7 +173,10 @@ void BusCore::close(const std::shared_ptr<Subscriber>& subscriber) {
 }
 
 void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept {
-  if (setup_.forked() || !topics_.remove(*subscriber)) return;
+  if (setup_.forked()) return;
+  recovery_.backlogs.end(
+      *subscriber);  // while its name is taken: its successor reads all that was left to it
+  if (!topics_.remove(*subscriber)) return;
   begin_draining(subscriber);
   if (inside_dispatch()) {
     close(subscriber);

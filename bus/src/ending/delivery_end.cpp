@@ -126,14 +126,17 @@ DeliveryOutcome DeliveryEnd::inline_dead(const Subscriber& subscriber, const Pay
 
 void DeliveryEnd::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
   journal_->owed.abandon(owed);
+  leave_to_successor(subscriber, owed.event->id);
+}
+
+void DeliveryEnd::leave_to_successor(const Subscriber& subscriber, std::int64_t journal_id) {
   if (!gate_.is_open() || journal_.is_lost()) return;
   for (const auto& successor : topics_.all()) {
-    if (successor->state.load() != SubscriberState::Open ||
-        successor->identity.handler != subscriber.identity.handler ||
+    if (successor->identity.handler != subscriber.identity.handler ||
         successor->identity.event_type != subscriber.identity.event_type) {
       continue;
     }
-    journal_->owed.leave_to(successor->backlog, owed.event->id);
+    journal_->owed.leave_to(successor->backlog, journal_id);
     refill_.request();
   }
 }

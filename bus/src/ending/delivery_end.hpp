@@ -100,6 +100,8 @@ class DeliveryEnd {
   /// A durable delivery of a closed subscriber, or of a bus that stops, stays owed. Who bears its handler's
   /// name by now may have read past it, and goes back.
   void leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed);
+  /// The same of a delivery that memory never had.
+  void leave_to_successor(const Subscriber& subscriber, std::int64_t journal_id);
 
   // --- letters ---
 

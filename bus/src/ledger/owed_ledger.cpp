@@ -180,9 +180,9 @@ void OwedLedger::begin_backlog(Backlog& backlog) {
   backlog.begin(ids_.next());
 }
 
-void OwedLedger::end_backlog(Backlog& backlog) {
+void OwedLedger::close_backlog(Backlog& backlog) {
   const MutexLock lock(mutex_);
-  backlog.end();
+  backlog.close();
 }
 
 void OwedLedger::leave_to(Backlog& backlog, std::int64_t id) {

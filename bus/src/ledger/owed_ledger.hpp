@@ -84,8 +84,8 @@ class OwedLedger {
 
   /// All that is owed by now comes from the journal, ahead of what is published from now on.
   void begin_backlog(Backlog& backlog);
-  void end_backlog(Backlog& backlog);
-  /// Goes back to that id, which is owed.
+  void close_backlog(Backlog& backlog);
+  /// Goes back to that id, which is owed, unless the backlog is closed.
   void leave_to(Backlog& backlog, std::int64_t id);
   [[nodiscard]] Backlog::Unread unread_of(Backlog& backlog);
   /// Notes how far the backlog was read, and ends it when there can be no more of it.

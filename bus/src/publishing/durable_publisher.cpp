@@ -176,16 +176,17 @@ void DurablePublisher::admit(const SubscriberList& list, DurableEvent& event, Ap
 }
 
 /// Under the mutex of the ledger.
-void DurablePublisher::leave_to_journal(Subscriber& subscriber, std::int64_t id) {
-  if (subscriber.state.load() == SubscriberState::Open) subscriber.backlog.leave(id);
-}
-
 bool DurablePublisher::takes_directly(Subscriber& subscriber, std::int64_t id) {
   if (subscriber.backlog.holds(id)) return false;
   const bool held = gate_.durable_held();
   if (!held && (!subscriber.queued || subscriber.queue.try_reserve())) return true;
-  leave_to_journal(subscriber, id);
+  subscriber.backlog.leave(id);
   return false;
+}
+
+/// A subscription that has ended since the list was made reads nothing any more.
+void DurablePublisher::leave_to_successor(const Subscriber& subscriber, std::int64_t id) {
+  if (subscriber.backlog.closed()) end_.leave_to_successor(subscriber, id);
 }
 
 void DurablePublisher::release_places(const SubscriberList& list, const DurableEvent& event) {
@@ -211,6 +212,7 @@ PublishResult DurablePublisher::queue(const SubscriberList& list, DurableEvent& 
     const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
     if (!event.direct[index]) {
       later = true;
+      leave_to_successor(*subscriber, request.append.id);
       ++result.scheduled;
     } else if (subscriber->queued) {
       Delivery delivery{event.stored, nullptr};
@@ -323,8 +325,9 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
     rows.push_back(event->append(options, *journal_.keys));
     rows.back().handlers = list.names()->json;
     rows.back().id = journal_->owed.reserve([&](std::int64_t id) {
-      for (const auto& subscriber : list.subscribers) leave_to_journal(*subscriber, id);
+      for (const auto& subscriber : list.subscribers) subscriber->backlog.leave(id);
     });
+    for (const auto& subscriber : list.subscribers) leave_to_successor(*subscriber, rows.back().id);
     if (ends_here) open->published(rows.back().id);
   }
   if (ends_here) {

@@ -66,8 +66,8 @@ class DurablePublisher {
   std::vector<AppendRequest> append(const SubscriberList& list, DurableEvents& events,
                                     const PublishOptions& options, Durability durability, Placing& placing);
   void admit(const SubscriberList& list, DurableEvent& event, AppendRequest& request);
-  static void leave_to_journal(Subscriber& subscriber, std::int64_t id);
   bool takes_directly(Subscriber& subscriber, std::int64_t id);
+  void leave_to_successor(const Subscriber& subscriber, std::int64_t id);
   void release_places(const SubscriberList& list, const DurableEvent& event);
   PublishResult queue(const SubscriberList& list, DurableEvent& event, const AppendRequest& request);
   void run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,

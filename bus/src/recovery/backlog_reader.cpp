@@ -13,7 +13,7 @@ void BacklogReader::begin(Subscriber& subscriber) {
 }
 
 void BacklogReader::end(Subscriber& subscriber) {
-  if (journal_ && subscriber.backlog.active()) journal_->owed.end_backlog(subscriber.backlog);
+  if (journal_) journal_->owed.close_backlog(subscriber.backlog);
 }
 
 void BacklogReader::refill() {

@@ -12,7 +12,7 @@ namespace tidings::detail {
 /// What a subscriber is owed that the journal alone holds: what a restart left, and what found the queue
 /// full. While it is active, everything from one id on comes from the journal, for an inline handler up to
 /// another, and everything else straight from publish. Guarded by the mutex of OwedLedger, through which all
-/// but publishers change it; whether it is active may be asked without.
+/// but publishers change it; whether it is active or closed may be asked without.
 class Backlog {
  public:
   Backlog(DeliveryQueue& queue, bool queued) noexcept : queue_(queue), queued_(queued) {}
@@ -20,6 +20,8 @@ class Backlog {
   [[nodiscard]] bool active(std::memory_order order = std::memory_order_seq_cst) const noexcept {
     return active_.load(order);
   }
+  /// Whether what is owed is the next subscription's of that name. The same.
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(); }
   /// Whether this id comes from the journal.
   [[nodiscard]] bool holds(std::int64_t id) const noexcept { return active() && (queued_ || id < until_); }
 
@@ -29,8 +31,9 @@ class Backlog {
     until_ = queued_ ? kEverything : next_id;
     set_active(true);
   }
-  /// Leaves one to the journal.
+  /// Leaves one to the journal, unless it is closed.
   void leave(std::int64_t id) {
+    if (closed()) return;
     if (!active()) {
       next_ = id;
       set_active(true);
@@ -39,7 +42,11 @@ class Backlog {
     left_meanwhile_ = std::min(left_meanwhile_, id);
     until_ = queued_ ? kEverything : std::max(until_, id + 1);
   }
-  void end() { set_active(false); }
+  /// For good, as its subscription ends: nobody reads what is left to it from now on.
+  void close() {
+    closed_.store(true);
+    set_active(false);
+  }
 
   /// What is to be read next.
   struct Unread {
@@ -63,7 +70,7 @@ class Backlog {
     next_ = std::min(next, left_meanwhile_);
     if (!caught_up) return Reached::Chunk;
     if (next < std::min(next_id, until_)) return Reached::Committed;
-    end();
+    set_active(false);
     return Reached::End;
   }
 
@@ -78,6 +85,7 @@ class Backlog {
   DeliveryQueue& queue_;
   const bool queued_;
   std::atomic<bool> active_{false};
+  std::atomic<bool> closed_{false};
   std::int64_t next_ = 1;
   std::int64_t until_ = 0;
   /// The first that was left to the journal since its reader last looked.
