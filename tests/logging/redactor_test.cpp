@@ -34,8 +34,23 @@ TEST(RedactorTest, KeysAreDeniedAtAnyDepth) {
 }
 
 TEST(RedactorTest, WhateverADeniedKeyHoldsIsMasked) {
-  const Json input = {{"secret", {{"deep", 1}}}, {"token", 12345}, {"cookie", nullptr}};
+  const Json input = {{"secret", {{"deep", 1}}}, {"token", 12345}, {"cookie", ""}};
   const Json expected = {{"secret", "[redacted]"}, {"token", "[redacted]"}, {"cookie", "[redacted]"}};
+  EXPECT_EQ(default_redactor()->redact(input), expected);
+}
+
+TEST(RedactorTest, WhatHidesNothingStaysUnderADeniedKey) {
+  const Json input = {{"cookie", nullptr}, {"uses_password", true}, {"token", false}};
+  EXPECT_EQ(default_redactor()->redact(input), input);
+}
+
+TEST(RedactorTest, AValueBesideADeniedNameIsMasked) {
+  const Json input = {{{"name", "password"}, {"value", "x"}},
+                      {{"Key", "X-Api-Key"}, {"Content", 7}},
+                      {{"name", "user"}, {"value", "bob"}},
+                      {{"name", 3}, {"value", "bob"}}};
+  Json expected = input;
+  expected[0]["value"] = expected[1]["Content"] = "[redacted]";
   EXPECT_EQ(default_redactor()->redact(input), expected);
 }
 

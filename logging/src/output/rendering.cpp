@@ -24,7 +24,8 @@ void append_value(std::string& out, const Json& value, const Rendering& renderin
 void append_object(std::string& out, const Json& object, const Rendering& rendering, std::size_t depth) {
   char separator = '{';
   for (const auto& [key, value] : object.items()) {
-    const bool denied = rendering.redactor != nullptr && rendering.redactor->denies(key);
+    const bool denied =
+        rendering.redactor != nullptr && rendering.redactor->denies_member(object, key, value);
     if (denied && rendering.redactor->action() == Redaction::Remove) continue;
     out.push_back(separator);
     separator = ',';

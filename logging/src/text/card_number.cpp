@@ -46,10 +46,19 @@ bool usual_grouping(const Digits& digits) noexcept {
          (digits.group_count == 4 || groups[4] <= 3);
 }
 
+// The issuers' ranges and the lengths of their numbers.
 bool issuer_range(const Digits& digits) noexcept {
-  const int first = static_cast<unsigned char>(digits.values[0]);
-  const int four = first * 1000 + digits.values[1] * 100 + digits.values[2] * 10 + digits.values[3];
-  return (first >= 3 && first <= 6) || (four >= 2221 && four <= 2720 && digits.count == 16);
+  const int two = digits.values[0] * 10 + digits.values[1];
+  const int four = two * 100 + digits.values[2] * 10 + digits.values[3];
+  const std::size_t count = digits.count;
+  const auto within = [&](int first, int last) { return four >= first && four <= last; };
+  if (two / 10 == 4) return count == 13 || count == 16 || count == 19;                 // Visa
+  if (within(5100, 5599) || within(2221, 2720)) return count == 16;                    // Mastercard
+  if (two == 34 || two == 37) return count == 15;                                      // American Express
+  if (within(3000, 3059) || two == 36 || two == 38 || two == 39) return count >= 14;   // Diners Club
+  if (within(3528, 3589) || within(2200, 2204)) return count >= 16;                    // JCB, Mir
+  if (four == 6011 || within(6440, 6599) || two == 62) return count >= 16;             // Discover, UnionPay
+  return two == 50 || within(5600, 5899) || within(6300, 6399) || within(6700, 6799);  // Maestro
 }
 
 bool luhn(const Digits& digits) noexcept {

@@ -2,9 +2,11 @@
 
 #include "text/ascii.hpp"
 #include "text/secret_scanner.hpp"
+#include "text/secret_tables.hpp"
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 namespace tidings::logging {
 
@@ -133,31 +135,19 @@ void apply_path(Json& root, const std::vector<std::string>& path, std::size_t fi
 }  // namespace
 
 const std::vector<std::string>& default_redacted_keys() {
-  static const auto* const keys = new std::vector<std::string>{"password",    "passwords",
-                                                               "passwd",      "pwd",
-                                                               "passphrase",  "secret",
-                                                               "secrets",     "token",
-                                                               "api_key",     "api_keys",
-                                                               "auth_key",    "authorization",
-                                                               "bearer",      "cookie",
-                                                               "cookies",     "credential",
-                                                               "credentials", "private_key",
-                                                               "secret_key",  "access_key",
-                                                               "signing_key", "encryption_key",
-                                                               "ssn",         "social_security_number",
-                                                               "credit_card", "credit_card_number",
-                                                               "card_number", "cvv",
-                                                               "cvc"};
+  static const auto* const keys = new std::vector<std::string>(secret_keys().begin(), secret_keys().end());
   return *keys;
 }
 
 Redactor::Redactor() : Redactor(RedactorOptions{}) {}
 
 Redactor::Redactor(const RedactorOptions& options) : action_(options.action) {
-  for (const std::string& key : options.keys) {
-    keys_.push_back(normalized(key));
-    last_characters_.set(static_cast<unsigned char>(keys_.back().back()));
-  }
+  for (const std::string& key : options.keys) keys_.push_back(normalized(key));
+  std::sort(keys_.begin(), keys_.end(), [](const std::string& left, const std::string& right) {
+    return static_cast<unsigned char>(left.back()) < static_cast<unsigned char>(right.back());
+  });
+  for (const std::string& key : keys_) ++first_with_last_[static_cast<unsigned char>(key.back()) + 1U];
+  std::partial_sum(first_with_last_.begin(), first_with_last_.end(), first_with_last_.begin());
   for (const std::string& path : options.paths) paths_.push_back(split_pointer(path));
 }
 
@@ -168,10 +158,25 @@ bool Redactor::denies(std::string_view key) const noexcept {
 
 bool Redactor::denies_as_written(std::string_view key) const noexcept {
   while (!key.empty() && is_separator(key.back())) key.remove_suffix(1);
-  if (key.empty() || !last_characters_[static_cast<unsigned char>(lower(key.back()))]) return false;
+  if (key.empty()) return false;
+  const auto last = static_cast<unsigned char>(lower(key.back()));
+  const auto begin = keys_.begin() + first_with_last_[last];
+  const auto end = keys_.begin() + first_with_last_[last + 1U];
+  if (begin == end) return false;
   const NormalizedKey candidate(key);
-  return std::any_of(keys_.begin(), keys_.end(),
-                     [&](const std::string& denied) { return candidate.ends_with(denied); });
+  return std::any_of(begin, end, [&](const std::string& denied) { return candidate.ends_with(denied); });
+}
+
+bool Redactor::denies_member(const Json& object, std::string_view key, const Json& value) const noexcept {
+  if (value.is_boolean() || value.is_null()) return false;
+  if (denies(key)) return true;
+  if (!is_value_member(key)) return false;
+  for (auto member = object.begin(); member != object.end(); ++member) {
+    if (!is_name_member(member.key())) continue;
+    const auto* name = member->get_ptr<const std::string*>();
+    if (name != nullptr && denies(*name)) return true;
+  }
+  return false;
 }
 
 Json Redactor::redact(Json value) const {
@@ -218,7 +223,7 @@ void Redactor::redact_keys_and_texts(Json& root) const {
 
 void Redactor::redact_object(Json& object, std::vector<Json*>& open) const {
   for (auto member = object.begin(); member != object.end();) {
-    if (!denies(member.key())) {
+    if (!denies_member(object, member.key(), *member)) {
       open.push_back(&*member++);
     } else if (action_ == Redaction::Remove) {
       member = object.erase(member);

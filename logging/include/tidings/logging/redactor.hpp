@@ -2,7 +2,7 @@
 
 #include <tidings/event.hpp>
 
-#include <bitset>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,8 +18,9 @@ enum class Redaction : std::uint8_t {
   Remove,  ///< It is removed, with its key. In running text it is masked instead.
 };
 
-/// password, passwd, pwd, passphrase, secret, token, api_key, authorization, cookie, credential, private_key,
-/// access_key, ssn, social_security_number, credit_card, card_number, cvv, cvc and similar names.
+/// password, passwd, pwd, passphrase, secret, token, api_key, auth, authorization, bearer, cookie,
+/// credential, private_key, access_key, otp, ssn, social_security_number, credit_card, card_number, cvv, cvc
+/// and similar names.
 [[nodiscard]] const std::vector<std::string>& default_redacted_keys();
 
 struct RedactorOptions {
@@ -45,15 +46,19 @@ class Redactor {
 
   /// Whether the value of this key must not be visible.
   [[nodiscard]] bool denies(std::string_view key) const noexcept;
+  /// Whether this member of a JSON object must not be visible: because of its key, or of the name beside it,
+  /// as in `{"name": "password", "value": "x"}`. True, false and null hide nothing.
+  [[nodiscard]] bool denies_member(const Json& object, std::string_view key,
+                                   const Json& value) const noexcept;
   /// The value with everything denied masked or removed, and its texts scanned as by redact_text. Not
   /// recursive, so any depth is safe.
   [[nodiscard]] Json redact(Json value) const;
 
-  /// Masks secrets in running text, in time linear in its length: `password=...`, `token: ...`,
-  /// `"secret":"..."` for denied keys; the rest of the line after `Authorization:` and `Cookie:`; `Bearer
-  /// ...`; passwords in URLs
-  /// (`https://user:...@host`); private keys in PEM; card numbers (13 to 19 digits that pass the Luhn check
-  /// and begin like a card's).
+  /// Masks secrets in running text, in time linear in its length: values of denied keys (`password=...`,
+  /// `"token": "..."`, `API key: ...`, also where JSON stands in JSON), `password hunter2`, the rest of the
+  /// line after `Authorization:` and `Cookie:`, `Bearer ...`, passwords and signatures in URLs, JSON Web
+  /// Tokens, providers' keys (`AKIA...`, `ghp_...`), private keys in PEM, and card numbers (13 to 19 digits,
+  /// as on a card, that pass the Luhn check). docs/logging.md has the whole list.
   [[nodiscard]] std::string redact_text(std::string_view text) const;
   /// redact_text without the copy: false, and `out` untouched, if there is nothing to mask.
   bool redact_text_into(std::string_view text, std::string& out) const;
@@ -71,8 +76,9 @@ class Redactor {
   void redact_keys_and_texts(Json& root) const;
   void redact_object(Json& object, std::vector<Json*>& open) const;
 
-  std::vector<std::string> keys_;     // lower case, without separators
-  std::bitset<256> last_characters_;  // of keys_: most names are cleared by their last letter
+  std::vector<std::string> keys_;  // lower case, without separators, by their last character
+  // Where in keys_ those begin that end in a character: most names are cleared by their last letter.
+  std::array<std::uint32_t, 257> first_with_last_{};
   std::vector<Path> paths_;
   Redaction action_ = Redaction::Mask;
 };

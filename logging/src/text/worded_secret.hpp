@@ -1,0 +1,14 @@
+#pragma once
+
+#include "text/scanned_text.hpp"
+
+namespace tidings::logging {
+
+/// `Bearer`, `Basic`, `Token`, `ApiKey`, `Digest`: how a credential in an HTTP header begins.
+[[nodiscard]] bool is_scheme(std::string_view word) noexcept;
+
+/// At a blank: what follows a word that announces a secret. `Bearer x`, `Token x`, `with password hunter2`,
+/// `password is x`, `API key x`, `IDENTIFIED BY 'x'`.
+[[nodiscard]] FoundRange secret_after_word(const ScannedText& text, std::size_t blank) noexcept;
+
+}  // namespace tidings::logging

@@ -1,0 +1,84 @@
+#include <tidings/logging/capture.hpp>
+#include <tidings/logging/redactor.hpp>
+
+#include "logging/corpus.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace tidings::logging {
+namespace {
+
+bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST(RedactionCorpusTest, IsLarge) {
+  EXPECT_GE(secret_lines().size(), 200U);
+  EXPECT_GE(innocent_lines().size(), 200U);
+}
+
+TEST(RedactionCorpusTest, EveryLineHoldsItsSecret) {
+  for (const auto& [secret, line] : secret_lines()) EXPECT_TRUE(holds(line, secret)) << line;
+}
+
+TEST(RedactionCorpusTest, NoSecretComesThrough) {
+  for (const auto& [secret, line] : secret_lines()) {
+    const std::string redacted = default_redactor()->redact_text(line);
+    EXPECT_FALSE(holds(redacted, secret)) << line << "\n" << redacted;
+  }
+}
+
+TEST(RedactionCorpusTest, WhatIsInnocentStaysAsItIs) {
+  for (const std::string& line : innocent_lines()) EXPECT_EQ(default_redactor()->redact_text(line), line);
+}
+
+TEST(RedactionCorpusTest, RedactingTwiceChangesNothingMore) {
+  for (const auto& [secret, line] : secret_lines()) {
+    const std::string once = default_redactor()->redact_text(line);
+    EXPECT_EQ(default_redactor()->redact_text(once), once) << line;
+  }
+}
+
+// One record that has the line wherever text can be: a field, JSON, an error and its cause.
+void log_everywhere(const Logger& log, const std::string& line) {
+  const Json document = {{"lines", {line, {{"line", line}}}}};
+  const ErrorDescription error{"std::runtime_error", line, {"std::logic_error: " + line}};
+  log.bind({{"bound", line}}).error("line", {{"line", line}, {"document", document}, {"problem", error}});
+}
+
+std::string strings_of(const Json& value) {
+  if (value.is_string()) return value.get<std::string>() + "\n";
+  std::string all;
+  for (const Json& part : value) all += part.is_primitive() && !part.is_string() ? "" : strings_of(part);
+  return all;
+}
+
+TEST(RedactionCorpusTest, NoSecretComesThroughInAnyRecord) {
+  for (const Format format : {Format::Json, Format::Console}) {
+    Capture capture;
+    const Logger log = capture.logger({.format = format});
+    for (const auto& [secret, line] : secret_lines()) {
+      capture.clear();
+      log_everywhere(log, line);
+      const std::string written = capture.lines().at(0);
+      EXPECT_FALSE(holds(written, secret)) << written;
+      if (format == Format::Console) continue;
+      EXPECT_FALSE(holds(strings_of(Json::parse(written)), secret)) << written;
+    }
+  }
+}
+
+TEST(RedactionCorpusTest, WhatIsInnocentStaysInEveryRecord) {
+  Capture capture;
+  for (const std::string& line : innocent_lines()) {
+    capture.clear();
+    log_everywhere(capture.logger(), line);
+    const Json record = capture.only("line");
+    EXPECT_EQ(record.at("line"), line);
+    EXPECT_EQ(record.at("bound"), line);
+    EXPECT_EQ(record.at("document"), (Json{{"lines", {line, {{"line", line}}}}}));
+  }
+}
+
+}  // namespace
+}  // namespace tidings::logging
