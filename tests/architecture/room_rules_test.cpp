@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 
 const RoomOrder kRooms = {
     {"events", {"text", "time", "json", "ids", "event"}},
-    {"logging", {"text", "record", "output"}},
+    {"logging", {"text", "redaction", "record", "output"}},
     {"bus",
      {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",
       "running", "publishing", "recovery", "redelivery", "bus"}},

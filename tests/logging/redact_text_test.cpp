@@ -1,6 +1,6 @@
 #include <tidings/logging/redactor.hpp>
 
-#include "text/card_number.hpp"
+#include "redaction/card_number.hpp"
 
 #include <gtest/gtest.h>
 

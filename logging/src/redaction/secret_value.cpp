@@ -1,6 +1,6 @@
-#include "text/secret_value.hpp"
+#include "redaction/secret_value.hpp"
 
-#include "text/secret_tables.hpp"
+#include "redaction/secret_tables.hpp"
 
 #include <array>
 

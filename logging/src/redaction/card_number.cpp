@@ -1,4 +1,4 @@
-#include "text/card_number.hpp"
+#include "redaction/card_number.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,8 +1,8 @@
 #include <tidings/logging/redactor.hpp>
 
+#include "redaction/secret_scanner.hpp"
+#include "redaction/secret_tables.hpp"
 #include "text/ascii.hpp"
-#include "text/secret_scanner.hpp"
-#include "text/secret_tables.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "text/scanned_text.hpp"
+#include "redaction/scanned_text.hpp"
 
 namespace tidings::logging {
 

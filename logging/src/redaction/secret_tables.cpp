@@ -1,4 +1,4 @@
-#include "text/secret_tables.hpp"
+#include "redaction/secret_tables.hpp"
 
 #include "text/ascii.hpp"
 

@@ -1,8 +1,8 @@
-#include "text/keyed_secret.hpp"
+#include "redaction/keyed_secret.hpp"
 
-#include "text/secret_tables.hpp"
-#include "text/secret_value.hpp"
-#include "text/worded_secret.hpp"
+#include "redaction/secret_tables.hpp"
+#include "redaction/secret_value.hpp"
+#include "redaction/worded_secret.hpp"
 
 namespace tidings::logging {
 

@@ -1,8 +1,8 @@
-#include "text/shaped_secret.hpp"
+#include "redaction/shaped_secret.hpp"
 
-#include "text/card_number.hpp"
-#include "text/secret_tables.hpp"
-#include "text/secret_value.hpp"
+#include "redaction/card_number.hpp"
+#include "redaction/secret_tables.hpp"
+#include "redaction/secret_value.hpp"
 
 namespace tidings::logging {
 

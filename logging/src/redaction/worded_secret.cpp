@@ -1,7 +1,7 @@
-#include "text/worded_secret.hpp"
+#include "redaction/worded_secret.hpp"
 
-#include "text/secret_tables.hpp"
-#include "text/secret_value.hpp"
+#include "redaction/secret_tables.hpp"
+#include "redaction/secret_value.hpp"
 
 #include <array>
 

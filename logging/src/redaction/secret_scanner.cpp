@@ -1,8 +1,8 @@
-#include "text/secret_scanner.hpp"
+#include "redaction/secret_scanner.hpp"
 
-#include "text/keyed_secret.hpp"
-#include "text/shaped_secret.hpp"
-#include "text/worded_secret.hpp"
+#include "redaction/keyed_secret.hpp"
+#include "redaction/shaped_secret.hpp"
+#include "redaction/worded_secret.hpp"
 
 #include <array>
 
