@@ -1,11 +1,8 @@
 #include "architecture/class_rules.hpp"
 
-#include "architecture/inclusions.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -23,20 +20,6 @@ const OptionAllowances kLargeOptions = {
     {"tools::CommandLine", "the options of all verbs of dead-letters"},
     {"tools::RawCommandLine", "the same, as they were typed"},
 };
-
-std::vector<ClassFacts> classes_of_modules() {
-  std::map<std::string, std::vector<TreeFile>> modules;
-  for (const TreeFile& file : tree_files()) {
-    const std::string module = module_of(file.path);
-    if (module != "tests" && module != "bench" && module != "examples") modules[module].push_back(file);
-  }
-  std::vector<ClassFacts> classes;
-  for (const auto& [module, files] : modules) {
-    const auto found = classes_of(files);
-    classes.insert(classes.end(), found.begin(), found.end());
-  }
-  return classes;
-}
 
 TEST(ClassRule, ClassesAreSmallAndDefinedInOneFile) {
   const auto classes = classes_of_modules();

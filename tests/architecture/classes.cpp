@@ -1,9 +1,11 @@
 #include "architecture/classes.hpp"
 
+#include "architecture/inclusions.hpp"
 #include "architecture/source_text.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <optional>
 #include <regex>
 #include <string_view>
@@ -200,6 +202,20 @@ std::vector<ClassFacts> classes_of(const std::vector<TreeFile>& files) {
       const bool may_be = facts.path.ends_with(".hpp") || path == facts.path;
       if (is_its && may_be && path.ends_with(".cpp")) facts.defined_in.insert(path);
     }
+  }
+  return classes;
+}
+
+std::vector<ClassFacts> classes_of_modules() {
+  std::map<std::string, std::vector<TreeFile>> modules;
+  for (const TreeFile& file : tree_files()) {
+    const std::string module = module_of(file.path);
+    if (module != "tests" && module != "bench" && module != "examples") modules[module].push_back(file);
+  }
+  std::vector<ClassFacts> classes;
+  for (const auto& [module, files] : modules) {
+    const auto found = classes_of(files);
+    classes.insert(classes.end(), found.begin(), found.end());
   }
   return classes;
 }

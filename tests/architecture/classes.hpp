@@ -26,5 +26,7 @@ struct ClassFacts {
 /// The classes that the files of one module define. Read by their form, without a compiler: names made by
 /// macros are overlooked.
 [[nodiscard]] std::vector<ClassFacts> classes_of(const std::vector<TreeFile>& files);
+/// Those of all modules of the tree.
+[[nodiscard]] std::vector<ClassFacts> classes_of_modules();
 
 }  // namespace tidings::architecture

@@ -44,4 +44,16 @@ std::vector<std::string> forbidden_between_rooms(const RoomOrder& rooms, const s
   return {broken.begin(), broken.end()};
 }
 
+std::vector<std::string> defined_in_other_rooms(const std::vector<ClassFacts>& classes) {
+  std::vector<std::string> broken;
+  for (const ClassFacts& facts : classes) {
+    const auto room = room_of(facts.path);
+    for (const std::string& source : facts.defined_in) {
+      if (room && room_of(source) != room)
+        broken.push_back(facts.name + " (" + facts.path + ") is defined in " + source);
+    }
+  }
+  return broken;
+}
+
 }  // namespace tidings::architecture

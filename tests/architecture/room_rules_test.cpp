@@ -1,5 +1,7 @@
 #include "architecture/room_rules.hpp"
 
+#include "architecture/classes.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,6 +27,10 @@ const RoomOrder kRooms = {
 
 TEST(RoomRule, RoomsIncludeOnlyThoseBeforeThem) {
   EXPECT_THAT(forbidden_between_rooms(kRooms, tree_files()), IsEmpty());
+}
+
+TEST(RoomRule, WhatARoomDeclaresIsDefinedThere) {
+  EXPECT_THAT(defined_in_other_rooms(classes_of_modules()), IsEmpty());
 }
 
 // The proof that the rule can be broken, with trees that are made up.
@@ -53,6 +59,24 @@ TEST(RoomRule, RefusesAnInclusionOfALaterRoom) {
 TEST(RoomRule, LetsWhatIsInNoRoomYetIncludeAndBeIncluded) {
   EXPECT_THAT(broken_rooms("bus/src/event/a.cpp", "#include \"loose.hpp\"\n"), IsEmpty());
   EXPECT_THAT(broken_rooms("bus/src/a.cpp", "#include \"queue/lanes.hpp\"\n"), IsEmpty());
+}
+
+TEST(RoomRule, RefusesADefinitionInAnotherRoom) {
+  EXPECT_THAT(defined_in_other_rooms(classes_of({
+                  {"bus/src/event/turn.hpp", "struct Turn { void end(); };"},
+                  {"bus/src/queue/trial.cpp", "void Turn::end() {}"},
+              })),
+              ElementsAre("Turn (bus/src/event/turn.hpp) is defined in bus/src/queue/trial.cpp"));
+}
+
+TEST(RoomRule, AllowsADefinitionBesideOrOfAPublicHeader) {
+  EXPECT_THAT(defined_in_other_rooms(classes_of({
+                  {"bus/src/event/turn.hpp", "struct Turn { void end(); };"},
+                  {"bus/src/event/turn.cpp", "void Turn::end() {}"},
+                  {"bus/include/tidings/bus.hpp", "class Bus { void stop(); };"},
+                  {"bus/src/queue/bus.cpp", "void Bus::stop() {}"},
+              })),
+              IsEmpty());
 }
 
 TEST(RoomRule, KnowsEveryRoom) {

@@ -3,21 +3,11 @@
 #include <tidings/detail/patiently.hpp>
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 namespace tidings::detail {
 
 namespace {
-
-std::string json_of(const std::vector<std::string>& names) {
-  std::string json = "[";
-  for (const std::string& name : names) {
-    if (json.size() > 1) json += ',';
-    json += '"' + name + '"';
-  }
-  return json += ']';
-}
 
 /// `names` are those of the last one: they rarely change.
 std::shared_ptr<OwedEvent> rebuild(const OwedDelivery& row, std::shared_ptr<const HandlerNames>& names) {
@@ -33,8 +23,6 @@ std::shared_ptr<OwedEvent> rebuild(const OwedDelivery& row, std::shared_ptr<cons
 }
 
 }  // namespace
-
-HandlerNames::HandlerNames(std::vector<std::string> all) : names(std::move(all)), json(json_of(names)) {}
 
 // --- ids ---
 

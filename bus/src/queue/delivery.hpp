@@ -17,14 +17,21 @@
 
 namespace tidings::detail {
 
-class SuspectTrial;
+/// Lets deliveries that may have killed the process run one at a time.
+class SuspectTurns {
+ public:
+  /// The delivery that ran has ended, or waits for a retry.
+  virtual void end_turn() noexcept = 0;
 
+ protected:
+  ~SuspectTurns() = default;
+};
+struct EndSuspectTurn {
+  void operator()(SuspectTurns* turns) const noexcept { turns->end_turn(); }
+};
 /// Held by the delivery that runs before all others because it, or one behind it, may have killed the
 /// process: until it has ended, or waits for a retry, no other durable delivery runs.
-struct EndSuspectTurn {
-  void operator()(SuspectTrial* trial) const noexcept;
-};
-using SuspectTurn = std::unique_ptr<SuspectTrial, EndSuspectTurn>;
+using SuspectTurn = std::unique_ptr<SuspectTurns, EndSuspectTurn>;
 
 /// What a delivery remembers of its past. Made when there is something to remember: a first attempt that
 /// fails, or an ordering key.

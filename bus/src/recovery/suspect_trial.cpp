@@ -65,8 +65,6 @@ void SuspectTrial::end_turn() noexcept {
   housekeeper_.wake();
 }
 
-void EndSuspectTurn::operator()(SuspectTrial* trial) const noexcept { trial->end_turn(); }
-
 void SuspectTrial::serve(Instant now) {
   if (!gate_.durable_held() || runs_.load()) return;
   const auto subscribers = topics_.all();

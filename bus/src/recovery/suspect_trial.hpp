@@ -2,6 +2,7 @@
 
 #include "ledger/open_journal.hpp"
 #include "ledger/refill_signal.hpp"
+#include "queue/delivery.hpp"
 #include "recovery/readmission.hpp"
 #include "subscriptions/bus_setup.hpp"
 #include "subscriptions/publish_gate.hpp"
@@ -24,7 +25,7 @@ namespace tidings::detail {
 /// Deliveries that may have killed the process: they run one at a time, before all others but those that
 /// their own queue owes them first. Other durable deliveries are held back meanwhile. On the housekeeper's
 /// thread, once it runs, but for end_turn().
-class SuspectTrial {
+class SuspectTrial final : public SuspectTurns {
  public:
   SuspectTrial(const BusSetup& setup, const Topics& topics, const OpenJournal& journal, PublishGate& gate,
                RefillSignal& refill, Readmission& readmission, Housekeeper& housekeeper)
@@ -42,8 +43,7 @@ class SuspectTrial {
   void serve(Instant now);
   /// When to call serve() at the latest. Returns nullopt if nobody is held back.
   [[nodiscard]] std::optional<Instant> due() const;
-  /// The one that ran has ended, or waits for a retry.
-  void end_turn() noexcept;
+  void end_turn() noexcept override;
 
  private:
   struct Suspect {
