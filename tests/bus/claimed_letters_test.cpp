@@ -95,14 +95,14 @@ TEST_F(ClaimedLettersTest, AHandlerWithEnoughAtHandIsLeftOut) {
   for (std::int64_t id = 1; id <= 64; ++id) many.push_back(letter(id, std::to_string(id)));
   std::vector<ServedHandler> handlers = {{"orders.order_placed", "ship"}, {"*", "ship"}, {"*", "bill"}};
   hold({many.begin(), many.end() - 1});
-  EXPECT_TRUE(letters_.hungry());
-  letters_.leave_out_fed(handlers);
+  EXPECT_TRUE(letters_.wants_more());
+  letters_.leave_out_busy(handlers);
   EXPECT_THAT(handlers, SizeIs(3));
   hold({many.back()});
-  letters_.leave_out_fed(handlers);
+  letters_.leave_out_busy(handlers);
   ASSERT_THAT(handlers, SizeIs(1));
   EXPECT_EQ(handlers[0].handler, "bill");
-  EXPECT_FALSE(letters_.hungry());
+  EXPECT_FALSE(letters_.wants_more());
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ enum class Reason : std::uint8_t {
                 ///< empty.
   Shutdown,     ///< `shutdown`: the bus or subscription stopped before the delivery was done.
   Parked,       ///< `parked`: an earlier delivery with the same ordering key is dead.
-  Undecodable,  ///< `undecodable`: the JSON published by type name does not fit the handler's struct.
+  Undecodable,  ///< `undecodable`: stored data, or JSON published by type name, does not fit the handler's
+                ///< struct; or the journal's row is damaged, or the `ordering_key` function threw for it.
   Crashed,  ///< `crashed`: the process died while this delivery was running: more than once while it alone
             ///< was, or during its redrive.
 };

@@ -60,7 +60,7 @@ void validate(const detail::SubscriberSpec& spec) {
   if (spec.ordering_key) refuse("ordering_key is for queued handlers: set dispatch to Dispatch::Queued");
 }
 
-/// The one place: whoever computes with them adds them to times.
+/// They are added to times later, which must not overflow. Nothing else bounds them.
 void bound_durations(BusOptions& options) {
   options.owner_wait = detail::bounded(options.owner_wait);
   options.idempotency_window = detail::bounded(options.idempotency_window);

@@ -17,7 +17,7 @@
 
 namespace tidings::detail {
 
-/// What Bus hides: the rooms of one bus, and how it begins, stops and is looked at. Shared by publishers,
+/// What Bus hides: the parts of one bus, and how it begins, stops and is looked at. Shared by publishers,
 /// workers, the housekeeper, and Subscriptions that outlive the bus. Thread-safe.
 class BusCore : public std::enable_shared_from_this<BusCore> {
  public:

@@ -37,7 +37,8 @@
 
 namespace tidings::detail {
 
-// The parts of one bus, by room, made in order, with what it needs of those before.
+// The parts of one bus, in groups, each made with references to those before (to the housekeeper and the pool
+// before they are made).
 
 /// What is logged, and how letters get to the sink.
 struct LetterParts {

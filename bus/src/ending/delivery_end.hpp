@@ -26,7 +26,7 @@
 
 namespace tidings::detail {
 
-/// What a publisher is told of one delivery.
+/// What became of one delivery, for the publisher.
 enum class DeliveryOutcome : std::uint8_t {
   Handled,
   Scheduled,  ///< It is queued, waits for a retry, or stays owed; or its letter waits for the database.
@@ -64,7 +64,8 @@ class DeliveryEnd {
 
   /// Its handler returned.
   void handled(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery);
-  /// It gave up.
+  /// It ends without having been handled: its letter is handed over. With Reason::Shutdown a durable one
+  /// stays owed instead.
   void dead(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery, Reason reason);
   /// The ordering key is dead: the delivery was not taken into the queue, and has its place still.
   [[nodiscard]] DeliveryOutcome parked(const std::shared_ptr<Subscriber>& subscriber,
@@ -89,16 +90,16 @@ class DeliveryEnd {
   /// The journal still has a delivery whose letter is stored.
   void found_dead(const OwedDeliveryHandle& owed);
 
-  /// The subscriber closed after this publish was accepted: by its owner, who wants no more of them, or with
-  /// the whole bus, and then the event is owed. `state` may be null.
+  /// The subscriber closed after this publish was accepted. A durable delivery stays in the journal. Any
+  /// other is dropped if its owner unsubscribed, and becomes a letter if the bus stops. `state` may be null.
   [[nodiscard]] DeliveryOutcome not_delivered(const Subscriber& subscriber, const Payload& payload,
                                               const Metadata& metadata, const DeliveryState* state);
   /// An inline handler gave up.
   [[nodiscard]] DeliveryOutcome inline_dead(const Subscriber& subscriber, const Payload& payload,
                                             const Metadata& metadata, Reason reason,
                                             const DeliveryState& state);
-  /// A durable delivery of a closed subscriber, or of a bus that stops, stays owed. Who bears its handler's
-  /// name by now may have read past it, and goes back.
+  /// A durable delivery of a closed subscriber, or of a bus that stops, stays owed. A handler subscribed
+  /// under that name since may have read past it, and goes back.
   void leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed);
   /// The same of a delivery that memory never had.
   void leave_to_successor(const Subscriber& subscriber, std::int64_t journal_id);

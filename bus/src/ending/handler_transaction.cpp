@@ -12,7 +12,7 @@ namespace tidings::detail {
 
 namespace {
 
-/// Others write one after the other: who holds them up for longer is named.
+/// A handler that holds up other writers for longer is logged.
 constexpr std::chrono::milliseconds kLong{100};
 
 /// The innermost that the thread has open.

@@ -10,7 +10,7 @@
 
 // Where queued events live. A publisher allocates each and a worker frees it, so that a general allocator's
 // caches for each thread are of no use: both would take the lock of the same arena for every event, and a
-// burst's memory would be given back to the system and fetched anew. Here blocks go round instead, in
+// burst's memory would be given back to the system and fetched again. Here blocks go round instead, in
 // magazines (Bonwick and Adams, "Magazines and Vmem", USENIX 2001): each thread has up to two of each size,
 // which it alone fills and empties, and goes to the depot that all share only to change a full one for an
 // empty one, or the other way round, once in Magazine::kRounds blocks.

@@ -16,10 +16,10 @@ class CommitSchedule {
  public:
   explicit CommitSchedule(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
 
-  /// Asks for a commit within 50 ms, unless one is asked for already. True: the timer must be woken.
+  /// Asks for a commit within 50 ms, unless one is asked for already. True: the housekeeper must be woken.
   [[nodiscard]] bool arm() { return !due_ && arm_again(); }
-  /// The same, without a look whether one is asked for. The timer wakes by itself at the time that it was
-  /// told last, unless that has just passed.
+  /// The same, without a look whether one is asked for. The housekeeper wakes by itself at the time that
+  /// tell() returned last, unless that has just passed.
   [[nodiscard]] bool arm_again() {
     const Instant now = clock_->monotonic_now();
     due_ = now + kFlushWithin;

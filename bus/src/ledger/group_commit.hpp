@@ -100,7 +100,7 @@ class GroupCommit final : private SharedCommits {
   void settle(CommitGroup& group, const JournalCommit& commit) TIDINGS_REQUIRES(ledger_.mutex_);
   void settle_requests(CommitGroup& group, const JournalCommit& commit) TIDINGS_REQUIRES(ledger_.mutex_);
   void refuse(CommitGroup& group, const std::exception_ptr& error) TIDINGS_REQUIRES(ledger_.mutex_);
-  /// Of a journal that is lost.
+  /// Forgets a group, since the journal is lost.
   void drop(CommitGroup& group) TIDINGS_REQUIRES(ledger_.mutex_);
 
   OwedLedger& ledger_;
@@ -120,7 +120,7 @@ class GroupCommit final : private SharedCommits {
   bool wake_after_commit_ TIDINGS_GUARDED_BY(ledger_.mutex_) = false;
 };
 
-/// The journal as a bus knows it: what is owed, and how the journal is told of it.
+/// The journal as a bus knows it: what is owed, and how changes of that are committed.
 struct Ledger {
   Ledger(Journal& journal, LetterWriter& letters, BusLog& log, std::shared_ptr<Clock> clock,
          std::function<void()> wake, std::int64_t next_id)

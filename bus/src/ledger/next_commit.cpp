@@ -22,7 +22,7 @@ void put_before(std::vector<Element>& all, std::vector<Element>& first) {
   first.clear();
 }
 
-/// What the journal is to be told of an event. An event that nobody owes any more needs no more than its end.
+/// What the commit writes of an event: only its end, once all its deliveries are done.
 void describe_event(OwedEvent& event, JournalBatch& batch) {
   if (event.owed == 0) {
     batch.finished.push_back(event.id);

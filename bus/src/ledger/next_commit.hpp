@@ -24,8 +24,8 @@ struct AppendRequest {
   bool synced = false;
   /// The next request is of the same batch: one commit takes both, or none.
   bool batch_goes_on = false;
-  /// Of deliveries that are dead from the start: they are stored in the commit that appends the event, and
-  /// nobody owes it.
+  /// Letters of deliveries that are dead from the start: they are stored in the commit that appends the
+  /// event, which then is owed to no handler.
   std::vector<DeadLetter> letters = {};
   /// Set when committed: the event that was published before under the same idempotency key.
   std::optional<EventId> repeat = {};
@@ -39,7 +39,7 @@ struct AppendRequest {
   std::exception_ptr error_ = {};
 };
 
-/// What one commit takes, and what it is to be told to.
+/// What one commit writes, and whom its result concerns.
 struct CommitGroup {
   std::vector<AppendRequest*> requests;
   std::vector<std::shared_ptr<OwedEvent>> events;

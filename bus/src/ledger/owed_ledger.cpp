@@ -138,7 +138,8 @@ void OwedLedger::begin_reading() {
   ++readers_;
 }
 
-/// What the last reader has read may be older than what was committed since: until now the events remembered.
+/// Rows that were read may be older than what was committed since. Events stay in memory until the last
+/// reader is done, so that such a row is recognised.
 void OwedLedger::end_reading() {
   const MutexLock lock(mutex_);
   if (--readers_ > 0) return;
@@ -210,10 +211,10 @@ void OwedLedger::handled(const OwedDeliveryHandle& delivery) {
   if (wake) wake_();
 }
 
-/// Under the mutex for as long as the commit takes: what it says about the event's other handlers must be
-/// so when it happens, and nobody else can commit meanwhile anyway. An end of another handler that waits for
-/// the next group has a letter there, perhaps: then that group forgets the event, and this transaction says
-/// no more than that its own delivery is done.
+/// Holds the mutex while it commits: what the commit says about the event's other handlers must still be true
+/// when it happens, and nobody else can commit meanwhile anyway. If another handler's end waits for the next
+/// group, perhaps with a letter, then that group deletes the event, and this transaction records only that
+/// its own delivery is done.
 void OwedLedger::handled_in(const OwedDeliveryHandle& delivery, DeliveryTransaction& transaction) {
   const MutexLock lock(mutex_);
   OwedEvent& event = *delivery.event;

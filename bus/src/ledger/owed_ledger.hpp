@@ -25,8 +25,8 @@ namespace tidings::detail {
 
 class OwedLedger;
 
-/// Of a publisher that puts what was admitted into its queues: from GroupCommit::append() until its end
-/// nothing that came later is read from the journal, lest it be queued first.
+/// Held by a publisher while it puts what was admitted into its queues: from GroupCommit::append() until its
+/// end nothing that came later is read from the journal, lest it be queued first.
 class Placing {
  public:
   explicit Placing(OwedLedger& ledger) noexcept : ledger_(ledger) {}
@@ -41,8 +41,8 @@ class Placing {
   std::int64_t first_ = 0;  // 0: none
 };
 
-/// Which events and deliveries of the journal are in memory, what became of them, and what of that the
-/// journal is yet to be told: by GroupCommit, which takes it from here. Thread-safe.
+/// Which events and deliveries of the journal are in memory, what became of them, and what of that
+/// GroupCommit has still to commit. Thread-safe.
 ///
 /// One mutex guards this and GroupCommit: which deliveries of an event the memory holds is decided under it,
 /// in the order of the journal's ids, and a commit sees all of it at one moment.
@@ -74,7 +74,7 @@ class OwedLedger {
   /// Marks a delivery as in memory: called by `admit`, or for a row that was read. False: it is already, or
   /// done.
   [[nodiscard]] static bool take_in(OwedEvent& event, std::size_t index);
-  /// The handle of a row that was read between begin_reading() and end_reading(). Nothing: the delivery is in
+  /// The handle of a row that was read between begin_reading() and end_reading(). Empty if the delivery is in
   /// memory already, or done.
   [[nodiscard]] OwedDeliveryHandle adopt(const OwedDelivery& row);
   void begin_reading();
@@ -128,7 +128,7 @@ class OwedLedger {
   void forget_if_idle(const OwedEvent& event) TIDINGS_REQUIRES(mutex_);
   /// Takes what the next commit takes, all or, when memory is short, nothing.
   void take(CommitGroup& group) TIDINGS_REQUIRES(mutex_);
-  /// The commit of the group's events is over, and they need not be told of again.
+  /// The commit of the group's events is over, and they need not be committed again.
   void release(const CommitGroup& group) TIDINGS_REQUIRES(mutex_);
 
   const std::function<void()> wake_;

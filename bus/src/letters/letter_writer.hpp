@@ -34,8 +34,8 @@ class LetterWriter final : private SharedCommits {
   /// (false). Blocks while too many wait.
   bool store(DeadLetter letter);
   enum class WhenTooMany : std::uint8_t { Wait, Append };
-  /// Returns at once; the letter is committed within 50 ms. Blocks while too many wait, unless the caller is
-  /// the thread that will try again in the background.
+  /// Does not wait for the commit, which follows within 50 ms. With `Wait` blocks while too many letters
+  /// wait; with `Append` never.
   void store_soon(DeadLetter letter, WhenTooMany when_too_many);
 
   /// When flush_if_due wants to be called next.

@@ -27,7 +27,7 @@ bool SharedCommits::flush_all(Mutex& mutex, WhenBusy when_busy, std::optional<In
     patience.wait();  // nobody would try again
     mutex.lock();
   }
-  // Who reports may be stuck in a log sink; what it reports is committed.
+  // A reporting thread may be stuck in a log sink; what it reports is committed.
   while (reporting_ > 0) {
     if (!deadline) {
       changed_.wait(mutex);

@@ -53,7 +53,7 @@ class BusLog {
   void recovered(const JournalStart& start) const noexcept;
   void housekeeping_failed(std::string_view problem) noexcept;
 
-  /// For the logs of single rooms.
+  /// What a room writes its own records to.
   [[nodiscard]] RecordLog& records() noexcept { return records_; }
   /// From here on records are lost rather than waited for while others are stuck in a sink.
   void stop_waiting() noexcept { records_.stop_waiting(); }

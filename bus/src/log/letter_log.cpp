@@ -52,8 +52,8 @@ void LetterLog::unsaved(const DeadLetter& letter, std::string_view problem) noex
 
 void LetterLog::dropped(const DeadLetter& letter) noexcept {
   const Field problem{"problem", "the bus has no store: set BusOptions::store to keep dead letters"};
-  // Of what a stop leaves over this is the only trace, and there is no more than the queues held: each is
-  // told.
+  // This is the only trace of what a stop leaves, and there is no more of it than the queues held: every one
+  // is logged.
   if (letter.reason == Reason::Shutdown)
     return write_about(Level::Error, "dead_letter_dropped", letter, problem);
   about(Level::Error, "dead_letter_dropped", letter, problem);

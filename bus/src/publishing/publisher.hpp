@@ -95,7 +95,7 @@ class Publisher {
   DeliveryEnd& end_;
   Runner& runner_;
   const RetryTimer& retries_;
-  // Of its own, since each publish reads them.
+  // Copies, since each publish reads them.
   const Stamper stamper_;
   const std::uint64_t process_generation_;
   const Durability durability_;

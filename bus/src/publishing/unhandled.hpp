@@ -24,7 +24,7 @@ class UnhandledEvents {
   [[nodiscard]] bool are_letters() const noexcept {
     return setup_.options.unhandled == Unhandled::DeadLetter;
   }
-  /// Whom such a letter is of.
+  /// The handler that such a letter names.
   [[nodiscard]] HandlerIdentity nobody(std::string_view event_type) const;
 
  private:

@@ -33,8 +33,8 @@ struct EndSuspectTurn {
 /// process: until it has ended, or waits for a retry, no other durable delivery runs.
 using SuspectTurn = std::unique_ptr<SuspectTurns, EndSuspectTurn>;
 
-/// What a delivery remembers of its past. Made when there is something to remember: a first attempt that
-/// fails, or an ordering key.
+/// What a delivery remembers of its past. Made for a delivery that is durable, has an ordering key, is a
+/// redrive, or has failed once.
 struct DeliveryState {
   std::uint32_t attempts_made = 0;
   Instant first_attempt{};
@@ -42,9 +42,9 @@ struct DeliveryState {
   std::optional<std::string> ordering_key;
   /// Its share of a journalled event; empty for an event that is in memory only.
   OwedDeliveryHandle owed;
-  /// Until then the journal does not know of the last failed attempt.
-  std::uint64_t recorded_at = 0;
-  /// What it is to be a letter of as soon as the journal knows.
+  /// Ticket of the commit that records the last failed attempt; 0: none.
+  std::uint64_t failure_ticket = 0;
+  /// Set when no attempt is to follow: the reason of its letter.
   std::optional<Reason> dead_of = {};
   SuspectTurn suspect;
   /// Set for the redrive of a letter, which takes the place of the event.
@@ -61,7 +61,7 @@ struct Delivery {
     return *state;
   }
   [[nodiscard]] ClaimedLetter* redrive() const noexcept { return state ? state->redrive.get() : nullptr; }
-  /// Whether it only waits for the journal to know of its last attempt.
+  /// Whether it is to become a letter without another attempt.
   [[nodiscard]] bool gave_up() const noexcept { return state && state->dead_of; }
   [[nodiscard]] const std::string* ordering_key() const noexcept {
     return state && state->ordering_key ? &*state->ordering_key : nullptr;

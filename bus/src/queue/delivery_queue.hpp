@@ -33,7 +33,7 @@ class DeliveryQueue : public Occupancy {
                   ///< parked() must follow.
     Refused,      ///< The queue is not open; `delivery` is untouched and keeps its place.
   };
-  /// A first attempt, in the place the caller has reserved.
+  /// A delivery that does not hold its key yet, in the place the caller has reserved.
   [[nodiscard]] Pushed push(Delivery& delivery);
   /// A Parked delivery is on its way to the sink.
   void parked();

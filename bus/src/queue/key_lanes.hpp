@@ -17,7 +17,8 @@ namespace tidings::detail {
 /// What becomes of the deliveries behind one that ended.
 enum class KeyOutcome : std::uint8_t {
   Next,    ///< The next delivery of the key may run.
-  Refuse,  ///< All that wait behind it are handed back, and those to come while the queue lives are refused.
+  Refuse,  ///< All that wait behind it are handed back, and those to come are refused until the key's letters
+           ///< are resolved or redriven.
 };
 
 /// Keys that are not as others, at one moment.
@@ -40,7 +41,7 @@ class KeyLanes {
     Held,   ///< It was moved into its lane.
     Dead,   ///< The key is dead: it is untouched, and to become a letter; parked() must follow.
   };
-  /// A first attempt, which has a key.
+  /// A delivery that does not hold its key yet.
   [[nodiscard]] Admitted admit(Delivery& delivery, const std::string& key);
   /// A redrive goes before what waits in its lane, and what comes for its key waits behind it, though the key
   /// was dead.

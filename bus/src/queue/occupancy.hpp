@@ -44,7 +44,8 @@ class Occupancy {
   /// Blocks until there is room, or wake_publishers() was called since `wakes`.
   void wait_for_room(std::uint64_t wakes);
   void wake_publishers();
-  /// Waits until nothing is queued, held or running. False at the deadline. Waiting retries count.
+  /// Waits until the queue has no delivery, waiting for a retry or otherwise, no redrive, and no backlog in
+  /// the journal. False at the deadline.
   [[nodiscard]] bool wait_empty(std::chrono::steady_clock::time_point deadline);
 
  private:

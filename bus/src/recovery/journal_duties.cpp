@@ -80,7 +80,7 @@ Instant JournalDuties::serve_open(Instant now) {
   return next;
 }
 
-/// Who stops has closed the gate before it looks whether this is at work.
+/// A stop closes the gate before it asks whether this is running.
 void JournalDuties::read_back(Instant now) {
   const Raised reading(reading_back_);
   if (!gate_.is_open()) return;

@@ -19,7 +19,7 @@
 
 namespace tidings::detail {
 
-/// Makes deliveries of the journal's rows again, and queues them. On the housekeeper's thread.
+/// Turns rows of the journal back into deliveries, and queues them. On the housekeeper's thread.
 class Readmission {
  public:
   Readmission(const BusSetup& setup, const Upcasters& upcasters, const OpenJournal& journal,

@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kReadAtOnce = 256;
 constexpr std::chrono::seconds kWaitForHandlers{10};
 
-/// So many times as many crashes as of one that ran alone end one beside which something always runs that the
-/// journal does not have.
+/// A delivery that never ran alone becomes a letter after this many times `max_crashes` crashes in a row in
+/// which no other durable delivery was running.
 constexpr std::uint64_t kSoleCrashes = 4;
 
 Attempt crash_attempt(Timestamp now, const CrashSuspect& suspect) {
@@ -28,8 +28,9 @@ Attempt crash_attempt(Timestamp now, const CrashSuspect& suspect) {
 
 }  // namespace
 
-/// A crash counts only against a delivery that ran alone, and only so often. One that never runs alone has to
-/// be there again and again. It becomes a letter in its turn, when its subscriber tells its ordering key.
+/// A crash counts against a delivery that ran alone, or that was the only durable one in many crashes in a
+/// row. At `max_crashes` it becomes a letter, when it is queued: only its subscriber can compute its ordering
+/// key.
 void SuspectTrial::add(const CrashSuspect& suspect) {
   const auto rows = journal_.port->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
   if (rows.empty()) return;
@@ -92,7 +93,8 @@ void SuspectTrial::serve(Instant now) {
 }
 
 /// Runs what is to run next, so that the suspect has its turn in the order of its queue. False: it is no
-/// longer one, and comes when the journal is read: after one of its key that waits for a retry or a redrive.
+/// longer a suspect, and comes when the journal is read: after one of its key that waits for a retry or a
+/// redrive.
 bool SuspectTrial::serve(Suspect& suspect, const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row) {
   const auto key = subscriber->keyed ? readmission_.key_of(*subscriber, row) : std::nullopt;
   if (key && subscriber->queue.has_key(*key)) return false;

@@ -41,7 +41,7 @@ class SuspectTrial final : public SuspectTurns {
   void begin(std::span<const CrashSuspect> suspects, Instant now);
   /// Runs the next one, or lets the others go.
   void serve(Instant now);
-  /// When to call serve() at the latest. Returns nullopt if nobody is held back.
+  /// When to call serve() at the latest. Returns nullopt if no delivery is held back.
   [[nodiscard]] std::optional<Instant> due() const;
   void end_turn() noexcept override;
 

@@ -80,8 +80,8 @@ void Redelivery::run(const std::shared_ptr<Subscriber>& subscriber, Delivery& de
   subscriber->queue.end_redrive();
 }
 
-/// One attempt, whatever the policy says. The letter's chain of events begins anew. True: the handler's
-/// transaction has settled it.
+/// One attempt, whatever the policy says. The causation depth restarts at 0. True: the handler's transaction
+/// has settled it.
 bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResult& result) {
   DeadLetter& letter = delivery.redrive()->letter;
   DeliveryState& state = *delivery.state;

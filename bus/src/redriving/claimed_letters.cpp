@@ -17,7 +17,7 @@ std::string lane_of(const DeadLetter& letter) {
 
 }  // namespace
 
-void ClaimedLetters::leave_out_fed(std::vector<ServedHandler>& handlers) const {
+void ClaimedLetters::leave_out_busy(std::vector<ServedHandler>& handlers) const {
   std::map<std::pair<std::string_view, std::string_view>, std::size_t> at_hand;
   for (const auto& [id, held] : held_) {
     ++at_hand[{held.event_type, held.handler}];
@@ -25,7 +25,7 @@ void ClaimedLetters::leave_out_fed(std::vector<ServedHandler>& handlers) const {
   }
   std::erase_if(handlers, [&](const ServedHandler& each) {
     const auto found = at_hand.find({each.event_type, each.handler});
-    return found != at_hand.end() && found->second >= kHungry;
+    return found != at_hand.end() && found->second >= kFew;
   });
 }
 
@@ -39,7 +39,7 @@ std::vector<std::int64_t> ClaimedLetters::waiting_requests() const {
 
 void ClaimedLetters::hold(const LetterClaim& claim) {
   for (const ClaimedLetter& letter : claim.letters) {
-    // They are claimed: who is not held here is delivered by nobody.
+    // They are claimed: one that is not listed here would never be delivered.
     Held& held = patiently([&]() -> Held& { return held_[letter.id]; });
     held.event_type = patiently([&] { return letter.letter.event_type; });
     held.handler = patiently([&] { return letter.letter.handler; });

@@ -17,10 +17,10 @@ class ClaimedLetters {
  public:
   [[nodiscard]] bool empty() const noexcept { return held_.empty(); }
   /// So few are at hand that more are to be claimed.
-  [[nodiscard]] bool hungry() const noexcept { return held_.size() < kHungry; }
+  [[nodiscard]] bool wants_more() const noexcept { return held_.size() < kFew; }
   [[nodiscard]] bool full() const noexcept { return held_.size() >= kMostHeld; }
   /// Leaves out handlers with enough at hand, so that they hold up no other.
-  void leave_out_fed(std::vector<ServedHandler>& handlers) const;
+  void leave_out_busy(std::vector<ServedHandler>& handlers) const;
   /// The limited requests of letters that have not begun, one for each letter.
   [[nodiscard]] std::vector<std::int64_t> waiting_requests() const;
 
@@ -45,7 +45,7 @@ class ClaimedLetters {
  private:
   static constexpr std::size_t kMostHeld = 1024;
   /// With fewer than these at hand more are claimed.
-  static constexpr std::size_t kHungry = 64;
+  static constexpr std::size_t kFew = 64;
 
   struct Held {
     std::string event_type;
@@ -62,7 +62,7 @@ class ClaimedLetters {
     std::int64_t id = 0;
     std::string lane;
     RedriveResult::End behind;
-    /// The sink knows; no claim that begins from now on needs to be told.
+    /// The sink knows; a claim that begins from now on needs no check.
     bool settled = false;
   };
 

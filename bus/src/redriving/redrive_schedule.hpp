@@ -8,7 +8,7 @@
 
 namespace tidings::detail {
 
-/// When a Redriver looks what there is to do. Of the timer's thread.
+/// When a Redriver looks what there is to do. For the housekeeper's thread.
 class RedriveSchedule {
  public:
   [[nodiscard]] Instant next() const noexcept { return std::min(poll_, claim_.value_or(poll_)); }
@@ -18,7 +18,7 @@ class RedriveSchedule {
   void poll_again(Instant now) noexcept { poll_ = now + kPoll; }
   /// There is more upkeep: others get the database's lock meanwhile.
   void poll_soon(Instant now) noexcept { poll_ = now + kPause; }
-  /// When the sink says that there is something to be claimed next; nothing if it does not know.
+  /// When the sink says that there is something to be claimed next; nullopt if it does not know.
   void claim_at(std::optional<Instant> next) noexcept { claim_ = next; }
   /// The sink has marked letters that it has not looked at yet, in a look that took so long.
   void look_on(Instant began, Instant ended) noexcept {
@@ -51,7 +51,8 @@ class RedriveSchedule {
   static constexpr std::chrono::milliseconds kPoll{600};
   static constexpr std::chrono::milliseconds kPause{100};
   static constexpr std::chrono::milliseconds kLongestBackoff{30'000};
-  /// What takes long is followed by so many times its own time without: the timer has other duties.
+  /// After a look the next waits for this many times as long as the look took: the housekeeper has other
+  /// duties.
   static constexpr int kShare = 2;
 
   Instant poll_{};

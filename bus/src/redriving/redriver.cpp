@@ -72,7 +72,7 @@ void Redriver::stop() {
   changed_.notify_all();
 }
 
-// --- on the timer's thread ---
+// --- on the housekeeper's thread ---
 
 std::optional<Instant> Redriver::tick(Instant now) {
   if (!supported()) return std::nullopt;
@@ -165,7 +165,7 @@ Redriver::Claimed Redriver::claim_once(Instant now) {
   std::vector<std::int64_t> waiting;
   {
     const MutexLock lock(mutex_);
-    claimed_.leave_out_fed(handlers);
+    claimed_.leave_out_busy(handlers);
     if (handlers.empty()) return Claimed::None;
     waiting = claimed_.waiting_requests();
     claimed_.begin_claim();
@@ -250,7 +250,7 @@ void Redriver::settled(std::int64_t id, const std::vector<RedriveEnd>& ended) {
     const MutexLock lock(mutex_);
     claimed_.forget(id);
     asked_.keys = true;
-    asked_.look = asked_.look || (claimed_.hungry() && !stopping_);
+    asked_.look = asked_.look || (claimed_.wants_more() && !stopping_);
     changed_.notify_all();
   }
   calls_.wake();
@@ -289,7 +289,7 @@ void Redriver::flush() noexcept {
       results_.settled(batch);
       claimed_.settled(batch);
       asked_.keys = true;
-      asked_.look = asked_.look || (claimed_.hungry() && returned < std::ssize(batch) && !stopping_);
+      asked_.look = asked_.look || (claimed_.wants_more() && returned < std::ssize(batch) && !stopping_);
     }
     changed_.notify_all();
   }

@@ -20,8 +20,9 @@
 
 namespace tidings::detail {
 
-/// Brings letters that somebody wants delivered again from the sink to their handlers, and tells the sink
-/// what became of them. The timer calls tick(); handlers' threads call begin() and end(). Thread-safe.
+/// Brings letters that somebody wants delivered again from the sink to their handlers, and reports to the
+/// sink what became of them. The housekeeper calls tick(); handlers' threads call begin() and end().
+/// Thread-safe.
 class Redriver {
  public:
   struct Calls {
@@ -31,7 +32,7 @@ class Redriver {
     std::function<void(ClaimedLetter)> deliver;
     /// Something has changed in the sink: looks what that means for ordering keys. False: to be called again.
     std::function<bool()> refresh_keys;
-    /// Makes the timer call tick() at once.
+    /// Makes the housekeeper call tick() at once.
     std::function<void()> wake;
   };
 
@@ -49,11 +50,11 @@ class Redriver {
   /// No letter is begun any more.
   void stop();
 
-  /// Does what is due, and says when it wants to be called next. On the timer's thread only.
+  /// Does what is due, and says when it wants to be called next. On the housekeeper's thread only.
   [[nodiscard]] std::optional<Instant> tick(Instant now);
 
-  /// Nothing: the letter's handler may be run, and from here on a death of the process counts as an attempt.
-  /// Otherwise how the redrive is to end without.
+  /// Returns nullopt if the letter's handler may be run; from here on a death of the process counts as an
+  /// attempt. Otherwise returns how the redrive is to end without a run.
   [[nodiscard]] std::optional<RedriveResult::End> begin(const ClaimedLetter& letter);
   /// What became of a letter that was claimed.
   void end(RedriveResult result);
@@ -63,7 +64,7 @@ class Redriver {
                                                   const RedriveResult& result);
   /// What settle_in has written is committed.
   void settled(std::int64_t id, const std::vector<RedriveEnd>& ended);
-  /// Tells the sink what has ended. Failures are tried again by tick().
+  /// Reports to the sink what has ended. Failures are tried again by tick().
   void flush() noexcept;
   /// Waits until nothing that tick() has been asked for is left to be done. False at the deadline.
   [[nodiscard]] bool wait_idle(Instant deadline);
@@ -97,7 +98,7 @@ class Redriver {
   const std::string service_;
   const std::string claimant_;
   const Calls calls_;
-  RedriveSchedule schedule_;  // of the timer's thread
+  RedriveSchedule schedule_;  // for the housekeeper's thread
 
   mutable Mutex mutex_;
   Condition changed_;

@@ -61,7 +61,7 @@ std::vector<Delivery> RetryTimer::take(Subscriber& subscriber) {
   return taken;
 }
 
-/// A retry waits no more before a worker can have it: what has ended is never counted as waiting.
+/// Uncounted before a worker can take it, so that an ended delivery never counts as waiting.
 void RetryTimer::serve_due(Instant now) {
   for (;;) {
     std::optional<Entry> entry;

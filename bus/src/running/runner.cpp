@@ -75,10 +75,10 @@ void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp fa
   const auto next =
       verdict.next == Verdict::Next::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
   kill_point("attempt.failed");
-  state.recorded_at =
+  state.failure_ticket =
       journal_->owed.failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
   if ((verdict.next != Verdict::Next::RetryNow && !dead) ||
-      journal_->commits.wait_recorded(state.recorded_at))
+      journal_->commits.wait_recorded(state.failure_ticket))
     return;
   if (dead) state.dead_of = verdict.reason;
   verdict = {Verdict::Next::RetryLater, kRecordAgain};
@@ -86,8 +86,8 @@ void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp fa
 
 bool Runner::recorded(const Delivery& delivery) {
   const DeliveryState* const state = delivery.state.get();
-  return state == nullptr || !state->owed || state->recorded_at == 0 ||
-         journal_->commits.wait_recorded(state->recorded_at);
+  return state == nullptr || !state->owed || state->failure_ticket == 0 ||
+         journal_->commits.wait_recorded(state->failure_ticket);
 }
 
 Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,

@@ -52,7 +52,7 @@ class Runner {
         pool_(pool),
         redeliver_(std::move(redeliver)) {}
 
-  /// Queues a first attempt, in the place that is reserved for it.
+  /// Queues a delivery that does not hold its key yet, in the place that is reserved for it.
   DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
   /// Works through a subscriber's queue, on a worker that was given a permit.
   void serve(const std::shared_ptr<Subscriber>& subscriber);

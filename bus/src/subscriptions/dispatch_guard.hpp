@@ -39,7 +39,8 @@ class DispatchGuard {
     }
   }
 
-  /// Whether who looks at this thread's announcements fences for it: what enter() and leave() may be told.
+  /// Whether the thread that reads the announcements does the fencing (membarrier). If so, enter<true>() and
+  /// leave<true>() may be called.
   [[nodiscard]] bool others_fence() const noexcept { return others_fence_; }
 
   /// Whether the subscriber's handler may be run now; if so leave() must follow.

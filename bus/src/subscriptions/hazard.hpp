@@ -14,15 +14,15 @@
 //   list     which subscriber list it is reading; that list, and all subscribers in it, may not be freed
 //   running  which subscriber's handler it is running; that handler's captures may not be freed
 //
+// clang-format off
 // Invariants, each tested by tests/bus/hazard_stress_test.cpp and tests/bus/unsubscribe_test.cpp:
 //   1. A reader announces, then checks that the announced thing is still current. A writer makes it not
-//   current, then looks
-//      at the announcements. A fence between the two steps on each side makes sure that at least one sees the
-//      other.
-//   2. Only the owning thread writes a slot; everyone may read it.
-//   3. Records are never freed, only handed to the next thread that needs one. There are as many as there
-//   ever were
-//      threads at once.
+//      current, then looks at the announcements. A fence between the two steps on each side makes sure that at
+//      least one sees the other.
+//   2. Only the owning thread writes a slot; every thread may read it.
+//   3. Records are never freed, only handed to the next thread that needs one. There are as many as there ever
+//      were threads at once.
+// clang-format on
 //
 // The reader's fence is a compiler barrier and the writer's is membarrier, which makes every other running
 // thread of the process pass a full fence. Where the kernel has no membarrier both are full fences.

@@ -94,7 +94,7 @@ class Subscriber {
 /// The subscribers of one event type at one time, in order of subscription, wildcards last. Never changed
 /// once published.
 struct SubscriberList {
-  /// What stands in the place of a list that is to be made by who needs it next.
+  /// What stands in the place of a list, to be rebuilt by the next thread that needs it.
   struct Outdated {};
   explicit SubscriberList(Outdated) noexcept : outdated(true) {}
   explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone)

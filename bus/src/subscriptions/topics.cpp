@@ -16,7 +16,7 @@ namespace tidings::detail {
 namespace {
 
 constexpr std::size_t kFirstTableSize = 64;
-/// A list of up to so many is replaced by who changes it, and no publisher waits for one.
+/// A list of at most this many is rebuilt by the thread that changes it.
 constexpr std::size_t kRenewedAtOnce = 256;
 
 std::size_t hash(std::string_view text) noexcept { return std::hash<std::string_view>{}(text); }
@@ -115,7 +115,7 @@ bool Topics::remove(const Subscriber& subscriber) noexcept {
   return true;
 }
 
-/// Memory is waited for without the mutex: who unsubscribes may be about to free some.
+/// Memory is waited for without the mutex: a thread that unsubscribes may be about to free some.
 std::vector<std::shared_ptr<Subscriber>> Topics::all() const {
   return patiently([&] {
     const MutexLock lock(mutex_);

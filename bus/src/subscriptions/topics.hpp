@@ -21,7 +21,7 @@ class Members {
  public:
   [[nodiscard]] bool has(std::string_view handler) const { return by_name_.contains(handler); }
   [[nodiscard]] std::size_t size() const noexcept { return in_order_.size(); }
-  /// Of a name that it has not. All or nothing.
+  /// The caller has checked that the name is not there yet. All or nothing.
   void add(const std::shared_ptr<Subscriber>& subscriber);
   /// False if it was not there. Needs no memory.
   bool remove(const Subscriber& subscriber) noexcept;

@@ -10,8 +10,8 @@
 
 namespace tidings::detail {
 
-/// The bus's one timer thread, which does whatever is due. Sleeps until the next is; an idle bus is not
-/// woken. Thread-safe.
+/// The bus's one thread for what is due at some time. Sleeps until the first of it is due, at most an hour.
+/// Thread-safe.
 class Housekeeper {
  public:
   /// Does what is due at `now`, and returns when it wants to be called next.

@@ -21,7 +21,7 @@ class Subscriber;
 /// Thread-safe.
 class WorkerPool {
  public:
-  /// Serves a subscriber until its queue gives no more, or until yields_now().
+  /// Serves a subscriber until its queue gives no more, or until Turn::is_over().
   using Serve = std::function<void(const std::shared_ptr<Subscriber>&)>;
 
   WorkerPool(std::size_t workers, Serve serve) : workers_(workers), serve_(std::move(serve)) {}
@@ -57,8 +57,8 @@ class WorkerPool {
 
   /// Looks some 20 us long whether there is `more` for a worker that has nothing else to do. Going to sleep
   /// costs the worker some microseconds and whoever wakes it a system call, which is too much for each of
-  /// many events. Not at once: who looks after each event fetches each alone, while the next is being added;
-  /// and later still when many came meanwhile, since they come fast.
+  /// many events. Not at once: a worker that looked after each event would fetch each alone, while the next
+  /// is being added; and later still when many came meanwhile, since they come fast.
   template <class More>
   void linger(bool many_came, More more) const {
     if (!can_linger_ || others_wait()) return;

@@ -16,7 +16,7 @@
 namespace tidings::deadletter {
 
 /// Appends events, and writes the other rows of the journal's tables, inside the caller's transaction. Keeps
-/// its statements prepared; goes before the database it was made for. Members throw SQLite::Exception.
+/// its statements prepared. Must be destroyed before the database. Members throw SQLite::Exception.
 class JournalRows : public JournalAppender {
  public:
   /// `may_have_deliveries` says whether there may be rows of deliveries: nearly always there are none, and

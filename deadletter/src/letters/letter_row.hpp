@@ -17,8 +17,8 @@
 
 namespace tidings::deadletter {
 
-/// Writes letters into the table of a connection's main database. Keeps its statements prepared; goes before
-/// the database it was made for.
+/// Writes letters into the table of a connection's main database. Keeps its statements prepared. Must be
+/// destroyed before the connection.
 class LetterInsert {
  public:
   explicit LetterInsert(sqlite3* connection);

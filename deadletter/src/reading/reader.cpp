@@ -224,7 +224,7 @@ class Reader::Implementation {
   FileState state_;
   OpenedFile file_;
   std::unique_ptr<Connection> connection_;
-  bool suspect_ = false;  // the last question failed: the next one connects anew
+  bool suspect_ = false;  // the last question failed: the next one connects again
 };
 
 Reader::Reader(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}

@@ -38,8 +38,8 @@ struct RequestRow : RedriveState {
 [[nodiscard]] std::int64_t insert_request(SQLite::Database& database, const RedriveOptions& options,
                                           const std::string& requested_by, std::int64_t requested_at);
 
-/// The requests for redrives: rows of tidings_redrives, and the marks that refer to them. Goes before the
-/// connection. Throws SQLite::Exception.
+/// The requests for redrives: rows of tidings_redrives, and the marks that refer to them. Must be destroyed
+/// before the connection. Throws SQLite::Exception.
 class RedriveRequests {
  public:
   explicit RedriveRequests(RedriveConnection& connection);

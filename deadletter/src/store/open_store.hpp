@@ -39,11 +39,11 @@ struct StoreInternals {
   std::uint64_t large_wal = kLargeWal;
   /// What the place of the database is like.
   std::function<Placement(const std::filesystem::path&)> placement = placement_of;
-  /// Of all connections through which the store writes.
+  /// Taken in turns by all connections through which the store writes.
   std::shared_ptr<WriteTurn> turn = std::make_shared<WriteTurn>();
-  /// What all connections of the store are to; made anew for each store.
+  /// The file that all connections of the store have open; made for each store.
   std::shared_ptr<OpenedFile> file = std::make_shared<OpenedFile>();
-  /// The store's as the journal's owner; made anew for each store.
+  /// The store's number as the journal's owner; made for each store.
   std::shared_ptr<OwnerNumber> owner = std::make_shared<OwnerNumber>();
 };
 

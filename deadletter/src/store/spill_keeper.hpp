@@ -15,8 +15,8 @@
 
 namespace tidings::deadletter {
 
-/// The spill files of a store: takes the letters that the database does not take, and brings them home.
-/// Thread-safe. Who holds its mutex waits for no session.
+/// The spill files of a store: keeps the letters that the database does not take, and imports them into it
+/// later. Thread-safe. Its mutex is never held while waiting for a session.
 class SpillKeeper {
  public:
   /// Opens nothing yet.

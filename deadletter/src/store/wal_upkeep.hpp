@@ -11,8 +11,8 @@
 namespace tidings::deadletter {
 
 /// Gives back the disk space of a -wal file that has grown large, when nobody reads an old state of the
-/// database any more, and tells when somebody does: until then SQLite can neither empty the file nor begin it
-/// anew. Makes a connection only while the file is large. Thread-safe.
+/// database any more, and reports when somebody does: until then SQLite can neither empty the file nor begin
+/// it again. Makes a connection only while the file is large. Thread-safe.
 class WalUpkeep {
  public:
   explicit WalUpkeep(const StoreSettings& settings);
