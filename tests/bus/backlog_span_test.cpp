@@ -47,7 +47,7 @@ TEST_F(BacklogSpanTest, EndsWhereNothingMoreWasGivenOut) {
   static_cast<void>(queued_.begin_reading());
   EXPECT_EQ(queued_.end_reading(3, false, 5), Reached::Chunk);
   EXPECT_EQ(queued_.begin_reading().next, 3);
-  EXPECT_EQ(queued_.end_reading(4, true, 5), Reached::Committed);
+  EXPECT_EQ(queued_.end_reading(4, true, 5), Reached::AllThatIsCommitted);
   EXPECT_TRUE(queued_.active());
   EXPECT_EQ(queued_.end_reading(5, true, 5), Reached::End);
   EXPECT_FALSE(queued_.active());

@@ -51,7 +51,7 @@ bool BacklogReader::refill(const std::shared_ptr<Subscriber>& subscriber) {
 /// Notes how far the backlog was read. True: there may be more to read at once.
 bool BacklogReader::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
   const auto reached = journal_->owed.advance(subscriber.backlog, next, caught_up);
-  if (reached == Backlog::Reached::Committed) {
+  if (reached == Backlog::Reached::AllThatIsCommitted) {
     refill_.request_quietly();
     journal_->commits.wake_when_settled();
   }

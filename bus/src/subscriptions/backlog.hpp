@@ -58,9 +58,9 @@ class Backlog {
     return {next_, until_};
   }
   enum class Reached : std::uint8_t {
-    Chunk,      ///< There may be more in the journal.
-    Committed,  ///< There will be more, which is not committed yet.
-    End,        ///< The backlog is over.
+    Chunk,               ///< There may be more in the journal.
+    AllThatIsCommitted,  ///< There will be more, which is not committed yet.
+    End,                 ///< The backlog is over.
   };
   /// What came before `next` was read; `caught_up` if the journal had no more. `next_id` is the next event's.
   Reached end_reading(std::int64_t next, bool caught_up, std::int64_t next_id) {
@@ -69,7 +69,7 @@ class Backlog {
     caught_up = caught_up && next <= left_meanwhile_;
     next_ = std::min(next, left_meanwhile_);
     if (!caught_up) return Reached::Chunk;
-    if (next < std::min(next_id, until_)) return Reached::Committed;
+    if (next < std::min(next_id, until_)) return Reached::AllThatIsCommitted;
     set_active(false);
     return Reached::End;
   }

@@ -2,6 +2,7 @@
 
 #include "file/sqlite_error.hpp"
 #include "journal/owner_number.hpp"
+#include "letters/letter_insert.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"
 
@@ -34,7 +35,8 @@ Error too_large(std::string_view event_type, const SQLite::Exception& cause) {
 
 }  // namespace
 
-JournalAppender::Keys::Keys(sqlite3* connection) : claim(connection, kClaimKey), find(connection, kFindKey) {}
+JournalAppender::IdempotencyKeys::IdempotencyKeys(sqlite3* connection)
+    : claim(connection, kClaimKey), find(connection, kFindKey) {}
 
 JournalAppender::JournalAppender(sqlite3* connection)
     : connection_(connection), insert_(connection, kInsertEvent), owner_number_(connection, kOwnerNumber) {}
@@ -44,8 +46,8 @@ std::int64_t JournalAppender::owner_number() {
   return owner_number_.step() ? owner_number_.column_integer(0) : 0;
 }
 
-void JournalAppender::prepare_keys() {
-  if (!keys_) keys_.emplace(connection_);
+void JournalAppender::prepare_idempotency_keys() {
+  if (!idempotency_keys_) idempotency_keys_.emplace(connection_);
 }
 
 std::optional<EventId> JournalAppender::append(const JournalAppend& event, std::string_view service) {
@@ -91,21 +93,21 @@ std::vector<std::optional<EventId>> JournalAppender::append_all(std::span<const 
 }
 
 std::optional<EventId> JournalAppender::claim_key(const JournalAppend& event, std::string_view event_id) {
-  prepare_keys();
-  const StatementUse claiming(keys_->claim);
-  keys_->claim.text(event.metadata->source);
-  keys_->claim.text(event.idempotency_key);
-  keys_->claim.text(event_id);
-  keys_->claim.integer(microseconds(event.metadata->published_at));
-  keys_->claim.integer(microseconds(event.key_period.from));
-  keys_->claim.integer(microseconds(event.key_period.to));
-  keys_->claim.step();
+  prepare_idempotency_keys();
+  const StatementUse claiming(idempotency_keys_->claim);
+  idempotency_keys_->claim.text(event.metadata->source);
+  idempotency_keys_->claim.text(event.idempotency_key);
+  idempotency_keys_->claim.text(event_id);
+  idempotency_keys_->claim.integer(microseconds(event.metadata->published_at));
+  idempotency_keys_->claim.integer(microseconds(event.key_period.from));
+  idempotency_keys_->claim.integer(microseconds(event.key_period.to));
+  idempotency_keys_->claim.step();
   if (sqlite3_changes(connection_) > 0) return std::nullopt;
-  const StatementUse finding(keys_->find);
-  keys_->find.text(event.metadata->source);
-  keys_->find.text(event.idempotency_key);
-  if (!keys_->find.step()) return EventId();
-  return EventId::parse(keys_->find.column_text(0)).value_or(EventId());
+  const StatementUse finding(idempotency_keys_->find);
+  idempotency_keys_->find.text(event.metadata->source);
+  idempotency_keys_->find.text(event.idempotency_key);
+  if (!idempotency_keys_->find.step()) return EventId();
+  return EventId::parse(idempotency_keys_->find.column_text(0)).value_or(EventId());
 }
 
 /// In the order of kInsertEvent's columns.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "letters/letter_row.hpp"
+#include "letters/letter_insert.hpp"
 #include "sqlite/prepared.hpp"
 
 #include <tidings/journal.hpp>
@@ -20,7 +20,7 @@ class JournalAppender {
   explicit JournalAppender(sqlite3* connection);
 
   /// Prepares now what is otherwise prepared for the first event with an idempotency key.
-  void prepare_keys();
+  void prepare_idempotency_keys();
   /// The number of the journal's owner: see OwnerNumber.
   [[nodiscard]] std::int64_t owner_number();
   /// Returns the id of the event published before under the same idempotency key; otherwise appends the
@@ -32,8 +32,8 @@ class JournalAppender {
                                                                std::string_view service);
 
  private:
-  struct Keys {
-    explicit Keys(sqlite3* connection);
+  struct IdempotencyKeys {
+    explicit IdempotencyKeys(sqlite3* connection);
     Prepared claim;
     Prepared find;
   };
@@ -45,7 +45,7 @@ class JournalAppender {
   sqlite3* connection_;
   Prepared insert_;
   Prepared owner_number_;
-  std::optional<Keys> keys_;
+  std::optional<IdempotencyKeys> idempotency_keys_;
   // What a row has in another form than the event; kept for its memory.
   std::string attributes_;
   ChainTexts chain_;

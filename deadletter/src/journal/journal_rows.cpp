@@ -1,6 +1,7 @@
 #include "journal/journal_rows.hpp"
 
 #include "file/sqlite_error.hpp"
+#include "letters/letter_insert.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"
 
@@ -51,7 +52,7 @@ JournalRows::JournalRows(SQLite::Database& database, std::atomic<bool>& may_have
       finish_if_done_(database, kFinishIfDone),
       finish_events_(database, kFinishEvents),
       finish_deliveries_(database, kFinishDeliveries) {
-  prepare_keys();
+  prepare_idempotency_keys();
 }
 
 void JournalRows::change(const JournalDelivery& delivery) {

@@ -1,3 +1,5 @@
+#include "letters/letter_insert.hpp"
+
 #include "file/sqlite_error.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"

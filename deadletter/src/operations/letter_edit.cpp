@@ -1,6 +1,7 @@
 #include "operations/letter_edit.hpp"
 
 #include "letters/audit.hpp"
+#include "letters/letter_insert.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"

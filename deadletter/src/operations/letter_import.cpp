@@ -2,7 +2,7 @@
 
 #include "file/sqlite_error.hpp"
 #include "letters/audit.hpp"
-#include "letters/letter_row.hpp"
+#include "letters/letter_insert.hpp"
 #include "operations/key_set.hpp"
 #include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"

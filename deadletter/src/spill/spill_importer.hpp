@@ -1,6 +1,6 @@
 #pragma once
 
-#include "letters/letter_row.hpp"
+#include "letters/letter_insert.hpp"
 #include "spill/spill_file.hpp"
 #include "sqlite/writing_connection.hpp"
 

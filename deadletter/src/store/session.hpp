@@ -5,7 +5,7 @@
 
 #include "journal/journal_rows.hpp"
 #include "journal/owner_number.hpp"
-#include "letters/letter_row.hpp"
+#include "letters/letter_insert.hpp"
 #include "sqlite/writing_connection.hpp"
 
 #include <filesystem>

@@ -3,7 +3,6 @@
 #include "file/companions.hpp"
 #include "file/file_system.hpp"
 #include "file/sqlite_error.hpp"
-#include "letters/letter_row.hpp"
 #include "spill/spill_importer.hpp"
 #include "sqlite/schema.hpp"
 

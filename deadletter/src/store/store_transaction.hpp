@@ -1,7 +1,7 @@
 #pragma once
 
 #include "journal/journal_rows.hpp"
-#include "letters/letter_row.hpp"
+#include "letters/letter_insert.hpp"
 #include "redrive/redrive_connection.hpp"
 #include "redrive/redrive_requests.hpp"
 #include "redrive/redrive_settlement.hpp"

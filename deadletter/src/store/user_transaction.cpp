@@ -3,7 +3,7 @@
 #include <tidings/deadletter/transaction.hpp>
 
 #include "file/sqlite_error.hpp"
-#include "letters/letter_row.hpp"
+#include "letters/letter_insert.hpp"
 #include "store/store_journal.hpp"
 
 #include <SQLiteCpp/Exception.h>
