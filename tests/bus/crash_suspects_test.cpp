@@ -96,6 +96,23 @@ TEST_F(SuspectOrderTest, WhatIsOwedEarlierInItsKeyRunsFirstAndAlone) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(SuspectOrderTest, ItsTurnIsNotOverWhenThereWasNoMemoryToBeginIt) {
+  suspect_last_of(2);
+  std::atomic<int> asked{0};
+  auto how = keyed();
+  how.concurrency = 1;
+  how.ordering_key = [&](const OrderPlaced& event) {
+    if (event.order_id == 2 && ++asked == 2) throw std::bad_alloc();
+    return std::to_string(event.order_id % 2);
+  };
+  Bus bus(durable());
+  auto handler = bus.subscribe<OrderPlaced>("handler", sees(), how);
+  while (asked < 2) std::this_thread::yield();
+  advance(1s);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(2, 1));
+}
+
 TEST_F(SuspectOrderTest, WithoutKeysEachFirstAttemptBeforeItRunsFirstWhereOneRunsAfterTheOther) {
   suspect_last_of(3);
   Bus bus(durable());

@@ -100,8 +100,9 @@ bool SuspectTrial::serve(Suspect& suspect, const std::shared_ptr<Subscriber>& su
   if (key && subscriber->queue.has_key(*key)) return false;
   auto earlier = owed_before(suspect, *subscriber, key);
   if (earlier && readmission_.time_to_retry(earlier->delivery).count() > 0) return false;
-  suspect.clear_up_to = earlier ? earlier->journal_id : suspect.journal_id;
+  const std::int64_t runs = earlier ? earlier->journal_id : suspect.journal_id;
   run(subscriber, earlier ? *earlier : row);
+  suspect.clear_up_to = runs;  // not before: when run() throws it is tried again
   return true;
 }
 
