@@ -249,7 +249,7 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
                                              OwedDeliveryHandle owed) {
   frame.turn_to(*subscriber);
   if (!guard.enter(*subscriber)) {
-    retirement_.left_closed(*subscriber);
+    retirement_.free_if_idle(*subscriber);
     end_.leave_in_journal(*subscriber, owed);
     return DeliveryOutcome::Scheduled;
   }

@@ -70,7 +70,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
       ++result.handled;
     }
     if (guard.leave<true>(subscriber)) [[unlikely]]
-      retirement_.left_closed(subscriber);
+      retirement_.free_if_idle(subscriber);
   }
 }
 
@@ -232,7 +232,7 @@ DeliveryOutcome Publisher::enqueue(const std::shared_ptr<Subscriber>& subscriber
 
 DeliveryOutcome Publisher::inline_refused(Subscriber& subscriber, const Payload& payload,
                                           const Metadata& metadata) {
-  retirement_.left_closed(subscriber);
+  retirement_.free_if_idle(subscriber);
   return end_.not_delivered(subscriber, payload, metadata, nullptr);
 }
 

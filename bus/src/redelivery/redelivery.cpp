@@ -55,7 +55,7 @@ void Redelivery::run(const std::shared_ptr<Subscriber>& subscriber, Delivery& de
   RedriveResult result{.id = delivery.redrive()->id, .at = setup_.clock.now(), .letter = {}, .parks = parks};
   bool settled = false;
   if (!guard.enter(*subscriber)) {
-    retirement_.left_closed(*subscriber);
+    retirement_.free_if_idle(*subscriber);
   } else {
     // What has not begun when its subscription or the bus ends is not begun any more: it stays marked.
     if (subscriber->state.load() == SubscriberState::Open) {

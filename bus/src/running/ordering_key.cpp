@@ -5,7 +5,7 @@ namespace tidings::detail {
 std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms, DispatchGuard& guard,
                                            Retirement& retirement) {
   if (!guard.enter(subscriber)) {
-    retirement.left_closed(subscriber);
+    retirement.free_if_idle(subscriber);
     return std::nullopt;
   }
   try {

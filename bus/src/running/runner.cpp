@@ -198,7 +198,7 @@ Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, Dispatc
   if (delivery.state && delivery.state->owed && journal_.is_lost())
     return {Verdict::Next::Dead, {}, Reason::Shutdown};
   if (!guard.enter(subscriber)) {
-    retirement_.left_closed(subscriber);
+    retirement_.free_if_idle(subscriber);
     return {Verdict::Next::Dead, {}, Reason::Shutdown};
   }
   Verdict verdict;

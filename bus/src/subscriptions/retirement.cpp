@@ -20,12 +20,6 @@ bool is_running(const Subscriber& subscriber) {
       [&](const HazardSlot& slot) { return slot.running.load(std::memory_order_seq_cst) == &subscriber; });
 }
 
-void Retirement::left_closed(Subscriber& subscriber) noexcept {
-  free_if_idle(subscriber);
-  const MutexLock lock(mutex_);
-  changed_.notify_all();
-}
-
 const std::thread::id* Retirement::freed_by(const Subscriber& subscriber) const noexcept {
   const auto found = std::find_if(freeing_.begin(), freeing_.end(),
                                   [&](const auto& each) { return each.first == &subscriber; });
@@ -76,8 +70,8 @@ void Retirement::wait_until_freed(Subscriber& subscriber, std::optional<SteadyTi
     }
     {
       const MutexLock lock(mutex_);
-      // A run that we see here will see Closed when it leaves, and notify; so does whoever frees the
-      // captures.
+      // A run that we see here will see Closed when it leaves, and free the captures unless another runs
+      // still; whoever frees them notifies.
       const bool notified_later = is_running(subscriber) || freed_by(subscriber) != nullptr;
       if (notified_later && !subscriber.freed.load())
         changed_.wait_until(mutex_, deadline ? std::min(*deadline, tell_at) : tell_at);

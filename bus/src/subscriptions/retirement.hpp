@@ -28,11 +28,10 @@ class Retirement {
 
   /// Ends a run that the guard entered.
   void leave(DispatchGuard& guard, Subscriber& subscriber) {
-    if (guard.leave(subscriber)) left_closed(subscriber);
+    if (guard.leave(subscriber)) free_if_idle(subscriber);
   }
-  /// A thread has left a closed subscriber, or was not let in.
-  void left_closed(Subscriber& subscriber) noexcept;
-  /// Frees the captures of a closed handler unless it runs somewhere.
+  /// Frees the captures of a closed handler unless it runs somewhere. To be called by whoever has left a
+  /// closed subscriber, or was not let in: the last of them finds it idle, and wakes those who wait.
   void free_if_idle(Subscriber& subscriber) noexcept;
   /// Returns when the captures are freed, at the deadline, or at once on the thread that is inside one of
   /// their destructors.
@@ -47,7 +46,7 @@ class Retirement {
 
   const Waiting waiting_;
   mutable Mutex mutex_;
-  Condition changed_;  // a closed subscriber's handler has returned, or its captures have been freed
+  Condition changed_;  // the captures of a closed subscriber have been freed
   /// Whose captures are being freed, and by which thread.
   std::vector<std::pair<const Subscriber*, std::thread::id>> freeing_ TIDINGS_GUARDED_BY(mutex_);
 };
