@@ -54,5 +54,18 @@ TEST_F(DurableBatchTest, OfThousandsIsOneCommit) {
   EXPECT_THAT(seen_.orders(), SizeIs(5'000));
 }
 
+TEST_F(DurableBatchTest, ARepeatKeepsNoPlaceInAQueue) {
+  Bus bus(durable());
+  auto handler =
+      bus.subscribe<OrderPlaced>("handler", [&](const OrderPlaced& event) { seen_.add(event.order_id); },
+                                 {.dispatch = Dispatch::Queued, .queue_capacity = 1});
+  EXPECT_TRUE(bus.wait_idle(kLong));  // what is published goes straight to the queue from here on
+  EXPECT_FALSE(bus.publish(OrderPlaced{1}, {.idempotency_key = "order-1"}).duplicate);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_TRUE(bus.publish(OrderPlaced{1}, {.idempotency_key = "order-1"}).duplicate);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), SizeIs(1));
+}
+
 }  // namespace
 }  // namespace tidings::test

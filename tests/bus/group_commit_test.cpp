@@ -234,5 +234,28 @@ TEST_F(GroupCommitTest, ACommitThatSettlesReservedIdsWakesWhoeverReadsThem) {
   EXPECT_EQ(wakes_, 1);
 }
 
+TEST_F(GroupCommitTest, WhoReadsIsWokenOnceWhatIsBeingPlacedIsInItsQueues) {
+  detail::Placing placing(ledger_.owed);
+  std::array<detail::AppendRequest, 1> requests{owed_to_ship()};
+  ledger_.commits.append(
+      requests, [](detail::AppendRequest&) {}, &placing);
+  wakes_ = 0;
+  ledger_.commits.wake_when_settled();
+  EXPECT_EQ(wakes_, 0);  // it would find nothing new, again and again
+  placing.end();
+  EXPECT_EQ(wakes_, 1);
+}
+
+TEST_F(GroupCommitTest, TheLastFlushGoesOnWhenThereIsMemoryAgain) {
+  ledger_.owed.handled(publish());
+  int commits = 0;
+  journal_->before_commit = [&](const JournalBatch&) {
+    if (++commits < 3) throw std::bad_alloc();
+  };
+  ledger_.commits.flush_finally();  // nobody comes after it
+  EXPECT_EQ(commits, 3);
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
 }  // namespace
 }  // namespace tidings::test

@@ -395,5 +395,39 @@ TEST_F(RecoveryTest, WhatHasNoOrderingKeyAnyMoreIsALetterAndTheOthersGoOn) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(RecoveryTest, WhatThereWasNoMemoryToTakeOverIsTakenOverLater) {
+  leave_owed(1);
+  std::atomic<bool> short_of_memory{true};
+  const auto key = [&](const OrderPlaced&) -> std::string {
+    if (short_of_memory.exchange(false)) throw std::bad_alloc();
+    return "key";
+  };
+  Bus bus(durable());
+  auto handler =
+      bus.subscribe<OrderPlaced>("handler", sees(), {.dispatch = Dispatch::Queued, .ordering_key = key});
+  while (short_of_memory) std::this_thread::yield();
+  advance(1s);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
+}
+
+TEST_F(RecoveryTest, WhatIsInMemoryWhenAnotherBusTakesTheJournalIsThatBussToRun) {
+  Gate gate;
+  Bus bus(durable());
+  const auto works = [&](const OrderPlaced& event) {
+    if (event.order_id == 1) gate.pass();
+    seen_.add(event.order_id);
+  };
+  auto handler = bus.subscribe<OrderPlaced>("handler", works, queued());
+  EXPECT_TRUE(bus.wait_idle(kLong));  // what is published goes straight to the queue from here on
+  for (int order = 1; order <= 2; ++order) bus.publish(OrderPlaced{order});
+  gate.await_arrival();
+  journal_->fail_commits(1'000, ErrorCode::JournalOwned);
+  EXPECT_EQ(error_code_of([&] { bus.publish(OrderPlaced{3}); }), ErrorCode::JournalOwned);
+  gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.orders(), ElementsAre(1));
+}
+
 }  // namespace
 }  // namespace tidings::test

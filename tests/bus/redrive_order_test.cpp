@@ -74,6 +74,24 @@ TEST_F(RedriveOrderTest, AKeyWhoseLettersWereResolvedElsewhereIsFreeWithinASecon
   EXPECT_THAT(downstream_.handled("Ada"), ElementsAre(2));
 }
 
+TEST_F(RedriveOrderTest, AKeyWhoseLetterIsNotCommittedYetIsDead) {
+  Bus bus(options());
+  auto parking = bus.subscribe<OrderPlaced>("handler", handler(), keyed());
+  downstream_.break_order(1);
+  bus.publish(OrderPlaced{.order_id = 1, .customer = "Ada"});
+  const auto has_died = [&] {
+    const Snapshot now = bus.snapshot();
+    return now.letters_pending == 1 && now.handlers.at(0).queued + now.handlers.at(0).running == 0;
+  };
+  while (!has_died()) std::this_thread::yield();
+  static_cast<void>(letters_->redrives()->settle("tool", {}));  // something has changed, the bus finds
+  advance(1s);
+  clock_->await_waiter();
+  bus.publish(OrderPlaced{.order_id = 2, .customer = "Ada"});
+  ASSERT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(letters(), ElementsAre(std::pair(1, Reason::Exhausted), std::pair(2, Reason::Parked)));
+}
+
 TEST_F(RedriveOrderTest, ALetterThatFailsAgainHoldsBackThoseParkedBehindIt) {
   Bus bus(options());
   auto parking = bus.subscribe<OrderPlaced>("handler", handler(), keyed());

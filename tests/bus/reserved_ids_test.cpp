@@ -2,6 +2,7 @@
 #include "durable_fixture.hpp"
 
 #include "ledger/group_commit.hpp"
+#include "recovery/transaction_watch.hpp"
 
 #include <gmock/gmock.h>
 
@@ -71,6 +72,26 @@ TEST_F(ReservedIdsTest, ACommitThatFailedSettlesNothing) {
   EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(open));
   commit_an_event();
   EXPECT_THAT(ledger_.owed.reserved(), IsEmpty());
+}
+
+TEST_F(ReservedIdsTest, WhoIsToldThatATransactionHasEndedLooksSoonAndMoreThanOnce) {
+  const detail::OpenJournal open{journal_.get(),
+                                 std::make_unique<detail::Ledger>(
+                                     *journal_, letters_, log_, clock_, [] {}, 1),
+                                 nullptr,
+                                 {}};
+  detail::TransactionWatch watch(open);
+  const Instant now = clock_->monotonic_now();
+  EXPECT_EQ(watch.look(now), std::nullopt);
+  static_cast<void>(open->owed.reserve([](std::int64_t) {}));
+  journal_->transaction_is_open = true;
+  EXPECT_EQ(watch.look(now), now + 500ms);
+  watch.look_soon();
+  for (int looks = 0; looks < 20; ++looks) EXPECT_EQ(watch.look(now), now + 5ms);
+  EXPECT_EQ(watch.look(now), now + 500ms);
+  journal_->transaction_is_open = false;
+  EXPECT_EQ(watch.look(now), std::nullopt);
+  EXPECT_FALSE(open->owed.awaits_transactions());
 }
 
 }  // namespace

@@ -118,6 +118,7 @@ class MemoryJournal final : public LetterSink, public Journal {
     return left == 0;
   }
   std::span<CrashSlot> crash_slots() noexcept override { return slots_; }
+  bool transactions_ended(std::span<const std::int64_t>) noexcept override { return !transaction_is_open; }
 
   // --- what tests do to it and ask of it ---
 
@@ -127,6 +128,8 @@ class MemoryJournal final : public LetterSink, public Journal {
   std::function<void(const OwedQuery&)> after_read;
   /// What is owed has letters, which the process before spilled. To be set before a bus has it.
   bool letters_are_there = false;
+  /// Somebody's transaction has not ended.
+  std::atomic<bool> transaction_is_open{false};
 
   /// The next `count` commits fail.
   void fail_commits(std::size_t count, ErrorCode code) {
