@@ -1,15 +1,10 @@
 #pragma once
 
+#include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
-#include "ending/handler_transaction.hpp"
-#include "event/upcasters.hpp"
-#include "ledger/open_journal.hpp"
 #include "ledger/owed_count.hpp"
-#include "ledger/refill_signal.hpp"
 #include "letters/file_watch.hpp"
-#include "letters/letter_writer.hpp"
 #include "letters/spill_watch.hpp"
-#include "log/bus_log.hpp"
 #include "publishing/durable_publisher.hpp"
 #include "publishing/publisher.hpp"
 #include "publishing/stamper.hpp"
@@ -22,18 +17,8 @@
 #include "recovery/unserved_report.hpp"
 #include "redelivery/key_refresh.hpp"
 #include "redelivery/redelivery.hpp"
-#include "redriving/redriver.hpp"
 #include "running/retry_timer.hpp"
 #include "running/runner.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/publish_gate.hpp"
-#include "subscriptions/retirement.hpp"
-#include "subscriptions/subscriber.hpp"
-#include "subscriptions/topics.hpp"
-#include "threads/housekeeper.hpp"
-#include "threads/worker_pool.hpp"
-
-#include <tidings/bus.hpp>
 
 namespace tidings::detail {
 
@@ -61,11 +46,9 @@ struct LedgerParts {
 
 /// How deliveries run and end.
 struct RunningParts {
-  RunningParts(const BusSetup& setup, const PublishGate& gate, const Topics& topics,
-               const Upcasters& upcasters, Retirement& retirement, LetterParts& letters, LedgerParts& ledger,
-               Redriver& redriver, Housekeeper& housekeeper, WorkerPool& pool);
+  explicit RunningParts(const BusParts& parts);
 
-  const TransactionPorts transactions;
+  const BusParts bus;
   DeliveryEnd end;
   RetryTimer retries;
   Runner runner;
@@ -75,8 +58,7 @@ struct RunningParts {
 
 /// How events come in.
 struct PublishingParts {
-  PublishingParts(const BusSetup& setup, const PublishGate& gate, Topics& topics, Retirement& retirement,
-                  LetterParts& letters, LedgerParts& ledger, RunningParts& running);
+  explicit PublishingParts(RunningParts& running);
 
   Stamper stamper;
   UnhandledEvents unhandled;
@@ -86,9 +68,7 @@ struct PublishingParts {
 
 /// How what the journal owes comes back.
 struct RecoveryParts {
-  RecoveryParts(const BusSetup& setup, PublishGate& gate, const Topics& topics, const Upcasters& upcasters,
-                Retirement& retirement, LetterParts& letters, LedgerParts& ledger, RunningParts& running,
-                Housekeeper& housekeeper);
+  RecoveryParts(RunningParts& running, const OwedCount& owed);
 
   Readmission readmission;
   BacklogReader backlogs;

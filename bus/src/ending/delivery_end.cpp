@@ -16,7 +16,7 @@ namespace tidings::detail {
 
 void DeliveryEnd::handled(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery) {
   if (delivery.state && delivery.state->owed) {
-    journal_->owed.handled(delivery.state->owed);
+    bus_.journal->owed.handled(delivery.state->owed);
     kill_point("deliver.noted");
   }
   end_in_queue(subscriber, delivery, std::nullopt);
@@ -41,12 +41,12 @@ void DeliveryEnd::end_in_queue(const std::shared_ptr<Subscriber>& subscriber, co
 
 DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery) {
   DeliveryOutcome outcome = DeliveryOutcome::Scheduled;
-  if (subscriber->state.load() == SubscriberState::Open && gate_.is_open()) {
+  if (subscriber->state.load() == SubscriberState::Open && bus_.gate.is_open()) {
     bury_soon(*subscriber, delivery, Reason::Parked);
   } else {  // no earlier one need be dead: an end of the bus refuses what comes behind it, too
     Metadata buffer;
     outcome = not_delivered(*subscriber, delivery.event->payload(),
-                            delivery.event->metadata(setup_.source, buffer), delivery.state.get());
+                            delivery.event->metadata(bus_.setup.source, buffer), delivery.state.get());
   }
   subscriber->queue.parked();
   release_place(*subscriber);
@@ -56,8 +56,9 @@ DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscribe
 DeliveryOutcome DeliveryEnd::refused(const std::shared_ptr<Subscriber>& subscriber,
                                      const Delivery& delivery) {
   Metadata buffer;
-  const auto outcome = not_delivered(*subscriber, delivery.event->payload(),
-                                     delivery.event->metadata(setup_.source, buffer), delivery.state.get());
+  const auto outcome =
+      not_delivered(*subscriber, delivery.event->payload(),
+                    delivery.event->metadata(bus_.setup.source, buffer), delivery.state.get());
   release_place(*subscriber);
   return outcome;
 }
@@ -65,11 +66,11 @@ DeliveryOutcome DeliveryEnd::refused(const std::shared_ptr<Subscriber>& subscrib
 void DeliveryEnd::hand_back(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                             Reason reason, RedriveResult::End redrive_end) {
   if (const ClaimedLetter* const claimed = delivery.redrive()) {
-    redriver_.end({.id = claimed->id,
-                   .end = redrive_end,
-                   .at = setup_.clock.now(),
-                   .letter = {},
-                   .parks = subscriber->options.after_death == AfterDeath::Park});
+    bus_.redriver.end({.id = claimed->id,
+                       .end = redrive_end,
+                       .at = bus_.setup.clock.now(),
+                       .letter = {},
+                       .parks = subscriber->options.after_death == AfterDeath::Park});
     subscriber->queue.end_redrive();
     return;
   }
@@ -84,23 +85,23 @@ void DeliveryEnd::end_key(const std::shared_ptr<Subscriber>& subscriber, const s
        refused = subscriber->queue.end_key(key, outcome, needs_worker)) {
     for (const Delivery& behind : refused) hand_back(subscriber, behind, reason, redrive_end);
   }
-  if (needs_worker) pool_.submit(subscriber);
+  if (needs_worker) bus_.pool.submit(subscriber);
 }
 
 void DeliveryEnd::release_place(Subscriber& subscriber) {
   subscriber.queue.release();
   if (!subscriber.backlog.active(std::memory_order_relaxed)) return;
   const std::size_t worth_reading = std::min(kBacklogChunk, (subscriber.queue.capacity() + 1) / 2);
-  if (subscriber.queue.room() >= worth_reading) refill_.request();
+  if (subscriber.queue.room() >= worth_reading) bus_.refill.request();
 }
 
 // --- of a delivery without a queue ---
 
 void DeliveryEnd::inline_handled(const OwedDeliveryHandle& owed) {
-  if (owed) journal_->owed.handled(owed);
+  if (owed) bus_.journal->owed.handled(owed);
 }
 
-void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { journal_->owed.handled(owed); }
+void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { bus_.journal->owed.handled(owed); }
 
 DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Payload& payload,
                                            const Metadata& metadata, const DeliveryState* state) {
@@ -108,7 +109,7 @@ DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const P
     leave_in_journal(subscriber, state->owed);
     return DeliveryOutcome::Scheduled;
   }
-  if (gate_.is_open()) return DeliveryOutcome::Dropped;
+  if (bus_.gate.is_open()) return DeliveryOutcome::Dropped;
   return bury(letter_of(subscriber.identity, payload, metadata, Reason::Shutdown, state));
 }
 
@@ -125,19 +126,19 @@ DeliveryOutcome DeliveryEnd::inline_dead(const Subscriber& subscriber, const Pay
 }
 
 void DeliveryEnd::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
-  journal_->owed.abandon(owed);
+  bus_.journal->owed.abandon(owed);
   leave_to_successor(subscriber, owed.event->id);
 }
 
 void DeliveryEnd::leave_to_successor(const Subscriber& subscriber, std::int64_t journal_id) {
-  if (!gate_.is_open() || journal_.is_lost()) return;
-  for (const auto& successor : topics_.all()) {
+  if (!bus_.gate.is_open() || bus_.journal.is_lost()) return;
+  for (const auto& successor : bus_.topics.all()) {
     if (successor->identity.handler != subscriber.identity.handler ||
         successor->identity.event_type != subscriber.identity.event_type) {
       continue;
     }
-    journal_->owed.leave_to(successor->backlog, journal_id);
-    refill_.request();
+    bus_.journal->owed.leave_to(successor->backlog, journal_id);
+    bus_.refill.request();
   }
 }
 
@@ -146,7 +147,7 @@ void DeliveryEnd::leave_to_successor(const Subscriber& subscriber, std::int64_t 
 std::optional<StoredForm> DeliveryEnd::journalled_form(const HandlerIdentity& handler,
                                                        const OwedDeliveryHandle& owed) const {
   try {
-    auto rows = journal_.port->owed({"", handler.handler, owed.event->id - 1, owed.event->id, 1});
+    auto rows = bus_.journal.port->owed({"", handler.handler, owed.event->id - 1, owed.event->id, 1});
     if (rows.empty() || rows.front().data.encoding == DataEncoding::None) return std::nullopt;
     return StoredForm{std::move(rows.front().data), rows.front().schema_version};
   } catch (const Error&) {
@@ -170,46 +171,46 @@ DeadLetter DeliveryEnd::letter_of(const HandlerIdentity& handler, const Payload&
                                   const StoredEvent* stored) const {
   return patiently([&] {
     return make_letter(handler, payload.event_type, stored_form_of(payload, handler, state, stored), metadata,
-                       reason, setup_.clock.now(), state);
+                       reason, bus_.setup.clock.now(), state);
   });
 }
 
 void DeliveryEnd::gave_up(const DeadLetter& letter) {
-  if (letter.reason == Reason::Shutdown && !gate_.is_open()) settled_.fetch_add(1);
-  log_.letters.gave_up(letter);
+  if (letter.reason == Reason::Shutdown && !bus_.gate.is_open()) settled_.fetch_add(1);
+  bus_.log.letters.gave_up(letter);
 }
 
 void DeliveryEnd::flush_letters() {
-  if (journal_) journal_->commits.flush();
-  letters_.flush();
+  if (bus_.journal) bus_.journal->commits.flush();
+  bus_.letters.flush();
 }
 
 DeliveryOutcome DeliveryEnd::bury(DeadLetter letter, const OwedDeliveryHandle& owed) {
   gave_up(letter);
   if (HandlerTransaction::any_on_this_thread()) {
     if (owed) {
-      journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
+      bus_.journal->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
     } else {
-      letters_.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
+      bus_.letters.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
     }
     return DeliveryOutcome::Scheduled;
   }
-  const bool stored = owed ? journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::ForCommit)
-                           : letters_.store(std::move(letter));
+  const bool stored = owed ? bus_.journal->commits.bury(owed, std::move(letter), GroupCommit::Wait::ForCommit)
+                           : bus_.letters.store(std::move(letter));
   return stored ? DeliveryOutcome::Dead : DeliveryOutcome::Scheduled;
 }
 
 void DeliveryEnd::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason) {
-  DeadLetter letter = make_letter(row, setup_.options.service, reason, setup_.clock.now());
+  DeadLetter letter = make_letter(row, bus_.setup.options.service, reason, bus_.setup.clock.now());
   gave_up(letter);
-  journal_->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
+  bus_.journal->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
 }
 
 /// Letters of durable deliveries and of others are committed each in their own groups, but a key's letters
 /// are redriven in the order in which they were committed: those of the other kind that wait go first.
 void DeliveryEnd::keep_order_of_letters(const DeadLetter& letter, bool durable) {
-  if (!journal_ || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
-  durable ? letters_.keep_before(letter) : journal_->commits.keep_before(letter);
+  if (!bus_.journal || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
+  durable ? bus_.letters.keep_before(letter) : bus_.journal->commits.keep_before(letter);
 }
 
 /// A durable delivery that has no time left stays owed instead.
@@ -218,24 +219,25 @@ void DeliveryEnd::bury_soon(const Subscriber& subscriber, const Delivery& delive
   if (owed && reason == Reason::Shutdown) return leave_in_journal(subscriber, owed);
   const StoredEvent& event = *delivery.event;
   Metadata buffer;
-  DeadLetter letter = letter_of(subscriber.identity, event.payload(), event.metadata(setup_.source, buffer),
-                                reason, delivery.state.get(), &event);
+  DeadLetter letter =
+      letter_of(subscriber.identity, event.payload(), event.metadata(bus_.setup.source, buffer), reason,
+                delivery.state.get(), &event);
   // Neither the journal can be read nor the event be encoded: it stays owed, and is delivered again.
   if (owed && letter.data.encoding == DataEncoding::None) return leave_in_journal(subscriber, owed);
   gave_up(letter);
   // What a reset or a stop ends comes all at once, and its memory is taken already: neither waits for the
   // disk.
-  const bool may_wait = reason != Reason::Shutdown && !housekeeper_.is_this_thread() &&
+  const bool may_wait = reason != Reason::Shutdown && !bus_.housekeeper.is_this_thread() &&
                         !HandlerTransaction::any_on_this_thread();
   if (reason != Reason::Shutdown) keep_order_of_letters(letter, static_cast<bool>(owed));
   if (owed) {
     kill_point("exhaust.letter_made");
-    journal_->commits.bury(owed, std::move(letter),
-                           may_wait ? GroupCommit::Wait::ForRoom : GroupCommit::Wait::Not);
+    bus_.journal->commits.bury(owed, std::move(letter),
+                               may_wait ? GroupCommit::Wait::ForRoom : GroupCommit::Wait::Not);
     return;
   }
-  letters_.store_soon(std::move(letter),
-                      may_wait ? LetterWriter::WhenTooMany::Wait : LetterWriter::WhenTooMany::Append);
+  bus_.letters.store_soon(std::move(letter),
+                          may_wait ? LetterWriter::WhenTooMany::Wait : LetterWriter::WhenTooMany::Append);
 }
 
 }  // namespace tidings::detail

@@ -1,17 +1,8 @@
 #pragma once
 
-#include "ledger/open_journal.hpp"
-#include "ledger/refill_signal.hpp"
-#include "letters/letter_writer.hpp"
-#include "log/bus_log.hpp"
+#include "ending/bus_parts.hpp"
 #include "queue/delivery.hpp"
-#include "redriving/redriver.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/publish_gate.hpp"
 #include "subscriptions/subscriber.hpp"
-#include "subscriptions/topics.hpp"
-#include "threads/housekeeper.hpp"
-#include "threads/worker_pool.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/dead_letter.hpp>
@@ -46,19 +37,7 @@ inline void count(PublishResult& result, DeliveryOutcome outcome) noexcept {
 /// itself (HandlerTransaction), and a redrive reports its result to Redriver (Redelivery). Thread-safe.
 class DeliveryEnd {
  public:
-  DeliveryEnd(const BusSetup& setup, const PublishGate& gate, const Topics& topics, BusLog& log,
-              LetterWriter& letters, const OpenJournal& journal, RefillSignal& refill, Redriver& redriver,
-              WorkerPool& pool, const Housekeeper& housekeeper)
-      : setup_(setup),
-        gate_(gate),
-        topics_(topics),
-        log_(log),
-        letters_(letters),
-        journal_(journal),
-        refill_(refill),
-        redriver_(redriver),
-        pool_(pool),
-        housekeeper_(housekeeper) {}
+  explicit DeliveryEnd(const BusParts& bus) : bus_(bus) {}
 
   // --- of a delivery in a queue ---
 
@@ -132,16 +111,7 @@ class DeliveryEnd {
   [[nodiscard]] std::optional<StoredForm> journalled_form(const HandlerIdentity& handler,
                                                           const OwedDeliveryHandle& owed) const;
 
-  const BusSetup& setup_;
-  const PublishGate& gate_;
-  const Topics& topics_;
-  BusLog& log_;
-  LetterWriter& letters_;
-  const OpenJournal& journal_;
-  RefillSignal& refill_;
-  Redriver& redriver_;
-  WorkerPool& pool_;
-  const Housekeeper& housekeeper_;
+  const BusParts bus_;
   std::atomic<std::size_t> settled_{0};
 };
 

@@ -30,8 +30,8 @@ DeliveryTransaction& open_transaction(const EventContext& context) {
   return context.transaction_->open(context);
 }
 
-HandlerTransaction::HandlerTransaction(const TransactionPorts& bus, DeliveryFrame& frame,
-                                       OwedDeliveryHandle* owed, const ClaimedLetter* letter) noexcept
+HandlerTransaction::HandlerTransaction(const BusParts& bus, DeliveryFrame& frame, OwedDeliveryHandle* owed,
+                                       const ClaimedLetter* letter) noexcept
     : bus_(bus), frame_(frame), owed_(owed), letter_(letter) {
   if (letter_ == nullptr && (owed_ == nullptr || !*owed_)) return;
   thread_ = std::this_thread::get_id();

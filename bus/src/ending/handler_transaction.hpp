@@ -1,10 +1,7 @@
 #pragma once
 
-#include "ledger/open_journal.hpp"
-#include "log/bus_log.hpp"
+#include "ending/bus_parts.hpp"
 #include "queue/owed_event.hpp"
-#include "redriving/redriver.hpp"
-#include "subscriptions/bus_setup.hpp"
 #include "subscriptions/delivery_frame.hpp"
 
 #include <tidings/clock.hpp>
@@ -19,21 +16,13 @@
 
 namespace tidings::detail {
 
-/// What the transactions of a bus's handlers need of it.
-struct TransactionPorts {
-  const BusSetup& setup;
-  const OpenJournal& journal;
-  BusLog& log;
-  Redriver& redriver;
-};
-
 /// The transaction of one attempt, should its handler ask for it: its delivery ends in it, and what the
 /// thread publishes durably meanwhile joins it. Lives on the stack of the handler's thread.
 class HandlerTransaction {
  public:
   /// Offers itself to the frame's handler, if there is a delivery that a transaction can end: one that is
   /// owed, or of a letter.
-  HandlerTransaction(const TransactionPorts& bus, DeliveryFrame& frame, OwedDeliveryHandle* owed,
+  HandlerTransaction(const BusParts& bus, DeliveryFrame& frame, OwedDeliveryHandle* owed,
                      const ClaimedLetter* letter = nullptr) noexcept;
   /// Rolls back what is open.
   ~HandlerTransaction();
@@ -65,7 +54,7 @@ class HandlerTransaction {
   void settle_letter();
   void end() noexcept;
 
-  const TransactionPorts& bus_;
+  const BusParts& bus_;
   DeliveryFrame& frame_;
   OwedDeliveryHandle* const owed_;
   const ClaimedLetter* const letter_;

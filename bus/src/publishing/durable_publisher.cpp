@@ -1,9 +1,8 @@
 #include "publishing/durable_publisher.hpp"
 
+#include "ending/handler_transaction.hpp"
 #include "letters/letter_maker.hpp"
 #include "publishing/durable_event.hpp"
-#include "running/ordering_key.hpp"
-#include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/detail/what_of.hpp>
@@ -117,7 +116,7 @@ void DurablePublisher::prepare(std::optional<DurableEvent>& event, const Subscri
     Subscriber& subscriber = *list.subscribers[index];
     if (!subscriber.keyed) continue;
     event->ordering_keys.resize(list.subscribers.size());
-    event->ordering_keys[index] = ordering_key_of(subscriber, event->forms, guard, retirement_);
+    event->ordering_keys[index] = runner_.ordering_key_of(subscriber, event->forms, guard);
   }
 }
 
@@ -254,12 +253,7 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
     return DeliveryOutcome::Scheduled;
   }
   const Instant began = setup_.clock.monotonic_now();
-  std::unique_ptr<Failure> failure;
-  {
-    HandlerTransaction transaction(transactions_, frame, &owed);
-    const RunningMark mark(journal_.crash_slots, owed.event->id, subscriber->crash_hash);
-    failure = run_handler(*subscriber, forms, frame.context(), setup_.process_generation, &transaction);
-  }
+  std::unique_ptr<Failure> failure = runner_.run_recorded(*subscriber, &owed, forms, frame);
   DeliveryOutcome outcome = DeliveryOutcome::Handled;
   if (failure) {
     outcome = runner_.inline_failed(subscriber, forms, frame, std::move(owed), std::move(failure), began);

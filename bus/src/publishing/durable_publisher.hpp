@@ -1,17 +1,10 @@
 #pragma once
 
+#include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
-#include "ledger/open_journal.hpp"
-#include "ledger/refill_signal.hpp"
-#include "letters/letter_writer.hpp"
-#include "log/bus_log.hpp"
 #include "publishing/stamper.hpp"
 #include "publishing/unhandled.hpp"
 #include "running/runner.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/publish_gate.hpp"
-#include "subscriptions/retirement.hpp"
-#include "subscriptions/topics.hpp"
 
 #include <tidings/bus.hpp>
 
@@ -30,19 +23,16 @@ void require_idempotency_key(const PublishOptions& options, std::size_t events);
 /// Thread-safe.
 class DurablePublisher {
  public:
-  DurablePublisher(const BusSetup& setup, const PublishGate& gate, Topics& topics, BusLog& log,
-                   LetterWriter& letters, const OpenJournal& journal, RefillSignal& refill,
-                   const TransactionPorts& transactions, Retirement& retirement, DeliveryEnd& end,
-                   Runner& runner, const Stamper& stamper, UnhandledEvents& unhandled)
-      : setup_(setup),
-        gate_(gate),
-        topics_(topics),
-        log_(log),
-        letters_(letters),
-        journal_(journal),
-        refill_(refill),
-        transactions_(transactions),
-        retirement_(retirement),
+  DurablePublisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const Stamper& stamper,
+                   UnhandledEvents& unhandled)
+      : setup_(bus.setup),
+        gate_(bus.gate),
+        topics_(bus.topics),
+        log_(bus.log),
+        letters_(bus.letters),
+        journal_(bus.journal),
+        refill_(bus.refill),
+        retirement_(bus.retirement),
         end_(end),
         runner_(runner),
         stamper_(stamper),
@@ -89,7 +79,6 @@ class DurablePublisher {
   LetterWriter& letters_;
   const OpenJournal& journal_;
   RefillSignal& refill_;
-  const TransactionPorts& transactions_;
   Retirement& retirement_;
   DeliveryEnd& end_;
   Runner& runner_;

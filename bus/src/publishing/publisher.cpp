@@ -1,6 +1,5 @@
 #include "publishing/publisher.hpp"
 
-#include "running/ordering_key.hpp"
 #include "subscriptions/crash_slots.hpp"
 
 #include <tidings/error.hpp>
@@ -167,7 +166,7 @@ void Publisher::cut_loop(const SubscriberList& list, const Payload& payload, con
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     DeadLetter letter =
         end_.letter_of(subscriber->identity, payload, metadata, Reason::CausationLoop, nullptr);
-    if (subscriber->keyed) letter.ordering_key = ordering_key_of(*subscriber, forms, guard, retirement_);
+    if (subscriber->keyed) letter.ordering_key = runner_.ordering_key_of(*subscriber, forms, guard);
     count(result, end_.bury(std::move(letter)));
   }
 }
@@ -181,8 +180,7 @@ Publisher::QueuedPart Publisher::prepare_queued(const SubscriberList& list, Payl
     for (const auto& subscriber : list.subscribers) {
       if (!subscriber->queued) continue;
       part.ordering_keys.emplace_back();
-      if (subscriber->keyed)
-        part.ordering_keys.back() = ordering_key_of(*subscriber, forms, guard, retirement_);
+      if (subscriber->keyed) part.ordering_keys.back() = runner_.ordering_key_of(*subscriber, forms, guard);
     }
   }
   if (list.last_queued != nullptr)

@@ -1,18 +1,12 @@
 #pragma once
 
+#include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
-#include "ledger/open_journal.hpp"
-#include "log/bus_log.hpp"
 #include "publishing/durable_publisher.hpp"
 #include "publishing/stamper.hpp"
 #include "publishing/unhandled.hpp"
 #include "running/retry_timer.hpp"
 #include "running/runner.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/dispatch_guard.hpp"
-#include "subscriptions/publish_gate.hpp"
-#include "subscriptions/retirement.hpp"
-#include "subscriptions/topics.hpp"
 
 #include <tidings/bus.hpp>
 
@@ -29,23 +23,21 @@ namespace tidings::detail {
 /// to DurablePublisher. Thread-safe.
 class Publisher {
  public:
-  Publisher(const BusSetup& setup, const PublishGate& gate, Topics& topics, BusLog& log,
-            const OpenJournal& journal, Retirement& retirement, DeliveryEnd& end, Runner& runner,
-            const RetryTimer& retries, const Stamper& stamper, UnhandledEvents& unhandled,
-            DurablePublisher& durable)
-      : setup_(setup),
-        gate_(gate),
-        topics_(topics),
-        log_(log),
-        journal_(journal),
-        retirement_(retirement),
+  Publisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const RetryTimer& retries,
+            const Stamper& stamper, UnhandledEvents& unhandled, DurablePublisher& durable)
+      : setup_(bus.setup),
+        gate_(bus.gate),
+        topics_(bus.topics),
+        log_(bus.log),
+        journal_(bus.journal),
+        retirement_(bus.retirement),
         end_(end),
         runner_(runner),
         retries_(retries),
         stamper_(stamper),
-        process_generation_(setup.process_generation),
-        durability_(setup.options.durability),
-        max_causation_depth_(setup.options.max_causation_depth),
+        process_generation_(bus.setup.process_generation),
+        durability_(bus.setup.options.durability),
+        max_causation_depth_(bus.setup.options.max_causation_depth),
         unhandled_(unhandled),
         durable_(durable) {}
 

@@ -14,12 +14,12 @@ constexpr std::size_t kMaxWarnedTypes = 1000;
 }  // namespace
 
 HandlerIdentity UnhandledEvents::nobody(std::string_view event_type) const {
-  return {setup_.options.service, std::string(event_type), "", 0};
+  return {bus_.setup.options.service, std::string(event_type), "", 0};
 }
 
 DeliveryOutcome UnhandledEvents::settle(const Payload& payload, const Metadata& metadata) {
-  if (setup_.options.unhandled == Unhandled::Warn && first_warning(payload.event_type))
-    log_.unhandled(payload, metadata);
+  if (bus_.setup.options.unhandled == Unhandled::Warn && first_warning(payload.event_type))
+    bus_.log.unhandled(payload, metadata);
   if (!are_letters()) return DeliveryOutcome::Dropped;
   const auto identity = patiently([&] { return nobody(payload.event_type); });
   return end_.bury(end_.letter_of(identity, payload, metadata, Reason::Unhandled, nullptr));

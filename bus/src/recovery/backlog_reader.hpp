@@ -1,11 +1,8 @@
 #pragma once
 
-#include "ledger/open_journal.hpp"
-#include "ledger/refill_signal.hpp"
+#include "ending/bus_parts.hpp"
 #include "recovery/readmission.hpp"
-#include "subscriptions/publish_gate.hpp"
 #include "subscriptions/subscriber.hpp"
-#include "subscriptions/topics.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -16,9 +13,7 @@ namespace tidings::detail {
 /// found a queue full. All but begin() and end() is for the housekeeper's thread.
 class BacklogReader {
  public:
-  BacklogReader(const PublishGate& gate, const Topics& topics, const OpenJournal& journal,
-                RefillSignal& refill, Readmission& readmission)
-      : gate_(gate), topics_(topics), journal_(journal), refill_(refill), readmission_(readmission) {}
+  BacklogReader(const BusParts& bus, Readmission& readmission) : bus_(bus), readmission_(readmission) {}
 
   /// Everything that is owed to a new subscriber comes from the journal, ahead of what is published from now
   /// on. Thread-safe.
@@ -33,10 +28,7 @@ class BacklogReader {
   bool refill(const std::shared_ptr<Subscriber>& subscriber);
   bool advance(Subscriber& subscriber, std::int64_t next, bool caught_up);
 
-  const PublishGate& gate_;
-  const Topics& topics_;
-  const OpenJournal& journal_;
-  RefillSignal& refill_;
+  const BusParts bus_;
   Readmission& readmission_;
 };
 

@@ -33,29 +33,29 @@ class Raised {
 }  // namespace
 
 void JournalDuties::begin(const JournalStart& start) {
-  const Instant now = setup_.clock.monotonic_now();
+  const Instant now = bus_.setup.clock.monotonic_now();
   if (start.events > 0) unserved_.begin(now);
   keys_due_ = now + kForgetKeysFirst;
-  if (start.events > 0 || start.crashed) log_.recovered(start);
+  if (start.events > 0 || start.crashed) bus_.log.recovered(start);
   kill_point("recover.acquired");
   suspects_.begin(start.suspects, now);
 }
 
 std::optional<Instant> JournalDuties::serve(Instant now) {
-  if (!journal_) return std::nullopt;
+  if (!bus_.journal) return std::nullopt;
   try {
-    if (!journal_.is_lost()) return serve_open(now);
+    if (!bus_.journal.is_lost()) return serve_open(now);
   } catch (const std::bad_alloc&) {
-    refill_.request_quietly();
+    bus_.refill.request_quietly();
     return now + kAgainWithoutMemory;
   } catch (const std::exception& error) {
     const auto* const known = dynamic_cast<const Error*>(&error);
     if (known == nullptr || known->code() != ErrorCode::JournalOwned) {
-      log_.housekeeping_failed(what_of(error));
-      refill_.request_quietly();
+      bus_.log.housekeeping_failed(what_of(error));
+      bus_.refill.request_quietly();
       return now + std::chrono::seconds(1);
     }
-    journal_->commits.lose(*known);
+    bus_.journal->commits.lose(*known);
   }
   leave_to_owner();
   return std::nullopt;
@@ -63,18 +63,18 @@ std::optional<Instant> JournalDuties::serve(Instant now) {
 
 /// What the journal still has for this bus's handlers is another bus's to deliver.
 void JournalDuties::leave_to_owner() {
-  for (const auto& subscriber : topics_.all()) backlogs_.end(*subscriber);
+  for (const auto& subscriber : bus_.topics.all()) backlogs_.end(*subscriber);
 }
 
 Instant JournalDuties::serve_open(Instant now) {
-  journal_->commits.flush_if_due(now);
+  bus_.journal->commits.flush_if_due(now);
   auto look = transactions_.look(now);
   read_back(now);
   if (!look) look = transactions_.due(now);
   unserved_.report_if_due(now);
   forget_keys(now);
   Instant next = keys_due_;
-  for (const auto& due : {journal_->commits.due(), unserved_.due(), suspects_.due(), look}) {
+  for (const auto& due : {bus_.journal->commits.due(), unserved_.due(), suspects_.due(), look}) {
     if (due) next = std::min(next, *due);
   }
   return next;
@@ -83,14 +83,14 @@ Instant JournalDuties::serve_open(Instant now) {
 /// A stop closes the gate before it asks whether this is running.
 void JournalDuties::read_back(Instant now) {
   const Raised reading(reading_back_);
-  if (!gate_.is_open()) return;
+  if (!bus_.gate.is_open()) return;
   suspects_.serve(now);
   backlogs_.refill();
 }
 
 void JournalDuties::forget_keys(Instant now) {
   if (now < keys_due_) return;
-  const bool more = journal_.port->forget_keys(journal_.keys->ending_with(setup_.clock.now()));
+  const bool more = bus_.journal.port->forget_keys(bus_.journal.keys->ending_with(bus_.setup.clock.now()));
   keys_due_ = more ? now + std::chrono::seconds(1) : now + kForgetKeysEvery;
 }
 

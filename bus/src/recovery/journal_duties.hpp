@@ -1,16 +1,10 @@
 #pragma once
 
-#include "ledger/open_journal.hpp"
-#include "ledger/owed_count.hpp"
-#include "ledger/refill_signal.hpp"
-#include "log/bus_log.hpp"
+#include "ending/bus_parts.hpp"
 #include "recovery/backlog_reader.hpp"
 #include "recovery/suspect_trial.hpp"
 #include "recovery/transaction_watch.hpp"
 #include "recovery/unserved_report.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/publish_gate.hpp"
-#include "subscriptions/topics.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/journal.hpp>
@@ -26,15 +20,9 @@ namespace tidings::detail {
 /// are over. On the housekeeper's thread, once it runs, but for wait_for_reader().
 class JournalDuties {
  public:
-  JournalDuties(const BusSetup& setup, const PublishGate& gate, const Topics& topics,
-                const OpenJournal& journal, RefillSignal& refill, BusLog& log, BacklogReader& backlogs,
-                SuspectTrial& suspects, TransactionWatch& transactions, UnservedReport& unserved)
-      : setup_(setup),
-        gate_(gate),
-        topics_(topics),
-        journal_(journal),
-        refill_(refill),
-        log_(log),
+  JournalDuties(const BusParts& bus, BacklogReader& backlogs, SuspectTrial& suspects,
+                TransactionWatch& transactions, UnservedReport& unserved)
+      : bus_(bus),
         backlogs_(backlogs),
         suspects_(suspects),
         transactions_(transactions),
@@ -54,12 +42,7 @@ class JournalDuties {
   void read_back(Instant now);
   void forget_keys(Instant now);
 
-  const BusSetup& setup_;
-  const PublishGate& gate_;
-  const Topics& topics_;
-  const OpenJournal& journal_;
-  RefillSignal& refill_;
-  BusLog& log_;
+  const BusParts bus_;
   BacklogReader& backlogs_;
   SuspectTrial& suspects_;
   TransactionWatch& transactions_;

@@ -1,7 +1,5 @@
 #include "recovery/readmission.hpp"
 
-#include "running/ordering_key.hpp"
-
 #include <tidings/logging/error_description.hpp>
 
 #include <algorithm>
@@ -13,12 +11,12 @@
 namespace tidings::detail {
 
 std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDelivery& row) {
-  OwedDeliveryHandle owed = journal_->owed.adopt(row);
+  OwedDeliveryHandle owed = bus_.journal->owed.adopt(row);
   if (!owed) return std::nullopt;
   try {
     return take_over(subscriber, row, owed);
   } catch (...) {
-    journal_->owed.abandon(owed);  // or memory would have it for ever
+    bus_.journal->owed.abandon(owed);  // or memory would have it for ever
     throw;
   }
 }
@@ -31,28 +29,29 @@ std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDeliv
   }
   if (!row.problem.empty()) {
     row.delivery.attempts.push_back(
-        {setup_.clock.now(), std::chrono::microseconds(0), "tidings::Error", row.problem});
+        {bus_.setup.clock.now(), std::chrono::microseconds(0), "tidings::Error", row.problem});
     end_.bury_row(row, owed, Reason::Undecodable);
     return std::nullopt;
   }
   // Only of events published in a transaction, which commits or forgets this with all else.
-  if (row.metadata.causation_depth > setup_.options.max_causation_depth) {
+  if (row.metadata.causation_depth > bus_.setup.options.max_causation_depth) {
     end_.bury_row(row, owed, Reason::CausationLoop);
     return std::nullopt;
   }
   Delivery delivery;
-  delivery.event = EventPointer(
-      new RecoveredEvent(StoredForm{std::move(row.data), row.schema_version}, std::move(row.event_type),
-                         KeptMetadata(row.metadata, setup_.source), subscriber.schema_version, upcasters_));
+  delivery.event = EventPointer(new RecoveredEvent(
+      StoredForm{std::move(row.data), row.schema_version}, std::move(row.event_type),
+      KeptMetadata(row.metadata, bus_.setup.source), subscriber.schema_version, bus_.upcasters));
   DeliveryState& state = delivery.remember();
   state.owed = owed;
   state.attempts_made = row.delivery.attempts_made;
   state.attempts = row.delivery.attempts;
-  if (row.delivery.crashes > 0 && row.delivery.crashes >= setup_.options.max_crashes)
+  if (row.delivery.crashes > 0 && row.delivery.crashes >= bus_.setup.options.max_crashes)
     state.dead_of = Reason::Crashed;
   if (!state.attempts.empty()) {
-    const auto since = std::max(setup_.clock.now() - state.attempts.front().at, std::chrono::microseconds(0));
-    state.first_attempt = setup_.clock.monotonic_now() - since;
+    const auto since =
+        std::max(bus_.setup.clock.now() - state.attempts.front().at, std::chrono::microseconds(0));
+    state.first_attempt = bus_.setup.clock.monotonic_now() - since;
   }
   if (subscriber.keyed && !find_key_again(subscriber, delivery, row)) return std::nullopt;
   return delivery;
@@ -61,16 +60,16 @@ std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDeliv
 /// False: the subscription's ordering_key, perhaps a newer one than at the publish, threw; that is a letter.
 bool Readmission::find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row) {
   try {
-    DispatchGuard guard(setup_);
+    DispatchGuard guard(bus_.setup);
     const Payload payload = delivery.event->payload();
     PayloadForms forms(payload);
-    delivery.state->ordering_key = ordering_key_of(subscriber, forms, guard, retirement_);
+    delivery.state->ordering_key = runner_.ordering_key_of(subscriber, forms, guard);
     return true;
   } catch (const std::bad_alloc&) {
     throw;
   } catch (...) {
     const auto error = logging::describe_error(std::current_exception());
-    row.delivery.attempts.push_back({setup_.clock.now(), std::chrono::microseconds(0), error.type,
+    row.delivery.attempts.push_back({bus_.setup.clock.now(), std::chrono::microseconds(0), error.type,
                                      error.message + " (thrown by the ordering_key of the subscription)"});
     row.data = delivery.event->stored_form()->data;
     row.event_type = delivery.event->payload().event_type;
@@ -82,7 +81,7 @@ bool Readmission::find_key_again(Subscriber& subscriber, Delivery& delivery, Owe
 std::chrono::microseconds Readmission::time_to_retry(const JournalDelivery& known) const {
   if (!known.next_attempt_at || !known.failed_at) return std::chrono::microseconds(0);
   const auto whole = std::max(*known.next_attempt_at - *known.failed_at, std::chrono::microseconds(0));
-  return std::clamp(*known.next_attempt_at - setup_.clock.now(), std::chrono::microseconds(0), whole);
+  return std::clamp(*known.next_attempt_at - bus_.setup.clock.now(), std::chrono::microseconds(0), whole);
 }
 
 /// All at once: a worker that finds one at a time falls asleep in between.
@@ -94,7 +93,7 @@ void Readmission::queue(const std::shared_ptr<Subscriber>& subscriber, std::span
   } catch (...) {
     // Nothing of the chunk was scheduled: all of it is read again.
     for (const auto& delivery : deliveries) {
-      if (delivery) journal_->owed.abandon(delivery->state->owed);
+      if (delivery) bus_.journal->owed.abandon(delivery->state->owed);
     }
     throw;
   }
@@ -119,11 +118,11 @@ std::optional<std::string> Readmission::key_of(Subscriber& subscriber, const Owe
   if (row.has_letter || !row.problem.empty()) return std::nullopt;
   try {
     const StoredData stored(row.data, row.event_type, row.schema_version, subscriber.schema_version,
-                            upcasters_);
+                            bus_.upcasters);
     const Payload payload = stored.payload();
     PayloadForms forms(payload);
-    DispatchGuard guard(setup_);
-    return ordering_key_of(subscriber, forms, guard, retirement_);
+    DispatchGuard guard(bus_.setup);
+    return runner_.ordering_key_of(subscriber, forms, guard);
   } catch (...) {
     return std::nullopt;
   }

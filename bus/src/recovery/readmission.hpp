@@ -1,12 +1,9 @@
 #pragma once
 
+#include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
-#include "event/upcasters.hpp"
-#include "ledger/open_journal.hpp"
 #include "running/retry_timer.hpp"
 #include "running/runner.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/retirement.hpp"
 #include "subscriptions/subscriber.hpp"
 
 #include <tidings/journal.hpp>
@@ -22,15 +19,8 @@ namespace tidings::detail {
 /// Turns rows of the journal back into deliveries, and queues them. On the housekeeper's thread.
 class Readmission {
  public:
-  Readmission(const BusSetup& setup, const Upcasters& upcasters, const OpenJournal& journal,
-              Retirement& retirement, DeliveryEnd& end, Runner& runner, RetryTimer& retries)
-      : setup_(setup),
-        upcasters_(upcasters),
-        journal_(journal),
-        retirement_(retirement),
-        end_(end),
-        runner_(runner),
-        retries_(retries) {}
+  Readmission(const BusParts& bus, DeliveryEnd& end, Runner& runner, RetryTimer& retries)
+      : bus_(bus), end_(end), runner_(runner), retries_(retries) {}
 
   /// Queues the deliveries of all rows, or, when it throws, of none.
   void queue(const std::shared_ptr<Subscriber>& subscriber, std::span<OwedDelivery> rows);
@@ -51,10 +41,7 @@ class Readmission {
                                     const OwedDeliveryHandle& owed);
   bool find_key_again(Subscriber& subscriber, Delivery& delivery, OwedDelivery& row);
 
-  const BusSetup& setup_;
-  const Upcasters& upcasters_;
-  const OpenJournal& journal_;
-  Retirement& retirement_;
+  const BusParts bus_;
   DeliveryEnd& end_;
   Runner& runner_;
   RetryTimer& retries_;

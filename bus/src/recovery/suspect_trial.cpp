@@ -32,18 +32,19 @@ Attempt crash_attempt(Timestamp now, const CrashSuspect& suspect) {
 /// row. At `max_crashes` it becomes a letter, when it is queued: only its subscriber can compute its ordering
 /// key.
 void SuspectTrial::add(const CrashSuspect& suspect) {
-  const auto rows = journal_.port->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
+  const auto rows =
+      bus_.journal.port->owed({"", suspect.handler, suspect.journal_id - 1, suspect.journal_id, 1});
   if (rows.empty()) return;
   OwedDelivery row = rows.front();
-  const bool always_there = suspect.sole_crashes >= kSoleCrashes * setup_.options.max_crashes;
+  const bool always_there = suspect.sole_crashes >= kSoleCrashes * bus_.setup.options.max_crashes;
   if (suspect.alone || always_there) {
     ++row.delivery.crashes;
-    if (always_there) row.delivery.crashes = std::max(row.delivery.crashes, setup_.options.max_crashes);
-    row.delivery.attempts.push_back(crash_attempt(setup_.clock.now(), suspect));
-    row.delivery.failed_at = setup_.clock.now();
+    if (always_there) row.delivery.crashes = std::max(row.delivery.crashes, bus_.setup.options.max_crashes);
+    row.delivery.attempts.push_back(crash_attempt(bus_.setup.clock.now(), suspect));
+    row.delivery.failed_at = bus_.setup.clock.now();
     row.delivery.next_attempt_at.reset();  // that attempt was under way when the process died
-    journal_->owed.change(row.delivery);
-    journal_->commits.flush();
+    bus_.journal->owed.change(row.delivery);
+    bus_.journal->commits.flush();
   }
   suspects_.push_back({suspect.journal_id, suspect.handler});
 }
@@ -52,29 +53,30 @@ void SuspectTrial::begin(std::span<const CrashSuspect> suspects, Instant now) {
   for (const CrashSuspect& suspect : suspects) add(suspect);
   std::sort(suspects_.begin(), suspects_.end(),
             [](const Suspect& left, const Suspect& right) { return left.journal_id < right.journal_id; });
-  gate_.hold_durable(!suspects_.empty());
+  bus_.gate.hold_durable(!suspects_.empty());
   wait_until_ = now + kWaitForHandlers;
 }
 
 std::optional<Instant> SuspectTrial::due() const {
-  if (!gate_.durable_held() || !gate_.is_open()) return std::nullopt;
+  if (!bus_.gate.durable_held() || !bus_.gate.is_open()) return std::nullopt;
   return wait_until_;
 }
 
 void SuspectTrial::end_turn() noexcept {
   runs_.store(false);
-  housekeeper_.wake();
+  bus_.housekeeper.wake();
 }
 
 void SuspectTrial::serve(Instant now) {
-  if (!gate_.durable_held() || runs_.load()) return;
-  const auto subscribers = topics_.all();
+  if (!bus_.gate.durable_held() || runs_.load()) return;
+  const auto subscribers = bus_.topics.all();
   for (auto suspect = suspects_.begin(); suspect != suspects_.end();) {
     if (suspect->clear_up_to == suspect->journal_id) {  // has run
       suspect = suspects_.erase(suspect);
       continue;
     }
-    auto rows = journal_.port->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
+    auto rows =
+        bus_.journal.port->owed({"", suspect->handler, suspect->journal_id - 1, suspect->journal_id, 1});
     const auto subscriber = std::find_if(subscribers.begin(), subscribers.end(), [&](const auto& candidate) {
       return !rows.empty() && candidate->serves(rows.front().event_type, suspect->handler);
     });
@@ -88,8 +90,8 @@ void SuspectTrial::serve(Instant now) {
   }
   if (!suspects_.empty() && now < wait_until_) return;
   suspects_.clear();
-  gate_.hold_durable(false);
-  refill_.request_quietly();
+  bus_.gate.hold_durable(false);
+  bus_.refill.request_quietly();
 }
 
 /// Runs what is to run next, so that the suspect has its turn in the order of its queue. False: it is no
@@ -113,8 +115,8 @@ std::optional<OwedDelivery> SuspectTrial::owed_before(Suspect& suspect, Subscrib
   const bool in_line = !subscriber.keyed && subscriber.options.concurrency == 1;
   if (!subscriber.queued || (!key && !in_line)) return std::nullopt;
   for (;;) {
-    auto rows = journal_.port->owed({subscriber.queried_type(), suspect.handler, suspect.clear_up_to,
-                                     suspect.journal_id - 1, kReadAtOnce});
+    auto rows = bus_.journal.port->owed({subscriber.queried_type(), suspect.handler, suspect.clear_up_to,
+                                         suspect.journal_id - 1, kReadAtOnce});
     for (OwedDelivery& row : rows) {
       if (key ? readmission_.key_of(subscriber, row) == key : row.delivery.attempts_made == 0)
         return std::move(row);

@@ -1,13 +1,8 @@
 #pragma once
 
-#include "ledger/open_journal.hpp"
-#include "ledger/refill_signal.hpp"
+#include "ending/bus_parts.hpp"
 #include "queue/delivery.hpp"
 #include "recovery/readmission.hpp"
-#include "subscriptions/bus_setup.hpp"
-#include "subscriptions/publish_gate.hpp"
-#include "subscriptions/topics.hpp"
-#include "threads/housekeeper.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/journal.hpp>
@@ -27,15 +22,7 @@ namespace tidings::detail {
 /// thread, once it runs, but for end_turn().
 class SuspectTrial final : public SuspectTurns {
  public:
-  SuspectTrial(const BusSetup& setup, const Topics& topics, const OpenJournal& journal, PublishGate& gate,
-               RefillSignal& refill, Readmission& readmission, Housekeeper& housekeeper)
-      : setup_(setup),
-        topics_(topics),
-        journal_(journal),
-        gate_(gate),
-        refill_(refill),
-        readmission_(readmission),
-        housekeeper_(housekeeper) {}
+  SuspectTrial(const BusParts& bus, Readmission& readmission) : bus_(bus), readmission_(readmission) {}
 
   /// What a crash left. Throws Error.
   void begin(std::span<const CrashSuspect> suspects, Instant now);
@@ -59,13 +46,8 @@ class SuspectTrial final : public SuspectTurns {
                                                         const std::optional<std::string>& key);
   void run(const std::shared_ptr<Subscriber>& subscriber, OwedDelivery& row);
 
-  const BusSetup& setup_;
-  const Topics& topics_;
-  const OpenJournal& journal_;
-  PublishGate& gate_;
-  RefillSignal& refill_;
+  const BusParts bus_;
   Readmission& readmission_;
-  Housekeeper& housekeeper_;
   std::atomic<bool> runs_{false};
   std::vector<Suspect> suspects_;
   /// Nobody waits longer than this for a handler that does not come back.

@@ -17,12 +17,12 @@ void UnservedReport::begin(Instant now) { due_ = now + kReportAfter; }
 void UnservedReport::report_if_due(Instant now) {
   if (!due_ || now < *due_) return;
   const std::vector<OwedTotal> unserved =
-      count_.unserved(journal_.port->owed_totals(SIZE_MAX), topics_.all());
+      count_.unserved(bus_.journal.port->owed_totals(SIZE_MAX), bus_.topics.all());
   const bool changed = unserved.size() != reported_;
   if (changed) {
-    for (const OwedTotal& total : unserved) log_.unserved(total);
+    for (const OwedTotal& total : unserved) bus_.log.unserved(total);
   }
-  journal_.port->report_unserved(unserved);
+  bus_.journal.port->report_unserved(unserved);
   reported_ = unserved.size();
   due_.reset();
   if (!unserved.empty()) due_ = now + kReportAgain;

@@ -1,9 +1,7 @@
 #pragma once
 
-#include "ledger/open_journal.hpp"
+#include "ending/bus_parts.hpp"
 #include "ledger/owed_count.hpp"
-#include "log/bus_log.hpp"
-#include "subscriptions/topics.hpp"
 
 #include <tidings/clock.hpp>
 
@@ -16,8 +14,7 @@ namespace tidings::detail {
 /// housekeeper's thread, once it runs.
 class UnservedReport {
  public:
-  UnservedReport(const Topics& topics, const OpenJournal& journal, const OwedCount& count, BusLog& log)
-      : topics_(topics), journal_(journal), count_(count), log_(log) {}
+  UnservedReport(const BusParts& bus, const OwedCount& count) : bus_(bus), count_(count) {}
 
   /// The journal owes something at the start.
   void begin(Instant now);
@@ -25,10 +22,8 @@ class UnservedReport {
   [[nodiscard]] std::optional<Instant> due() const noexcept { return due_; }
 
  private:
-  const Topics& topics_;
-  const OpenJournal& journal_;
+  const BusParts bus_;
   const OwedCount& count_;
-  BusLog& log_;
   std::optional<Instant> due_;
   std::size_t reported_ = 0;
 };

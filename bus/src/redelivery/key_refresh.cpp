@@ -12,15 +12,15 @@ namespace tidings::detail {
 /// What came before the subscription goes first: what is left of it holds back what comes.
 void KeyRefresh::hold_keys(Subscriber& subscriber) {
   const bool parks = subscriber.options.after_death == AfterDeath::Park;
-  if (!setup_.options.store || (!parks && !subscriber.keyed)) return;
+  if (!bus_.setup.options.store || (!parks && !subscriber.keyed)) return;
   HandlerTransaction::require_none_here("subscribing a handler with an ordering_key");
   end_.flush_letters();  // The keys of letters that still wait for their commit count too.
   const HandlerIdentity& identity = subscriber.identity;
-  Redrives* const redrives = setup_.options.store->redrives();
+  Redrives* const redrives = bus_.setup.options.store->redrives();
   if (redrives == nullptr) {
     if (!parks) return;
     return subscriber.queue.hold_keys(
-        setup_.options.store->dead_keys(identity.service, identity.event_type, identity.handler), {});
+        bus_.setup.options.store->dead_keys(identity.service, identity.event_type, identity.handler), {});
   }
   std::vector<std::string> dead;
   std::vector<std::string> resuming;
@@ -31,7 +31,7 @@ void KeyRefresh::hold_keys(Subscriber& subscriber) {
 
 bool KeyRefresh::refresh() {
   bool complete = true;
-  for (const auto& subscriber : topics_.all()) {
+  for (const auto& subscriber : bus_.topics.all()) {
     if (subscriber->keyed && !subscriber->wildcard) complete = refresh(subscriber) && complete;
   }
   return complete;
@@ -41,15 +41,16 @@ bool KeyRefresh::refresh(const std::shared_ptr<Subscriber>& subscriber) {
   bool later = false;
   const auto look = subscriber->queue.look_at_keys(later);
   if (!look) return !later;
-  if ((journal_ && !journal_->commits.flush()) || !letters_.flush_a_turn()) return false;
+  if ((bus_.journal && !bus_.journal->commits.flush()) || !bus_.letters.flush_a_turn()) return false;
   UnresolvedKeys unresolved;
-  for (LetterKey& key : setup_.options.store->redrives()->keys(setup_.options.service, served(*subscriber)))
+  for (LetterKey& key :
+       bus_.setup.options.store->redrives()->keys(bus_.setup.options.service, served(*subscriber)))
     unresolved.emplace(std::move(key.key), key.coming);
   for (bool again = true; again;) {
     auto turn = subscriber->queue.settle_keys(*look, unresolved);
     for (const Delivery& parked : turn.parked)
       end_.hand_back(subscriber, parked, Reason::Parked, RedriveResult::End::Returned);
-    for (; turn.permits > 0; --turn.permits) pool_.submit(subscriber);
+    for (; turn.permits > 0; --turn.permits) bus_.pool.submit(subscriber);
     again = !turn.parked.empty();
   }
   return true;

@@ -1,12 +1,8 @@
 #pragma once
 
+#include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
-#include "ledger/open_journal.hpp"
-#include "letters/letter_writer.hpp"
-#include "subscriptions/bus_setup.hpp"
 #include "subscriptions/subscriber.hpp"
-#include "subscriptions/topics.hpp"
-#include "threads/worker_pool.hpp"
 
 #include <memory>
 
@@ -15,9 +11,7 @@ namespace tidings::detail {
 /// Brings the queues' ordering keys in line with the letters that the store has of them.
 class KeyRefresh {
  public:
-  KeyRefresh(const BusSetup& setup, const Topics& topics, const OpenJournal& journal, LetterWriter& letters,
-             DeliveryEnd& end, WorkerPool& pool)
-      : setup_(setup), topics_(topics), journal_(journal), letters_(letters), end_(end), pool_(pool) {}
+  KeyRefresh(const BusParts& bus, DeliveryEnd& end) : bus_(bus), end_(end) {}
 
   /// Before a subscriber's first delivery: letters that are left of its keys hold back what comes. Throws
   /// Error.
@@ -29,12 +23,8 @@ class KeyRefresh {
  private:
   [[nodiscard]] bool refresh(const std::shared_ptr<Subscriber>& subscriber);
 
-  const BusSetup& setup_;
-  const Topics& topics_;
-  const OpenJournal& journal_;
-  LetterWriter& letters_;
+  const BusParts bus_;
   DeliveryEnd& end_;
-  WorkerPool& pool_;
 };
 
 }  // namespace tidings::detail

@@ -13,7 +13,7 @@ namespace tidings::detail {
 
 std::vector<ServedHandler> Redelivery::served_handlers() const {
   std::vector<ServedHandler> handlers;
-  for (const auto& subscriber : topics_.all()) {
+  for (const auto& subscriber : bus_.topics.all()) {
     if (subscriber->state.load() == SubscriberState::Open) handlers.push_back(served(*subscriber));
   }
   return handlers;
@@ -21,7 +21,7 @@ std::vector<ServedHandler> Redelivery::served_handlers() const {
 
 /// The type's own handler of that name, or the one of all events.
 std::shared_ptr<Subscriber> Redelivery::subscriber_for(const DeadLetter& letter) const {
-  for (const auto& subscriber : topics_.all()) {  // wildcards last
+  for (const auto& subscriber : bus_.topics.all()) {  // wildcards last
     const bool of_type = subscriber->wildcard || subscriber->identity.event_type == letter.event_type;
     if (of_type && subscriber->identity.handler == letter.handler) return subscriber;
   }
@@ -38,7 +38,7 @@ void Redelivery::deliver(ClaimedLetter letter) {
     state.redrive = patiently([&] { return std::make_unique<ClaimedLetter>(std::move(letter)); });
     switch (subscriber->queue.push_redrive(delivery)) {
       case DeliveryQueue::Pushed::NeedsWorker:
-        return pool_.submit(subscriber);
+        return bus_.pool.submit(subscriber);
       case DeliveryQueue::Pushed::Queued:
         return;
       case DeliveryQueue::Pushed::Parked:
@@ -46,36 +46,38 @@ void Redelivery::deliver(ClaimedLetter letter) {
         break;
     }
   }
-  redriver_.end({.id = id, .end = RedriveResult::End::Returned, .at = setup_.clock.now(), .letter = {}});
+  bus_.redriver.end(
+      {.id = id, .end = RedriveResult::End::Returned, .at = bus_.setup.clock.now(), .letter = {}});
 }
 
 void Redelivery::run(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,
                      DispatchGuard& guard) {
   const bool parks = subscriber->options.after_death == AfterDeath::Park;
-  RedriveResult result{.id = delivery.redrive()->id, .at = setup_.clock.now(), .letter = {}, .parks = parks};
+  RedriveResult result{
+      .id = delivery.redrive()->id, .at = bus_.setup.clock.now(), .letter = {}, .parks = parks};
   bool settled = false;
   if (!guard.enter(*subscriber)) {
-    retirement_.free_if_idle(*subscriber);
+    bus_.retirement.free_if_idle(*subscriber);
   } else {
     // What has not begun when its subscription or the bus ends is not begun any more: it stays marked.
     if (subscriber->state.load() == SubscriberState::Open) {
-      if (const auto instead = redriver_.begin(*delivery.redrive())) {
+      if (const auto instead = bus_.redriver.begin(*delivery.redrive())) {
         result.end = *instead;
       } else {
         settled = attempt(*subscriber, delivery, result);
       }
     }
-    retirement_.leave(guard, *subscriber);
+    bus_.retirement.leave(guard, *subscriber);
   }
   const RedriveResult::End end = result.end;
   kill_point("redrive.returned");
-  if (!settled) redriver_.end(std::move(result));
+  if (!settled) bus_.redriver.end(std::move(result));
   if (const std::string* const key = delivery.ordering_key()) {
     const bool goes_on = end == RedriveResult::End::Reprocessed || !parks;
     const auto behind =
         end == RedriveResult::End::Returned ? RedriveResult::End::Returned : RedriveResult::End::Withdrawn;
     end_.end_key(subscriber, *key, goes_on ? KeyOutcome::Next : KeyOutcome::Refuse, Reason::Parked, behind);
-    if (subscriber->queue.waits_for_redrives(*key)) redriver_.look_at_keys();
+    if (subscriber->queue.waits_for_redrives(*key)) bus_.redriver.look_at_keys();
   }
   subscriber->queue.end_redrive();
 }
@@ -88,22 +90,22 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   letter.metadata.causation_depth = 0;
   state.attempts_made = letter.attempts.empty() ? 0 : letter.retry_count + 1;
   const StoredData stored(letter.data, letter.event_type, letter.schema_version, subscriber.schema_version,
-                          upcasters_);
+                          bus_.upcasters);
   const Payload payload = stored.payload();
   PayloadForms forms(payload);
   DeliveryFrame frame(payload, letter.metadata, subscriber.identity);
   frame.turn_to(subscriber);
   frame.set_attempt(state.attempts_made + 1);
-  const Instant began = setup_.clock.monotonic_now();
+  const Instant began = bus_.setup.clock.monotonic_now();
   std::unique_ptr<Failure> failure;
   bool settled = false;
   {
-    HandlerTransaction transaction(transactions_, frame, nullptr, delivery.redrive());
-    const RunningMark mark(journal_.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
-    failure = run_handler(subscriber, forms, frame.context(), setup_.process_generation, &transaction);
+    HandlerTransaction transaction(bus_, frame, nullptr, delivery.redrive());
+    const RunningMark mark(bus_.journal.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
+    failure = run_handler(subscriber, forms, frame.context(), bus_.setup.process_generation, &transaction);
     settled = transaction.committed();
   }
-  result.at = setup_.clock.now();
+  result.at = bus_.setup.clock.now();
   if (!failure) {
     runner_.attempt_succeeded(subscriber, frame.context(), began);
     result.end = RedriveResult::End::Reprocessed;

@@ -29,12 +29,13 @@ Verdict Runner::decide(const Subscriber& subscriber, const DeliveryState& state,
   if (state.redrive) return {Verdict::Next::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
   if (failure.final_reason) return {Verdict::Next::Dead, {}, *failure.final_reason};
   if (state.attempts_made >= policy.max_attempts) return {Verdict::Next::Dead, {}, Reason::Exhausted};
-  const auto delay = failure.retry_after ? std::chrono::microseconds(bounded(*failure.retry_after))
-                                         : policy.backoff.delay(state.attempts_made, setup_.options.random());
+  const auto delay = failure.retry_after
+                         ? std::chrono::microseconds(bounded(*failure.retry_after))
+                         : policy.backoff.delay(state.attempts_made, bus_.setup.options.random());
   if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
     return {Verdict::Next::Dead, {}, Reason::Exhausted};
   }
-  if (subscriber.state.load() != SubscriberState::Open || !gate_.is_open())
+  if (subscriber.state.load() != SubscriberState::Open || !bus_.gate.is_open())
     return {Verdict::Next::Dead, {}, Reason::Shutdown};
   if (delay.count() == 0) return {Verdict::Next::RetryNow, delay};
   return {Verdict::Next::RetryLater, delay};
@@ -42,8 +43,8 @@ Verdict Runner::decide(const Subscriber& subscriber, const DeliveryState& state,
 
 Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
                       const Failure& failure, Instant began) {
-  const Instant now = setup_.clock.monotonic_now();
-  const Timestamp wall = setup_.clock.now();
+  const Instant now = bus_.setup.clock.monotonic_now();
+  const Timestamp wall = bus_.setup.clock.now();
   // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with
   // the publish.
   const auto duration = began != Instant{}
@@ -58,12 +59,12 @@ Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, Deliv
   Verdict verdict = decide(subscriber, state, failure, now);
   if (state.owed) record_failure(state, verdict, wall, failure.in_doubt);
   const bool retried = verdict.next != Verdict::Next::Dead;
-  log_.failed(context, attempt, patiently([&] {
-                return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
-              }),
-              retried ? std::optional(verdict.delay) : std::nullopt);
+  bus_.log.failed(context, attempt, patiently([&] {
+                    return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
+                  }),
+                  retried ? std::optional(verdict.delay) : std::nullopt);
   if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold)
-    log_.slow(context, duration);
+    bus_.log.slow(context, duration);
   return verdict;
 }
 
@@ -76,9 +77,9 @@ void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp fa
       verdict.next == Verdict::Next::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
   kill_point("attempt.failed");
   state.failure_ticket =
-      journal_->owed.failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
+      bus_.journal->owed.failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
   if ((verdict.next != Verdict::Next::RetryNow && !dead) ||
-      journal_->commits.wait_recorded(state.failure_ticket))
+      bus_.journal->commits.wait_recorded(state.failure_ticket))
     return;
   if (dead) state.dead_of = verdict.reason;
   verdict = {Verdict::Next::RetryLater, kRecordAgain};
@@ -87,7 +88,7 @@ void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp fa
 bool Runner::recorded(const Delivery& delivery) {
   const DeliveryState* const state = delivery.state.get();
   return state == nullptr || !state->owed || state->failure_ticket == 0 ||
-         journal_->commits.wait_recorded(state->failure_ticket);
+         bus_.journal->commits.wait_recorded(state->failure_ticket);
 }
 
 Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
@@ -96,14 +97,8 @@ Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFram
     const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
     if (verdict.next != Verdict::Next::RetryNow) return verdict;
     frame.set_attempt(state.attempts_made + 1);
-    began = setup_.clock.monotonic_now();
-    {
-      HandlerTransaction transaction(transactions_, frame, &state.owed);
-      const RunningMark mark(journal_.crash_slots,
-                             state.owed ? state.owed.event->id : RunningMark::kNotJournalled,
-                             subscriber.crash_hash);
-      failure = run_handler(subscriber, forms, frame.context(), setup_.process_generation, &transaction);
-    }
+    began = bus_.setup.clock.monotonic_now();
+    failure = run_recorded(subscriber, &state.owed, forms, frame);
     if (!failure) {
       attempt_succeeded(subscriber, frame.context(), began);
       return {};
@@ -114,11 +109,11 @@ Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFram
 void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext& context,
                                Instant began) noexcept {
   const auto& threshold = subscriber.options.slow_threshold;
-  const bool debug = log_.debug();
+  const bool debug = bus_.log.debug();
   if (!threshold && !debug) return;
-  const auto duration = microseconds(setup_.clock.monotonic_now() - began);
-  if (debug) log_.handled(context, duration);
-  if (threshold && duration > *threshold) log_.slow(context, duration);
+  const auto duration = microseconds(bus_.setup.clock.monotonic_now() - began);
+  if (debug) bus_.log.handled(context, duration);
+  if (threshold && duration > *threshold) bus_.log.slow(context, duration);
 }
 
 // --- on workers ---
@@ -126,7 +121,7 @@ void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext&
 DeliveryOutcome Runner::enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
   switch (subscriber->queue.push(delivery)) {
     case DeliveryQueue::Pushed::NeedsWorker:
-      pool_.submit(subscriber);
+      bus_.pool.submit(subscriber);
       break;
     case DeliveryQueue::Pushed::Queued:
       break;
@@ -141,7 +136,7 @@ DeliveryOutcome Runner::enqueue(const std::shared_ptr<Subscriber>& subscriber, D
 void Runner::retry_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
   switch (subscriber->queue.push_retry(delivery)) {
     case DeliveryQueue::Pushed::NeedsWorker:
-      return pool_.submit(subscriber);
+      return bus_.pool.submit(subscriber);
     case DeliveryQueue::Pushed::Queued:
       return;
     case DeliveryQueue::Pushed::Parked:
@@ -152,14 +147,14 @@ void Runner::retry_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& 
 
 void Runner::serve(const std::shared_ptr<Subscriber>& subscriber) {
   patiently([] { return &thread_record(); });  // which the guard needs
-  DispatchGuard guard(setup_);
+  DispatchGuard guard(bus_.setup);
   DeliveryQueue& queue = subscriber->queue;
   Batch& batch = queue.begin_serving();
-  WorkerPool::Turn turn(pool_);
+  WorkerPool::Turn turn(bus_.pool);
   for (;;) {
     std::optional<Delivery> delivery = batch.take();
     if (!delivery) {
-      if (!queue.has_plenty()) pool_.linger(batch.had_many(), [&] { return queue.has_more(); });
+      if (!queue.has_plenty()) bus_.pool.linger(batch.had_many(), [&] { return queue.has_more(); });
       delivery = queue.take_more(batch);
       if (!delivery) return;
     }
@@ -167,7 +162,7 @@ void Runner::serve(const std::shared_ptr<Subscriber>& subscriber) {
     delivery.reset();
     if (turn.is_over()) {
       queue.pause_serving(batch);
-      pool_.submit(subscriber);  // with the permit that this thread held
+      bus_.pool.submit(subscriber);  // with the permit that this thread held
       return;
     }
   }
@@ -195,10 +190,10 @@ void Runner::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Deliver
 Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard) {
   const StoredEvent& event = *delivery.event;
   // Another bus delivers it.
-  if (delivery.state && delivery.state->owed && journal_.is_lost())
+  if (delivery.state && delivery.state->owed && bus_.journal.is_lost())
     return {Verdict::Next::Dead, {}, Reason::Shutdown};
   if (!guard.enter(subscriber)) {
-    retirement_.free_if_idle(subscriber);
+    bus_.retirement.free_if_idle(subscriber);
     return {Verdict::Next::Dead, {}, Reason::Shutdown};
   }
   Verdict verdict;
@@ -206,33 +201,49 @@ Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, Dispatc
     const Payload payload = event.payload();
     Metadata buffer;
     PayloadForms forms(payload);
-    DeliveryFrame frame(payload, event.metadata(setup_.source, buffer), subscriber.identity);
+    DeliveryFrame frame(payload, event.metadata(bus_.setup.source, buffer), subscriber.identity);
     frame.turn_to(subscriber);
     if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
-    const Instant began = setup_.clock.monotonic_now();
+    const Instant began = bus_.setup.clock.monotonic_now();
     std::unique_ptr<Failure> failure =
-        delivery.state || !journal_.crash_slots.empty()
-            ? run_recorded(subscriber, delivery, forms, frame)
-            : run_handler(subscriber, forms, frame.context(), setup_.process_generation);
+        delivery.state || !bus_.journal.crash_slots.empty()
+            ? run_recorded(subscriber, delivery.state ? &delivery.state->owed : nullptr, forms, frame)
+            : run_handler(subscriber, forms, frame.context(), bus_.setup.process_generation);
     if (failure) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
     } else {
       attempt_succeeded(subscriber, frame.context(), began);
     }
   }
-  retirement_.leave(guard, subscriber);
+  bus_.retirement.leave(guard, subscriber);
   return verdict;
 }
 
-/// An attempt that may end in a transaction, or be found by the crash slots.
-std::unique_ptr<Failure> Runner::run_recorded(const Subscriber& subscriber, Delivery& delivery,
+std::unique_ptr<Failure> Runner::run_recorded(const Subscriber& subscriber, OwedDeliveryHandle* owed,
                                               PayloadForms& forms, DeliveryFrame& frame) {
-  OwedDeliveryHandle* const owed = delivery.state ? &delivery.state->owed : nullptr;
-  HandlerTransaction transaction(transactions_, frame, owed);
-  const RunningMark mark(journal_.crash_slots,
+  HandlerTransaction transaction(bus_, frame, owed);
+  const RunningMark mark(bus_.journal.crash_slots,
                          owed != nullptr && *owed ? owed->event->id : RunningMark::kNotJournalled,
                          subscriber.crash_hash);
-  return run_handler(subscriber, forms, frame.context(), setup_.process_generation, &transaction);
+  return run_handler(subscriber, forms, frame.context(), bus_.setup.process_generation, &transaction);
+}
+
+std::optional<std::string> Runner::ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
+                                                   DispatchGuard& guard) {
+  if (!guard.enter(subscriber)) {
+    bus_.retirement.free_if_idle(subscriber);
+    return std::nullopt;
+  }
+  try {
+    std::optional<std::string> key;
+    if (const void* const event = forms.try_as(subscriber.payload_type))
+      key = subscriber.user.ordering_key(event);
+    bus_.retirement.leave(guard, subscriber);
+    return key;
+  } catch (...) {
+    bus_.retirement.leave(guard, subscriber);
+    throw;
+  }
 }
 
 // --- after an inline attempt ---
@@ -262,7 +273,7 @@ DeliveryOutcome Runner::inline_failed(const std::shared_ptr<Subscriber>& subscri
 EventPointer Runner::copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state) {
   try {
     return with_some_patience(
-        [&] { return EventPointer(payload.type->copy(payload, KeptMetadata(metadata, setup_.source))); });
+        [&] { return EventPointer(payload.type->copy(payload, KeptMetadata(metadata, bus_.setup.source))); });
   } catch (const abi::__forced_unwind&) {
     throw;
   } catch (...) {

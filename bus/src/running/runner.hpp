@@ -1,23 +1,19 @@
 #pragma once
 
+#include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
-#include "ending/handler_transaction.hpp"
-#include "ledger/open_journal.hpp"
-#include "log/bus_log.hpp"
 #include "running/attempt.hpp"
 #include "running/retry_timer.hpp"
-#include "subscriptions/bus_setup.hpp"
 #include "subscriptions/delivery_frame.hpp"
 #include "subscriptions/dispatch_guard.hpp"
-#include "subscriptions/publish_gate.hpp"
-#include "subscriptions/retirement.hpp"
 #include "subscriptions/subscriber.hpp"
-#include "threads/worker_pool.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace tidings::detail {
@@ -38,19 +34,8 @@ class Runner {
   /// Runs the redrive of a letter instead.
   using Redeliver = std::function<void(const std::shared_ptr<Subscriber>&, Delivery&, DispatchGuard&)>;
 
-  Runner(const BusSetup& setup, const PublishGate& gate, BusLog& log, const OpenJournal& journal,
-         const TransactionPorts& transactions, Retirement& retirement, DeliveryEnd& end, RetryTimer& retries,
-         WorkerPool& pool, Redeliver redeliver)
-      : setup_(setup),
-        gate_(gate),
-        log_(log),
-        journal_(journal),
-        transactions_(transactions),
-        retirement_(retirement),
-        end_(end),
-        retries_(retries),
-        pool_(pool),
-        redeliver_(std::move(redeliver)) {}
+  Runner(const BusParts& bus, DeliveryEnd& end, RetryTimer& retries, Redeliver redeliver)
+      : bus_(bus), end_(end), retries_(retries), redeliver_(std::move(redeliver)) {}
 
   /// Queues a delivery that does not hold its key yet, in the place that is reserved for it.
   DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
@@ -67,8 +52,18 @@ class Runner {
   /// Logs and counts a failed attempt, lets the journal know, and decides what follows.
   [[nodiscard]] Verdict judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
                               const Failure& failure, Instant began);
+  /// Runs an attempt that may end in a transaction, or be found by the crash slots. `owed` may be null, or
+  /// empty.
+  [[nodiscard]] std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, OwedDeliveryHandle* owed,
+                                                      PayloadForms& forms, DeliveryFrame& frame);
   /// Logs an attempt whose handler returned, if anybody wants to know.
   void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
+
+  /// What the subscription's ordering_key says of an event. The user's function is protected as the handler
+  /// is: once unsubscribed it does not run, and there is no key. An event that does not fit the handler's
+  /// type has none either; its delivery finds that out again, and is dead. Throws what the function throws.
+  [[nodiscard]] std::optional<std::string> ordering_key_of(Subscriber& subscriber, PayloadForms& forms,
+                                                           DispatchGuard& guard);
 
  private:
   [[nodiscard]] Verdict decide(const Subscriber& subscriber, const DeliveryState& state,
@@ -82,21 +77,13 @@ class Runner {
                  std::unique_ptr<Failure> failure, Instant began);
   void run_delivery(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
   Verdict run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard);
-  std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, Delivery& delivery, PayloadForms& forms,
-                                        DeliveryFrame& frame);
   EventPointer copy_for_retry(const Payload& payload, const Metadata& metadata, DeliveryState& state);
   [[nodiscard]] bool reserve_and_retry_later(const std::shared_ptr<Subscriber>& subscriber,
                                              Delivery& delivery, std::chrono::microseconds delay);
 
-  const BusSetup& setup_;
-  const PublishGate& gate_;
-  BusLog& log_;
-  const OpenJournal& journal_;
-  const TransactionPorts& transactions_;
-  Retirement& retirement_;
+  const BusParts bus_;
   DeliveryEnd& end_;
   RetryTimer& retries_;
-  WorkerPool& pool_;
   const Redeliver redeliver_;
 };
 

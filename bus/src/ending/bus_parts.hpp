@@ -1,0 +1,35 @@
+#pragma once
+
+#include "event/upcasters.hpp"
+#include "ledger/open_journal.hpp"
+#include "ledger/refill_signal.hpp"
+#include "letters/letter_writer.hpp"
+#include "log/bus_log.hpp"
+#include "redriving/redriver.hpp"
+#include "subscriptions/bus_setup.hpp"
+#include "subscriptions/publish_gate.hpp"
+#include "subscriptions/retirement.hpp"
+#include "subscriptions/topics.hpp"
+#include "threads/housekeeper.hpp"
+#include "threads/worker_pool.hpp"
+
+namespace tidings::detail {
+
+/// The parts of one bus that stand before a delivery runs, for the rooms from here on, which work with most
+/// of them. Each class has a copy of its own, so that every part is one load away.
+struct BusParts {
+  const BusSetup& setup;
+  PublishGate& gate;
+  Topics& topics;
+  const Upcasters& upcasters;
+  Retirement& retirement;
+  BusLog& log;
+  LetterWriter& letters;
+  const OpenJournal& journal;
+  RefillSignal& refill;
+  Redriver& redriver;
+  Housekeeper& housekeeper;
+  WorkerPool& pool;
+};
+
+}  // namespace tidings::detail
