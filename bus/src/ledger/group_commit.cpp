@@ -82,14 +82,7 @@ void GroupCommit::gather() {
 
 bool GroupCommit::wait_recorded(std::uint64_t ticket) {
   const MutexLock lock(ledger_.mutex_);
-  while (recorded_ < ticket) {
-    if (committing() || committed_ >= ticket) {
-      wait(ledger_.mutex_);
-    } else if (refused() || commit(WhenBusy::Throw) != CommitProgress::Committed) {
-      return false;
-    }
-  }
-  return true;
+  return wait_reported(ledger_.mutex_, ticket);
 }
 
 bool GroupCommit::bury(const OwedDeliveryHandle& delivery, DeadLetter letter, Wait wait) {
@@ -170,7 +163,7 @@ CommitProgress GroupCommit::commit(WhenBusy when_busy) noexcept {
   }
   if (std::exchange(wake_after_commit_, false)) ledger_.wake_();
   report_without(ledger_.mutex_, [&] { tell(report); });
-  if (!report.error || lost()) recorded_ = std::max(recorded_, group.ticket);
+  if (!report.error || lost()) set_reported(group.ticket);
   notify();
   if (!report.error) return CommitProgress::Committed;
   return is_bad_alloc(report.error) ? CommitProgress::ShortOfMemory : CommitProgress::Refused;
@@ -239,7 +232,7 @@ void GroupCommit::settle(CommitGroup& group, const JournalCommit& commit) {
   settle_requests(group, commit);
   ledger_.release(group);
   if (!group.requests.empty()) last_group_ = group.requests.size();
-  committed_ = group.ticket;
+  set_committed(group.ticket);
   if (ledger_.ids_.settle_reserved(group.reserved)) wake_after_commit_ = true;
   ledger_.schedule_.commit_succeeded();
   if (anything_waits() && ledger_.schedule_.arm_again()) wake_after_commit_ = true;
@@ -277,7 +270,7 @@ void GroupCommit::refuse(CommitGroup& group, const std::exception_ptr& error) {
 
 void GroupCommit::drop(CommitGroup& group) {
   ledger_.release(group);
-  committed_ = group.ticket;
+  set_committed(group.ticket);
   ledger_.schedule_.nothing_is_due();
   wake_after_commit_ = true;
 }

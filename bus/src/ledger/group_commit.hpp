@@ -113,9 +113,6 @@ class GroupCommit final : private SharedCommits {
   bool gathering_ TIDINGS_GUARDED_BY(ledger_.mutex_) = false;
   std::size_t last_group_ TIDINGS_GUARDED_BY(ledger_.mutex_) = 1;
   std::size_t letters_in_commit_ TIDINGS_GUARDED_BY(ledger_.mutex_) = 0;
-  std::uint64_t committed_ TIDINGS_GUARDED_BY(ledger_.mutex_) = 0;  // the ticket of the last commit
-  /// The same, and its letters are reported.
-  std::uint64_t recorded_ TIDINGS_GUARDED_BY(ledger_.mutex_) = 0;
   bool stopping_ TIDINGS_GUARDED_BY(ledger_.mutex_) = false;
   bool wake_after_commit_ TIDINGS_GUARDED_BY(ledger_.mutex_) = false;
 };

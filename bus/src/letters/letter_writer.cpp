@@ -84,16 +84,7 @@ bool LetterWriter::store(DeadLetter letter) {
   make_room();
   append(std::move(letter));
   const std::uint64_t ticket = appended_;
-  while (kept_ < ticket) {
-    if (committing() || stored_ >= ticket) {
-      wait(mutex_);
-    } else if (busy_) {
-      return false;
-    } else {
-      commit(WhenBusy::Throw);
-    }
-  }
-  return true;
+  return wait_reported(mutex_, ticket) || committed() >= ticket;  // by another, just now
 }
 
 void LetterWriter::store_soon(DeadLetter letter, WhenTooMany when_too_many) {
@@ -129,8 +120,8 @@ bool LetterWriter::flush_a_turn() {
 }
 
 bool LetterWriter::commit_a_turn() {
-  for (const std::uint64_t end = stored_ + kMaxWaiting;
-       (!waiting_.empty() || committing()) && stored_ < end;) {
+  for (const std::uint64_t end = committed() + kMaxWaiting;
+       (!waiting_.empty() || committing()) && committed() < end;) {
     if (committing()) {
       wait(mutex_);
     } else if (commit(WhenBusy::Throw) != CommitProgress::Committed) {
@@ -144,14 +135,8 @@ void LetterWriter::keep_before(const DeadLetter& letter) {
   const MutexLock lock(mutex_);
   const auto last = std::find_if(waiting_.rbegin(), waiting_.rend(),
                                  [&](const DeadLetter& each) { return have_one_key(each, letter); });
-  const std::uint64_t ticket = stored_ + in_commit_ + static_cast<std::uint64_t>(waiting_.rend() - last);
-  while (stored_ < ticket) {
-    if (committing()) {
-      wait(mutex_);
-    } else if (busy_ || commit(WhenBusy::Throw) != CommitProgress::Committed) {
-      return;
-    }
-  }
+  const auto up_to_last = static_cast<std::uint64_t>(waiting_.rend() - last);
+  static_cast<void>(wait_committed(mutex_, committed() + in_commit_ + up_to_last));
 }
 
 bool LetterWriter::flush() {
@@ -217,10 +202,12 @@ CommitProgress LetterWriter::commit(WhenBusy when_busy) noexcept {
   if (busy || short_of_memory) {
     put_back(std::move(batch), short_of_memory);
   } else {
-    stored_ += batch.size();
+    const std::uint64_t ticket = committed() + batch.size();
+    set_committed(ticket);
     busy_ = false;
     busy_backoff_ = std::chrono::milliseconds(0);
-    report_stored(batch, outcomes);
+    report_without(mutex_, [&] { report(batch, outcomes); });
+    set_reported(ticket);
   }
   notify();
   if (short_of_memory) wake_();  // which takes no mutex that its caller holds
@@ -233,11 +220,6 @@ CommitProgress LetterWriter::commit(WhenBusy when_busy) noexcept {
   log_.database_busy(waiting, backoff, busy->what());
   mutex_.lock();
   return CommitProgress::Refused;
-}
-
-void LetterWriter::report_stored(const Batch& batch, std::span<const LetterOutcome> outcomes) noexcept {
-  report_without(mutex_, [&] { report(batch, outcomes); });
-  kept_ += batch.size();
 }
 
 /// Throws Error when the database is busy, and only if `when_busy` allows it; and std::bad_alloc: then the

@@ -71,9 +71,6 @@ class LetterWriter final : private SharedCommits {
   CommitProgress commit(WhenBusy when_busy) noexcept override TIDINGS_REQUIRES(mutex_);
   bool commit_a_turn() TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] Batch take_batch() TIDINGS_REQUIRES(mutex_);
-  /// Releases the mutex meanwhile, and lets others commit.
-  void report_stored(const Batch& batch, std::span<const LetterOutcome> outcomes) noexcept
-      TIDINGS_REQUIRES(mutex_);
   void put_back(Batch batch, bool short_of_memory) TIDINGS_REQUIRES(mutex_);
   /// Waits until there is room, committing if nobody else does.
   void make_room() TIDINGS_REQUIRES(mutex_);
@@ -90,8 +87,6 @@ class LetterWriter final : private SharedCommits {
   std::size_t waiting_bytes_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::size_t in_commit_ TIDINGS_GUARDED_BY(mutex_) = 0;
   std::uint64_t appended_ TIDINGS_GUARDED_BY(mutex_) = 0;
-  std::uint64_t stored_ TIDINGS_GUARDED_BY(mutex_) = 0;  // of those appended
-  std::uint64_t kept_ TIDINGS_GUARDED_BY(mutex_) = 0;    // stored, and reported
   bool busy_ TIDINGS_GUARDED_BY(mutex_) = false;
   std::chrono::milliseconds busy_backoff_ TIDINGS_GUARDED_BY(mutex_){0};
   std::optional<Instant> due_ TIDINGS_GUARDED_BY(mutex_);

@@ -14,6 +14,25 @@ void SharedCommits::wait_or_commit(Mutex& mutex) {
   }
 }
 
+bool SharedCommits::wait_committed(Mutex& mutex, std::uint64_t ticket) {
+  while (committed_ < ticket) {
+    if (committing_) {
+      changed_.wait(mutex);
+    } else if (refused() || commit(WhenBusy::Throw) != CommitProgress::Committed) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool SharedCommits::wait_reported(Mutex& mutex, std::uint64_t ticket) {
+  while (reported_ < ticket) {
+    if (!wait_committed(mutex, ticket)) return false;
+    if (reported_ < ticket) changed_.wait(mutex);
+  }
+  return true;
+}
+
 bool SharedCommits::flush_all(Mutex& mutex, WhenBusy when_busy, std::optional<Instant> deadline) {
   for (Patience patience; anything_waits() || committing_;) {
     if (committing_) {

@@ -4,6 +4,7 @@
 #include <tidings/detail/mutex.hpp>
 #include <tidings/letter_sink.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,11 @@ class SharedCommits {
   void begin_commit() noexcept { committing_ = true; }
   /// Wakes nobody: notify() follows when all that the commit has changed is in place.
   void end_commit() noexcept { committing_ = false; }
+  /// All up to this ticket is committed. Tickets are given out in order by what commits, from 1 on.
+  void set_committed(std::uint64_t ticket) noexcept { committed_ = ticket; }
+  [[nodiscard]] std::uint64_t committed() const noexcept { return committed_; }
+  /// The same, and it is reported. Who reports first may have committed last.
+  void set_reported(std::uint64_t ticket) noexcept { reported_ = std::max(reported_, ticket); }
   void notify() noexcept { changed_.notify_all(); }
   void wait(Mutex& mutex) TIDINGS_REQUIRES(mutex) { changed_.wait(mutex); }
   /// Runs `work` without the mutex, and lets others commit meanwhile.
@@ -50,6 +56,11 @@ class SharedCommits {
     --reporting_;
   }
 
+  /// Waits until that ticket is committed, or commits. False: a commit was refused, or is to be left to the
+  /// background.
+  [[nodiscard]] bool wait_committed(Mutex& mutex, std::uint64_t ticket) TIDINGS_REQUIRES(mutex);
+  /// The same, and until it is reported.
+  [[nodiscard]] bool wait_reported(Mutex& mutex, std::uint64_t ticket) TIDINGS_REQUIRES(mutex);
   /// Waits for another's commit, or commits.
   void wait_or_commit(Mutex& mutex) TIDINGS_REQUIRES(mutex);
   /// Commits all that waits, and waits for what is being reported, but not beyond `deadline`. False: a commit
@@ -62,6 +73,8 @@ class SharedCommits {
  private:
   Condition changed_;
   bool committing_ = false;
+  std::uint64_t committed_ = 0;
+  std::uint64_t reported_ = 0;
   /// Threads that report.
   std::size_t reporting_ = 0;
 };
