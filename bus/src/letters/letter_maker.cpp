@@ -12,6 +12,8 @@ namespace tidings::detail {
 
 namespace {
 
+constexpr const char* kToJsonFailed = "to_json failed: ";
+
 /// What is said of letters that no exception explains.
 std::string_view explain(Reason reason) {
   switch (reason) {
@@ -51,19 +53,29 @@ std::uint32_t retries_of(std::uint32_t attempts_made) noexcept {
 
 }  // namespace
 
+EncodedData try_to_encode(const Payload& payload) {
+  try {
+    return encode_data(payload.type->encode(payload.object));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    return {"", DataEncoding::None, std::string(kToJsonFailed) + what_of(error)};
+  } catch (...) {
+    return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
+  }
+}
+
 EncodedData encode_for_letter(const Payload& payload) {
   if (!payload.type->store_payload) {
     return {"", DataEncoding::None,
             "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
   }
   try {
-    return with_some_patience([&] { return encode_data(payload.type->encode(payload.object)); });
-  } catch (const abi::__forced_unwind&) {
-    throw;
-  } catch (const std::exception& error) {
-    return {"", DataEncoding::None, std::string("to_json failed: ") + what_of(error)};
-  } catch (...) {
-    return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
+    return with_some_patience([&] { return try_to_encode(payload); });
+  } catch (const std::bad_alloc& error) {
+    return {"", DataEncoding::None, std::string(kToJsonFailed) + what_of(error)};
   }
 }
 
@@ -90,19 +102,11 @@ DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_ty
 
 DeadLetter make_letter(const OwedDelivery& row, const std::string& service, Reason reason,
                        Timestamp failed_at) {
-  DeadLetter letter;
-  letter.event_type = row.event_type;
-  letter.schema_version = row.schema_version;
-  letter.data = row.data;
-  letter.metadata = row.metadata;
-  letter.service = service;
-  letter.handler = row.delivery.handler;
-  letter.reason = reason;
-  letter.attempts = row.delivery.attempts;
-  letter.failed_at = failed_at;
-  letter.retry_count = retries_of(row.delivery.attempts_made);
-  explain_letter(letter);
-  return letter;
+  DeliveryState state;
+  state.attempts = row.delivery.attempts;
+  state.attempts_made = row.delivery.attempts_made;
+  return make_letter({service, row.event_type, row.delivery.handler, 0}, row.event_type,
+                     {row.data, row.schema_version}, row.metadata, reason, failed_at, &state);
 }
 
 }  // namespace tidings::detail

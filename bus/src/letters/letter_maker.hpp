@@ -16,7 +16,9 @@ namespace tidings::detail {
 // Letters from what is known of a delivery. Nothing here has a state, or asks anybody. May throw
 // std::bad_alloc.
 
-/// An event in memory as a letter keeps it; without data, and with the reason, if it cannot be encoded.
+/// An event in memory as it is stored; without data, and with the reason, if it cannot be encoded.
+[[nodiscard]] EncodedData try_to_encode(const Payload& payload);
+/// The same for a letter, which waits for memory, and keeps no data of a type that opts out.
 [[nodiscard]] EncodedData encode_for_letter(const Payload& payload);
 
 /// `state` is what a delivery remembers of its past; null if there is nothing.

@@ -2,18 +2,12 @@
 
 #include "ending/handler_transaction.hpp"
 #include "letters/letter_maker.hpp"
-#include "publishing/durable_event.hpp"
 
 #include <tidings/detail/kill_point.hpp>
-#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/text.hpp>
 
-#include <cxxabi.h>
-
 #include <algorithm>
-#include <exception>
-#include <new>
 #include <string>
 #include <utility>
 
@@ -36,25 +30,41 @@ EncodedData encode_durably(const Payload& payload) {
                     "' opts out of payload storage (store_payload = false), so it cannot be durable; nothing "
                     "was delivered");
   }
-  std::string problem;
-  try {
-    EncodedData data = encode_data(payload.type->encode(payload.object));
-    if (data.encoding != DataEncoding::None) return data;
-    problem = data.problem;
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const abi::__forced_unwind&) {
-    throw;
-  } catch (const std::exception& error) {
-    problem = std::string("to_json failed: ") + what_of(error);
-  } catch (...) {
-    problem = "to_json threw something that is not a std::exception";
-  }
+  EncodedData data = try_to_encode(payload);
+  if (data.encoding != DataEncoding::None) return data;
   throw Error(ErrorCode::NotEncodable, "the event cannot be kept in the journal, nothing was delivered: " +
-                                           logging::sanitize_text(problem, 1000));
+                                           logging::sanitize_text(data.problem, 1000));
 }
 
 }  // namespace
+
+/// One event of a durable publish, from its stamp to its deliveries.
+struct DurablePublisher::DurableEvent {
+  explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
+
+  /// But for its id and its handlers.
+  [[nodiscard]] JournalAppend append(const PublishOptions& options, KeyWindow& keys) const {
+    JournalAppend row;
+    row.event_type = payload.event_type;
+    row.schema_version = payload.schema_version;
+    row.data = &data;
+    row.metadata = &metadata;
+    row.idempotency_key = options.idempotency_key;
+    if (!row.idempotency_key.empty()) row.key_period = keys.ending_with(metadata.published_at);
+    return row;
+  }
+
+  const Payload payload;
+  PayloadForms forms;
+  PublishResult begun;
+  Metadata metadata;
+  EncodedData data;
+  EventPointer stored;                                    // for queues
+  std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber, or none at all
+  std::vector<bool> direct;  // whether memory has the delivery, not only the journal
+  /// Of all its deliveries, when they are dead from the start: then nobody owes it.
+  std::vector<DeadLetter> letters;
+};
 
 void require_idempotency_key(const PublishOptions& options, std::size_t events) {
   if (options.idempotency_key.empty()) return;
