@@ -16,23 +16,19 @@ double milliseconds(std::chrono::microseconds duration) {
 }  // namespace
 
 void BusLog::started(const BusOptions& options) const noexcept {
-  quietly([&] {
-    records_.write_nobodys(Level::Info, "bus_started",
-                           {{"service", options.service},
-                            {"workers", options.workers},
-                            {"durable_letters", options.store != nullptr}});
-  });
+  records_.write_nobodys(Level::Info, "bus_started",
+                         {{"service", options.service},
+                          {"workers", options.workers},
+                          {"durable_letters", options.store != nullptr}});
 }
 
 void BusLog::stopped(const StopReport& report) const noexcept {
-  quietly([&] {
-    records_.write_nobodys(report.drained ? Level::Info : Level::Warning, "bus_stopped",
-                           {{"drained", report.drained},
-                            {"settled_as_letters", report.settled_as_letters},
-                            {"left_in_journal", report.left_in_journal},
-                            {"owed_to_nobody", report.owed_to_nobody},
-                            {"still_running", report.still_running.size()}});
-  });
+  records_.write_nobodys(report.drained ? Level::Info : Level::Warning, "bus_stopped",
+                         {{"drained", report.drained},
+                          {"settled_as_letters", report.settled_as_letters},
+                          {"left_in_journal", report.left_in_journal},
+                          {"owed_to_nobody", report.owed_to_nobody},
+                          {"still_running", report.still_running.size()}});
 }
 
 void BusLog::published(const Payload& payload, const Metadata& metadata) const noexcept {
@@ -59,37 +55,26 @@ void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::st
 }
 
 void BusLog::handled(const EventContext& context, std::chrono::microseconds duration) const noexcept {
-  quietly([&] {
-    records_.write(Level::Debug, "handler_handled",
-                   {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
-  });
+  records_.write(Level::Debug, "handler_handled",
+                 {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
 }
 
 void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) noexcept {
-  constexpr std::string_view kRecord = "handler_slow";
-  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
-  quietly([&] {
-    records_.write(Level::Warning, kRecord,
-                   {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
-  });
+  took_long("handler_slow", context, "duration_ms", duration);
 }
 
 void BusLog::transaction_waited(const EventContext& context, std::chrono::microseconds waited) noexcept {
-  constexpr std::string_view kRecord = "transaction_waited";
-  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
-  quietly([&] {
-    records_.write(Level::Warning, kRecord,
-                   {{"waited_ms", milliseconds(waited)}, {"attempt", context.attempt()}});
-  });
+  took_long("transaction_waited", context, "waited_ms", waited);
 }
 
 void BusLog::transaction_held(const EventContext& context, std::chrono::microseconds held) noexcept {
-  constexpr std::string_view kRecord = "transaction_held";
-  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
-  quietly([&] {
-    records_.write(Level::Warning, kRecord,
-                   {{"held_ms", milliseconds(held)}, {"attempt", context.attempt()}});
-  });
+  took_long("transaction_held", context, "held_ms", held);
+}
+
+void BusLog::took_long(std::string_view record, const EventContext& context, std::string_view field,
+                       std::chrono::microseconds duration) noexcept {
+  if (!records_.admit(record, context.handler(), context.handler(), context.metadata().event_id)) return;
+  records_.write(Level::Warning, record, {{field, milliseconds(duration)}, {"attempt", context.attempt()}});
 }
 
 void BusLog::failed(const EventContext& context, const Attempt& attempt, std::string_view fingerprint,
@@ -116,43 +101,35 @@ void BusLog::failed(const EventContext& context, const Attempt& attempt, std::st
 void BusLog::waiting_for_handler(const HandlerIdentity& handler, std::chrono::seconds waited) noexcept {
   constexpr std::string_view kRecord = "waiting_for_handler";
   if (!records_.admit_fault(kRecord, handler.handler, handler.event_type)) return;
-  quietly([&] {
-    records_.write_nobodys(Level::Warning, kRecord,
-                           {{"handler", handler.handler},
-                            {"event_type", handler.event_type},
-                            {"waited_ms", std::chrono::milliseconds(waited).count()}});
-  });
+  records_.write_nobodys(Level::Warning, kRecord,
+                         {{"handler", handler.handler},
+                          {"event_type", handler.event_type},
+                          {"waited_ms", std::chrono::milliseconds(waited).count()}});
 }
 
 void BusLog::database_on_network(const SinkFiles& files) const noexcept {
-  quietly([&] {
-    records_.write_nobodys(Level::Warning, "database_on_network_file_system",
-                           {{"file_system", files.network_file_system}});
-  });
+  records_.write_nobodys(Level::Warning, "database_on_network_file_system",
+                         {{"file_system", files.network_file_system}});
 }
 
 void BusLog::wal_growing(const SinkFiles& files) const noexcept {
-  quietly([&] {
-    records_.write_nobodys(Level::Warning, "wal_growing",
-                           {{"wal_bytes", files.wal_bytes}, {"database_bytes", files.database_bytes}});
-  });
+  records_.write_nobodys(Level::Warning, "wal_growing",
+                         {{"wal_bytes", files.wal_bytes}, {"database_bytes", files.database_bytes}});
 }
 
 void BusLog::wal_emptied(const SinkFiles& files) const noexcept {
-  quietly([&] { records_.write_nobodys(Level::Info, "wal_emptied", {{"freed_bytes", files.wal_freed}}); });
+  records_.write_nobodys(Level::Info, "wal_emptied", {{"freed_bytes", files.wal_freed}});
 }
 
 void BusLog::journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept {
   constexpr std::string_view kRecord = "journal_refused";
   if (!records_.admit_fault(kRecord, "", problem)) return;
-  quietly([&] {
-    records_.write_nobodys(Level::Error, kRecord, {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
-  });
+  records_.write_nobodys(Level::Error, kRecord, {{"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
 /// Once.
 void BusLog::journal_lost(std::string_view problem) const noexcept {
-  quietly([&] { records_.write_nobodys(Level::Critical, "journal_lost", {{"problem", problem}}); });
+  records_.write_nobodys(Level::Critical, "journal_lost", {{"problem", problem}});
 }
 
 void BusLog::unserved(const OwedTotal& total) noexcept {
@@ -169,17 +146,15 @@ void BusLog::unserved(const OwedTotal& total) noexcept {
 
 /// Once.
 void BusLog::recovered(const JournalStart& start) const noexcept {
-  quietly([&] {
-    records_.write_nobodys(
-        start.crashed ? Level::Warning : Level::Info, "journal_recovered",
-        {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
-  });
+  records_.write_nobodys(
+      start.crashed ? Level::Warning : Level::Info, "journal_recovered",
+      {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
 }
 
 void BusLog::housekeeping_failed(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "housekeeping_failed";
   if (!records_.admit_fault(kRecord, "", problem)) return;
-  quietly([&] { records_.write_nobodys(Level::Error, kRecord, {{"problem", problem}}); });
+  records_.write_nobodys(Level::Error, kRecord, {{"problem", problem}});
 }
 
 }  // namespace tidings::detail

@@ -20,7 +20,7 @@
 
 namespace tidings::detail {
 
-/// Everything a bus logs: here, of letters in LetterLog, and of redrives in RedriveLog beside it. Names and
+/// Everything a bus logs: here, and of letters in LetterLog. Names and
 /// fields are an interface: docs/logging.md. What can repeat passes through one limit. Never throws.
 /// Thread-safe.
 class BusLog {
@@ -53,8 +53,6 @@ class BusLog {
   void recovered(const JournalStart& start) const noexcept;
   void housekeeping_failed(std::string_view problem) noexcept;
 
-  /// What a room writes its own records to.
-  [[nodiscard]] RecordLog& records() noexcept { return records_; }
   /// From here on records are lost rather than waited for while others are stuck in a sink.
   void stop_waiting() noexcept { records_.stop_waiting(); }
   /// Summaries of held-back records.
@@ -62,6 +60,9 @@ class BusLog {
   [[nodiscard]] std::optional<Instant> due() const { return records_.due(); }
 
  private:
+  void took_long(std::string_view record, const EventContext& context, std::string_view field,
+                 std::chrono::microseconds duration) noexcept;
+
   RecordLog records_;
 
  public:

@@ -63,27 +63,47 @@ void LetterLog::database_busy(std::size_t letters, std::chrono::milliseconds ret
                               std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "letters_waiting_for_database";
   if (!records_.admit_fault(kRecord, "", problem)) return;
-  quietly([&] {
-    records_.write_nobodys(Level::Warning, kRecord,
-                           {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
-  });
+  records_.write_nobodys(Level::Warning, kRecord,
+                         {{"letters", letters}, {"retry_in_ms", retry_in.count()}, {"problem", problem}});
 }
 
 void LetterLog::spill_imported(const SpillImport& import) noexcept {
   constexpr std::string_view kRecord = "spilled_letters_imported";
   if (!records_.admit(kRecord, "", "")) return;
-  quietly([&] {
-    records_.write_nobodys(import.set_aside > 0 ? Level::Error : Level::Info, kRecord,
-                           {{"imported", import.imported},
-                            {"set_aside", import.set_aside},
-                            {"set_aside_in", import.set_aside_in}});
-  });
+  records_.write_nobodys(import.set_aside > 0 ? Level::Error : Level::Info, kRecord,
+                         {{"imported", import.imported},
+                          {"set_aside", import.set_aside},
+                          {"set_aside_in", import.set_aside_in}});
 }
 
 void LetterLog::spill_waits(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "spilled_letters_waiting";
   if (!records_.admit_fault(kRecord, "", problem)) return;
-  quietly([&] { records_.write_nobodys(Level::Warning, kRecord, {{"problem", problem}}); });
+  records_.write_nobodys(Level::Warning, kRecord, {{"problem", problem}});
+}
+
+void LetterLog::redrive_claimed(std::size_t letters) noexcept {
+  constexpr std::string_view kRecord = "redrive_claimed";
+  if (!records_.admit(kRecord, "", "")) return;
+  records_.write_nobodys(Level::Info, kRecord, {{"letters", letters}});
+}
+
+void LetterLog::redrive_ended(const RedriveEnd& end) const noexcept {
+  records_.write_nobodys(end.stopped ? Level::Warning : Level::Info,
+                         end.stopped ? "redrive_stopped" : "redrive_finished",
+                         {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
+}
+
+void LetterLog::redrive_crashed(std::int64_t letter_id) noexcept {
+  constexpr std::string_view kRecord = "redrive_crashed";
+  if (!records_.admit(kRecord, "", "")) return;
+  records_.write_nobodys(Level::Error, kRecord, {{"dead_letter_id", letter_id}});
+}
+
+void LetterLog::redrive_unreadable(const UnreadableLetter& letter) noexcept {
+  constexpr std::string_view kRecord = "redrive_unreadable";
+  if (!records_.admit(kRecord, "", "")) return;
+  records_.write_nobodys(Level::Error, kRecord, {{"dead_letter_id", letter.id}, {"problem", letter.problem}});
 }
 
 void LetterLog::about(Level level, std::string_view record, const DeadLetter& letter, Field detail) noexcept {

@@ -4,6 +4,7 @@
 
 #include <tidings/dead_letter.hpp>
 #include <tidings/letter_sink.hpp>
+#include <tidings/redrive.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -12,7 +13,7 @@
 
 namespace tidings::detail {
 
-/// What a bus logs of dead letters and of where they are kept. A part of BusLog.
+/// What a bus logs of dead letters, of where they are kept, and of their redrives. A part of BusLog.
 class LetterLog {
  public:
   explicit LetterLog(RecordLog& records) noexcept : records_(records) {}
@@ -27,6 +28,11 @@ class LetterLog {
                      std::string_view problem) noexcept;
   void spill_imported(const SpillImport& import) noexcept;
   void spill_waits(std::string_view problem) noexcept;
+  void redrive_claimed(std::size_t letters) noexcept;
+  /// Once a request.
+  void redrive_ended(const RedriveEnd& end) const noexcept;
+  void redrive_crashed(std::int64_t letter_id) noexcept;
+  void redrive_unreadable(const UnreadableLetter& letter) noexcept;
 
  private:
   void about(logging::Level level, std::string_view record, const DeadLetter& letter,

@@ -20,6 +20,7 @@
 namespace tidings::detail {
 
 /// A record that there is no memory for is lost, and nothing else is: also what its fields are made of.
+/// Fields that only refer to what is there throw nothing, and need this not.
 template <class Work>
 void quietly(const Work& work) noexcept {
   try {

@@ -37,7 +37,6 @@ Redriver::Redriver(Redrives* redrives, BusLog& log, std::shared_ptr<Clock> clock
                    std::uint64_t random, Calls calls)
     : redrives_(redrives),
       log_(log),
-      redrive_log_(log.records()),
       clock_(std::move(clock)),
       service_(std::move(service)),
       claimant_(hex(random)),
@@ -141,8 +140,8 @@ void Redriver::refresh_keys() {
 void Redriver::tend(Instant now) {
   schedule_.poll_again(now);
   const RedriveUpkeep upkeep = redrives_->tend(claimant_, kLease, clock_->now());
-  for (const std::int64_t id : upkeep.crashed) redrive_log_.crashed(id);
-  for (const RedriveEnd& end : upkeep.ended) redrive_log_.ended(end);
+  for (const std::int64_t id : upkeep.crashed) log_.letters.redrive_crashed(id);
+  for (const RedriveEnd& end : upkeep.ended) log_.letters.redrive_ended(end);
   if (upkeep.more) schedule_.poll_soon(now);
   if (upkeep.returned == 0) return;
   const MutexLock lock(mutex_);
@@ -180,14 +179,14 @@ Redriver::Claimed Redriver::claim_once(Instant now) {
                                         .wall = clock_->now(),
                                         .waiting = waiting});
   schedule_.claim_at(claim.next);
-  for (const UnreadableLetter& letter : claim.unreadable) redrive_log_.unreadable(letter);
+  for (const UnreadableLetter& letter : claim.unreadable) log_.letters.redrive_unreadable(letter);
   {
     const MutexLock lock(mutex_);
     claimed_.hold(claim);
   }
   if (claim.letters.empty()) return claim.more ? Claimed::NoneYet : Claimed::None;
   kill_point("redrive.claimed");
-  redrive_log_.claimed(claim.letters.size());
+  log_.letters.redrive_claimed(claim.letters.size());
   for (ClaimedLetter& letter : claim.letters) calls_.deliver(std::move(letter));
   return Claimed::Letters;
 }
@@ -245,7 +244,7 @@ std::vector<RedriveEnd> Redriver::settle_in(JournalTransaction& transaction, con
 }
 
 void Redriver::settled(std::int64_t id, const std::vector<RedriveEnd>& ended) {
-  for (const RedriveEnd& end : ended) redrive_log_.ended(end);
+  for (const RedriveEnd& end : ended) log_.letters.redrive_ended(end);
   {
     const MutexLock lock(mutex_);
     claimed_.forget(id);
@@ -272,7 +271,7 @@ void Redriver::flush() noexcept {
   auto again = RedriveSchedule::kFirstBackoff;
   kill_point("redrive.before_settle");
   try {
-    for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) redrive_log_.ended(end);
+    for (const RedriveEnd& end : redrives_->settle(claimant_, batch)) log_.letters.redrive_ended(end);
     kill_point("redrive.after_settle");
   } catch (const std::bad_alloc&) {
     kept = false;

@@ -2,7 +2,6 @@
 
 #include "log/bus_log.hpp"
 #include "redriving/claimed_letters.hpp"
-#include "redriving/redrive_log.hpp"
 #include "redriving/redrive_results.hpp"
 #include "redriving/redrive_schedule.hpp"
 
@@ -93,7 +92,6 @@ class Redriver {
 
   Redrives* const redrives_;
   BusLog& log_;
-  RedriveLog redrive_log_;
   const std::shared_ptr<Clock> clock_;
   const std::string service_;
   const std::string claimant_;
