@@ -60,8 +60,8 @@ BusCore::BusCore(BusOptions options)
                  .wake = [this] { housekeeper_.wake(); }}),
       running_({setup_, gate_, topics_, upcasters_, retirement_, letters_.log, letters_.writer,
                 ledger_.journal, ledger_.refill, redriver_, housekeeper_, pool_}),
-      publishing_(running_),
-      recovery_(running_, ledger_.owed),
+      publisher_(running_.bus, running_.end, running_.runner, running_.retries),
+      journal_duties_(running_.bus, ledger_.owed, running_.end, running_.runner, running_.retries),
       housekeeper_(setup_.options.clock, [this](Instant now) { return do_duties(now); }),
       pool_(setup_.options.workers,
             [this](const std::shared_ptr<Subscriber>& subscriber) { running_.runner.serve(subscriber); }) {}
@@ -102,7 +102,7 @@ void BusCore::open_journal() {
       port, letters_.writer, letters_.log, setup_.options.clock, [this] { housekeeper_.wake(); },
       start.next_id);
   ledger_.journal.keys = std::make_unique<KeyWindow>(setup_.options.idempotency_window, setup_.clock);
-  recovery_.duties.begin(start);
+  journal_duties_.begin(start);
 }
 
 void BusCore::upcast(std::string_view event_type, int from_version, Upcasters::Step step) {
@@ -112,7 +112,7 @@ void BusCore::upcast(std::string_view event_type, int from_version, Upcasters::S
 void BusCore::notify() {
   setup_.require_own_process();
   if (!ledger_.journal || !gate_.is_open()) return;
-  recovery_.transactions.look_soon();
+  journal_duties_.look_for_transactions();
   ledger_.refill.request_quietly();
   housekeeper_.wake();
 }
@@ -133,7 +133,7 @@ RedriveRequest BusCore::redrive(const LetterFilter& filter, const RedriveOptions
 std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this());
   running_.keys.hold_keys(*subscriber);
-  recovery_.backlogs.begin(*subscriber);
+  journal_duties_.backlogs().begin(*subscriber);
   topics_.add(subscriber);
   if (ledger_.journal) ledger_.refill.request();
   if (!gate_.is_open()) {
@@ -147,7 +147,7 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
 void BusCore::begin_draining(const std::shared_ptr<Subscriber>& subscriber) {
   SubscriberState open = SubscriberState::Open;
   subscriber->state.compare_exchange_strong(open, SubscriberState::Draining);
-  recovery_.backlogs.end(*subscriber);
+  journal_duties_.backlogs().end(*subscriber);
   subscriber->queue.begin_draining();
   for (const Delivery& delivery : running_.retries.take(*subscriber))
     running_.end.dead(subscriber, delivery, Reason::Shutdown);
@@ -174,7 +174,7 @@ void BusCore::close(const std::shared_ptr<Subscriber>& subscriber) {
 
 void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcept {
   if (setup_.forked()) return;
-  recovery_.backlogs.end(
+  journal_duties_.backlogs().end(
       *subscriber);  // while its name is taken: its successor reads all that was left to it
   if (!topics_.remove(*subscriber)) return;
   begin_draining(subscriber);
@@ -222,7 +222,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) drain(*subscriber, until);
   for (const auto& subscriber : subscribers) close(subscriber);
   for (const auto& subscriber : subscribers) retirement_.wait_until_freed(*subscriber, until);
-  recovery_.duties.wait_for_reader(until);  // what it has read may be a letter, or handled
+  journal_duties_.wait_for_reader(until);  // what it has read may be a letter, or handled
   if (ledger_.journal) ledger_.journal->commits.flush_finally(until);
   letters_.writer.flush_finally(until);
   redriver_.flush();
@@ -342,7 +342,7 @@ std::optional<Instant> BusCore::do_other_duties(Instant now) {
   std::optional<Instant> redrive;
   try {
     redrive = redriver_.tick(now);
-    journal = recovery_.duties.serve(now);
+    journal = journal_duties_.serve(now);
     letters_.spill.tick(now);
     letters_.writer.flush_if_due(now);
     letters_.files.tick(now);

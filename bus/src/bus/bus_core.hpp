@@ -1,6 +1,8 @@
 #pragma once
 
 #include "bus/parts.hpp"
+#include "publishing/publisher.hpp"
+#include "recovery/journal_duties.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/detail/mutex.hpp>
@@ -28,18 +30,18 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
 
   void start();
   PublishResult publish(const Payload& payload, std::size_t slot, const PublishOptions& options) {
-    return publishing_.publisher.publish(payload, topics_.find(slot), options);
+    return publisher_.publish(payload, topics_.find(slot), options);
   }
   PublishResult publish_named(const Payload& payload, const PublishOptions& options) {
-    return publishing_.publisher.publish(payload, topics_.find(payload.event_type), options);
+    return publisher_.publish(payload, topics_.find(payload.event_type), options);
   }
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
                                            const PublishOptions& options) {
-    return publishing_.publisher.publish_batch(payloads, topics_.find(slot), options);
+    return publisher_.publish_batch(payloads, topics_.find(slot), options);
   }
   PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
                            const PublishOptions& options) {
-    return publishing_.durable.publish_in(transaction, payload, options);
+    return publisher_.publish_in(transaction, payload, options);
   }
   void notify();
   std::shared_ptr<Subscriber> subscribe(SubscriberSpec spec);
@@ -78,8 +80,8 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   LedgerParts ledger_;
   Redriver redriver_;
   RunningParts running_;
-  PublishingParts publishing_;
-  RecoveryParts recovery_;
+  Publisher publisher_;
+  JournalDuties journal_duties_;
 
   Mutex stop_mutex_;  // one stop at a time
   bool stopped_ TIDINGS_GUARDED_BY(stop_mutex_) = false;

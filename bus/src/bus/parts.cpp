@@ -27,18 +27,4 @@ RunningParts::RunningParts(const BusParts& parts)
       redelivery(bus, end, runner),
       keys(bus, end) {}
 
-PublishingParts::PublishingParts(RunningParts& running)
-    : stamper(running.bus.setup),
-      unhandled(running.bus, running.end),
-      durable(running.bus, running.end, running.runner, stamper, unhandled),
-      publisher(running.bus, running.end, running.runner, running.retries, stamper, unhandled, durable) {}
-
-RecoveryParts::RecoveryParts(RunningParts& running, const OwedCount& owed)
-    : readmission(running.bus, running.end, running.runner, running.retries),
-      backlogs(running.bus, readmission),
-      suspects(running.bus, readmission),
-      transactions(running.bus.journal),
-      unserved(running.bus, owed),
-      duties(running.bus, backlogs, suspects, transactions, unserved) {}
-
 }  // namespace tidings::detail

@@ -5,16 +5,6 @@
 #include "ledger/owed_count.hpp"
 #include "letters/file_watch.hpp"
 #include "letters/spill_watch.hpp"
-#include "publishing/durable_publisher.hpp"
-#include "publishing/publisher.hpp"
-#include "publishing/stamper.hpp"
-#include "publishing/unhandled.hpp"
-#include "recovery/backlog_reader.hpp"
-#include "recovery/journal_duties.hpp"
-#include "recovery/readmission.hpp"
-#include "recovery/suspect_trial.hpp"
-#include "recovery/transaction_watch.hpp"
-#include "recovery/unserved_report.hpp"
 #include "redelivery/key_refresh.hpp"
 #include "redelivery/redelivery.hpp"
 #include "running/retry_timer.hpp"
@@ -54,28 +44,6 @@ struct RunningParts {
   Runner runner;
   Redelivery redelivery;
   KeyRefresh keys;
-};
-
-/// How events come in.
-struct PublishingParts {
-  explicit PublishingParts(RunningParts& running);
-
-  Stamper stamper;
-  UnhandledEvents unhandled;
-  DurablePublisher durable;
-  Publisher publisher;
-};
-
-/// How what the journal owes comes back.
-struct RecoveryParts {
-  RecoveryParts(RunningParts& running, const OwedCount& owed);
-
-  Readmission readmission;
-  BacklogReader backlogs;
-  SuspectTrial suspects;
-  TransactionWatch transactions;
-  UnservedReport unserved;
-  JournalDuties duties;
 };
 
 }  // namespace tidings::detail

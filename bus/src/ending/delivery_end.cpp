@@ -44,9 +44,7 @@ DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscribe
   if (subscriber->state.load() == SubscriberState::Open && bus_.gate.is_open()) {
     bury_soon(*subscriber, delivery, Reason::Parked);
   } else {  // no earlier one need be dead: an end of the bus refuses what comes behind it, too
-    Metadata buffer;
-    outcome = not_delivered(*subscriber, delivery.event->payload(),
-                            delivery.event->metadata(bus_.setup.source, buffer), delivery.state.get());
+    outcome = not_delivered(*subscriber, delivery);
   }
   subscriber->queue.parked();
   release_place(*subscriber);
@@ -55,10 +53,7 @@ DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscribe
 
 DeliveryOutcome DeliveryEnd::refused(const std::shared_ptr<Subscriber>& subscriber,
                                      const Delivery& delivery) {
-  Metadata buffer;
-  const auto outcome =
-      not_delivered(*subscriber, delivery.event->payload(),
-                    delivery.event->metadata(bus_.setup.source, buffer), delivery.state.get());
+  const auto outcome = not_delivered(*subscriber, delivery);
   release_place(*subscriber);
   return outcome;
 }
@@ -102,6 +97,12 @@ void DeliveryEnd::inline_handled(const OwedDeliveryHandle& owed) {
 }
 
 void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { bus_.journal->owed.handled(owed); }
+
+DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Delivery& delivery) {
+  Metadata buffer;
+  return not_delivered(subscriber, delivery.event->payload(),
+                       delivery.event->metadata(bus_.setup.source, buffer), delivery.state.get());
+}
 
 DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Payload& payload,
                                            const Metadata& metadata, const DeliveryState* state) {

@@ -102,6 +102,7 @@ class DeliveryEnd {
   [[nodiscard]] std::size_t settled() const noexcept { return settled_.load(); }
 
  private:
+  [[nodiscard]] DeliveryOutcome not_delivered(const Subscriber& subscriber, const Delivery& delivery);
   void end_in_queue(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);
   void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);

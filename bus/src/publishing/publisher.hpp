@@ -23,8 +23,7 @@ namespace tidings::detail {
 /// to DurablePublisher. Thread-safe.
 class Publisher {
  public:
-  Publisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const RetryTimer& retries,
-            const Stamper& stamper, UnhandledEvents& unhandled, DurablePublisher& durable)
+  Publisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const RetryTimer& retries)
       : setup_(bus.setup),
         gate_(bus.gate),
         topics_(bus.topics),
@@ -34,16 +33,21 @@ class Publisher {
         end_(end),
         runner_(runner),
         retries_(retries),
-        stamper_(stamper),
+        stamper_(bus.setup),
         process_generation_(bus.setup.process_generation),
         durability_(bus.setup.options.durability),
         max_causation_depth_(bus.setup.options.max_causation_depth),
-        unhandled_(unhandled),
-        durable_(durable) {}
+        unhandled_(bus, end),
+        durable_(bus, end, runner, stamper_, unhandled_) {}
 
   PublishResult publish(const Payload& payload, const Topic& topic, const PublishOptions& options);
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, const Topic& topic,
                                            const PublishOptions& options);
+  /// In a transaction that somebody else ends. Throws Error.
+  PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
+                           const PublishOptions& options) {
+    return durable_.publish_in(transaction, payload, options);
+  }
 
  private:
   /// What a publish has prepared for its queued subscribers before the first handler runs.
@@ -92,8 +96,8 @@ class Publisher {
   const std::uint64_t process_generation_;
   const Durability durability_;
   const std::uint32_t max_causation_depth_;
-  UnhandledEvents& unhandled_;
-  DurablePublisher& durable_;
+  UnhandledEvents unhandled_;
+  DurablePublisher durable_;
 };
 
 }  // namespace tidings::detail

@@ -1,7 +1,6 @@
 #include "redelivery/key_refresh.hpp"
 
 #include "ending/handler_transaction.hpp"
-#include "redelivery/served.hpp"
 
 #include <string>
 #include <utility>
@@ -24,7 +23,7 @@ void KeyRefresh::hold_keys(Subscriber& subscriber) {
   }
   std::vector<std::string> dead;
   std::vector<std::string> resuming;
-  for (LetterKey& key : redrives->keys(identity.service, served(subscriber)))
+  for (LetterKey& key : redrives->keys(identity.service, subscriber.served()))
     (key.coming ? resuming : dead).push_back(std::move(key.key));
   subscriber.queue.hold_keys(std::move(dead), std::move(resuming));
 }
@@ -44,7 +43,7 @@ bool KeyRefresh::refresh(const std::shared_ptr<Subscriber>& subscriber) {
   if ((bus_.journal && !bus_.journal->commits.flush()) || !bus_.letters.flush_a_turn()) return false;
   UnresolvedKeys unresolved;
   for (LetterKey& key :
-       bus_.setup.options.store->redrives()->keys(bus_.setup.options.service, served(*subscriber)))
+       bus_.setup.options.store->redrives()->keys(bus_.setup.options.service, subscriber->served()))
     unresolved.emplace(std::move(key.key), key.coming);
   for (bool again = true; again;) {
     auto turn = subscriber->queue.settle_keys(*look, unresolved);

@@ -1,6 +1,5 @@
 #include "redelivery/redelivery.hpp"
 
-#include "redelivery/served.hpp"
 #include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
@@ -14,7 +13,7 @@ namespace tidings::detail {
 std::vector<ServedHandler> Redelivery::served_handlers() const {
   std::vector<ServedHandler> handlers;
   for (const auto& subscriber : bus_.topics.all()) {
-    if (subscriber->state.load() == SubscriberState::Open) handlers.push_back(served(*subscriber));
+    if (subscriber->state.load() == SubscriberState::Open) handlers.push_back(subscriber->served());
   }
   return handlers;
 }
@@ -36,15 +35,7 @@ void Redelivery::deliver(ClaimedLetter letter) {
     DeliveryState& state = delivery.remember();
     state.ordering_key = patiently([&] { return letter.letter.ordering_key; });
     state.redrive = patiently([&] { return std::make_unique<ClaimedLetter>(std::move(letter)); });
-    switch (subscriber->queue.push_redrive(delivery)) {
-      case DeliveryQueue::Pushed::NeedsWorker:
-        return bus_.pool.submit(subscriber);
-      case DeliveryQueue::Pushed::Queued:
-        return;
-      case DeliveryQueue::Pushed::Parked:
-      case DeliveryQueue::Pushed::Refused:
-        break;
-    }
+    if (runner_.is_queued(subscriber, subscriber->queue.push_redrive(delivery))) return;
   }
   bus_.redriver.end(
       {.id = id, .end = RedriveResult::End::Returned, .at = bus_.setup.clock.now(), .letter = {}});

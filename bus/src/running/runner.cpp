@@ -119,30 +119,20 @@ void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext&
 // --- on workers ---
 
 DeliveryOutcome Runner::enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
-  switch (subscriber->queue.push(delivery)) {
-    case DeliveryQueue::Pushed::NeedsWorker:
-      bus_.pool.submit(subscriber);
-      break;
-    case DeliveryQueue::Pushed::Queued:
-      break;
-    case DeliveryQueue::Pushed::Parked:
-      return end_.parked(subscriber, delivery);
-    case DeliveryQueue::Pushed::Refused:
-      return end_.refused(subscriber, delivery);
-  }
-  return DeliveryOutcome::Scheduled;
+  const DeliveryQueue::Pushed pushed = subscriber->queue.push(delivery);
+  if (is_queued(subscriber, pushed)) return DeliveryOutcome::Scheduled;
+  return pushed == DeliveryQueue::Pushed::Parked ? end_.parked(subscriber, delivery)
+                                                 : end_.refused(subscriber, delivery);
+}
+
+bool Runner::is_queued(const std::shared_ptr<Subscriber>& subscriber, DeliveryQueue::Pushed pushed) {
+  if (pushed == DeliveryQueue::Pushed::NeedsWorker) bus_.pool.submit(subscriber);
+  return pushed == DeliveryQueue::Pushed::NeedsWorker || pushed == DeliveryQueue::Pushed::Queued;
 }
 
 void Runner::retry_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
-  switch (subscriber->queue.push_retry(delivery)) {
-    case DeliveryQueue::Pushed::NeedsWorker:
-      return bus_.pool.submit(subscriber);
-    case DeliveryQueue::Pushed::Queued:
-      return;
-    case DeliveryQueue::Pushed::Parked:
-    case DeliveryQueue::Pushed::Refused:
-      return end_.dead(subscriber, delivery, Reason::Shutdown);
-  }
+  if (!is_queued(subscriber, subscriber->queue.push_retry(delivery)))
+    end_.dead(subscriber, delivery, Reason::Shutdown);
 }
 
 void Runner::serve(const std::shared_ptr<Subscriber>& subscriber) {

@@ -39,6 +39,8 @@ class Runner {
 
   /// Queues a delivery that does not hold its key yet, in the place that is reserved for it.
   DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
+  /// Hands the subscriber to a worker if its queue needs one. False: the queue did not take the delivery.
+  [[nodiscard]] bool is_queued(const std::shared_ptr<Subscriber>& subscriber, DeliveryQueue::Pushed pushed);
   /// Works through a subscriber's queue, on a worker that was given a permit.
   void serve(const std::shared_ptr<Subscriber>& subscriber);
   /// A retry's time has come.

@@ -127,12 +127,9 @@ inline void announce(std::atomic<const T*>& hazard, const T* value, bool others_
 /// The writer's side of invariant 1: to be called between the change and the look at the announcements.
 void fence_all_threads() noexcept;
 
-/// Calls `visit(slot)` for every slot of every thread, until it returns true; returns whether it did.
-template <class Visit>
-bool any_slot(Visit visit);
-
 HazardRecord* first_record() noexcept;
 
+/// Calls `visit(slot)` for every slot of every thread, until it returns true; returns whether it did.
 template <class Visit>
 bool any_slot(Visit visit) {
   for (const HazardRecord* record = first_record(); record != nullptr; record = record->next()) {

@@ -5,6 +5,7 @@
 
 #include <tidings/bus.hpp>
 #include <tidings/journal.hpp>
+#include <tidings/redrive.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -59,6 +60,11 @@ class Subscriber {
   /// Whether events of that type that are owed to that handler are its.
   [[nodiscard]] bool serves(std::string_view event_type, std::string_view handler) const noexcept {
     return identity.handler == handler && (wildcard || identity.event_type == event_type);
+  }
+
+  /// The subscriber as the store of letters knows it.
+  [[nodiscard]] ServedHandler served() const {
+    return {identity.event_type, identity.handler, options.after_death == AfterDeath::Park};
   }
 
   /// The type that a query for what it is owed asks for: a handler of all events has none.
