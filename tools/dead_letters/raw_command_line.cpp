@@ -100,9 +100,8 @@ void make_list(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
   add_states(verb, raw, UsualState::Unresolved);
-  add_list(verb, raw, "newest (default) or oldest first",
-           "At most so many letters (default 20, at most 10000)");
-  verb.add_option("--after", raw.after, "Go on where a page ended, as that page says")->type_name("PLACE");
+  add_list(verb, raw, "newest (default) or oldest first", "At most N letters (default 20, at most 10000)");
+  verb.add_option("--after", raw.after, "Go on where a page ended, with what it printed")->type_name("PLACE");
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");
 }
 
@@ -110,7 +109,7 @@ void make_groups(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
   add_states(verb, raw, UsualState::Unresolved);
-  add_list(verb, raw, "count (default) or last-seen", "At most so many causes (default 50, at most 10000)");
+  add_list(verb, raw, "count (default) or last-seen", "At most N causes (default 50, at most 10000)");
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");
 }
 
@@ -136,10 +135,10 @@ void make_retry(CLI::App& verb, RawCommandLine& raw) {
   add_choice(verb, raw, "All unresolved letters");
   add_reason_filter(verb, raw, "--reason");
   add_dry_run(verb, raw);
-  verb.add_option("--canary", raw.canary, "Deliver so many first, and go on only if they succeed")
+  verb.add_option("--canary", raw.canary, "Deliver N letters first, and go on only if all succeed")
       ->type_name("N");
-  verb.add_option("--rate", raw.rate, "At most so many a second, e.g. 50/s")->type_name("N/s");
-  verb.add_option("--stop-after", raw.stop_after, "Stop after so many failures")->type_name("N");
+  verb.add_option("--rate", raw.rate, "At most N letters a second, e.g. 50/s")->type_name("N/s");
+  verb.add_option("--stop-after", raw.stop_after, "Stop after N failures")->type_name("N");
   verb.add_flag("--wait", raw.wait, "Wait until it is done, and say what failed again");
   verb.add_option("--timeout", raw.timeout, "Wait, but no longer than this, e.g. 10m")->type_name("DURATION");
 }
@@ -185,7 +184,7 @@ void make_import(CLI::App& verb, RawCommandLine& raw) {
 void make_purge(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
-  verb.add_option("--older-than", raw.older_than, "Resolved before then (default 30d: so long ago)")
+  verb.add_option("--older-than", raw.older_than, "Resolved before then (default 30d: 30 days ago)")
       ->type_name("TIME");
   verb.add_flag("--unresolved", raw.unresolved, "Unresolved letters instead; needs --confirm");
   verb.add_option("--confirm", raw.confirm, "How many letters this deletes, as --dry-run says")
