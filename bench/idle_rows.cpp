@@ -32,7 +32,7 @@ std::uint64_t context_switches_of(const std::filesystem::path& task) {
   throw std::runtime_error("the kernel does not count context switches: no voluntary_ctxt_switches in /proc");
 }
 
-/// Of all threads but the calling one, which sleeps and wakes by itself.
+/// Context switches of all threads but the calling one, which sleeps and wakes by itself.
 std::uint64_t context_switches_of_others(std::uint64_t& threads) {
   const std::string self = std::to_string(gettid());
   std::uint64_t switches = 0;

@@ -36,7 +36,7 @@ class RawLetters {
 
   /// In one transaction.
   void store(std::span<const RawRow> rows);
-  /// Of all payloads, errors and histories in the table.
+  /// The size of all payloads, errors and histories in the table.
   [[nodiscard]] std::uint64_t bytes();
 
  private:

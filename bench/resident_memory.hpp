@@ -6,7 +6,7 @@
 
 namespace tidings::bench {
 
-/// Of this process, in main memory, in MiB.
+/// The main memory that this process has, in MiB.
 [[nodiscard]] inline double resident_mebibytes() {
   constexpr double kMebibyte = 1024.0 * 1024.0;
   std::ifstream statm("/proc/self/statm");

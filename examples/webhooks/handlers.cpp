@@ -40,20 +40,20 @@ std::map<std::string, std::uint64_t> Audit::by_repository() const {
   return by_repository_;
 }
 
-// Takes it that every push brings a commit. The push that deletes a branch or a tag does not.
+// Assumes that every push brings a commit. The push that deletes a branch or a tag does not.
 void write_changelog(Downstreams& to, const Push& push) {
   if (!push.head_commit) throw std::runtime_error("push to '" + push.ref + "' has no head_commit");
   to.changelog.add(push.repository.full_name + " " + push.head_commit->id.substr(0, 7) + " " +
                    first_line(push.head_commit->message));
 }
 
-// Knows better.
+// A push that brings no commit needs no build.
 void start_build(Downstreams& to, const Push& push) {
   if (!push.head_commit) return;
   to.builds.add(push.repository.full_name + " " + push.head_commit->id.substr(0, 7));
 }
 
-// Takes it that every issue has a text. Many consist of a title.
+// Assumes that every issue has a text. Many consist of a title.
 void label_issue(Downstreams& to, const IssueOpened& event) {
   const auto where = numbered(event.repository, event.issue);
   if (!event.issue.body) throw std::runtime_error("issue '" + where + "' has no body to find words in");
@@ -97,7 +97,7 @@ void tell_mentioned(Downstreams& to, const tidings::Json& comment_created) {
   to.chat.post(mentions + ": " + comment.at("user").at("login").get<std::string>() + " mentioned you");
 }
 
-// Takes it that a commit's author has an account. One whose mail address GitHub does not know has none.
+// Assumes that a commit's author has an account. One whose mail address GitHub does not know has none.
 void tell_committer(Downstreams& to, const tidings::Json& status) {
   to.chat.post("@" + status.at("commit").at("author").at("login").get<std::string>() + ": " +
                status.at("context").get<std::string>() + " is " + status.at("state").get<std::string>());

@@ -16,7 +16,7 @@
 // logging are the bus's. service.cpp says which of them runs for which event, when, and how often it is
 // tried.
 //
-// Some of them are wrong about what GitHub sends, as handlers are. The dead letters tell.
+// Some of them are wrong about what GitHub sends, as handlers are. The dead letters show it.
 namespace webhooks {
 
 /// All that the handlers write to.

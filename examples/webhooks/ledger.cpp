@@ -30,7 +30,7 @@ void add_failed_since(tidings::deadletter::Reader& letters, Filter filter, tidin
   } while (after);
 }
 
-/// Of the letters that failed before this run and not in it.
+/// How many letters were redriven that failed before this run and not in it.
 std::uint64_t redriven_since(tidings::deadletter::Reader& letters, Filter filter, tidings::Timestamp since) {
   filter.until = since;
   filter.resolution = Resolution::Reprocessed;

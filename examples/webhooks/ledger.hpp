@@ -24,7 +24,7 @@ struct Account {
   std::uint64_t published = 0;
   std::uint64_t handled = 0;
   std::uint64_t retries = 0;
-  /// Of this run's: given up, and not handled since.
+  /// Deliveries of this run that were given up, and not handled since.
   std::uint64_t dead_letters = 0;
   /// Dead letters of earlier runs that this one was asked for again and has handled.
   std::uint64_t redriven = 0;

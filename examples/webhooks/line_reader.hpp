@@ -22,7 +22,7 @@ class LineReader {
  public:
   LineReader(std::istream& input, std::size_t max_bytes) : input_(input), max_bytes_(max_bytes) {}
 
-  /// Nothing at the end of the input. The last line needs no line end.
+  /// Nullopt at the end of the input. The last line needs no line end.
   [[nodiscard]] std::optional<Line> next();
 
  private:

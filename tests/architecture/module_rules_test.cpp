@@ -15,8 +15,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-/// Who may use whom. Telemetry, bridges and the like are to hang beside and above: each gets a line of its
-/// own.
+/// Which modules a module may use. Telemetry, bridges and the like are to hang beside and above: each gets a
+/// line of its own.
 const ModuleTree kModuleTree = {
     {"events", {}},          {"logging", {"events"}},   {"bus", {"logging"}},
     {"deadletter", {"bus"}}, {"tools", {"deadletter"}},

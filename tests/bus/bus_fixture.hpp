@@ -58,7 +58,7 @@ class BusTest : public testing::Test {
     result.random = [] { return UINT64_MAX; };  // full jitter's longest wait
     return result;
   }
-  /// Lets the timer see what it must wait for, then moves time.
+  /// Lets the housekeeper see what it must wait for, then moves time.
   void advance(std::chrono::microseconds step) {
     clock_->await_waiter();
     clock_->advance(step);

@@ -14,7 +14,7 @@
 
 namespace tidings::test {
 
-/// Counts letters by handler and tells repeated ones apart: for tests that add up what became of each
+/// Counts letters by handler, and repeated ones apart: for tests that add up what became of each
 /// delivery. Thread-safe.
 class CountingSink final : public LetterSink {
  public:

@@ -45,7 +45,7 @@ class Seen {
   std::vector<std::int64_t> orders_;  // guarded by mutex_
 };
 
-/// A bus that published durably, died, and is started anew.
+/// A bus that published durably, died, and is started again.
 class RecoveryTest : public DurableTest {
  protected:
   static SubscribeOptions<OrderPlaced> queued() { return {.dispatch = Dispatch::Queued}; }

@@ -319,8 +319,8 @@ TEST_F(DurablePublishTest, AnAttemptWaitsWhileTheJournalDoesNotTakeNoteOfTheLast
   EXPECT_EQ(journal_->events(), 0U);
 }
 
-/// The timer was told of the first event's end; the second event's commit took that along, and its own end is
-/// due later.
+/// The housekeeper was to commit the first event's end; the second event's commit took that along, and its
+/// own end is due later.
 TEST_F(DurablePublishTest, TheEndOfTheLastEventIsCommittedThoughItsTimerWasSetForAnEarlierOne) {
   Bus bus(durable());
   auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});

@@ -5,7 +5,7 @@
 
 namespace tidings::test {
 
-/// Holds the handlers that pass through it until it is opened, and tells when one has arrived. Thread-safe.
+/// Holds the handlers that pass through it until it is opened, and reports when one has arrived. Thread-safe.
 class Gate {
  public:
   /// For handlers: announces the arrival, and returns once the gate is open.
@@ -13,7 +13,7 @@ class Gate {
     arrived_.release();
     opened_.wait();
   }
-  /// Waits for one arrival. Each is told once.
+  /// Waits for one arrival. Each is reported once.
   void await_arrival() { arrived_.acquire(); }
   /// Once.
   void open() { opened_.count_down(); }

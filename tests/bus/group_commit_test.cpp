@@ -13,7 +13,7 @@
 #include <latch>
 #include <thread>
 
-// What threads that share the commits of the journal are told, and when.
+// What threads that share the commits of the journal get to know, and when.
 
 namespace tidings::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <string>
 
-// What repeats is told at once, then seldom, with how often it came.
+// What repeats is logged at once, then seldom, with how often it came.
 
 namespace tidings::test {
 namespace {

@@ -49,7 +49,7 @@ TEST_F(StuckSinkTest, StopKeepsItsDeadlineWhenWhoeverStoresLettersIsStuckInIt) {
   auto fails = bus.subscribe<OrderPlaced>("fails", [](const OrderPlaced&) { throw std::runtime_error("no"); },
                                           {.dispatch = Dispatch::Queued, .retry = {.max_attempts = 1}});
   bus.publish(OrderPlaced{});
-  while (letters_->letters().empty()) {  // the timer commits, and tells of it
+  while (letters_->letters().empty()) {  // the housekeeper commits, and logs it
     clock_->advance(50ms);
     std::this_thread::yield();
   }

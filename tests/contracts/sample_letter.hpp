@@ -17,7 +17,7 @@ inline EventId event_id(std::uint64_t number) {
   return EventId(bytes);
 }
 
-/// A plain letter, told from others by its number.
+/// A plain letter with a number that no other has.
 inline DeadLetter letter(std::uint64_t number) {
   DeadLetter result;
   result.event_type = "orders.order_placed";
@@ -86,7 +86,7 @@ inline void expect_equal_metadata(const Metadata& actual, const Metadata& expect
   EXPECT_EQ(actual.attributes, expected.attributes);
 }
 
-/// Every field that lasts. Not `causation_depth`, since a redrive starts a chain anew, and not
+/// Every field that lasts. Not `causation_depth`, since a redrive starts a new chain, and not
 /// `EncodedData::problem`, which the error message of the letter repeats.
 inline void expect_equal_letter(const DeadLetter& actual, const DeadLetter& expected) {
   EXPECT_EQ(actual.event_type, expected.event_type);

@@ -27,7 +27,7 @@ using deadletter::Store;
 using Place = LetterOutcome::Place;
 
 /// An archive of letters. Each life finds a database of version 1 or makes it, migrates it, spills letters
-/// while somebody else has the database, and brings them home.
+/// while somebody else has the database, and imports them.
 class Archive {
  public:
   [[nodiscard]] bool live(std::uint64_t first, std::uint64_t last, const Kill& kill) const {

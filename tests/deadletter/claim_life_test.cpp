@@ -17,7 +17,7 @@
 #include <memory>
 #include <string>
 
-// Who says whether a claim holds, and what of: leases, boots of the machine, and processes that live.
+// What decides whether a claim holds: leases, boots of the machine, and processes that live.
 
 namespace tidings::deadletter {
 namespace {

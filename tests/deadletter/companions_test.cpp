@@ -120,7 +120,8 @@ constexpr uid_t kStranger = 12'345;
 
 class GuardedFilesTest : public CompanionsTest {
  protected:
-  /// Of another user when this one is root; else writable by everybody, which is as bad.
+  /// Gives the file to another user when this one is root; else makes it writable by everybody, which is as
+  /// bad.
   static void give_away(const std::filesystem::path& path) {
     if (::geteuid() == 0) {
       ASSERT_EQ(::lchown(path.c_str(), kStranger, kStranger), 0);

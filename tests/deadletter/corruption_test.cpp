@@ -106,7 +106,7 @@ TEST_F(CorruptionTest, OfTheDatabaseIsAnErrorOrAnAnswer) {
 TEST_F(CorruptionTest, OfTheWalFileIsAnErrorOrAnAnswer) {
   for (int round = 0; round < rounds(); ++round) {
     restore();
-    // Its index is made anew after the last process that used it.
+    // Its index is rebuilt after the last process that used it.
     std::filesystem::remove(database().native() + "-shm");
     damage("orders.db-wal");
     use_everything();

@@ -67,7 +67,7 @@ class CrashStreakTest : public JournalTest {
     });
     ASSERT_TRUE(WIFSIGNALED(status));
   }
-  /// What the next owner is told of its suspects; it ends cleanly.
+  /// The suspects that the next owner finds; it ends cleanly.
   [[nodiscard]] std::vector<std::uint32_t> counted() const {
     const auto opened = open();
     std::vector<std::uint32_t> crashes;

@@ -235,7 +235,7 @@ TEST_F(FeatureMixtureTest, ABusIsNotIdleWhileTheJournalOwesASubscribedHandlerSom
   Bus bus(options());
   const auto listening = listen(bus);
   EXPECT_TRUE(bus.wait_idle(kLong));
-  // Nobody told the bus of it, and so nobody works on it.
+  // The bus does not know of it, and so nobody works on it.
   execute(
       "INSERT INTO tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding, "
       "attributes,"

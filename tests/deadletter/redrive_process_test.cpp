@@ -297,7 +297,7 @@ TEST_P(KilledAt, LosesNoLetterAndHoldsNoneBeyondItsLease) {
   const bool during = !before && step < Step::Settled;
   EXPECT_TRUE(!before || crashed == "0") << crashed;
   EXPECT_TRUE(!during || crashed != "0") << crashed;
-  // Nothing was handled twice, and what was handled by nobody is said to have crashed.
+  // Nothing was handled twice, and each letter that was not handled says that it crashed.
   const auto handled = ledger_entries();
   EXPECT_EQ(std::set<int>(handled.begin(), handled.end()).size(), handled.size());
   EXPECT_GE(handled.size() + std::stoul(crashed), 3U);

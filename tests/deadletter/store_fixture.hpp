@@ -22,7 +22,7 @@
 namespace tidings::deadletter {
 
 [[nodiscard]] EventId event_id(std::uint64_t number);
-/// A letter told from others by its number; it failed that many seconds into 2027.
+/// A letter with a number that no other has; it failed that many seconds into 2027.
 [[nodiscard]] DeadLetter letter(std::uint64_t number);
 [[nodiscard]] std::vector<DeadLetter> letters(std::uint64_t first, std::uint64_t last);
 [[nodiscard]] Timestamp failed_at(std::uint64_t number);

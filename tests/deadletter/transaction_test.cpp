@@ -269,7 +269,7 @@ TEST_F(DyingPublisherTest, InDoubtAtTheLastAttemptBecomesALetterWithoutEffect) {
       },
       [](const PublishResult& result) {
         EXPECT_EQ(result.dead, 1U);
-        // Of the commit that failed, of what is known of the attempt, and of the letter.
+        // Those of the commit that failed, of what is known of the attempt, and of the letter.
         EXPECT_EQ(faults::FaultyVfs::instance().calls(), 3);
       });
   EXPECT_EQ(query("SELECT reason || ' ' || json_array_length(attempts) FROM dead_letters"), "exhausted 1");

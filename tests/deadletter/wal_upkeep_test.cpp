@@ -15,7 +15,7 @@ class WalUpkeepTest : public StoreTest {
     internals.large_wal = kThreshold;
     store_ = open_store(database(), {}, internals);
   }
-  /// Who holds an old state of the database.
+  /// Holds an old state of the database.
   void begin_reading() {
     reader_.emplace(database().native(), SQLite::OPEN_READONLY);
     reader_->exec("BEGIN; SELECT count(*) FROM dead_letters");

@@ -98,6 +98,6 @@ Plenty::~Plenty() { --exempt; }
 
 }  // namespace tidings::memory
 
-/// nlohmann's converting constructor loses what to_json had made of the object when that throws: told in
+/// nlohmann's converting constructor loses what to_json had made of the object when that throws: see
 /// docs/testing.md. Read by LeakSanitizer, in builds with AddressSanitizer.
 extern "C" const char* __lsan_default_suppressions() { return "leak:basic_json<tidings::memory::"; }

@@ -7,8 +7,8 @@ namespace tidings::memory {
 
 /// Whose allocations fail.
 enum class Whose : std::uint8_t {
-  Caller,  ///< Of the thread that made the ScarceMemory.
-  Others,  ///< Of all other threads: a bus's workers and its timer.
+  Caller,  ///< The thread that made the ScarceMemory.
+  Others,  ///< All other threads: a bus's workers and its housekeeper.
 };
 
 /// While it lives, `operator new` throws std::bad_alloc at some of the allocations of those threads: at the

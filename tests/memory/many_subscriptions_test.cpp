@@ -15,7 +15,7 @@ namespace {
 
 class ManySubscriptionsTest : public ScarceMemoryTest {
  protected:
-  /// Of subscribing so many handlers, publishing to them, and resetting them in that order.
+  /// What it takes to subscribe so many handlers, publish to them, and reset them in that order.
   [[nodiscard]] std::uint64_t bytes_of(std::size_t handlers, Durability durability) {
     Bus bus(options(durability));
     std::size_t calls = 0;

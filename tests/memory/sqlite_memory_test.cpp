@@ -80,7 +80,7 @@ class SqliteMemoryTest : public ScarceMemoryTest {
     } catch (const Error&) {
     }
   }
-  /// Of an order whose commit was in doubt nothing is known.
+  /// An order whose commit was in doubt may be there or not.
   [[nodiscard]] int most_of(std::int64_t order) const { return refused_.contains(order) ? 0 : 1; }
   [[nodiscard]] int least_of(std::int64_t order) const {
     return refused_.contains(order) || in_doubt_.contains(order) ? 0 : 1;

@@ -29,7 +29,7 @@ class Bursts {
   std::list<std::thread> threads_;
 };
 
-/// Of those that are published in transactions.
+/// Whether the transaction that it is published in is rolled back.
 [[nodiscard]] inline bool is_rolled_back(std::int64_t number) { return number % 4 == 0; }
 
 }  // namespace tidings::simulation

@@ -70,7 +70,7 @@ class Driver {
     if (ask({.verb = "heal"})) static_cast<void>(ask({.verb = "join"}));
   }
 
-  /// Who is patient would wait for it, and nothing would happen.
+  /// Only for an impatient service: a patient one would wait for the lock, and nothing would happen.
   void hold_lock() {
     if (service_ && is_impatient_) lock_.hold(database_);
   }
@@ -87,7 +87,7 @@ class Driver {
     static_cast<void>(answer());
   }
 
-  /// Nothing: the service has died.
+  /// Returns nullopt if the service has died.
   std::optional<std::string> ask(const Step& step) {
     service_->send(step);
     return answer();

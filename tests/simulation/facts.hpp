@@ -46,7 +46,7 @@ struct Facts {
   std::map<Delivery, std::vector<std::string>> gone;
   /// What the journal owes.
   std::multiset<Delivery> owed;
-  /// Of handlers that write in their transactions.
+  /// Rows that handlers wrote in their transactions.
   std::map<Delivery, int> effects;
   /// Events whose transactions were committed.
   std::set<std::int64_t> placed;

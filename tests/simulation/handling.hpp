@@ -67,7 +67,7 @@ class Handling {
   }
 
  private:
-  /// Of redrives: some take so long that tools come by meanwhile.
+  /// Makes some redrives take so long that tools come by meanwhile.
   static void linger(std::int64_t number) {
     if (number % 5 == 2) static_cast<void>(::poll(nullptr, 0, 40));
   }

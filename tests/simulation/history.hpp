@@ -17,7 +17,7 @@ namespace tidings::simulation {
 using Place = std::size_t;
 inline constexpr Place kNever = static_cast<Place>(-1);
 
-/// What publishers were told about an event.
+/// What publishers know of an event.
 struct Publishing {
   std::string kind;  // `order`, `payment` ...
   bool durable = false;
@@ -75,7 +75,7 @@ class History {
   /// Whether a tool may have resolved letters, or taken that back.
   [[nodiscard]] bool resolved_by_tools() const { return resolved_by_tools_; }
 
-  /// Whether the handler was subscribed during all of it; nothing: for a part of it, perhaps.
+  /// Whether the handler was subscribed during all of it; nullopt: for a part of it, perhaps.
   [[nodiscard]] std::optional<bool> subscribed(const std::string& handler, int life, Place from,
                                                Place to) const;
   /// Whether the bus was idle, or has ended in order, after this place in its life.

@@ -7,8 +7,8 @@
 namespace tidings::simulation {
 namespace {
 
-/// Whether an event is to be delivered. Perhaps: the process died, or the database failed, before anybody was
-/// told.
+/// Whether an event is to be delivered. Perhaps: the process died, or the database failed, before the
+/// publisher knew.
 enum class Accepted : std::uint8_t { No, Perhaps, Yes };
 
 class Judgement {

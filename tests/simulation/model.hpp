@@ -17,7 +17,7 @@ namespace tidings::simulation {
 [[nodiscard]] std::vector<std::string> broken_promises(const History& history, const Facts& facts,
                                                        bool at_the_end);
 
-/// Of those, the order of queues and keys.
+/// Those of them that are about the order of queues and keys.
 [[nodiscard]] std::vector<std::string> broken_order(const History& history, const Facts& facts);
 
 }  // namespace tidings::simulation

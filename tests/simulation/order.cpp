@@ -116,7 +116,7 @@ class Orders {
     return found == ordered.runs->end() ? nullptr : &*found;
   }
 
-  /// Of a queue without keys: first attempts, in the life in which both were published. One that memory was
+  /// For a queue without keys: first attempts, in the life in which both were published. One that memory was
   /// too short for never gets to the handler, which then sees the retry.
   void compare_first_runs(const Ordered& earlier, const Ordered& later) {
     const Run& one = earlier.runs->front();

@@ -12,7 +12,7 @@
 namespace tidings::simulation {
 namespace {
 
-/// How long nobody is silent who is not stuck.
+/// A process that is silent for longer is stuck.
 constexpr std::chrono::seconds kLongest{70};
 
 std::array<int, 2> new_pipe() {

@@ -26,8 +26,8 @@ class ServiceProcess {
   ServiceProcess& operator=(const ServiceProcess&) = delete;
 
   void send(const Step& step);
-  /// The next line `reply VERB ...`, without its first word, that was not given yet. Nothing: the process has
-  /// ended, or (then is_stuck()) has written nothing for a minute.
+  /// The next line `reply VERB ...`, without its first word, that was not returned yet. Nullopt if the
+  /// process has ended, or (then is_stuck()) has written nothing for a minute.
   [[nodiscard]] std::optional<std::string> reply();
   /// Returns when `count` more lines have been written, a reply is there, or the process has ended.
   void await_lines(std::size_t count);

@@ -17,7 +17,7 @@ std::string program(const char* name) {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
 }
 
-/// Of unresolved letters of handlers; those that are on their way, if there are any.
+/// Ids of unresolved letters of handlers; only of those that are on their way, if there are any.
 std::vector<std::int64_t> interesting_ids(const Facts& facts) {
   const bool marked = facts.any_marked();
   std::vector<std::int64_t> ids;

@@ -63,7 +63,7 @@ TEST_F(DeadLettersProcessTest, TwoOperatorsAndAServiceLoseNoUpdate) {
 
 /// Presses Ctrl-C every millisecond while it lives. The kernel does it: a thread of this process might not
 /// get to run before the tool is through. Without pause, a pause of the tool between two batches might never
-/// end: the system begins what is left of it anew after each signal, and rounds up.
+/// end: after each signal the system restarts what is left of it, and rounds up.
 class Impatience {
  public:
   Impatience() : previous_(std::signal(SIGINT, SIG_IGN)) {

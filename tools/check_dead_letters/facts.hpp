@@ -29,7 +29,7 @@ struct LetterFacts {
 /// The facts about one database. They are about the letters that the command line's filters select.
 struct DatabaseFacts {
   std::int64_t unresolved_in_window = 0;
-  /// Of any age.
+  /// Unresolved letters of any age.
   std::int64_t unresolved = 0;
   /// The unresolved letter that failed first, of any age.
   std::optional<LetterFacts> oldest;
@@ -49,7 +49,7 @@ struct DatabaseFacts {
   /// Bytes of the spill file that wait for import.
   std::uint64_t spill_bytes = 0;
   std::string spill_path;
-  /// Of all spill files that the database was ever used with.
+  /// The paths of all spill files that the database was ever used with.
   std::vector<std::string> spill_paths;
   deadletter::FileSizes sizes;
   /// Durable events that are owed to handlers, whatever the filters.

@@ -50,7 +50,7 @@ bool write_all(int descriptor, std::string_view text) {
   int status = kUncaught;
   try {
     if (write_all(pipe, work())) status = 0;
-  } catch (...) {  // the status tells the parent
+  } catch (...) {  // the parent sees the status
   }
   ::_exit(status);
 }

@@ -101,7 +101,7 @@ std::optional<std::string> correlation(const std::optional<std::string>& text) {
   return text;
 }
 
-/// At the first `=`: a pointer with one in it writes it as the JSON value's problem, not ours.
+/// Splits at the first `=`, so that a value may contain more of them; a pointer cannot.
 std::pair<std::string, std::string> pointer_and_value(const char* option, const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos) refuse(option, text, "has no value; write '/field=value'");

@@ -127,7 +127,7 @@ void say_how_to_end(Command& command, const deadletter::StoredLetter& newest, co
   }
 }
 
-/// Of the first cause that a retry would deliver, if there is one.
+/// Says what to do next about the first cause that a retry would deliver, if there is one.
 void say_what_next(Command& command, const std::vector<deadletter::Group>& groups) {
   const deadletter::Group* chosen = nullptr;
   std::optional<deadletter::StoredLetter> newest;

@@ -130,7 +130,7 @@ void tell_lost(Command& command, const RecoveryReport& report) {
     command.warn("  and more: --json names the first 100");
   if (report.unread_pages > 0) {
     command.warn(counted(report.unread_pages, "page") +
-                 " could not be read that may have held rows: more may be missing than is told here");
+                 " could not be read that may have held rows: more may be missing than is counted here");
   }
   if (report.lost_events > 0) {
     command.warn(counted(report.lost_events, "event") +

@@ -244,7 +244,8 @@ class Retry {
   }
 
  private:
-  /// Of the letters named by number, those that were marked before wait in another request.
+  /// Follows the new request. Letters named by number that were marked before wait in an earlier one: that is
+  /// said.
   ExitStatus follow_with_earlier(const deadletter::RedriveReport& result) {
     const ExitStatus status = follow(result, result.id);
     if (status != ExitStatus::Ok || !chosen_.ids || !request_of_marked()) return status;

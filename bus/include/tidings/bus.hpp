@@ -199,7 +199,7 @@ struct SubscriberSpec {
   HandlerFunction function;
   const PayloadType* payload_type;
   bool wildcard = false;
-  /// Of the handler's struct; 0 for one of JSON, which takes any.
+  /// That of the handler's struct; 0 for a handler that takes JSON of any version.
   int schema_version = 0;
   SubscribeOptions<void*> options;
   std::function<std::string(const void*)> ordering_key;
@@ -273,7 +273,7 @@ template <class E, class F>
 /// returns true.
 class Bus {
  public:
-  /// Starts the workers and the timer, and logs `bus_started`. Throws Error(InvalidArgument).
+  /// Starts the workers and the housekeeping thread, and logs `bus_started`. Throws Error(InvalidArgument).
   explicit Bus(BusOptions options);
   /// Stops with the default deadline, then waits for handlers that still run, logging `waiting_for_handler`.
   /// Must not be destroyed by one of its own handlers, which would wait for itself.

@@ -53,7 +53,7 @@ struct DeadLetter {
   /// Empty if the event had no subscriber (Reason::Unhandled).
   std::string handler;
   Reason reason = Reason::Exhausted;
-  /// Of the last attempt; for letters without attempts, tidings' own explanation.
+  /// Those of the last attempt; for letters without attempts, tidings' own explanation.
   std::string error_type;
   std::string error_message;
   /// 16 hex digits, equal for failures with one cause: see error_fingerprint().

@@ -85,7 +85,7 @@ void BusCore::start() {
     housekeeper_.start();
     pool_.start();
   } catch (...) {
-    housekeeper_.stop();  // which may be at work on the journal that the destructor gives up
+    housekeeper_.stop();  // it may be using the journal, which the destructor gives up
     throw;
   }
   letters_.log.started(setup_.options);
@@ -165,7 +165,7 @@ void BusCore::drain(Subscriber& subscriber, SteadyTime deadline) {
   }
 }
 
-/// From here on no run begins. What is still queued becomes letters.
+/// From here on no run begins. What is still queued stays in the journal or becomes letters.
 void BusCore::close(const std::shared_ptr<Subscriber>& subscriber) {
   subscriber->state.store(SubscriberState::Closed);
   for (const Delivery& delivery : subscriber->queue.close())

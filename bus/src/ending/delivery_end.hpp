@@ -22,7 +22,7 @@ enum class DeliveryOutcome : std::uint8_t {
   Handled,
   Scheduled,  ///< It is queued, waits for a retry, or stays owed; or its letter waits for the database.
   Dead,       ///< Its letter is stored.
-  Dropped,    ///< Its owner has unsubscribed, and wants no more of them.
+  Dropped,    ///< Its handler was unsubscribed meanwhile, and it is not durable.
 };
 
 inline void count(PublishResult& result, DeliveryOutcome outcome) noexcept {
@@ -89,8 +89,8 @@ class DeliveryEnd {
   [[nodiscard]] DeadLetter letter_of(const HandlerIdentity& handler, const Payload& payload,
                                      const Metadata& metadata, Reason reason, const DeliveryState* state,
                                      const StoredEvent* stored = nullptr) const;
-  /// Hands a letter over, waiting for its commit; inside a handler's transaction, which that commit would
-  /// wait for, without. Dead or Scheduled.
+  /// Hands a letter over and waits for its commit, but not inside a handler's transaction, which that commit
+  /// would wait for. Returns Dead or Scheduled.
   [[nodiscard]] DeliveryOutcome bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
   /// Hands over the letter of a row that was read back.
   void bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason);

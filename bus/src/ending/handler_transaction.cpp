@@ -120,8 +120,8 @@ void HandlerTransaction::roll_back() noexcept {
   end();
 }
 
-/// What was published in this transaction is there now, or never will be. What others have published
-/// meanwhile is theirs to settle.
+/// Events published in this transaction are in the journal now, or never will be. Those of other transactions
+/// are settled by their own ends.
 void HandlerTransaction::end() noexcept {
   innermost = outer_;
   transaction_.reset();

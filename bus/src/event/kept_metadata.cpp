@@ -4,7 +4,7 @@ namespace tidings::detail {
 
 namespace {
 
-/// Mostly the very same.
+/// Mostly both are the same memory, so that is compared first.
 bool same_text(std::string_view left, std::string_view right) noexcept {
   return left.size() == right.size() && (left.data() == right.data() || left == right);
 }

@@ -41,7 +41,7 @@ class Upcasters {
 /// was made from.
 class StoredData {
  public:
-  /// `known_version` is that of the handler's struct; 0 for one of JSON.
+  /// `known_version` is that of the handler's struct; 0 for a handler that takes JSON.
   StoredData(const EncodedData& data, std::string_view event_type, int schema_version, int known_version,
              const Upcasters& upcasters)
       : data_(data),

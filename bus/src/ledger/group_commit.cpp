@@ -36,7 +36,7 @@ bool is_bad_alloc(const std::exception_ptr& error) noexcept {
   }
 }
 
-/// What a request is to be told of an exception that its commit threw.
+/// The error that a request throws for an exception that its commit threw.
 std::exception_ptr as_refusal(const char* what) noexcept {
   return patiently([&] { return std::make_exception_ptr(Error(ErrorCode::InDoubt, what)); });
 }
@@ -122,7 +122,8 @@ bool GroupCommit::anything_waits() const { return ledger_.next_.anything_waits()
 bool GroupCommit::refused() const { return ledger_.schedule_.refused(); }
 
 /// The one place where a group is taken, committed and settled. Whatever is thrown on the way, of whatever
-/// type, the group is put back, its requests are told, and whoever waits is woken: it throws nothing itself.
+/// type, the group is put back, its requests get the error, and waiting threads are woken: it throws nothing
+/// itself.
 CommitProgress GroupCommit::commit(WhenBusy when_busy) noexcept {
   begin_commit();
   gather();

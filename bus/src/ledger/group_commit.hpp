@@ -74,7 +74,7 @@ class GroupCommit final : private SharedCommits {
   [[nodiscard]] std::size_t pending_letters() const;
 
  private:
-  /// What the log is told of a group that was settled or refused.
+  /// What is to be logged of a group that was settled or refused.
   struct Report {
     std::exception_ptr error = {};
     /// Letters that found a place, and which.

@@ -18,13 +18,13 @@ class JournalIds {
   [[nodiscard]] std::int64_t next() const noexcept { return next_; }
   std::int64_t take() noexcept { return next_++; }
 
-  /// The next id is of an event that a transaction of somebody else's appends. Changes nothing when it
+  /// Takes the next id for an event that a transaction of the application appends. Changes nothing when it
   /// throws.
   std::int64_t reserve() {
     reserved_.push_back(next_);
     return take();
   }
-  /// Of transactions that may not have ended, in ascending order.
+  /// Ids of transactions that may not have ended, in ascending order.
   [[nodiscard]] const std::vector<std::int64_t>& reserved() const noexcept { return reserved_; }
   /// The transactions of these ids, in ascending order, have ended. An id is settled by its number alone,
   /// never by its place before another. True: some of them were reserved.
@@ -43,7 +43,7 @@ class JournalIds {
     placing_.erase(std::find(placing_.begin(), placing_.end(), first));
     return std::exchange(wake_after_placing_, false);
   }
-  /// False: nobody places.
+  /// False: no publisher is placing.
   bool wake_after_placing() noexcept {
     if (placing_.empty()) return false;
     wake_after_placing_ = true;

@@ -6,9 +6,9 @@
 namespace tidings::detail {
 namespace {
 
-/// What two readings one after the other may be apart, and a clock be slewed, without a jump.
+/// By how much two readings may differ, or a clock be slewed, without counting as a jump.
 constexpr std::chrono::seconds kSlack{1};
-/// A clock that jumps more often is judged by the jumps together.
+/// If a clock jumps more often, the last stretch takes in all further jumps.
 constexpr std::size_t kMostStretches = 32;
 
 std::chrono::microseconds offset_of(Timestamp wall, Instant now) {

@@ -45,7 +45,7 @@ struct CommitGroup {
   std::vector<std::shared_ptr<OwedEvent>> events;
   std::vector<DeadLetter> letters;
   std::vector<JournalDelivery> facts;
-  bool synced = false;  // for the sake of `events`
+  bool synced = false;  // because of `events`
   JournalBatch batch;
   std::uint64_t ticket = 0;
   /// Reserved before the commit began, and so settled by it: it had the write lock.

@@ -13,12 +13,12 @@
 
 namespace tidings::detail {
 
-/// What the journal owes, in numbers. They are read from the journal itself, not from what memory thinks of
-/// it, so that wait_idle, snapshot and the report of a stop tell of what nobody works on. Thread-safe.
+/// What the journal owes, in numbers. They are read from the journal itself, not from what memory knows of
+/// it, so that wait_idle, snapshot and the report of a stop include what nobody works on. Thread-safe.
 class OwedCount {
  public:
   using Subscribers = std::vector<std::shared_ptr<Subscriber>>;
-  /// At one moment; of more than 10,000 events, of the first so many.
+  /// At one moment; of more than 10,000 events only the first 10,000 are counted.
   struct Numbers {
     std::vector<OwedTotal> totals;
     std::string problem;  // why the journal cannot be read; empty if it can

@@ -112,7 +112,8 @@ void OwedLedger::let_go(OwedEvent& event, OwedEvent::Part& part) {
 }
 
 OwedDeliveryHandle OwedLedger::adopt(const OwedDelivery& row) {
-  // What needs memory comes first: what is taken in and then not returned would be delivered by nobody.
+  // What needs memory comes first: a delivery that is taken in and then not returned would never be
+  // delivered.
   auto attempts = row.delivery.attempts;
   const MutexLock lock(mutex_);
   auto& event = events_[row.journal_id];

@@ -54,7 +54,7 @@ class OwedLedger {
 
   // --- ids ---
 
-  /// An id for an event that a transaction of somebody else's appends, which holds the database's write lock;
+  /// An id for an event that a transaction of the application appends, which holds the database's write lock;
   /// `admit` is called with it, under the mutex.
   std::int64_t reserve(const std::function<void(std::int64_t)>& admit);
   /// The reserved ids of transactions that are not known to have ended, in ascending order. Nothing is read
@@ -63,8 +63,8 @@ class OwedLedger {
   /// Whether there are any.
   [[nodiscard]] bool awaits_transactions() const;
   /// The transactions of these ids have ended: each is in the journal, or never will be. An id is settled by
-  /// its number alone, never by its place before another, so that none is passed by that was reserved later
-  /// than the caller thinks.
+  /// its number alone, never by its place before another, so that an id that was reserved
+  /// later than the caller thinks is not skipped.
   void transactions_ended(std::span<const std::int64_t> ids);
   /// Every id up to this one is committed, or never will be, and is in the queues that memory took it for.
   [[nodiscard]] std::int64_t settled_up_to() const;

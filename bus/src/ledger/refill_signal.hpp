@@ -7,7 +7,7 @@
 
 namespace tidings::detail {
 
-/// So many deliveries are read back from the journal at once.
+/// How many deliveries are read back from the journal at once.
 constexpr std::size_t kBacklogChunk = 256;
 
 /// Asks the housekeeper to read back what the journal holds and memory has room for. Thread-safe.

@@ -10,7 +10,7 @@
 
 namespace tidings::detail {
 
-/// Has the sink look after its files from time to time, and logs each change that it finds once. For the
+/// Has the sink look after its files from time to time, and logs each thing that it finds once. For the
 /// housekeeper's thread.
 class FileWatch {
  public:

@@ -13,8 +13,7 @@
 
 namespace tidings::detail {
 
-// Letters from what is known of a delivery. Nothing here has a state, or asks anybody. May throw
-// std::bad_alloc.
+// Letters from what is known of a delivery: functions of their arguments alone. May throw std::bad_alloc.
 
 /// An event in memory as it is stored; without data, and with the reason, if it cannot be encoded.
 [[nodiscard]] EncodedData try_to_encode(const Payload& payload);

@@ -20,9 +20,9 @@
 
 namespace tidings::detail {
 
-/// Brings letters to the sink. Threads that bury at the same time share commits: whoever finds nobody
-/// committing commits for all. While the database is busy the letters wait here, bounded, and are tried again
-/// in the background. Thread-safe.
+/// Brings letters to the sink. Threads that hand over letters at the same time share commits: whoever finds
+/// nobody committing commits for all. While the database is busy the letters wait here, bounded, and are
+/// tried again in the background. Thread-safe.
 class LetterWriter final : private SharedCommits {
  public:
   /// `wake` is called when due() has become earlier.
@@ -57,7 +57,7 @@ class LetterWriter final : private SharedCommits {
   [[nodiscard]] std::size_t pending() const;
 
   using Batch = std::vector<DeadLetter>;
-  /// Tells the log what became of each letter, and brings what is unsaved to stderr.
+  /// Logs what became of each letter, and writes those that are unsaved to standard error.
   void report(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) noexcept;
   /// Stores letters at once, in the spill file if it must be; for what another writer could not store. What
   /// became of each is the caller's to report.

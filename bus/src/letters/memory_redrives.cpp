@@ -128,7 +128,8 @@ std::size_t MemoryRedrives::budget(std::int64_t id, const Request& request, cons
   return std::min(letters, by_rate);
 }
 
-/// Whether an earlier letter of its key has to come first. Those that the claimant holds do: it keeps order.
+/// Whether an earlier letter of its key has to be delivered first. The order of those that the claimant holds
+/// is kept by the claimant.
 bool MemoryRedrives::must_wait(const Record& record, const ServedHandler& handler,
                                std::string_view claimant) const {
   if (!record.letter.ordering_key) return false;

@@ -18,7 +18,7 @@ class LetterLog {
  public:
   explicit LetterLog(RecordLog& records) noexcept : records_(records) {}
 
-  /// A delivery gave up: why, for the last time before its letter is stored.
+  /// A delivery gave up, and why. Its letter is stored afterwards.
   void gave_up(const DeadLetter& letter) noexcept;
   void stored(const DeadLetter& letter, std::int64_t id) noexcept;
   void spilled(const DeadLetter& letter, std::string_view problem) noexcept;

@@ -6,7 +6,7 @@
 namespace tidings::detail {
 
 namespace {
-/// Causes told apart at once; a storm with more of them is limited as one.
+/// How many causes have a limit of their own at once; those beyond share one.
 constexpr std::size_t kMaxWindows = 1024;
 constexpr std::chrono::seconds kClearEvery{1};
 }  // namespace

@@ -20,12 +20,12 @@ struct RecordRate {
 };
 
 /// Holds back log records that repeat too fast, so that a failure storm neither fills a disk nor slows the
-/// healthy. Records are told apart by name and cause. Thread-safe.
+/// healthy. Each name and cause has a limit of its own. Thread-safe.
 class RecordLimit {
  public:
-  /// Of what happens to events and letters, each of which is worth a record.
+  /// For what happens to events and letters, each of which is worth a record.
   static constexpr RecordRate kOfEvents{100, std::chrono::seconds(1)};
-  /// Of what is wrong with the bus or its database, and is tried again and again.
+  /// For faults of the bus or its database that every new try meets again.
   static constexpr RecordRate kOfFaults{10, std::chrono::seconds(10)};
 
   struct Summary {
@@ -40,9 +40,9 @@ class RecordLimit {
   /// Whether this record may be written now. If not it is counted.
   [[nodiscard]] bool admit(std::string_view record, std::string_view handler, std::string_view fingerprint,
                            std::string_view event_id, Instant now, RecordRate rate = kOfEvents);
-  /// What was held back in times that are over. Each is told once.
+  /// What was held back in windows that are over. Each summary is returned once.
   [[nodiscard]] std::vector<Summary> take_summaries(Instant now);
-  /// When the next summary is ready; nothing if nothing is held back.
+  /// When the next summary is ready; nullopt if nothing is held back.
   [[nodiscard]] std::optional<Instant> due() const;
 
  private:
@@ -55,7 +55,7 @@ class RecordLimit {
   };
 
   static void begin(Window& window, Instant now);
-  /// Whether so many causes repeat that no more can be told apart.
+  /// Whether so many causes repeat that a new one gets no limit of its own.
   [[nodiscard]] bool crowded(Instant now) TIDINGS_REQUIRES(mutex_);
 
   mutable Mutex mutex_;

@@ -75,8 +75,8 @@ bool RecordLog::admit(std::string_view record, std::string_view handler, std::st
   }
 }
 
-/// Of what is tried again and again, and may fail again and again. The name and the problem, without what
-/// changes in it, make the cause.
+/// For faults that every new try meets again. The name and the problem, without what changes in it, make the
+/// cause.
 bool RecordLog::admit_fault(std::string_view record, std::string_view handler,
                             std::string_view problem) noexcept {
   try {

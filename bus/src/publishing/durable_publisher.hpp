@@ -47,7 +47,7 @@ class DurablePublisher {
 
  private:
   struct DurableEvent;
-  /// Each made in its place, since it is not moved: a batch is one allocation.
+  /// Each is made in its place, since it cannot be moved: a batch is one allocation.
   using DurableEvents = std::vector<std::optional<DurableEvent>>;
 
   void prepare(std::optional<DurableEvent>& event, const SubscriberList& list, const Payload& payload,
@@ -84,7 +84,7 @@ class DurablePublisher {
   Runner& runner_;
   const Stamper& stamper_;
   UnhandledEvents& unhandled_;
-  /// Those to whom an event is owed whose deliveries are dead from the start.
+  /// The handlers that an event is owed to whose deliveries are dead from the start: none.
   const std::shared_ptr<const HandlerNames> nobody_ =
       std::make_shared<const HandlerNames>(std::vector<std::string>());
 };

@@ -7,7 +7,7 @@
 namespace tidings::detail {
 namespace {
 
-/// Types for which "nobody subscribes" is remembered: type names may come from outside, so their number is
+/// For how many types the warning is remembered: type names may come from outside, so their number is
 /// bounded.
 constexpr std::size_t kMaxWarnedTypes = 1000;
 

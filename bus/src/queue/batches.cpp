@@ -10,7 +10,7 @@ namespace tidings::detail {
 
 namespace {
 
-/// So many empty batches are kept for those who bring more (at most 2 KiB each).
+/// How many empty batches are kept for publishers (at most 2 KiB each).
 constexpr std::size_t kSparesKept = 32;
 
 }  // namespace

@@ -54,9 +54,9 @@ class Batch {
 };
 
 /// The deliveries that may run, in what a worker takes at once, and the permits of those who run them. A part
-/// of DeliveryQueue, guarded by its mutex but for what is said. A permit's holder takes a batch and works
-/// through it without a lock; and it takes from another's batch when there is nothing else, so that nothing
-/// waits behind a slow handler while a permit's holder is idle.
+/// of DeliveryQueue, guarded by its mutex unless a member says otherwise. A permit's holder takes a batch and
+/// works through it without a lock; and it takes from another's batch when there is nothing else, so that no
+/// delivery waits behind a slow handler while a permit's holder is idle.
 class Batches {
  public:
   explicit Batches(std::size_t concurrency)
@@ -75,7 +75,7 @@ class Batches {
 
   /// Whether take_more() would find something. A look only, without the mutex.
   [[nodiscard]] bool has_more() const noexcept { return waiting_.load(std::memory_order_relaxed) > 0; }
-  /// Whether it would find as much as it takes at once. The same.
+  /// Whether it would find as much as it takes at once. A look only, too.
   [[nodiscard]] bool has_plenty() const noexcept { return waiting_.load(std::memory_order_relaxed) > 1; }
 
   /// At least as many as surrender() adds.

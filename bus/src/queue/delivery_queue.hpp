@@ -37,7 +37,7 @@ class DeliveryQueue : public Occupancy {
   [[nodiscard]] Pushed push(Delivery& delivery);
   /// A Parked delivery is on its way to the sink.
   void parked();
-  /// The redrive of a letter, in a place beyond the queue's bound. It goes before what waits behind its key,
+  /// The redrive of a letter, in a place beyond the queue's bound. It runs before what waits behind its key,
   /// and what comes for its key waits behind it, though the key was dead. Refused: untouched, without a
   /// place.
   [[nodiscard]] Pushed push_redrive(Delivery& delivery);

@@ -21,14 +21,14 @@ enum class KeyOutcome : std::uint8_t {
            ///< are resolved or redriven.
 };
 
-/// Keys that are not as others, at one moment.
+/// Keys that are dead or resuming, at one moment.
 struct KeyLook {
-  /// With how many of their deliveries were refused so far.
+  /// Each with the number of its deliveries that were refused so far.
   std::vector<std::pair<std::string, std::uint64_t>> dead;
   std::vector<std::string> resuming;
 };
-/// What has become of a key's letters since that look: whether they are coming. Not listed: they are all
-/// resolved.
+/// What has become of a key's letters since that look: whether they are being redriven. A key that is not
+/// listed has no unresolved letter.
 using UnresolvedKeys = std::unordered_map<std::string, bool>;
 
 /// All that a queue knows of ordering keys: one delivery of a key is on its way, and the others wait in its
@@ -43,7 +43,7 @@ class KeyLanes {
   };
   /// A delivery that does not hold its key yet.
   [[nodiscard]] Admitted admit(Delivery& delivery, const std::string& key);
-  /// A redrive goes before what waits in its lane, and what comes for its key waits behind it, though the key
+  /// A redrive runs before what waits in its lane, and what comes for its key waits behind it, though the key
   /// was dead.
   [[nodiscard]] Admitted admit_redrive(Delivery& delivery, const std::string& key);
   /// A Dead delivery is on its way to the sink.
@@ -52,7 +52,7 @@ class KeyLanes {
   /// What the end of a delivery leaves to be done.
   struct Passed {
     /// Handed back with it. Unless it is empty, pass_on() is to be called again once they were dealt with:
-    /// the key is held so long, and order is kept.
+    /// the key is held until then, so that order is kept.
     std::vector<Delivery> refused;
     /// May run now.
     std::optional<Delivery> next;
@@ -71,8 +71,8 @@ class KeyLanes {
   /// are still on their way to the sink.
   [[nodiscard]] std::optional<KeyLook> look(bool& later) const;
   struct Settled {
-    /// Of keys that are dead again. Unless it is empty, settle() is to be called again once they were dealt
-    /// with.
+    /// Deliveries of keys that are dead again. Unless it is empty, settle() is to be called again once they
+    /// were dealt with.
     std::vector<Delivery> parked;
     /// May run now.
     std::vector<Delivery> ready;
@@ -100,7 +100,7 @@ class KeyLanes {
   /// here.
   std::unordered_map<std::string, Lane> lanes_;
   std::size_t held_ = 0;
-  /// With how many deliveries were refused.
+  /// Each with the number of deliveries that were refused.
   std::unordered_map<std::string, std::uint64_t> dead_keys_;
   std::size_t parking_ = 0;
   /// Keys whose lane only redrives pass, until all their letters are resolved; and those of them whose lane

@@ -56,7 +56,8 @@ bool Occupancy::wait_empty(std::chrono::steady_clock::time_point deadline) {
   bool was_empty = false;
   {
     const MutexLock lock(mutex_);
-    // Looked at once for each answer: what comes after it was empty is no reason to say that it never was.
+    // One look for each answer: a delivery that comes after the queue was empty does not make the answer
+    // wrong.
     while (!(was_empty = empty()) && in_time) in_time = changed_.wait_until(mutex_, deadline);
   }
   waiting_for_empty_.fetch_sub(1);

@@ -11,8 +11,8 @@
 
 namespace tidings::detail {
 
-/// How full a subscriber's queue is, and who waits for that to change. Bounded: each delivery occupies a
-/// place from reservation to the end of its life; redrives come beyond the bound. Thread-safe.
+/// How full a subscriber's queue is, and the threads that wait for that to change. Bounded: each delivery
+/// occupies a place from reservation to the end of its life; redrives come beyond the bound. Thread-safe.
 class Occupancy {
  public:
   explicit Occupancy(std::size_t capacity) : places_(capacity) {}
@@ -23,7 +23,7 @@ class Occupancy {
   void reserve() noexcept { places_.take(); }
   /// Gives a place back: the delivery's life has ended, or it was not made.
   void release() noexcept;
-  /// Of a redrive, which has no place.
+  /// For a redrive, which has no place.
   void begin_redrive() noexcept;
   void end_redrive() noexcept;
   /// Says whether the journal holds more for this queue: then it is not empty.
@@ -37,7 +37,7 @@ class Occupancy {
   [[nodiscard]] std::size_t occupied() const noexcept { return places_.occupied() + redriving_.load(); }
   [[nodiscard]] std::size_t waiting_retries() const noexcept { return waiting_.load(); }
   [[nodiscard]] bool empty() const noexcept { return occupied() == 0 && !backlog_.load(); }
-  /// How many places were ever taken: tells whether anything happened between two looks.
+  /// How many places were ever taken: if the number has not changed, nothing was queued between two looks.
   [[nodiscard]] std::uint64_t reservations() const noexcept { return places_.taken() + redrives_.load(); }
 
   [[nodiscard]] std::uint64_t wakes() const noexcept { return wakes_.load(); }

@@ -17,7 +17,7 @@ namespace tidings::detail {
 struct HandlerNames {
   explicit HandlerNames(std::vector<std::string> all);
   const std::vector<std::string> names;
-  /// A JSON array. Names hold nothing that JSON would escape.
+  /// A JSON array. JSON escapes no character of a name.
   const std::string json;
 };
 
@@ -27,7 +27,7 @@ struct OwedEvent {
   struct Part {
     bool done = false;
     bool in_memory = false;
-    /// The journal does not know yet what is here.
+    /// The next commit is to record what is here.
     bool changed = false;
     std::uint32_t crashes = 0;
     std::uint32_t attempts_made = 0;
@@ -48,7 +48,7 @@ struct OwedEvent {
   bool in_commit = false;     // part of the commit that is running
 };
 
-/// One handler's share of an OwedEvent: what a delivery carries to settle itself with.
+/// One handler's share of an OwedEvent. A delivery carries it, and its end is recorded with it.
 struct OwedDeliveryHandle {
   std::shared_ptr<OwedEvent> event;
   std::size_t index = 0;

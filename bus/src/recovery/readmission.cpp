@@ -84,7 +84,7 @@ std::chrono::microseconds Readmission::time_to_retry(const JournalDelivery& know
   return std::clamp(*known.next_attempt_at - bus_.setup.clock.now(), std::chrono::microseconds(0), whole);
 }
 
-/// All at once: a worker that finds one at a time falls asleep in between.
+/// Queues all at once: a worker that gets one at a time falls asleep in between.
 void Readmission::queue(const std::shared_ptr<Subscriber>& subscriber, std::span<OwedDelivery> rows) {
   std::vector<std::optional<Delivery>> deliveries;
   deliveries.reserve(rows.size());

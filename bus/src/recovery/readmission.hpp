@@ -32,8 +32,8 @@ class Readmission {
   /// How long a retry still has to wait. No longer than it had to when it failed, whatever the wall clock
   /// says.
   [[nodiscard]] std::chrono::microseconds time_to_retry(const JournalDelivery& known) const;
-  /// The ordering key of a row. Returns nullopt if it has none, or if it cannot be found out, which its
-  /// delivery will find out again.
+  /// The ordering key of a row. Returns nullopt if it has none, or if it cannot be computed; its delivery
+  /// then meets the same problem.
   [[nodiscard]] std::optional<std::string> key_of(Subscriber& subscriber, const OwedDelivery& row);
 
  private:

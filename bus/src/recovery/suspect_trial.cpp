@@ -108,8 +108,8 @@ bool SuspectTrial::serve(Suspect& suspect, const std::shared_ptr<Subscriber>& su
   return true;
 }
 
-/// The next of what the suspect's queue runs before it: what has its key, or without keys each first attempt,
-/// if one runs after the other.
+/// The next delivery that the suspect's queue runs before it: one with its key, or, in a queue without keys
+/// that runs one after the other, one that has not been attempted.
 std::optional<OwedDelivery> SuspectTrial::owed_before(Suspect& suspect, Subscriber& subscriber,
                                                       const std::optional<std::string>& key) {
   const bool in_line = !subscriber.keyed && subscriber.options.concurrency == 1;

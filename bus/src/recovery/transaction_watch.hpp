@@ -14,8 +14,9 @@ class TransactionWatch {
  public:
   explicit TransactionWatch(const OpenJournal& journal) : journal_(journal) {}
 
-  /// Somebody says that one has ended: the next looks follow soon. Thread-safe. The transaction may not have
-  /// been committed for SQLite's other connections at this very moment, so one look may not be enough.
+  /// Bus::notify() was called, so that one may have ended: the next looks follow soon. Thread-safe. The
+  /// transaction may not have been committed for SQLite's other connections at this very moment, so one look
+  /// may not be enough.
   void look_soon() noexcept;
   /// Looks, and returns when to look again; nullopt if nothing is waited for. On the housekeeper's thread.
   [[nodiscard]] std::optional<Instant> look(Instant now);

@@ -8,7 +8,8 @@
 
 namespace tidings::detail {
 
-/// What came before the subscription goes first: what is left of it holds back what comes.
+/// Letters from before the subscription are delivered first: as long as any is left, it holds back later
+/// deliveries.
 void KeyRefresh::hold_keys(Subscriber& subscriber) {
   const bool parks = subscriber.options.after_death == AfterDeath::Park;
   if (!bus_.setup.options.store || (!parks && !subscriber.keyed)) return;

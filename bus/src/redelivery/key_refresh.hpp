@@ -13,8 +13,8 @@ class KeyRefresh {
  public:
   KeyRefresh(const BusParts& bus, DeliveryEnd& end) : bus_(bus), end_(end) {}
 
-  /// Before a subscriber's first delivery: letters that are left of its keys hold back what comes. Throws
-  /// Error.
+  /// To be called before a subscriber's first delivery: unresolved letters of its keys hold back later
+  /// deliveries. Throws Error.
   void hold_keys(Subscriber& subscriber);
   /// Frees dead keys whose letters are all resolved, and lets what waits for redrives go on, or parks it when
   /// no redrive is coming any more. False: to be called again. On the housekeeper's thread.

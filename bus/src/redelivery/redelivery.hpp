@@ -20,9 +20,9 @@ class Redelivery {
 
   /// The handlers that may be given letters now.
   [[nodiscard]] std::vector<ServedHandler> served_handlers() const;
-  /// Queues a claimed letter, or tells the redriver that it came to nothing.
+  /// Queues a claimed letter, or returns it to the redriver undelivered.
   void deliver(ClaimedLetter letter);
-  /// Runs a queued letter, to its end.
+  /// Runs a queued letter and ends its redrive.
   void run(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery, DispatchGuard& guard);
 
  private:

@@ -16,7 +16,7 @@ namespace tidings::detail {
 class ClaimedLetters {
  public:
   [[nodiscard]] bool empty() const noexcept { return held_.empty(); }
-  /// So few are at hand that more are to be claimed.
+  /// Whether so few are at hand that more are to be claimed.
   [[nodiscard]] bool wants_more() const noexcept { return held_.size() < kFew; }
   [[nodiscard]] bool full() const noexcept { return held_.size() >= kMostHeld; }
   /// Leaves out handlers with enough at hand, so that they hold up no other.
@@ -29,7 +29,7 @@ class ClaimedLetters {
   void hold(const LetterClaim& claim);
 
   struct Begun {
-    /// An earlier letter of its lane was not delivered: how this one is to end without.
+    /// Set if an earlier letter of its lane was not delivered: how this one is to end without a run.
     std::optional<RedriveResult::End> instead;
     /// It is the last of its limited request that is at hand.
     bool last_of_request = false;

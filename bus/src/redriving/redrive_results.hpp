@@ -17,7 +17,7 @@ namespace tidings::detail {
 /// Redrives that have ended, until the sink knows. A part of Redriver, guarded by its mutex.
 class RedriveResults {
  public:
-  /// Whether none waits to be told to the sink.
+  /// Whether none waits to be reported to the sink.
   [[nodiscard]] bool empty() const noexcept { return results_.empty(); }
   /// Whether the sink knows of all.
   [[nodiscard]] bool all_settled() const noexcept { return results_.empty() && settling_ == 0; }
@@ -29,7 +29,7 @@ class RedriveResults {
     return first;
   }
 
-  /// When the sink is to be told at the latest.
+  /// When they are to be reported to the sink at the latest.
   [[nodiscard]] std::optional<Instant> due() const {
     if (!oldest_) return std::nullopt;
     return std::max(*oldest_ + kSettledWithin, again_);

@@ -55,17 +55,17 @@ class Redriver {
   /// Returns nullopt if the letter's handler may be run; from here on a death of the process counts as an
   /// attempt. Otherwise returns how the redrive is to end without a run.
   [[nodiscard]] std::optional<RedriveResult::End> begin(const ClaimedLetter& letter);
-  /// What became of a letter that was claimed.
+  /// Takes what became of a letter that was claimed.
   void end(RedriveResult result);
-  /// Writes down in that transaction, which the caller commits, that the letter's handler returned. Throws
-  /// Error, also when the claim was lost.
+  /// Records in that transaction, which the caller commits, that the letter's handler returned. Throws Error,
+  /// also when the claim was lost.
   [[nodiscard]] std::vector<RedriveEnd> settle_in(JournalTransaction& transaction,
                                                   const RedriveResult& result);
   /// What settle_in has written is committed.
   void settled(std::int64_t id, const std::vector<RedriveEnd>& ended);
   /// Reports to the sink what has ended. Failures are tried again by tick().
   void flush() noexcept;
-  /// Waits until nothing that tick() has been asked for is left to be done. False at the deadline.
+  /// Waits until all that tick() was asked for is done. False at the deadline.
   [[nodiscard]] bool wait_idle(Instant deadline);
 
  private:

@@ -30,7 +30,7 @@ struct ConversionFailed {
   std::exception_ptr cause;
 };
 
-/// An event that there was no memory to convert may fit all the same.
+/// An event that could not be converted for lack of memory may fit all the same.
 void rethrow_if_short_of_memory(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
@@ -83,7 +83,7 @@ std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion,
   }
 }
 
-/// But for what the policy says of it.
+/// Without what the policy says of it.
 std::unique_ptr<Failure> put_current_exception_into_words() {
   auto failure = std::make_unique<Failure>();
   failure->error_type = current_exception_type();

@@ -24,7 +24,7 @@ struct Failure {
   std::string error_message;
   /// Set when retrying is useless.
   std::optional<Reason> final_reason;
-  /// The handler's own wish, in the place of the policy's backoff.
+  /// The delay that the handler asked for, instead of the policy's backoff.
   std::optional<std::chrono::milliseconds> retry_after;
   /// The handler returned, and its transaction may have been committed all the same.
   bool in_doubt = false;
@@ -66,7 +66,7 @@ class PayloadForms {
   }
 
   const Payload& payload_;
-  // Its own, where they may be kept in registers across the calls of handlers.
+  // Copies, which the compiler may keep in registers across the calls of handlers.
   const PayloadType* const type_;
   const void* const object_;
   std::unique_ptr<Conversions> conversions_;
@@ -79,12 +79,12 @@ class PayloadForms {
 /// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
 [[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
 
-/// The handler ends its thread (pthread_exit, or a cancellation), which is the publisher's own affair.
-/// On a worker it ends the process, with a word: a bus without its workers would hold events for ever.
+/// The handler ends its thread (pthread_exit, or a cancellation). A thread of the application may end; on a
+/// worker this ends the process, with a message: a bus without its workers would hold events for ever.
 void thread_ends_in_handler(HandlerTransaction* transaction) noexcept;
 /// The handler forked, and its child came back out of it. A child has none of the bus's threads, and would
-/// deliver the parent's events: on a worker it ends, with a word and status 70 (EX_SOFTWARE) and nothing else
-/// run; in a publish that throws ForkedChild.
+/// deliver the parent's events: on a worker it ends at once, with a message and status 70 (EX_SOFTWARE); in a
+/// publish this throws ForkedChild.
 [[noreturn]] void child_returns_from_handler();
 
 /// Runs a handler once with the object that `event` returns, and ends the transaction that it may have asked

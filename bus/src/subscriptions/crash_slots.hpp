@@ -11,8 +11,8 @@
 
 namespace tidings::detail {
 
-/// Says in a journal's crash slots what the calling thread runs, for as long as it lives. Costs a bus without
-/// a journal nothing but the question.
+/// Says in a journal's crash slots what the calling thread runs, for as long as it lives. A bus without a
+/// journal has no slots, and pays for the check only.
 class RunningMark {
  public:
   static constexpr std::int64_t kNotJournalled = -1;

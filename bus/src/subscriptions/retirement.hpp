@@ -21,7 +21,7 @@ namespace tidings::detail {
 /// again, and what it captured is destroyed, once, before unsubscribing returns. Thread-safe.
 class Retirement {
  public:
-  /// Is told every five seconds of a handler that is waited for.
+  /// Called every five seconds with a handler that is waited for.
   using Waiting = std::function<void(const HandlerIdentity& handler, std::chrono::seconds waited)>;
 
   explicit Retirement(Waiting waiting) : waiting_(std::move(waiting)) {}

@@ -35,7 +35,7 @@ class Members {
   std::unordered_map<std::string_view, InOrder::iterator> by_name_;  // of names that the subscribers own
 };
 
-/// Who subscribes to one event type. Made by the first subscription; lives as long as the bus.
+/// The subscribers of one event type. Made by the first subscription; lives as long as the bus.
 struct Topic {
   explicit Topic(std::string_view type) : event_type(type) {}
   const std::string event_type;
@@ -49,8 +49,8 @@ struct Topic {
 /// replaces whole lists and frees the old ones once no hazard protects them.
 ///
 /// A long list is not replaced at each change, which would make many changes cost the square of their number:
-/// it is marked as outdated, and whoever needs it next makes it, and calls all who are in it anyway. So is a
-/// list that there is no memory for.
+/// it is marked as outdated, and the next publisher rebuilds it, which calls everyone in it anyway. A list
+/// that there is no memory for is marked, too.
 class Topics {
  public:
   Topics();
@@ -78,7 +78,7 @@ class Topics {
   void add(const std::shared_ptr<Subscriber>& subscriber) TIDINGS_EXCLUDES(mutex_);
   /// False if it was not there.
   bool remove(const Subscriber& subscriber) noexcept TIDINGS_EXCLUDES(mutex_);
-  /// Everyone, by event type in order of first subscription, wildcards last.
+  /// All subscribers, by event type in order of first subscription, wildcards last.
   [[nodiscard]] std::vector<std::shared_ptr<Subscriber>> all() const TIDINGS_EXCLUDES(mutex_);
   /// Lists that wait for a hazard to go away; at most one for each level of each thread's nesting.
   [[nodiscard]] std::size_t retired() const TIDINGS_EXCLUDES(mutex_);
@@ -102,7 +102,7 @@ class Topics {
   static void place(NameTable& table, Topic& topic) noexcept;
   /// Throws Error(DuplicateHandler).
   void require_free_name(const Subscriber& subscriber) TIDINGS_REQUIRES(mutex_);
-  /// To be called after each change of who is listed.
+  /// To be called after each change of the members.
   void changed(const Subscriber& subscriber) noexcept TIDINGS_REQUIRES(mutex_);
   void renew(Topic& topic) noexcept TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] std::unique_ptr<const SubscriberList> list_of(const Topic& topic) const

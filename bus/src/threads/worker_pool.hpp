@@ -55,7 +55,7 @@ class WorkerPool {
     std::size_t deliveries_ = 0;
   };
 
-  /// Looks some 20 us long whether there is `more` for a worker that has nothing else to do. Going to sleep
+  /// Looks for some 20 us whether there is `more` for a worker that has nothing else to do. Going to sleep
   /// costs the worker some microseconds and whoever wakes it a system call, which is too much for each of
   /// many events. Not at once: a worker that looked after each event would fetch each alone, while the next
   /// is being added; and later still when many came meanwhile, since they come fast.

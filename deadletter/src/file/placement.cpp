@@ -19,7 +19,7 @@
 namespace tidings::deadletter {
 namespace {
 
-/// Of statfs(2), and of the kernel's sources where linux/magic.h lacks them.
+/// The numbers are those of statfs(2), and of the kernel's sources where linux/magic.h lacks them.
 std::string network_of(const std::filesystem::path& path) {
   using Kind = std::pair<std::uint32_t, const char*>;
   static constexpr std::array kKinds = {

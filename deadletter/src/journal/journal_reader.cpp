@@ -14,7 +14,7 @@
 namespace tidings::deadletter {
 namespace {
 
-// The name between its quotes, as the array has it (names hold nothing that JSON escapes), finds the few rows
+// The name between its quotes, as the array has it (JSON escapes no character of a name), finds the few rows
 // that are then looked at closely.
 std::string scan() {
   return "SELECT " + std::string(kEventColumns) +

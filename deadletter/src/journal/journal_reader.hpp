@@ -30,7 +30,7 @@ class JournalReader {
   [[nodiscard]] std::vector<OwedTotal> owed_totals(std::size_t at_most);
   /// next_id and events of what acquire finds.
   [[nodiscard]] JournalStart extent();
-  /// The deliveries that are still owed among those that the slots tell of. Slots of more than one thread:
+  /// The deliveries that are still owed among those in the slots. Slots of more than one thread:
   /// none was alone.
   [[nodiscard]] std::vector<CrashSuspect> suspects(std::span<const SlotContent> slots);
 

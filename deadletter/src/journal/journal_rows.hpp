@@ -23,7 +23,7 @@ class JournalRows : public JournalAppender {
   /// then no query for them is made. A caller that does not commit its writes sets it.
   JournalRows(SQLite::Database& database, std::atomic<bool>& may_have_deliveries);
 
-  /// Replaces what is known of the delivery of an event that is there, but that it is done.
+  /// Replaces what is known of a delivery of an event that is in the journal. One that is done stays done.
   void change(const JournalDelivery& delivery);
   void finish(std::span<const std::int64_t> journal_ids);
 

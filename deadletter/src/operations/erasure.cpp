@@ -94,7 +94,7 @@ class VersionEraser {
   }
   /// Letters that were not deleted because their handler is running. A bus runs few at a time.
   [[nodiscard]] const std::set<std::int64_t>& running() const noexcept { return running_; }
-  /// Of the letters that were deleted since the last call.
+  /// The reasons of letters that were deleted since the last call.
   [[nodiscard]] std::set<std::string> take_reasons() { return std::exchange(reasons_, {}); }
 
  private:
@@ -137,7 +137,7 @@ class VersionCounter {
   ErasableReader letters_;
   RunningQuestion is_running_;
   KeySet seen_;
-  // Of discards that operators made, which are few: letters may have any number of reasons.
+  // Reasons of discards that operators made, which are few: letters may have any number of reasons.
   std::set<std::string> audited_;
   std::set<std::string> reasons_;
 };

@@ -74,7 +74,7 @@ class Recovery {
   /// Nothing that SQLite says of the damaged file ends the recovery.
   void ask() {
     try {
-      // As much of the schema as can be read is used, and nothing that a hostile one would have run.
+      // As much of the schema as can be read is used; code in a hostile schema is not run.
       damaged_.execute("PRAGMA writable_schema = ON");
       damaged_.execute("PRAGMA trusted_schema = OFF");
       damaged_.execute("PRAGMA cell_size_check = ON");

@@ -261,7 +261,7 @@ class Restoration {
                    ErrorCode::ForeignDatabase);
   }
 
-  /// Nothing when there is no database.
+  /// Null if there is no database.
   [[nodiscard]] std::unique_ptr<VfsFile> lock_old() const {
     if (!file_exists(database_)) return nullptr;
     auto old = std::make_unique<VfsFile>(database_, "");
@@ -269,8 +269,8 @@ class Restoration {
     return old;
   }
 
-  /// Brings what is in the -wal file into the old database, so that it is whole without: whoever dies between
-  /// the steps that follow leaves it so. A damaged one is kept as it is.
+  /// Brings what is in the -wal file into the old database, so that it is whole without that file, even if
+  /// this process dies between the steps that follow. A damaged one is kept as it is.
   [[nodiscard]] std::unique_ptr<VfsFile> fold_log(std::unique_ptr<VfsFile> locked) const {
     locked.reset();
     try {

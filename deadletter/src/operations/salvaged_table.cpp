@@ -14,7 +14,7 @@
 #include <limits>
 
 namespace tidings::deadletter {
-// Of their own: short names for one long list.
+// A namespace for short names in one long list.
 namespace salvaging {
 namespace {
 

@@ -38,7 +38,7 @@ struct GroupTally {
   std::int64_t last_failed_at = 0;
 };
 
-/// Of each type of each cause.
+/// One tally for each event type of each cause.
 using Tallies = std::map<Key<std::string>, GroupTally, KeyLess>;
 
 bool is_of(const Group& group, const Key<std::string>& key) {

@@ -26,8 +26,8 @@
 
 namespace tidings::deadletter {
 
-/// Of a file that no process has open in WAL mode: all that must stay the same for an immutable connection to
-/// be right.
+/// All that must stay the same for an immutable connection to be right, of a file that no process has open in
+/// WAL mode.
 struct FileState {
   dev_t device = 0;
   ino_t inode = 0;
@@ -59,7 +59,7 @@ using std::chrono::steady_clock;
 constexpr const char* kCannotRead = "cannot read the dead-letter database";
 constexpr std::size_t kLargestPage = 10'000;
 
-/// One moment's view of the database, for as long as it lives. Statements go before it.
+/// One moment's view of the database, for as long as it lives. Statements must be destroyed before it.
 class ReadTransaction {
  public:
   explicit ReadTransaction(Connection& connection) : connection_(connection) { connection_.execute("BEGIN"); }
@@ -173,8 +173,8 @@ class Reader::Implementation {
     return *connection_;
   }
 
-  /// The last connection goes after the next one was made: as long as one has the file open, no other file
-  /// gets its inode.
+  /// The last connection is closed after the next one was made: as long as one has the file open, no other
+  /// file gets its inode.
   void connect(Connection::Deadline deadline) {
     state_ = FileState::of(path_);
     auto next = std::make_unique<Connection>(path_, state_.in_use ? Access::ReadOnly : Access::Immutable, "",

@@ -25,9 +25,9 @@ constexpr const char* kResumable =
     "SELECT NULL, id, NULL, event_type, handler, ordering_key FROM dead_letters"
     " INDEXED BY dead_letters_shutdown WHERE service = ? AND reason = 'shutdown' AND reprocessed_at IS NULL"
     " AND id > ? AND claimed_by IS NULL AND redrive_requested_at IS NULL ORDER BY id LIMIT ?";
-/// Of the request whose canary, rate and stop_after were looked at: another may have marked the letter since.
-/// An earlier letter of the same handler and key must be delivered first, unless this claimant holds it: then
-/// it keeps the order.
+/// Only if the letter is marked by the request whose canary, rate and stop_after were looked at: another may
+/// have marked it since. An earlier letter of the same handler and key must be delivered first, unless this
+/// claimant holds it: then it keeps the order.
 constexpr const char* kClaim =
     "UPDATE dead_letters SET claimed_by = ?1, claimed_until = ?2, redrive_started_at = NULL,"
     " redrive_requested_at = coalesce(redrive_requested_at, ?3),"

@@ -22,7 +22,7 @@ class RedriveConnection : public WritingConnection {
   /// first.
   [[nodiscard]] bool changed();
 
-  /// As `transact`, for changes that changed() is not to tell of.
+  /// As `transact`, for changes that changed() is not to report.
   template <class Work>
   void transact_unseen(Sync sync, Work work) {
     const std::int64_t before = own_changes();
@@ -34,7 +34,7 @@ class RedriveConnection : public WritingConnection {
   [[nodiscard]] bool has_foreign_statements() noexcept;
 
  private:
-  /// How many rows this connection has changed so far. Its data_version tells of those of others only.
+  /// How many rows this connection has changed so far. Its data_version counts those of others only.
   [[nodiscard]] std::int64_t own_changes() noexcept;
 
   SQLite::Statement data_version_;

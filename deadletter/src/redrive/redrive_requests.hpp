@@ -66,7 +66,7 @@ class RedriveRequests {
   [[nodiscard]] Tidied tidy(Timestamp wall);
 
  private:
-  /// Nothing: the request has failed already.
+  /// Returns nullopt if the request has failed already.
   [[nodiscard]] std::optional<std::int64_t> mark_batch(const std::vector<std::int64_t>& ids,
                                                        std::string_view service,
                                                        const RedriveOptions& options, Timestamp wall,

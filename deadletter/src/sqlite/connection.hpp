@@ -76,7 +76,7 @@ class Connection {
   SQLite::Database database_;
 };
 
-/// Of the connection's main file, absolute.
+/// The absolute path of the connection's main file.
 [[nodiscard]] std::filesystem::path path_of(SQLite::Database& database);
 
 }  // namespace tidings::deadletter

@@ -25,7 +25,7 @@ class Reconnecting {
   struct Options {
     OpenedFile& file;
     std::filesystem::path path;
-    /// Of the messages of errors.
+    /// What messages of errors begin with.
     const char* what_failed;
     /// Makes one, admitted to the file. Throws Error, SQLite::Exception.
     std::function<Opened<Connected>()> connect;

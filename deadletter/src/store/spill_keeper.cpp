@@ -85,7 +85,7 @@ bool SpillKeeper::import_step(SpillFile* other, StoreSession& session) {
       return report_.more;
     });
   } catch (const Error& error) {
-    // Who has the lock needs it for a moment; there is another time.
+    // The lock is held for a moment only, and the next call tries again.
     if (error.code() != ErrorCode::DatabaseBusy) problem = error.what();
   } catch (const std::system_error& error) {
     problem = unusable("cannot import the spill file", other == nullptr ? path_ : other->path(),

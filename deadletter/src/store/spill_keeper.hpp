@@ -37,7 +37,7 @@ class SpillKeeper {
   using Deadline = std::chrono::steady_clock::time_point;
 
   void import_until(Deadline deadline, const std::filesystem::path& path, StoreSession& session);
-  /// Of `other`, or of the store's own file. True: there is more.
+  /// Imports some of `other`, or of the store's own file. True: there is more.
   [[nodiscard]] bool import_step(SpillFile* other, StoreSession& session);
   void settle(LetterOutcome& outcome, const std::string& spill_problem) const;
 

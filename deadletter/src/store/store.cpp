@@ -43,7 +43,7 @@ void require_valid(const StoreOptions& options) {
   if (options.spill_reserve > kMostReserve) refuse("StoreOptions::spill_reserve must be at most 1 TiB");
 }
 
-/// The one place: whoever computes with them adds them to times.
+/// They are added to times later, which must not overflow. Nothing else bounds them.
 StoreOptions with_bounded_durations(StoreOptions options) {
   options.busy_timeout = tidings::detail::bounded(options.busy_timeout);
   options.retention = tidings::detail::bounded(options.retention);
@@ -106,7 +106,7 @@ std::vector<LetterOutcome> Store::store(std::span<const DeadLetter> letters, Whe
   implementation_->settings.process.require_this("store");
   std::vector<LetterOutcome> outcomes;
   try {
-    // Those of the journal's come so when its commit has failed: the delivery is still owed.
+    // The bus stores letters of owed deliveries in this way when the journal's commit has failed.
     const bool without_end = when_busy == WhenBusy::Spill;
     outcomes =
         implementation_->session.use([&](Session& session) { return session.store(letters, without_end); });

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kCannotReadJournal = "cannot read the journal in";
 
-/// Says what whoever starts a bus can do.
+/// Takes the owner file's lock; its error says what to do about a bus that has it.
 OwnerFile::LastOwner own(OwnerFile& file, std::chrono::milliseconds wait) {
   try {
     return file.lock(wait);

@@ -115,7 +115,7 @@ LetterClaim StoreRedrives::claim(const ClaimRequest& request) {
     lock_.hold(by);
     auto claim = parts.claims.claim(request, by, settings_.internals.boot_time() + lease.count());
     const MutexLock lock(held_mutex_);
-    // Patiently: they are claimed, and whoever does not get them keeps them from all.
+    // Patiently: they are claimed, so that no other bus would deliver them if the caller did not get them.
     for (const ClaimedLetter& letter : claim.letters) {
       tidings::detail::patiently([&] {
         held_mutex_.assert_held();

@@ -23,7 +23,7 @@ Opened<Session> connect_session(const StoreSettings& settings) {
 }
 
 /// What is committed to a -wal file that was deleted would end with this process: it is copied into the
-/// database, as far as nobody reads an older state of it just now. There is another time.
+/// database, as far as nobody reads an older state of it just now. The next call copies the rest.
 void save_committed(Session& session, const OpenedFile& file) noexcept {
   if (!file.is_only_writer()) return;
   sqlite3_wal_checkpoint_v2(session.connection().database().getHandle(), "main", SQLITE_CHECKPOINT_PASSIVE,

@@ -22,7 +22,8 @@ namespace {
 
 constexpr const char* kCannotTransact = "cannot write in a handler's transaction of";
 
-/// SQLite does not close a connection whose statements somebody keeps: it goes on being there, for them.
+/// Keeps a connection whose statements the handler still has: SQLite does not close it before they are
+/// finalized.
 void keep_for_ever(std::unique_ptr<RedriveConnection> connection) {
   static tidings::detail::Mutex mutex;
   static auto& kept TIDINGS_GUARDED_BY(mutex) =

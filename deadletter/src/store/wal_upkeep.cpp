@@ -50,7 +50,7 @@ void WalUpkeep::empty(SinkFiles& files) {
     static_cast<void>(
         sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr));
   } catch (const Error&) {
-    return;  // A writer is at work; there is another time.
+    return;  // A writer is at work: the next call tries again.
   }
   const std::uint64_t left = size_or_zero(wal_path(settings_.path));
   if (left < files.wal_bytes) files.wal_freed = files.wal_bytes - left;

@@ -24,9 +24,9 @@ enum class ErrorCode : std::uint8_t {
   NewerSchema,       ///< The database was written by a newer tidings. Nothing was written to it.
   NoJournal,         ///< A durable publish on a bus that owns no journal. Nothing was delivered.
   JournalOwned,      ///< Another bus owns the journal; the message names its process.
-  InDoubt,  ///< An I/O error during a commit, whose outcome is unknown. Of a durable publish: the event may
+  InDoubt,  ///< An I/O error during a commit, whose outcome is unknown. In a durable publish the event may
             ///< be delivered after a restart, and publishing it again with the same idempotency key is safe.
-            ///< Of a handler's transaction: a restart finds it complete or not at all.
+            ///< A handler's transaction is found complete or not at all after a restart.
   NoThreads,  ///< The system cannot create the bus's threads; the message says what limits them.
 };
 

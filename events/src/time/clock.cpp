@@ -54,7 +54,7 @@ class CountingClock final : public SystemClock {
     return last_wall.time;
   }
 
-  /// Never before what the thread was told last: a rate that is off shows when the clock is read again.
+  /// Never earlier than what the thread got last: a rate that is off shows when the clock is read again.
   [[nodiscard]] Instant monotonic_now() const noexcept override {
     auto instant = last_monotonic.at(detail::read_counter(), rate_);
     if (!instant) [[unlikely]] {

@@ -31,7 +31,7 @@ std::int64_t read_nanoseconds(clockid_t clock) noexcept {
   return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
 }
 
-/// Both clocks at once, or nothing if the thread was interrupted, or the clock was set, each time it tried.
+/// Both clocks at once, or nullopt if the thread was interrupted, or the clock was set, each time it tried.
 std::optional<Moment> read_both(clockid_t clock, int tries) noexcept {
   for (; tries > 0; --tries) {
     const std::int64_t before = read_nanoseconds(clock);

@@ -162,7 +162,7 @@ void Pipeline::flush() noexcept {
   for (const Target& target : targets_) flush_one(*target.sink);
 }
 
-// The first, second, fourth, eighth ... loss is told: a full disk must not fill the terminal too.
+// The first, second, fourth, eighth ... loss is reported: a full disk must not fill the terminal too.
 void Pipeline::count_loss(const char* why) noexcept {
   const std::uint64_t lost = dropped_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (!std::has_single_bit(lost)) return;

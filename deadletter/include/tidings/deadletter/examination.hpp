@@ -15,7 +15,7 @@ struct JournalBacklog {
   /// Exact up to 10,000; above that, an upper bound.
   std::int64_t events = 0;
   bool exact = true;
-  /// Of the one that was published first.
+  /// When the first of them was published.
   std::optional<Timestamp> oldest_published_at;
 };
 
@@ -104,7 +104,7 @@ struct Examination {
   struct Files {
     std::uint64_t database_bytes = 0;
     std::uint64_t wal_bytes = 0;
-    /// Of the database, that its pages do not use.
+    /// Space in the database file that no page in use takes.
     std::uint64_t free_bytes = 0;
     /// The file system that the database is on, when that may be shared with other machines; else empty.
     std::string network_file_system;

@@ -19,7 +19,7 @@ struct SavedRows {
   std::int64_t around_damage = 0;
   /// Rows that no query reaches, read from the file's pages.
   std::int64_t from_pages = 0;
-  /// Of all these, rows in which a value that tidings cannot have written was replaced.
+  /// How many of all these rows had a value replaced that tidings cannot have written.
   std::int64_t mended = 0;
   /// Rows that were found, but are too damaged to be kept.
   std::int64_t unusable = 0;

@@ -11,13 +11,13 @@ namespace tidings::deadletter {
 /// Letters with one cause: one fingerprint, handler and service, of any event type.
 struct Group {
   std::string fingerprint;
-  /// Of the newest letter of the group.
+  /// That of the newest letter of the group.
   std::string event_type;
   /// How many event types the letters have.
   std::int64_t event_types = 1;
   std::string handler;
   std::string service;
-  /// Of the newest letter of the group.
+  /// Those of the newest letter of the group.
   std::string error_type = {};
   std::string sample_error = {};
   std::int64_t newest_id = 0;

@@ -51,7 +51,7 @@ class TIDINGS_THREAD_ANNOTATION(scoped_lockable) MutexLock {
   explicit MutexLock(Mutex& mutex) TIDINGS_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) {
     mutex_.lock();
   }
-  /// Of a mutex that this thread has locked.
+  /// For a mutex that this thread has locked.
   MutexLock(Mutex& mutex, std::adopt_lock_t) TIDINGS_REQUIRES(mutex) : mutex_(mutex) {}
   ~MutexLock() TIDINGS_THREAD_ANNOTATION(release_capability()) {
     if (held_) mutex_.unlock();
