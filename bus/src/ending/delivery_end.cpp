@@ -43,7 +43,8 @@ DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscribe
   DeliveryOutcome outcome = DeliveryOutcome::Scheduled;
   if (subscriber->state.load() == SubscriberState::Open && bus_.gate.is_open()) {
     bury_soon(*subscriber, delivery, Reason::Parked);
-  } else {  // no earlier one need be dead: an end of the bus refuses what comes behind it, too
+  } else {  // the end of a bus or subscription refuses a key's deliveries, too, without any letter before
+            // them
     outcome = not_delivered(*subscriber, delivery);
   }
   subscriber->queue.parked();
@@ -156,8 +157,8 @@ std::optional<StoredForm> DeliveryEnd::journalled_form(const HandlerIdentity& ha
   }
 }
 
-/// An event that is owed has been encoded once, in the journal, and its letter takes that: to_json may fail
-/// the second time, and the journal's copy goes in the commit that stores the letter.
+/// An event that is owed was encoded for the journal, and its letter takes that form: to_json may fail the
+/// second time, and the journal deletes its copy in the commit that stores the letter.
 StoredForm DeliveryEnd::stored_form_of(const Payload& payload, const HandlerIdentity& handler,
                                        const DeliveryState* state, const StoredEvent* stored) const {
   if (stored != nullptr && stored->stored_form() != nullptr) return *stored->stored_form();
@@ -208,7 +209,8 @@ void DeliveryEnd::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& ow
 }
 
 /// Letters of durable deliveries and of others are committed each in their own groups, but a key's letters
-/// are redriven in the order in which they were committed: those of the other kind that wait go first.
+/// are redriven in the order in which they were committed: those of the other kind that wait are committed
+/// first.
 void DeliveryEnd::keep_order_of_letters(const DeadLetter& letter, bool durable) {
   if (!bus_.journal || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
   durable ? bus_.letters.keep_before(letter) : bus_.journal->commits.keep_before(letter);
@@ -223,7 +225,7 @@ void DeliveryEnd::bury_soon(const Subscriber& subscriber, const Delivery& delive
   DeadLetter letter =
       letter_of(subscriber.identity, event.payload(), event.metadata(bus_.setup.source, buffer), reason,
                 delivery.state.get(), &event);
-  // Neither the journal can be read nor the event be encoded: it stays owed, and is delivered again.
+  // Its payload can neither be read from the journal nor be encoded: it stays owed, and is delivered again.
   if (owed && letter.data.encoding == DataEncoding::None) return leave_in_journal(subscriber, owed);
   gave_up(letter);
   // What a reset or a stop ends comes all at once, and its memory is taken already: neither waits for the

@@ -80,7 +80,7 @@ class DeliveryEnd {
   /// A durable delivery of a closed subscriber, or of a bus that stops, stays owed. A handler subscribed
   /// under that name since may have read past it, and goes back.
   void leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed);
-  /// The same of a delivery that memory never had.
+  /// The same for a delivery that was never in memory.
   void leave_to_successor(const Subscriber& subscriber, std::int64_t journal_id);
 
   // --- letters ---

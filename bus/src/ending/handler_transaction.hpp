@@ -16,7 +16,7 @@
 
 namespace tidings::detail {
 
-/// The transaction of one attempt, should its handler ask for it: its delivery ends in it, and what the
+/// The transaction of one attempt, if its handler asks for it: its delivery ends in it, and what the
 /// thread publishes durably meanwhile joins it. Lives on the stack of the handler's thread.
 class HandlerTransaction {
  public:
@@ -46,7 +46,7 @@ class HandlerTransaction {
   void commit();
   void roll_back() noexcept;
   [[nodiscard]] bool committed() const noexcept { return committed_; }
-  /// Nobody knows whether it was.
+  /// Whether the outcome of its commit is unknown.
   [[nodiscard]] bool in_doubt() const noexcept { return in_doubt_; }
 
  private:

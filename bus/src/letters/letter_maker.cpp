@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kToJsonFailed = "to_json failed: ";
 
-/// What is said of letters that no exception explains.
+/// The error text of a letter that no exception explains.
 std::string_view explain(Reason reason) {
   switch (reason) {
     case Reason::CausationLoop:

@@ -36,8 +36,8 @@ void RecordLog::write(Level level, std::string_view record,
   sinks_.leave();
 }
 
-/// For records that whoever comes by writes, who commits for all, stops the bus or looks after it: nothing of
-/// the request that its thread is at belongs there.
+/// For records that any thread may write while it commits for others, stops the bus or does its upkeep:
+/// nothing of the request that the thread is at belongs there.
 void RecordLog::write_nobodys(Level level, std::string_view record,
                               std::initializer_list<Field> fields) const noexcept {
   const RecordContext nobodys;

@@ -60,7 +60,7 @@ void apply(const PublishOptions& options, Metadata& metadata) {
 }  // namespace
 
 /// One clock read, one id, no text and no allocation, unless the options ask for more. The ids are written to
-/// the result too while they are in registers: who copied them from the metadata would wait until the
+/// the result too while they are in registers: copying them from the metadata would wait until the
 /// processor has written those to its cache, which is more than stamping costs otherwise.
 Metadata Stamper::stamp(const PublishOptions& options, PublishResult& result) const {
   Metadata metadata;  // not filled by an initialiser list, which would clear all 128 bytes of an id first

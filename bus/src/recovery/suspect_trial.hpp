@@ -36,7 +36,7 @@ class SuspectTrial final : public SuspectTurns {
   struct Suspect {
     std::int64_t journal_id = 0;
     std::string handler;
-    /// Nothing up to here is still to run before it.
+    /// All that has to run before it has an id above this one.
     std::int64_t clear_up_to = 0;
   };
   void add(const CrashSuspect& suspect);
@@ -50,7 +50,7 @@ class SuspectTrial final : public SuspectTurns {
   Readmission& readmission_;
   std::atomic<bool> runs_{false};
   std::vector<Suspect> suspects_;
-  /// Nobody waits longer than this for a handler that does not come back.
+  /// Until when other deliveries wait for the handler of a suspect to subscribe.
   Instant wait_until_{};
 };
 

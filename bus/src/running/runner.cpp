@@ -16,7 +16,7 @@ namespace tidings::detail {
 
 namespace {
 
-/// How long an attempt waits for a journal that does not take note of the last one.
+/// How long an attempt waits for a journal that cannot record the last one.
 constexpr std::chrono::milliseconds kRecordAgain{100};
 
 }  // namespace
@@ -179,7 +179,7 @@ void Runner::run_delivery(const std::shared_ptr<Subscriber>& subscriber, Deliver
 
 Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, DispatchGuard& guard) {
   const StoredEvent& event = *delivery.event;
-  // Another bus delivers it.
+  // Another bus owns the journal by now, and delivers it.
   if (delivery.state && delivery.state->owed && bus_.journal.is_lost())
     return {Verdict::Next::Dead, {}, Reason::Shutdown};
   if (!guard.enter(subscriber)) {

@@ -58,7 +58,7 @@ class Runner {
   /// empty.
   [[nodiscard]] std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, OwedDeliveryHandle* owed,
                                                       PayloadForms& forms, DeliveryFrame& frame);
-  /// Logs an attempt whose handler returned, if anybody wants to know.
+  /// Logs an attempt whose handler returned, if the log's level or a slow_threshold asks for it.
   void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
 
   /// What the subscription's ordering_key says of an event. The user's function is protected as the handler

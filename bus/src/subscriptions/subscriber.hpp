@@ -57,7 +57,7 @@ class Subscriber {
             std::exchange(options.retry.retry_if, {})};
   }
 
-  /// Whether events of that type that are owed to that handler are its.
+  /// Whether events of that type that are owed to a handler of that name are for this one.
   [[nodiscard]] bool serves(std::string_view event_type, std::string_view handler) const noexcept {
     return identity.handler == handler && (wildcard || identity.event_type == event_type);
   }
@@ -67,7 +67,7 @@ class Subscriber {
     return {identity.event_type, identity.handler, options.after_death == AfterDeath::Park};
   }
 
-  /// The type that a query for what it is owed asks for: a handler of all events has none.
+  /// The event type for queries of what it is owed; empty for a handler of all events.
   [[nodiscard]] std::string_view queried_type() const noexcept {
     return wildcard ? std::string_view() : std::string_view(identity.event_type);
   }
@@ -87,7 +87,7 @@ class Subscriber {
   const HandlerIdentity identity;
   SubscribeOptions<void*> options;
   const bool wildcard;
-  /// The latest that the handler's struct knows; 0: any.
+  /// The schema version of the handler's struct; 0: any.
   const int schema_version;
   const bool keyed;
   const std::weak_ptr<BusCore> core;
@@ -131,7 +131,7 @@ struct SubscriberList {
   const Subscriber* last_queued = nullptr;
   /// What every one of them takes, if all are inline and take the same.
   const PayloadType* plain_type = nullptr;
-  /// It says nothing: see Topics::current().
+  /// The list is to be rebuilt before it is used: see Topics::current().
   const bool outdated = false;
   /// The next of those that wait to be freed. Guarded by the mutex of Topics.
   mutable const SubscriberList* next_retired = nullptr;
