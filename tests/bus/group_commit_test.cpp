@@ -39,7 +39,7 @@ class GroupCommitTest : public DurableTest {
     const auto take_in = [](detail::AppendRequest& request) {
       ASSERT_TRUE(detail::OwedLedger::take_in(*request.owed, 0));
     };
-    ledger_.commits.append(requests, take_in, nullptr);
+    commits_.append(requests, take_in, nullptr);
     return {requests[0].owed, 0};
   }
   /// A thread whose batch waits for the commit that is running.
@@ -49,10 +49,10 @@ class GroupCommitTest : public DurableTest {
       std::vector<detail::AppendRequest> requests;
       while (requests.size() < events) requests.push_back(owed_to_ship());
       const auto count = [&](detail::AppendRequest&) { admitted.count_down(); };
-      ledger_.commits.append(requests, count, nullptr);
+      commits_.append(requests, count, nullptr);
     });
     admitted.wait();
-    static_cast<void>(ledger_.owed.awaits_transactions());  // once the thread has let go of the mutex
+    static_cast<void>(ledger_.awaits_transactions());  // once the thread has let go of the mutex
     return appends;
   }
   static OwedDelivery row_of(std::int64_t id) {
@@ -70,7 +70,7 @@ class GroupCommitTest : public DurableTest {
   /// A thread that has buried a letter, and is stuck in a log sink with its report.
   std::future<bool> bury_and_get_stuck() {
     auto buries = std::async(std::launch::async, [this, dead = publish()] {
-      return ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
+      return commits_.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit);
     });
     sink_->gate.await_arrival();
     return buries;
@@ -97,76 +97,77 @@ class GroupCommitTest : public DurableTest {
   std::atomic<int> wakes_{0};
   detail::BusLog log_{logger_with(sink_), clock_};
   detail::LetterWriter writer_{journal_, log_, clock_, [] {}};
-  detail::Ledger ledger_{*journal_, writer_, log_, clock_, [this] { ++wakes_; }, 1};
+  detail::OwedLedger ledger_{clock_, [this] { ++wakes_; }, 1};
+  detail::GroupCommit commits_{ledger_, *journal_, writer_, log_};
 };
 
 TEST_F(GroupCommitTest, WhoWaitsForACommitReturnsWhenItsLettersAreReported) {
   auto buries = bury_and_get_stuck();
-  EXPECT_TRUE(outlasts_the_sink([&] { EXPECT_TRUE(ledger_.commits.wait_recorded(1)); }));
+  EXPECT_TRUE(outlasts_the_sink([&] { EXPECT_TRUE(commits_.wait_recorded(1)); }));
   EXPECT_TRUE(buries.get());
 }
 
 TEST_F(GroupCommitTest, WhoIsStuckReportingKeepsNobodyFromCommitting) {
   auto buries = bury_and_get_stuck();
-  ledger_.owed.handled(publish());
-  ledger_.commits.flush_if_due(clock_->monotonic_now() + 50ms);
+  ledger_.ended(publish());
+  commits_.flush_if_due(clock_->monotonic_now() + 50ms);
   EXPECT_EQ(journal_->events(), 0U);
-  EXPECT_FALSE(ledger_.commits.wait_until_recorded(std::chrono::steady_clock::now()));
+  EXPECT_FALSE(commits_.wait_until_recorded(std::chrono::steady_clock::now()));
   sink_->gate.open();
   EXPECT_TRUE(buries.get());
-  EXPECT_TRUE(ledger_.commits.wait_until_recorded(std::chrono::steady_clock::now() + kLong));
+  EXPECT_TRUE(commits_.wait_until_recorded(std::chrono::steady_clock::now() + kLong));
 }
 
 TEST_F(GroupCommitTest, AFlushWaitsForWhatIsBeingReportedUntilItsDeadline) {
   auto buries = bury_and_get_stuck();
-  ledger_.commits.flush_finally(std::chrono::steady_clock::now());
-  EXPECT_TRUE(outlasts_the_sink([&] { EXPECT_TRUE(ledger_.commits.flush()); }));
+  commits_.flush_finally(std::chrono::steady_clock::now());
+  EXPECT_TRUE(outlasts_the_sink([&] { EXPECT_TRUE(commits_.flush()); }));
   EXPECT_TRUE(buries.get());
 }
 
 TEST_F(GroupCommitTest, WhatEndsDuringACommitIsDueAfterIt) {
   const OwedDeliveryHandle first = publish();
   const OwedDeliveryHandle second = publish();
-  ledger_.owed.handled(first);
+  ledger_.ended(first);
   journal_->before_commit = [&](const JournalBatch& batch) {
-    if (batch.finished.front() == first.event->id) ledger_.owed.handled(second);
+    if (batch.finished.front() == first.event->id) ledger_.ended(second);
   };
   wakes_ = 0;
-  ledger_.commits.flush_if_due(clock_->monotonic_now());  // nothing is due yet
+  commits_.flush_if_due(clock_->monotonic_now());  // nothing is due yet
   EXPECT_EQ(journal_->events(), 2U);
-  EXPECT_TRUE(ledger_.commits.wait_recorded(1));
+  EXPECT_TRUE(commits_.wait_recorded(1));
   EXPECT_EQ(journal_->events(), 1U);
   EXPECT_EQ(wakes_, 1);
-  EXPECT_EQ(ledger_.commits.due(), clock_->monotonic_now() + 50ms);
-  ledger_.commits.flush_if_due(clock_->monotonic_now() + 50ms);
+  EXPECT_EQ(commits_.due(), clock_->monotonic_now() + 50ms);
+  commits_.flush_if_due(clock_->monotonic_now() + 50ms);
   EXPECT_EQ(journal_->events(), 0U);
 }
 
 TEST_F(GroupCommitTest, WhatARefusedCommitWasToSayIsSaidByTheNext) {
   const OwedDeliveryHandle dead = publish();
   journal_->fail_commits(1, ErrorCode::DatabaseBusy);
-  EXPECT_FALSE(ledger_.commits.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit));
-  EXPECT_EQ(ledger_.commits.pending_letters(), 1U);
-  EXPECT_EQ(ledger_.commits.due(), clock_->monotonic_now() + 100ms);
+  EXPECT_FALSE(commits_.bury(dead, contract::letter(1), GroupCommit::Wait::ForCommit));
+  EXPECT_EQ(commits_.pending_letters(), 1U);
+  EXPECT_EQ(commits_.due(), clock_->monotonic_now() + 100ms);
   sink_->gate.open();
-  ledger_.commits.flush_if_due(clock_->monotonic_now() + 100ms);
+  commits_.flush_if_due(clock_->monotonic_now() + 100ms);
   EXPECT_THAT(journal_->letters(), SizeIs(1));
   EXPECT_EQ(journal_->events(), 0U);
-  EXPECT_EQ(ledger_.commits.pending_letters(), 0U);
+  EXPECT_EQ(commits_.pending_letters(), 0U);
 }
 
 TEST_F(GroupCommitTest, ForgetsAnEventWhenItsEndIsCommittedAndNotBefore) {
   const OwedDeliveryHandle delivery = publish();
-  ledger_.owed.handled(delivery);
-  EXPECT_FALSE(ledger_.owed.adopt(row_of(delivery.event->id)));  // it was read before the commit
-  EXPECT_TRUE(ledger_.commits.flush());
-  EXPECT_TRUE(ledger_.owed.adopt(row_of(delivery.event->id)));
+  ledger_.ended(delivery);
+  EXPECT_FALSE(ledger_.adopt(row_of(delivery.event->id)));  // it was read before the commit
+  EXPECT_TRUE(commits_.flush());
+  EXPECT_TRUE(ledger_.adopt(row_of(delivery.event->id)));
 }
 
 TEST_F(GroupCommitTest, AnEventWhoseCommitIsInDoubtIsTakenFromTheJournalIfItIsThere) {
   journal_->fail_commits(1, ErrorCode::InDoubt);
   EXPECT_THROW(publish(), Error);
-  EXPECT_TRUE(ledger_.owed.adopt(row_of(1)));
+  EXPECT_TRUE(ledger_.adopt(row_of(1)));
 }
 
 TEST_F(GroupCommitTest, WhatIsToSurviveAPowerCutIsSyncedByTheCommitThatFollowsARefusedOne) {
@@ -174,9 +175,9 @@ TEST_F(GroupCommitTest, WhatIsToSurviveAPowerCutIsSyncedByTheCommitThatFollowsAR
   const OwedDeliveryHandle delivery = publish();
   journal_->before_commit = [&](const JournalBatch& batch) { synced.push_back(batch.synced); };
   journal_->fail_commits(1, ErrorCode::DatabaseBusy);
-  static_cast<void>(ledger_.owed.failed(delivery, 1, {}, clock_->now(), {}, true));
-  EXPECT_FALSE(ledger_.commits.flush());
-  EXPECT_TRUE(ledger_.commits.flush());
+  static_cast<void>(ledger_.failed(delivery, 1, {}, clock_->now(), {}, true));
+  EXPECT_FALSE(commits_.flush());
+  EXPECT_TRUE(commits_.flush());
   EXPECT_THAT(synced, ElementsAre(true, true));
 }
 
@@ -207,7 +208,7 @@ TEST_F(GroupCommitTest, ForgetsARepeat) {
   static_cast<void>(publish());
   const OwedDeliveryHandle repeat = publish();
   EXPECT_EQ(journal_->events(), 1U);
-  EXPECT_TRUE(ledger_.owed.adopt(row_of(repeat.event->id)));  // as nothing is known of it
+  EXPECT_TRUE(ledger_.adopt(row_of(repeat.event->id)));  // as nothing is known of it
 }
 
 TEST_F(GroupCommitTest, AStopLetsThoseGoOnWhoWaitForRoom) {
@@ -216,43 +217,43 @@ TEST_F(GroupCommitTest, AStopLetsThoseGoOnWhoWaitForRoom) {
   for (std::size_t count = 0; count <= kMostLetters; ++count) dead.push_back(publish());
   journal_->fail_commits(1'000'000, ErrorCode::DatabaseBusy);
   for (std::size_t index = 0; index < kMostLetters; ++index)
-    ledger_.commits.bury(dead[index], contract::letter(index), GroupCommit::Wait::Not);
-  EXPECT_FALSE(ledger_.commits.flush());
+    commits_.bury(dead[index], contract::letter(index), GroupCommit::Wait::Not);
+  EXPECT_FALSE(commits_.flush());
   auto buries = std::async(std::launch::async, [&] {
-    return ledger_.commits.bury(dead.back(), contract::letter(kMostLetters), GroupCommit::Wait::ForRoom);
+    return commits_.bury(dead.back(), contract::letter(kMostLetters), GroupCommit::Wait::ForRoom);
   });
-  ledger_.commits.stop_waiting();
+  commits_.stop_waiting();
   EXPECT_TRUE(buries.get());
-  EXPECT_EQ(ledger_.commits.pending_letters(), kMostLetters + 1);
+  EXPECT_EQ(commits_.pending_letters(), kMostLetters + 1);
 }
 
 TEST_F(GroupCommitTest, ACommitThatSettlesReservedIdsWakesWhoeverReadsThem) {
-  static_cast<void>(ledger_.owed.reserve([](std::int64_t) {}));
+  static_cast<void>(ledger_.reserve([](std::int64_t) {}));
   wakes_ = 0;
   static_cast<void>(publish());
-  EXPECT_THAT(ledger_.owed.reserved(), IsEmpty());
+  EXPECT_THAT(ledger_.reserved(), IsEmpty());
   EXPECT_EQ(wakes_, 1);
 }
 
 TEST_F(GroupCommitTest, WhoReadsIsWokenOnceWhatIsBeingPlacedIsInItsQueues) {
-  detail::Placing placing(ledger_.owed);
+  detail::Placing placing(ledger_);
   std::array<detail::AppendRequest, 1> requests{owed_to_ship()};
-  ledger_.commits.append(
+  commits_.append(
       requests, [](detail::AppendRequest&) {}, &placing);
   wakes_ = 0;
-  ledger_.commits.wake_when_settled();
+  commits_.wake_when_settled();
   EXPECT_EQ(wakes_, 0);  // it would find nothing new, again and again
   placing.end();
   EXPECT_EQ(wakes_, 1);
 }
 
 TEST_F(GroupCommitTest, TheLastFlushGoesOnWhenThereIsMemoryAgain) {
-  ledger_.owed.handled(publish());
+  ledger_.ended(publish());
   int commits = 0;
   journal_->before_commit = [&](const JournalBatch&) {
     if (++commits < 3) throw std::bad_alloc();
   };
-  ledger_.commits.flush_finally();  // nobody comes after it
+  commits_.flush_finally();  // nobody comes after it
   EXPECT_EQ(commits, 3);
   EXPECT_EQ(journal_->events(), 0U);
 }

@@ -19,41 +19,42 @@ using ::testing::IsEmpty;
 class ReservedIdsTest : public DurableTest {
  protected:
   std::int64_t reserve() {
-    return ledger_.owed.reserve([](std::int64_t) {});
+    return ledger_.reserve([](std::int64_t) {});
   }
-  void ended(std::int64_t id) { ledger_.owed.transactions_ended({&id, 1}); }
+  void ended(std::int64_t id) { ledger_.transactions_ended({&id, 1}); }
   void commit_an_event() {
     std::array<detail::AppendRequest, 1> requests;
     requests[0].append = event_.append();
     requests[0].owed = std::make_shared<detail::OwedEvent>(
         std::make_shared<const detail::HandlerNames>(std::vector<std::string>{"ship"}));
-    ledger_.commits.append(
+    commits_.append(
         requests, [](detail::AppendRequest&) {}, nullptr);
   }
 
   contract::SampleEvent event_{1};
   detail::BusLog log_{capture_.logger(), clock_};
   detail::LetterWriter letters_{journal_, log_, clock_, [] {}};
-  detail::Ledger ledger_{*journal_, letters_, log_, clock_, [] {}, 1};
+  detail::OwedLedger ledger_{clock_, [] {}, 1};
+  detail::GroupCommit commits_{ledger_, *journal_, letters_, log_};
 };
 
 TEST_F(ReservedIdsTest, AnIdIsSettledByItsOwnEndAlone) {
   const std::int64_t first = reserve();
   const std::int64_t second = reserve();
-  EXPECT_EQ(ledger_.owed.settled_up_to(), first - 1);
+  EXPECT_EQ(ledger_.settled_up_to(), first - 1);
   ended(second);
-  EXPECT_EQ(ledger_.owed.settled_up_to(), first - 1);
+  EXPECT_EQ(ledger_.settled_up_to(), first - 1);
   ended(first);
-  EXPECT_EQ(ledger_.owed.settled_up_to(), second);
+  EXPECT_EQ(ledger_.settled_up_to(), second);
 }
 
 TEST_F(ReservedIdsTest, AnIdThatIsReservedMeanwhileIsNotSettledWithTheOthers) {
   static_cast<void>(reserve());
-  const auto before = ledger_.owed.reserved();
+  const auto before = ledger_.reserved();
   const std::int64_t meanwhile = reserve();
-  ledger_.owed.transactions_ended(before);
-  EXPECT_EQ(ledger_.owed.settled_up_to(), meanwhile - 1);
-  EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(meanwhile));
+  ledger_.transactions_ended(before);
+  EXPECT_EQ(ledger_.settled_up_to(), meanwhile - 1);
+  EXPECT_THAT(ledger_.reserved(), ElementsAre(meanwhile));
 }
 
 TEST_F(ReservedIdsTest, ACommitSettlesWhatWasReservedBeforeItBegan) {
@@ -61,29 +62,30 @@ TEST_F(ReservedIdsTest, ACommitSettlesWhatWasReservedBeforeItBegan) {
   static_cast<void>(reserve());
   journal_->before_commit = [&](const JournalBatch&) { meanwhile = reserve(); };
   commit_an_event();
-  EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(meanwhile));
-  EXPECT_EQ(ledger_.owed.settled_up_to(), meanwhile - 1);
+  EXPECT_THAT(ledger_.reserved(), ElementsAre(meanwhile));
+  EXPECT_EQ(ledger_.settled_up_to(), meanwhile - 1);
 }
 
 TEST_F(ReservedIdsTest, ACommitThatFailedSettlesNothing) {
   const std::int64_t open = reserve();
   journal_->fail_commits(1, ErrorCode::DatabaseBusy);
   EXPECT_THROW(commit_an_event(), Error);
-  EXPECT_THAT(ledger_.owed.reserved(), ElementsAre(open));
+  EXPECT_THAT(ledger_.reserved(), ElementsAre(open));
   commit_an_event();
-  EXPECT_THAT(ledger_.owed.reserved(), IsEmpty());
+  EXPECT_THAT(ledger_.reserved(), IsEmpty());
 }
 
 TEST_F(ReservedIdsTest, WhoIsToldThatATransactionHasEndedLooksSoonAndMoreThanOnce) {
   const detail::OpenJournal open{journal_.get(),
-                                 std::make_unique<detail::Ledger>(
-                                     *journal_, letters_, log_, clock_, [] {}, 1),
+                                 std::make_unique<detail::OwedLedger>(
+                                     clock_, [] {}, 1),
+                                 nullptr,
                                  nullptr,
                                  {}};
   detail::TransactionWatch watch(open);
   const Instant now = clock_->monotonic_now();
   EXPECT_EQ(watch.look(now), std::nullopt);
-  static_cast<void>(open->owed.reserve([](std::int64_t) {}));
+  static_cast<void>(open.ledger->reserve([](std::int64_t) {}));
   journal_->transaction_is_open = true;
   EXPECT_EQ(watch.look(now), now + 500ms);
   watch.look_soon();
@@ -91,7 +93,7 @@ TEST_F(ReservedIdsTest, WhoIsToldThatATransactionHasEndedLooksSoonAndMoreThanOnc
   EXPECT_EQ(watch.look(now), now + 500ms);
   journal_->transaction_is_open = false;
   EXPECT_EQ(watch.look(now), std::nullopt);
-  EXPECT_FALSE(open->owed.awaits_transactions());
+  EXPECT_FALSE(open.ledger->awaits_transactions());
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ BusCore::BusCore(BusOptions options)
       running_({setup_, gate_, topics_, upcasters_, retirement_, letters_.log, letters_.writer,
                 ledger_.journal, ledger_.refill, redriver_, housekeeper_, pool_}),
       publisher_(running_.bus, running_.end, running_.runner, running_.retries),
-      journal_duties_(running_.bus, ledger_.owed, running_.end, running_.runner, running_.retries),
+      journal_duties_(running_.bus, ledger_.count, running_.end, running_.runner, running_.retries),
       housekeeper_(setup_.options.clock, [this](Instant now) { return do_duties(now); }),
       pool_(setup_.options.workers,
             [this](const std::shared_ptr<Subscriber>& subscriber) { running_.runner.serve(subscriber); }) {}
@@ -70,9 +70,9 @@ BusCore::~BusCore() {
   // A Subscription that is reset while its bus is destroyed settles its deliveries after all others, on its
   // own thread.
   try {
-    if (ledger_.journal) ledger_.journal->commits.flush_finally();
+    if (ledger_.journal) ledger_.journal.commits->flush_finally();
     letters_.writer.flush_finally();
-    if (ledger_.journal) ledger_.journal->commits.give_up_letters();
+    if (ledger_.journal) ledger_.journal.commits->give_up_letters();
   } catch (const std::exception& error) {
     letters_.log.housekeeping_failed(what_of(error));
   }
@@ -98,10 +98,12 @@ void BusCore::open_journal() {
   const JournalStart start = port.acquire(setup_.options.service, setup_.options.owner_wait);
   ledger_.journal.port = &port;
   ledger_.journal.crash_slots = port.crash_slots();
-  ledger_.journal.ledger = std::make_unique<Ledger>(
-      port, letters_.writer, letters_.log, setup_.options.clock, [this] { housekeeper_.wake(); },
-      start.next_id);
-  ledger_.journal.keys = std::make_unique<KeyWindow>(setup_.options.idempotency_window, setup_.clock);
+  ledger_.journal.ledger = std::make_unique<OwedLedger>(
+      setup_.options.clock, [this] { housekeeper_.wake(); }, start.next_id);
+  ledger_.journal.commits =
+      std::make_unique<GroupCommit>(*ledger_.journal.ledger, port, letters_.writer, letters_.log);
+  ledger_.journal.idempotency =
+      std::make_unique<IdempotencyWindow>(setup_.options.idempotency_window, setup_.clock);
   journal_duties_.begin(start);
 }
 
@@ -211,7 +213,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   const SteadyTime until = after(deadline);
   gate_.close();
   letters_.log.stop_waiting();
-  if (ledger_.journal) ledger_.journal->commits.stop_waiting();
+  if (ledger_.journal) ledger_.journal.commits->stop_waiting();
   redriver_.stop();
   fence_all_threads();
   const auto subscribers = topics_.all();
@@ -223,7 +225,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   for (const auto& subscriber : subscribers) close(subscriber);
   for (const auto& subscriber : subscribers) retirement_.wait_until_freed(*subscriber, until);
   journal_duties_.wait_for_reader(until);  // what it has read may be a letter, or handled
-  if (ledger_.journal) ledger_.journal->commits.flush_finally(until);
+  if (ledger_.journal) ledger_.journal.commits->flush_finally(until);
   letters_.writer.flush_finally(until);
   redriver_.flush();
   letters_.log.flush_summaries(Instant::max());
@@ -239,7 +241,7 @@ void BusCore::shut_down() noexcept {
     gate_.wait_until_empty(SteadyTime::max());
     pool_.join();
     housekeeper_.stop();
-    if (ledger_.journal) ledger_.journal->commits.flush_finally();
+    if (ledger_.journal) ledger_.journal.commits->flush_finally();
     letters_.writer.flush_finally();
     redriver_.flush();
   } catch (const std::exception& error) {
@@ -250,11 +252,11 @@ void BusCore::shut_down() noexcept {
 StopReport BusCore::report_stop(const Subscribers& subscribers) const {
   StopReport report;
   report.still_running = running_handlers();  // before what is owed, which includes them
-  const OwedCount::Numbers owed = ledger_.owed.read();
+  const OwedCount::Numbers owed = ledger_.count.read();
   report.settled_as_letters = running_.end.settled();
   for (const auto& subscriber : subscribers)
-    report.left_in_journal += ledger_.owed.owed_to(*subscriber, owed);
-  report.owed_to_nobody = ledger_.owed.owed_to_nobody(subscribers, owed);
+    report.left_in_journal += ledger_.count.owed_to(*subscriber, owed);
+  report.owed_to_nobody = ledger_.count.owed_to_nobody(subscribers, owed);
   report.journal_problem = owed.problem;
   report.drained = report.still_running.empty() && report.settled_as_letters == 0 &&
                    report.left_in_journal == 0 && owed.problem.empty() && letters_.writer.pending() == 0;
@@ -276,7 +278,7 @@ bool BusCore::is_quiet(SteadyTime deadline, bool& in_time) {
                         [&](const auto& subscriber) { return subscriber->queue.wait_empty(deadline); });
   // A subscription that was reset in its own handler has left the topics, and still runs.
   in_time = in_time && pool_.wait_idle(deadline) &&
-            (!ledger_.journal || ledger_.journal->commits.wait_until_recorded(deadline)) &&
+            (!ledger_.journal || ledger_.journal.commits->wait_until_recorded(deadline)) &&
             letters_.writer.wait_until_kept(deadline) && redriver_.wait_idle(deadline);
   if (!in_time) return false;
   // Nothing came while we looked at one queue after the other, nor did a handler subscribe another: they were
@@ -284,7 +286,7 @@ bool BusCore::is_quiet(SteadyTime deadline, bool& in_time) {
   const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
                                      [](const auto& subscriber) { return subscriber->queue.empty(); });
   if (!all_empty || reservations() != before || topics_.all() != subscribers) return false;
-  if (!ledger_.owed.owes_any(subscribers)) return true;
+  if (!ledger_.count.owes_any(subscribers)) return true;
   std::this_thread::sleep_for(kLook);
   return false;
 }
@@ -319,13 +321,13 @@ Snapshot BusCore::snapshot() const {
   Snapshot snapshot;
   snapshot.accepting = gate_.is_open();
   snapshot.letters_pending =
-      letters_.writer.pending() + (ledger_.journal ? ledger_.journal->commits.pending_letters() : 0);
-  const OwedCount::Numbers owed = ledger_.owed.read();
+      letters_.writer.pending() + (ledger_.journal ? ledger_.journal.commits->pending_letters() : 0);
+  const OwedCount::Numbers owed = ledger_.count.read();
   const Subscribers subscribers = topics_.all();
-  snapshot.owed_to_nobody = ledger_.owed.owed_to_nobody(subscribers, owed);
+  snapshot.owed_to_nobody = ledger_.count.owed_to_nobody(subscribers, owed);
   snapshot.journal_problem = owed.problem;
   for (const auto& subscriber : subscribers)
-    snapshot.handlers.push_back(snapshot_of(*subscriber, ledger_.owed.owed_to(*subscriber, owed)));
+    snapshot.handlers.push_back(snapshot_of(*subscriber, ledger_.count.owed_to(*subscriber, owed)));
   return snapshot;
 }
 

@@ -11,7 +11,7 @@ LetterParts::LetterParts(const BusSetup& setup, Housekeeper& housekeeper)
       spill(setup.options.store, log, housekeeper) {}
 
 LedgerParts::LedgerParts(const BusSetup& setup, Housekeeper& housekeeper)
-    : refill(housekeeper), owed(setup, journal) {}
+    : refill(housekeeper), count(setup, journal) {}
 
 RunningParts::RunningParts(const BusParts& parts)
     : bus(parts),

@@ -31,7 +31,7 @@ struct LedgerParts {
 
   OpenJournal journal;
   RefillSignal refill;
-  OwedCount owed;
+  OwedCount count;
 };
 
 /// How deliveries run and end.

@@ -16,7 +16,7 @@ namespace tidings::detail {
 
 void DeliveryEnd::handled(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery) {
   if (delivery.state && delivery.state->owed) {
-    bus_.journal->owed.handled(delivery.state->owed);
+    bus_.journal.ledger->ended(delivery.state->owed);
     kill_point("deliver.noted");
   }
   end_in_queue(subscriber, delivery, std::nullopt);
@@ -94,10 +94,10 @@ void DeliveryEnd::release_place(Subscriber& subscriber) {
 // --- of a delivery without a queue ---
 
 void DeliveryEnd::inline_handled(const OwedDeliveryHandle& owed) {
-  if (owed) bus_.journal->owed.handled(owed);
+  if (owed) bus_.journal.ledger->ended(owed);
 }
 
-void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { bus_.journal->owed.handled(owed); }
+void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { bus_.journal.ledger->ended(owed); }
 
 DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Delivery& delivery) {
   Metadata buffer;
@@ -128,7 +128,7 @@ DeliveryOutcome DeliveryEnd::inline_dead(const Subscriber& subscriber, const Pay
 }
 
 void DeliveryEnd::leave_in_journal(const Subscriber& subscriber, const OwedDeliveryHandle& owed) {
-  bus_.journal->owed.abandon(owed);
+  bus_.journal.ledger->abandon(owed);
   leave_to_successor(subscriber, owed.event->id);
 }
 
@@ -139,7 +139,7 @@ void DeliveryEnd::leave_to_successor(const Subscriber& subscriber, std::int64_t 
         successor->identity.event_type != subscriber.identity.event_type) {
       continue;
     }
-    bus_.journal->owed.leave_to(successor->backlog, journal_id);
+    bus_.journal.ledger->leave_to(successor->backlog, journal_id);
     bus_.refill.request();
   }
 }
@@ -183,7 +183,7 @@ void DeliveryEnd::gave_up(const DeadLetter& letter) {
 }
 
 void DeliveryEnd::flush_letters() {
-  if (bus_.journal) bus_.journal->commits.flush();
+  if (bus_.journal) bus_.journal.commits->flush();
   bus_.letters.flush();
 }
 
@@ -191,13 +191,13 @@ DeliveryOutcome DeliveryEnd::bury(DeadLetter letter, const OwedDeliveryHandle& o
   gave_up(letter);
   if (HandlerTransaction::any_on_this_thread()) {
     if (owed) {
-      bus_.journal->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
+      bus_.journal.commits->bury(owed, std::move(letter), GroupCommit::Wait::Not);
     } else {
       bus_.letters.store_soon(std::move(letter), LetterWriter::WhenTooMany::Append);
     }
     return DeliveryOutcome::Scheduled;
   }
-  const bool stored = owed ? bus_.journal->commits.bury(owed, std::move(letter), GroupCommit::Wait::ForCommit)
+  const bool stored = owed ? bus_.journal.commits->bury(owed, std::move(letter), GroupCommit::Wait::ForCommit)
                            : bus_.letters.store(std::move(letter));
   return stored ? DeliveryOutcome::Dead : DeliveryOutcome::Scheduled;
 }
@@ -205,7 +205,7 @@ DeliveryOutcome DeliveryEnd::bury(DeadLetter letter, const OwedDeliveryHandle& o
 void DeliveryEnd::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason) {
   DeadLetter letter = make_letter(row, bus_.setup.options.service, reason, bus_.setup.clock.now());
   gave_up(letter);
-  bus_.journal->commits.bury(owed, std::move(letter), GroupCommit::Wait::Not);
+  bus_.journal.commits->bury(owed, std::move(letter), GroupCommit::Wait::Not);
 }
 
 /// Letters of durable deliveries and of others are committed each in their own groups, but a key's letters
@@ -213,7 +213,7 @@ void DeliveryEnd::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& ow
 /// first.
 void DeliveryEnd::keep_order_of_letters(const DeadLetter& letter, bool durable) {
   if (!bus_.journal || !letter.ordering_key || HandlerTransaction::any_on_this_thread()) return;
-  durable ? bus_.letters.keep_before(letter) : bus_.journal->commits.keep_before(letter);
+  durable ? bus_.letters.keep_before(letter) : bus_.journal.commits->keep_before(letter);
 }
 
 /// A durable delivery that has no time left stays owed instead.
@@ -235,7 +235,7 @@ void DeliveryEnd::bury_soon(const Subscriber& subscriber, const Delivery& delive
   if (reason != Reason::Shutdown) keep_order_of_letters(letter, static_cast<bool>(owed));
   if (owed) {
     kill_point("exhaust.letter_made");
-    bus_.journal->commits.bury(owed, std::move(letter),
+    bus_.journal.commits->bury(owed, std::move(letter),
                                may_wait ? GroupCommit::Wait::ForRoom : GroupCommit::Wait::Not);
     return;
   }

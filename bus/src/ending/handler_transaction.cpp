@@ -97,7 +97,7 @@ void HandlerTransaction::commit() {
 
 void HandlerTransaction::end_delivery() {
   if (letter_ != nullptr) return settle_letter();
-  bus_.journal->owed.handled_in(*owed_, *transaction_);
+  bus_.journal.ledger->handled_in(*owed_, *transaction_);
   *owed_ = {};
 }
 
@@ -130,7 +130,7 @@ void HandlerTransaction::end() noexcept {
   if (now - began_at_ > kLong)
     bus_.log.transaction_held(frame_.context(),
                               std::chrono::duration_cast<std::chrono::microseconds>(now - began_at_));
-  if (!published_.empty()) bus_.journal->owed.transactions_ended(published_);
+  if (!published_.empty()) bus_.journal.ledger->transactions_ended(published_);
   published_.clear();
 }
 

@@ -117,14 +117,4 @@ class GroupCommit final : private SharedCommits {
   bool wake_after_commit_ TIDINGS_GUARDED_BY(ledger_.mutex_) = false;
 };
 
-/// The journal as a bus knows it: what is owed, and how changes of that are committed.
-struct Ledger {
-  Ledger(Journal& journal, LetterWriter& letters, BusLog& log, std::shared_ptr<Clock> clock,
-         std::function<void()> wake, std::int64_t next_id)
-      : owed(std::move(clock), std::move(wake), next_id), commits(owed, journal, letters, log) {}
-
-  OwedLedger owed;
-  GroupCommit commits;
-};
-
 }  // namespace tidings::detail

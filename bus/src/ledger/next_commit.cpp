@@ -24,7 +24,7 @@ void put_before(std::vector<Element>& all, std::vector<Element>& first) {
 
 /// What the commit writes of an event: only its end, once all its deliveries are done.
 void describe_event(OwedEvent& event, JournalBatch& batch) {
-  if (event.owed == 0) {
+  if (event.parts_open == 0) {
     batch.finished.push_back(event.id);
     return;
   }

@@ -1,7 +1,8 @@
 #pragma once
 
 #include "ledger/group_commit.hpp"
-#include "ledger/key_window.hpp"
+#include "ledger/idempotency_window.hpp"
+#include "ledger/owed_ledger.hpp"
 
 #include <tidings/journal.hpp>
 
@@ -13,13 +14,15 @@ namespace tidings::detail {
 /// The journal as its bus has it open. Empty on a bus without durability. Constant once the bus has started.
 struct OpenJournal {
   [[nodiscard]] explicit operator bool() const noexcept { return ledger != nullptr; }
-  [[nodiscard]] Ledger* operator->() const noexcept { return ledger.get(); }
   /// Whether another bus has taken it: what is left is that bus's to deliver.
-  [[nodiscard]] bool is_lost() const noexcept { return ledger && ledger->commits.lost(); }
+  [[nodiscard]] bool is_lost() const noexcept { return commits && commits->lost(); }
 
   Journal* port = nullptr;
-  std::unique_ptr<Ledger> ledger;
-  std::unique_ptr<KeyWindow> keys;
+  /// What is owed, and what became of it.
+  std::unique_ptr<OwedLedger> ledger;
+  /// Commits what the ledger has for the journal. Destroyed before it.
+  std::unique_ptr<GroupCommit> commits;
+  std::unique_ptr<IdempotencyWindow> idempotency;
   std::span<CrashSlot> crash_slots;
 };
 

@@ -17,7 +17,7 @@ std::shared_ptr<OwedEvent> rebuild(const OwedDelivery& row, std::shared_ptr<cons
   for (std::size_t index = 0; index < row.handlers.size(); ++index) {
     if (std::find(row.done.begin(), row.done.end(), row.handlers[index]) == row.done.end()) continue;
     event->parts[index].done = true;
-    --event->owed;
+    --event->parts_open;
   }
   return event;
 }
@@ -198,11 +198,11 @@ void OwedLedger::end_part(const OwedDeliveryHandle& delivery) {
   part.done = true;
   part.changed = true;
   let_go(event, part);
-  --event.owed;
+  --event.parts_open;
   next_.add(delivery.event);
 }
 
-void OwedLedger::handled(const OwedDeliveryHandle& delivery) {
+void OwedLedger::ended(const OwedDeliveryHandle& delivery) {
   bool wake = false;
   {
     const MutexLock lock(mutex_);
@@ -222,7 +222,7 @@ void OwedLedger::handled_in(const OwedDeliveryHandle& delivery, DeliveryTransact
   OwedEvent::Part& part = event.parts[delivery.index];
   JournalBatch end;
   const bool all_recorded = !event.dirty && !event.in_commit;
-  if (event.owed == 1 && all_recorded) {
+  if (event.parts_open == 1 && all_recorded) {
     end.finished.push_back(event.id);
   } else {
     end.changed.push_back({event.id, event.handlers->names[delivery.index], true, part.attempts_made,
@@ -233,8 +233,8 @@ void OwedLedger::handled_in(const OwedDeliveryHandle& delivery, DeliveryTransact
   part.done = true;
   part.changed = false;
   let_go(event, part);
-  --event.owed;
-  if (event.owed == 0 && !all_recorded && !event.dirty) next_.add(delivery.event);
+  --event.parts_open;
+  if (event.parts_open == 0 && !all_recorded && !event.dirty) next_.add(delivery.event);
   forget_if_idle(event);
 }
 

@@ -93,8 +93,8 @@ class OwedLedger {
 
   // --- what became of deliveries; for one that is dead, see GroupCommit::bury ---
 
-  /// The delivery was handled.
-  void handled(const OwedDeliveryHandle& delivery);
+  /// The delivery was handled, or has a letter already.
+  void ended(const OwedDeliveryHandle& delivery);
   /// The delivery was handled, and its end is committed in that transaction. Throws what its commit throws,
   /// and then nothing has changed.
   void handled_in(const OwedDeliveryHandle& delivery, DeliveryTransaction& transaction);

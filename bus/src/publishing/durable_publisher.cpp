@@ -43,7 +43,7 @@ struct DurablePublisher::DurableEvent {
   explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
 
   /// But for its id and its handlers.
-  [[nodiscard]] JournalAppend append(const PublishOptions& options, KeyWindow& keys) const {
+  [[nodiscard]] JournalAppend append(const PublishOptions& options, IdempotencyWindow& keys) const {
     JournalAppend row;
     row.event_type = payload.event_type;
     row.schema_version = payload.schema_version;
@@ -101,7 +101,7 @@ std::vector<PublishResult> DurablePublisher::publish(std::span<const Payload> pa
       event->stored = EventPointer(
           event->payload.type->copy(event->payload, KeptMetadata(event->metadata, setup_.source)));
   }
-  Placing placing(journal_->owed);
+  Placing placing(*journal_.ledger);
   const auto requests = append(list, events, options, durability, placing);
   kill_point("publish.appended");
   // Queues first, and of the whole batch: an inline handler may take long, or publish what is to come after.
@@ -155,13 +155,13 @@ std::vector<AppendRequest> DurablePublisher::append(const SubscriberList& list, 
   std::vector<AppendRequest> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
     AppendRequest& request = requests[index];
-    request.append = events[index]->append(options, *journal_.keys);
+    request.append = events[index]->append(options, *journal_.idempotency);
     request.letters = std::move(events[index]->letters);
     request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names() : nobody_);
     request.synced = durability == Durability::PowerLoss;
   }
   try {
-    journal_->commits.append(
+    journal_.commits->append(
         requests,
         [&](AppendRequest& request) {
           admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
@@ -326,9 +326,9 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
   const bool ends_here = open != nullptr && &open->journal() == &transaction;
   std::vector<JournalAppend> rows;
   for (const auto& event : events) {
-    rows.push_back(event->append(options, *journal_.keys));
+    rows.push_back(event->append(options, *journal_.idempotency));
     rows.back().handlers = list.names()->json;
-    rows.back().id = journal_->owed.reserve([&](std::int64_t id) {
+    rows.back().id = journal_.ledger->reserve([&](std::int64_t id) {
       for (const auto& subscriber : list.subscribers) subscriber->backlog.leave(id);
     });
     for (const auto& subscriber : list.subscribers) leave_to_successor(*subscriber, rows.back().id);

@@ -37,12 +37,12 @@ struct OwedEvent {
   };
 
   explicit OwedEvent(std::shared_ptr<const HandlerNames> owed_to)
-      : handlers(std::move(owed_to)), parts(handlers->names.size()), owed(parts.size()) {}
+      : handlers(std::move(owed_to)), parts(handlers->names.size()), parts_open(parts.size()) {}
 
   const std::shared_ptr<const HandlerNames> handlers;
   std::int64_t id = 0;  // constant once the event is appended
   std::vector<Part> parts;
-  std::size_t owed;           // parts that are not done
+  std::size_t parts_open;     // parts that are not done
   std::size_t in_memory = 0;  // parts whose deliveries are in memory
   bool dirty = false;         // listed for the next commit
   bool in_commit = false;     // part of the commit that is running

@@ -9,11 +9,11 @@
 namespace tidings::detail {
 
 void BacklogReader::begin(Subscriber& subscriber) {
-  if (bus_.journal) bus_.journal->owed.begin_backlog(subscriber.backlog);
+  if (bus_.journal) bus_.journal.ledger->begin_backlog(subscriber.backlog);
 }
 
 void BacklogReader::end(Subscriber& subscriber) {
-  if (bus_.journal) bus_.journal->owed.close_backlog(subscriber.backlog);
+  if (bus_.journal) bus_.journal.ledger->close_backlog(subscriber.backlog);
 }
 
 void BacklogReader::refill() {
@@ -28,10 +28,10 @@ void BacklogReader::refill() {
 bool BacklogReader::refill(const std::shared_ptr<Subscriber>& subscriber) {
   const std::size_t room = subscriber->queue.room();
   if (room == 0 || subscriber->state.load() != SubscriberState::Open) return false;
-  const auto [next, until] = bus_.journal->owed.unread_of(subscriber->backlog);
-  const std::int64_t up_to = std::min(bus_.journal->owed.settled_up_to(), until - 1);
+  const auto [next, until] = bus_.journal.ledger->unread_of(subscriber->backlog);
+  const std::int64_t up_to = std::min(bus_.journal.ledger->settled_up_to(), until - 1);
   const std::size_t limit = std::min(room, kBacklogChunk);
-  bus_.journal->owed.begin_reading();
+  bus_.journal.ledger->begin_reading();
   std::vector<OwedDelivery> rows;
   try {
     rows = bus_.journal.port->owed(
@@ -40,20 +40,20 @@ bool BacklogReader::refill(const std::shared_ptr<Subscriber>& subscriber) {
     readmission_.queue(subscriber, rows);
     kill_point("recover.queued");
   } catch (...) {
-    bus_.journal->owed.end_reading();
+    bus_.journal.ledger->end_reading();
     throw;
   }
-  bus_.journal->owed.end_reading();
+  bus_.journal.ledger->end_reading();
   const bool caught_up = rows.size() < limit;
   return advance(*subscriber, caught_up ? std::max(next, up_to + 1) : rows.back().journal_id + 1, caught_up);
 }
 
 /// Notes how far the backlog was read. True: there may be more to read at once.
 bool BacklogReader::advance(Subscriber& subscriber, std::int64_t next, bool caught_up) {
-  const auto reached = bus_.journal->owed.advance(subscriber.backlog, next, caught_up);
+  const auto reached = bus_.journal.ledger->advance(subscriber.backlog, next, caught_up);
   if (reached == Backlog::Reached::AllThatIsCommitted) {
     bus_.refill.request_quietly();
-    bus_.journal->commits.wake_when_settled();
+    bus_.journal.commits->wake_when_settled();
   }
   return reached == Backlog::Reached::Chunk;
 }

@@ -55,7 +55,7 @@ std::optional<Instant> JournalDuties::serve(Instant now) {
       bus_.refill.request_quietly();
       return now + std::chrono::seconds(1);
     }
-    bus_.journal->commits.lose(*known);
+    bus_.journal.commits->lose(*known);
   }
   leave_to_owner();
   return std::nullopt;
@@ -67,14 +67,14 @@ void JournalDuties::leave_to_owner() {
 }
 
 Instant JournalDuties::serve_open(Instant now) {
-  bus_.journal->commits.flush_if_due(now);
+  bus_.journal.commits->flush_if_due(now);
   auto look = transactions_.look(now);
   read_back(now);
   if (!look) look = transactions_.due(now);
   unserved_.report_if_due(now);
   forget_keys(now);
   Instant next = keys_due_;
-  for (const auto& due : {bus_.journal->commits.due(), unserved_.due(), suspects_.due(), look}) {
+  for (const auto& due : {bus_.journal.commits->due(), unserved_.due(), suspects_.due(), look}) {
     if (due) next = std::min(next, *due);
   }
   return next;
@@ -90,7 +90,8 @@ void JournalDuties::read_back(Instant now) {
 
 void JournalDuties::forget_keys(Instant now) {
   if (now < keys_due_) return;
-  const bool more = bus_.journal.port->forget_keys(bus_.journal.keys->ending_with(bus_.setup.clock.now()));
+  const bool more =
+      bus_.journal.port->forget_keys(bus_.journal.idempotency->ending_with(bus_.setup.clock.now()));
   keys_due_ = more ? now + std::chrono::seconds(1) : now + kForgetKeysEvery;
 }
 

@@ -11,12 +11,12 @@
 namespace tidings::detail {
 
 std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDelivery& row) {
-  OwedDeliveryHandle owed = bus_.journal->owed.adopt(row);
+  OwedDeliveryHandle owed = bus_.journal.ledger->adopt(row);
   if (!owed) return std::nullopt;
   try {
     return take_over(subscriber, row, owed);
   } catch (...) {
-    bus_.journal->owed.abandon(owed);  // or memory would have it for ever
+    bus_.journal.ledger->abandon(owed);  // or memory would have it for ever
     throw;
   }
 }
@@ -93,7 +93,7 @@ void Readmission::queue(const std::shared_ptr<Subscriber>& subscriber, std::span
   } catch (...) {
     // Nothing of the chunk was scheduled: all of it is read again.
     for (const auto& delivery : deliveries) {
-      if (delivery) bus_.journal->owed.abandon(delivery->state->owed);
+      if (delivery) bus_.journal.ledger->abandon(delivery->state->owed);
     }
     throw;
   }

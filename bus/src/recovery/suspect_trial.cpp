@@ -43,8 +43,8 @@ void SuspectTrial::add(const CrashSuspect& suspect) {
     row.delivery.attempts.push_back(crash_attempt(bus_.setup.clock.now(), suspect));
     row.delivery.failed_at = bus_.setup.clock.now();
     row.delivery.next_attempt_at.reset();  // that attempt was under way when the process died
-    bus_.journal->owed.change(row.delivery);
-    bus_.journal->commits.flush();
+    bus_.journal.ledger->change(row.delivery);
+    bus_.journal.commits->flush();
   }
   suspects_.push_back({suspect.journal_id, suspect.handler});
 }

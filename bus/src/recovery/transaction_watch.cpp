@@ -16,10 +16,10 @@ constexpr int kLooksSoon = 20;
 void TransactionWatch::look_soon() noexcept { looks_wanted_.store(kLooksSoon); }
 
 std::optional<Instant> TransactionWatch::look(Instant now) {
-  const std::vector<std::int64_t> ids = journal_->owed.reserved();
+  const std::vector<std::int64_t> ids = journal_.ledger->reserved();
   if (ids.empty()) return std::nullopt;
   if (journal_.port->transactions_ended(ids)) {
-    journal_->owed.transactions_ended(ids);
+    journal_.ledger->transactions_ended(ids);
     return std::nullopt;
   }
   if (looks_wanted_.load() <= 0) return now + kLookForCommits;
@@ -28,7 +28,7 @@ std::optional<Instant> TransactionWatch::look(Instant now) {
 }
 
 std::optional<Instant> TransactionWatch::due(Instant now) const {
-  if (!journal_->owed.awaits_transactions()) return std::nullopt;
+  if (!journal_.ledger->awaits_transactions()) return std::nullopt;
   return now + kLookForCommits;
 }
 

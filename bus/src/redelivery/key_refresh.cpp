@@ -41,7 +41,7 @@ bool KeyRefresh::refresh(const std::shared_ptr<Subscriber>& subscriber) {
   bool later = false;
   const auto look = subscriber->queue.look_at_keys(later);
   if (!look) return !later;
-  if ((bus_.journal && !bus_.journal->commits.flush()) || !bus_.letters.flush_a_turn()) return false;
+  if ((bus_.journal && !bus_.journal.commits->flush()) || !bus_.letters.flush_a_turn()) return false;
   UnresolvedKeys unresolved;
   for (LetterKey& key :
        bus_.setup.options.store->redrives()->keys(bus_.setup.options.service, subscriber->served()))

@@ -77,9 +77,9 @@ void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp fa
       verdict.next == Verdict::Next::Dead ? std::nullopt : std::optional(failed_at + verdict.delay);
   kill_point("attempt.failed");
   state.failure_ticket =
-      bus_.journal->owed.failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
+      bus_.journal.ledger->failed(state.owed, state.attempts_made, state.attempts, failed_at, next, in_doubt);
   if ((verdict.next != Verdict::Next::RetryNow && !dead) ||
-      bus_.journal->commits.wait_recorded(state.failure_ticket))
+      bus_.journal.commits->wait_recorded(state.failure_ticket))
     return;
   if (dead) state.dead_of = verdict.reason;
   verdict = {Verdict::Next::RetryLater, kRecordAgain};
@@ -88,7 +88,7 @@ void Runner::record_failure(DeliveryState& state, Verdict& verdict, Timestamp fa
 bool Runner::recorded(const Delivery& delivery) {
   const DeliveryState* const state = delivery.state.get();
   return state == nullptr || !state->owed || state->failure_ticket == 0 ||
-         bus_.journal->commits.wait_recorded(state->failure_ticket);
+         bus_.journal.commits->wait_recorded(state->failure_ticket);
 }
 
 Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,

@@ -1,4 +1,4 @@
-#include "ledger/key_window.hpp"
+#include "ledger/idempotency_window.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -18,13 +18,13 @@ std::chrono::microseconds offset_of(Timestamp wall, Instant now) {
 
 }  // namespace
 
-KeyWindow::KeyWindow(std::chrono::hours window, const Clock& clock)
+IdempotencyWindow::IdempotencyWindow(std::chrono::hours window, const Clock& clock)
     : clock_(clock), window_(window), began_(clock.monotonic_now()) {
   const Offset offset = offset_of(clock.now(), began_);
   stretches_.push_back({began_, offset, offset});
 }
 
-KeyPeriod KeyWindow::ending_with(Timestamp used_at) {
+KeyPeriod IdempotencyWindow::ending_with(Timestamp used_at) {
   const Instant now = clock_.monotonic_now();
   const MutexLock lock(mutex_);
   note(offset_of(used_at, now), now);
@@ -41,7 +41,7 @@ KeyPeriod KeyWindow::ending_with(Timestamp used_at) {
   return period;
 }
 
-void KeyWindow::note(Offset offset, Instant now) {
+void IdempotencyWindow::note(Offset offset, Instant now) {
   Stretch& last = stretches_.back();
   last.until = std::max(last.until, now);  // also when the clock has jumped since: nobody knows when
   const bool jumped = std::max(last.most, offset) - std::min(last.least, offset) > kSlack;

@@ -15,10 +15,10 @@ namespace tidings::detail {
 /// long rather than too short: after a jump, by as much as it was, for one window. What was used before this
 /// bus began is believed to be of the clock that it began with; if it lies in the future, it counts until the
 /// bus has run for a window. Thread-safe.
-class KeyWindow {
+class IdempotencyWindow {
  public:
   /// `window` is bounded(), as all durations of BusOptions are.
-  KeyWindow(std::chrono::hours window, const Clock& clock);
+  IdempotencyWindow(std::chrono::hours window, const Clock& clock);
 
   /// For a key that is used now, by an event that was stamped just before.
   [[nodiscard]] KeyPeriod ending_with(Timestamp used_at);
