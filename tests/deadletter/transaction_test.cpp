@@ -1,7 +1,9 @@
+#include "bus/stuck_sink.hpp"
 #include "deadletter/transaction_fixture.hpp"
 
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 namespace tidings::deadletter {
@@ -338,6 +340,55 @@ TEST_F(HandlerTransactionTest, OfARedriveNeedsNoDurability) {
   EXPECT_TRUE(bus.wait_idle(kLong));
   EXPECT_EQ(ledger(), "pay 1");
   EXPECT_EQ(query("SELECT resolution FROM dead_letters"), "reprocessed");
+}
+
+/// Redrives of an ordering key that its dead park. The log takes nothing for as long as the test wants, once
+/// a transaction was held for long.
+class KeyedTransactionTest : public HandlerTransactionTest {
+ protected:
+  [[nodiscard]] BusOptions stuck_at_end() const {
+    logging::LoggerOptions logger;
+    logger.sinks = {{sink_, logging::Format::Json}};
+    BusOptions how = options();
+    how.durability = Durability::None;
+    how.clock = clock_;
+    how.logger = logging::Logger(logger);
+    return how;
+  }
+  static SubscribeOptions<Placed> parking() {
+    auto how = queued();
+    how.ordering_key = [](const Placed&) { return std::string("key"); };
+    how.after_death = AfterDeath::Park;
+    return how;
+  }
+
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<test::StuckSink> sink_ = std::make_shared<test::StuckSink>("transaction_held");
+};
+
+TEST_F(KeyedTransactionTest, ARedriveLeavesNothingWaitingForItsKey) {
+  Bus bus(stuck_at_end());
+  std::atomic<bool> works{false};
+  const auto pays = [&](const Placed& placed, const EventContext& context) {
+    if (!works) throw std::runtime_error("closed");
+    write_ledger(context, placed.number);
+    bus.publish(Placed{3});  // waits behind this one, whose letter is not the last of the key
+    clock_->advance(1s);
+  };
+  const auto paying = bus.subscribe<Placed>("pay", pays, parking());
+  for (int number = 1; number <= 2; ++number) bus.publish(Placed{number});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  works = true;
+  EXPECT_EQ(bus.redrive({.ids = {{1}}}).letters, 1U);
+  sink_->gate.await_arrival();  // the letter is resolved, and its delivery has not ended
+  for (int looks = 0; looks < 2; ++looks) {
+    clock_->await_waiter();
+    clock_->advance(1s);
+  }
+  sink_->gate.open();
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(ledger(), "pay 1");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE reason = 'parked'"), "2");
 }
 
 TEST_F(HandlerTransactionTest, KeepsNothingWhenItsClaimWasLost) {
