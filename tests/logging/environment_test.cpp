@@ -93,6 +93,16 @@ TEST(EnvironmentTest, WhatIsNotUnderstoodIsReportedWithWhatWouldBe) {
   EXPECT_EQ(log.child("orders").level(), Level::Debug) << "the rest is obeyed";
 }
 
+TEST(EnvironmentTest, AnUnknownProfileOfRedactionIsReported) {
+  const Variable redaction("TIDINGS_REDACTION", "everything");
+  const auto sink = std::make_shared<LineSink>();
+  const Logger log(LoggerOptions{.sinks = {sink}});
+  const Json record = Json::parse(sink->lines().at(0));
+  EXPECT_EQ(record.at("event"), "log_configuration_ignored");
+  EXPECT_EQ(record.at("variable"), "TIDINGS_REDACTION");
+  EXPECT_EQ(record.at("allowed"), "secrets or personal_data; personal data is masked");
+}
+
 TEST(EnvironmentTest, ColoursCanBeForbidden) {
   const Variable term("TERM", "xterm");
   const Variable allowed("NO_COLOR", "");

@@ -107,6 +107,18 @@ TEST(RedactorTest, MeaninglessOptionsAreRefused) {
   EXPECT_THROW(Redactor({.paths = {"customer/email"}}), Error);
 }
 
+TEST(RedactorTest, TheDefaultCanBeReplaced) {
+  const auto before = default_redactor();
+  RedactorOptions options;
+  options.keys.emplace_back("tax_number");
+  set_default_redactor(std::make_shared<const Redactor>(options));
+  EXPECT_EQ(printable_error("tax_number=12\x1b password=x", 100),
+            "tax_number=[redacted] password=[redacted]");
+  set_default_redactor(before);
+  EXPECT_EQ(default_redactor(), before);
+  EXPECT_THROW(set_default_redactor(nullptr), Error);
+}
+
 TEST(RedactorTest, ValuesNestedTenThousandDeepAreRedacted) {
   Json value = {{"password", "x"}};
   for (int level = 0; level < 10'000; ++level) value = Json::array({std::move(value)});

@@ -36,14 +36,15 @@ Filter unresolved_in_window(const Probe& probe) {
 
 LetterFacts describe(const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
-  return {.id = stored.id,
-          .event_type = letter.event_type,
-          .handler = letter.handler,
-          .service = letter.service,
-          .error_type = letter.error_type,
-          .event_id = letter.metadata.event_id.to_string(),
-          .correlation_id = letter.metadata.correlation_id.to_string(),
-          .failed_at = letter.failed_at};
+  return {
+      .id = stored.id,
+      .event_type = letter.event_type,
+      .handler = letter.handler,
+      .service = letter.service,
+      .error_type = letter.error_type,
+      .event_id = letter.metadata.event_id.to_string(),
+      .correlation_id = logging::default_redactor()->redact_text(letter.metadata.correlation_id.to_string()),
+      .failed_at = letter.failed_at};
 }
 
 void add_groups(DatabaseFacts& facts, Reader& reader, const Filter& filter) {

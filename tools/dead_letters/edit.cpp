@@ -52,7 +52,8 @@ Original original_of(const EncodedData& data) {
     return {std::move(payload), "", std::move(text)};
   } catch (const Error& error) {
     return {{},
-            std::string("the letter's payload cannot be decoded (") + error.what() + ")",
+            "the letter's payload cannot be decoded (" +
+                logging::default_redactor()->redact_text(error.what()) + ")",
             data.encoding == DataEncoding::Json ? data.bytes : "null"};
   }
 }

@@ -90,7 +90,7 @@ class Problems {
   explicit Problems(Command& command) : command_(command) {}
 
   void add(const std::string& problem) {
-    if (++count_ <= kSaidProblems) command_.warn(problem);
+    if (++count_ <= kSaidProblems) command_.warn(command_.masked(problem));
     if (count_ == kSaidProblems + 1) command_.warn("more such problems are counted, not shown");
   }
   [[nodiscard]] std::int64_t count() const noexcept { return count_; }

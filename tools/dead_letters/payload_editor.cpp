@@ -4,6 +4,7 @@
 #include "text/printable.hpp"
 
 #include <tidings/detail/parse_json.hpp>
+#include <tidings/logging/redactor.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -111,7 +112,9 @@ Json parse_payload(std::string_view text, const std::string& what) {
   try {
     return decode_data(text, DataEncoding::Json);
   } catch (const Error& error) {
-    throw Refusal(ExitStatus::Data, what + " is not a JSON document: " + tools::printable(error.what(), 300));
+    throw Refusal(ExitStatus::Data,
+                  what + " is not a JSON document: " +
+                      tools::printable(logging::default_redactor()->redact_text(error.what()), 300));
   }
 }
 

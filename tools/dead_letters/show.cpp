@@ -129,7 +129,7 @@ void add_payload(Sheet& sheet, const Command& command, const EncodedData& data) 
     const Json payload = command.masked_json(decode_data(data.bytes, data.encoding));
     sheet.block(payload.dump(2, ' ', false, Json::error_handler_t::replace));
   } catch (const Error& error) {
-    sheet.block(std::string("cannot be read: ") + error.what());
+    sheet.block(command.masked(std::string("cannot be read: ") + error.what()));
   }
 }
 

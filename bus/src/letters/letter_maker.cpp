@@ -2,6 +2,7 @@
 
 #include <tidings/detail/patiently.hpp>
 #include <tidings/detail/what_of.hpp>
+#include <tidings/logging/redactor.hpp>
 
 #include <cxxabi.h>
 
@@ -12,6 +13,7 @@ namespace tidings::detail {
 
 namespace {
 
+constexpr std::size_t kMaxProblemBytes = 4096;
 constexpr const char* kToJsonFailed = "to_json failed: ";
 
 /// The error text of a letter that no exception explains.
@@ -61,7 +63,8 @@ EncodedData try_to_encode(const Payload& payload) {
   } catch (const abi::__forced_unwind&) {
     throw;
   } catch (const std::exception& error) {
-    return {"", DataEncoding::None, std::string(kToJsonFailed) + what_of(error)};
+    return {"", DataEncoding::None,
+            logging::printable_error(std::string(kToJsonFailed) + what_of(error), kMaxProblemBytes)};
   } catch (...) {
     return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
   }

@@ -1,6 +1,7 @@
 #include "recovery/readmission.hpp"
 
 #include <tidings/logging/error_description.hpp>
+#include <tidings/logging/redactor.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -9,6 +10,12 @@
 #include <vector>
 
 namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kMaxProblemText = 4096;
+
+}  // namespace
 
 std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDelivery& row) {
   OwedDeliveryHandle owed = bus_.journal.ledger->adopt(row);
@@ -28,8 +35,8 @@ std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDeliv
     return std::nullopt;
   }
   if (!row.problem.empty()) {
-    row.delivery.attempts.push_back(
-        {bus_.setup.clock.now(), std::chrono::microseconds(0), "tidings::Error", row.problem});
+    row.delivery.attempts.push_back({bus_.setup.clock.now(), std::chrono::microseconds(0), "tidings::Error",
+                                     logging::printable_error(row.problem, kMaxProblemText)});
     end_.bury_row(row, owed, Reason::Undecodable);
     return std::nullopt;
   }
@@ -70,7 +77,8 @@ bool Readmission::find_key_again(Subscriber& subscriber, Delivery& delivery, Owe
   } catch (...) {
     const auto error = logging::describe_error(std::current_exception());
     row.delivery.attempts.push_back({bus_.setup.clock.now(), std::chrono::microseconds(0), error.type,
-                                     error.message + " (thrown by the ordering_key of the subscription)"});
+                                     logging::printable_error(error.message, kMaxProblemText) +
+                                         " (thrown by the ordering_key of the subscription)"});
     row.data = delivery.event->stored_form()->data;
     row.event_type = delivery.event->payload().event_type;
     end_.bury_row(row, delivery.state->owed, Reason::Undecodable);

@@ -53,9 +53,7 @@ std::string current_exception_type() {
   return type == nullptr ? "unknown" : logging::sanitize_text(demangle(*type), kMaxErrorTypeBytes);
 }
 
-std::string printable(std::string_view message) {
-  return logging::sanitize_text(logging::default_redactor()->redact_text(message), kMaxErrorBytes);
-}
+std::string printable(std::string_view message) { return logging::printable_error(message, kMaxErrorBytes); }
 
 bool says_permanent(const RetryPolicy& policy) {
   for (const ExceptionMatcher matches : policy.permanent) {

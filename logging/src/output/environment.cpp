@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kLevelVariable = "TIDINGS_LOG_LEVEL";
 constexpr const char* kFormatVariable = "TIDINGS_LOG_FORMAT";
+constexpr const char* kRedactionVariable = "TIDINGS_REDACTION";  // default_redactor() reads it
 
 std::string_view variable(const char* name) noexcept {
   // A race only with a program that changes its environment while threads run, which POSIX forbids anyway.
@@ -61,12 +62,20 @@ void read_format(Environment& environment) {
   }
 }
 
+void check_redaction(Environment& environment) {
+  const std::string_view value = variable(kRedactionVariable);
+  if (value.empty() || value == "secrets" || value == "personal_data") return;
+  environment.problems.push_back(
+      {kRedactionVariable, std::string(value), "secrets or personal_data; personal data is masked"});
+}
+
 }  // namespace
 
 Environment Environment::read() {
   Environment environment;
   read_levels(environment);
   read_format(environment);
+  check_redaction(environment);
   return environment;
 }
 

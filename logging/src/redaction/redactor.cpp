@@ -1,4 +1,5 @@
 #include <tidings/logging/redactor.hpp>
+#include <tidings/logging/text.hpp>
 
 #include "redaction/secret_scanner.hpp"
 #include "redaction/secret_tables.hpp"
@@ -6,7 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <mutex>
 #include <numeric>
+#include <utility>
 
 namespace tidings::logging {
 
@@ -33,9 +37,9 @@ class NormalizedKey {
     }
   }
 
-  [[nodiscard]] bool ends_with(std::string_view denied) const noexcept {
+  [[nodiscard]] bool ends_with(std::string_view denied, bool whole_words) const noexcept {
     if (denied.size() > size_ || !std::equal(denied.rbegin(), denied.rend(), reversed_.begin())) return false;
-    return denied.size() >= kShortKey || word_begins_[denied.size() - 1];
+    return !whole_words || word_begins_[denied.size() - 1];
   }
 
  private:
@@ -132,6 +136,36 @@ void apply_path(Json& root, const std::vector<std::string>& path, std::size_t fi
   for (Json* victim : victims) *victim = kMask;
 }
 
+RedactionProfile profile_of_environment() {
+  // A race only with a program that changes its environment while threads run, which POSIX forbids anyway.
+  const char* const value = std::getenv("TIDINGS_REDACTION");  // NOLINT(concurrency-mt-unsafe)
+  const std::string_view profile = value == nullptr ? std::string_view() : std::string_view(value);
+  return profile.empty() || profile == "secrets" ? RedactionProfile::Secrets : RedactionProfile::PersonalData;
+}
+
+class DefaultRedactor {
+ public:
+  [[nodiscard]] std::shared_ptr<const Redactor> get() {
+    const std::lock_guard lock(mutex_);
+    return redactor_;
+  }
+  void set(std::shared_ptr<const Redactor> redactor) {
+    const std::lock_guard lock(mutex_);
+    redactor_.swap(redactor);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const Redactor> redactor_ =
+      std::make_shared<Redactor>(RedactorOptions{.profile = profile_of_environment()});
+};
+
+// Never destroyed: loggers may be used until the very end of a process.
+DefaultRedactor& default_one() {
+  static auto* const redactor = new DefaultRedactor;
+  return *redactor;
+}
+
 }  // namespace
 
 const std::vector<std::string>& default_redacted_keys() {
@@ -141,12 +175,19 @@ const std::vector<std::string>& default_redacted_keys() {
 
 Redactor::Redactor() : Redactor(RedactorOptions{}) {}
 
-Redactor::Redactor(const RedactorOptions& options) : action_(options.action) {
-  for (const std::string& key : options.keys) keys_.push_back(normalized(key));
-  std::sort(keys_.begin(), keys_.end(), [](const std::string& left, const std::string& right) {
-    return static_cast<unsigned char>(left.back()) < static_cast<unsigned char>(right.back());
-  });
-  for (const std::string& key : keys_) ++first_with_last_[static_cast<unsigned char>(key.back()) + 1U];
+Redactor::Redactor(const RedactorOptions& options) : action_(options.action), profile_(options.profile) {
+  for (const std::string& key : options.keys) {
+    std::string text = normalized(key);
+    const bool is_short = text.size() < kShortKey;
+    keys_.push_back({std::move(text), is_short});
+  }
+  if (profile_ == RedactionProfile::PersonalData) {
+    for (const std::string_view key : personal_keys()) keys_.push_back({normalized(key), true});
+  }
+  const auto last_of = [](const Key& key) { return static_cast<unsigned char>(key.text.back()); };
+  std::sort(keys_.begin(), keys_.end(),
+            [&](const Key& left, const Key& right) { return last_of(left) < last_of(right); });
+  for (const Key& key : keys_) ++first_with_last_[last_of(key) + 1U];
   std::partial_sum(first_with_last_.begin(), first_with_last_.end(), first_with_last_.begin());
   for (const std::string& path : options.paths) paths_.push_back(split_pointer(path));
 }
@@ -164,7 +205,8 @@ bool Redactor::denies_as_written(std::string_view key) const noexcept {
   const auto end = keys_.begin() + first_with_last_[last + 1U];
   if (begin == end) return false;
   const NormalizedKey candidate(key);
-  return std::any_of(begin, end, [&](const std::string& denied) { return candidate.ends_with(denied); });
+  return std::any_of(begin, end,
+                     [&](const Key& denied) { return candidate.ends_with(denied.text, denied.whole_words); });
 }
 
 bool Redactor::denies_member(const Json& object, std::string_view key, const Json& value) const noexcept {
@@ -252,9 +294,19 @@ bool Redactor::redact_text_into(std::string_view text, std::string& out) const {
   return true;
 }
 
-std::shared_ptr<const Redactor> default_redactor() {
-  static const auto* const redactor = new std::shared_ptr<const Redactor>(std::make_shared<Redactor>());
-  return *redactor;
+std::shared_ptr<const Redactor> default_redactor() { return default_one().get(); }
+
+void set_default_redactor(std::shared_ptr<const Redactor> redactor) {
+  if (!redactor) {
+    throw Error(ErrorCode::InvalidArgument,
+                "the default redactor is null; give a logger a null redactor to write all it is given");
+  }
+  default_one().set(std::move(redactor));
+}
+
+std::string printable_error(std::string_view message, std::size_t max_bytes) {
+  const auto redactor = default_redactor();
+  return sanitize_text(redactor->redact_text(message), max_bytes);
 }
 
 }  // namespace tidings::logging

@@ -1,6 +1,7 @@
 #include "redaction/secret_scanner.hpp"
 
 #include "redaction/keyed_secret.hpp"
+#include "redaction/personal_data.hpp"
 #include "redaction/shaped_secret.hpp"
 #include "redaction/worded_secret.hpp"
 
@@ -23,7 +24,9 @@ constexpr std::array<bool, 256> kTriggers = [] {
 FoundRange SecretScanner::next() noexcept {
   for (; position_ < text_.size(); ++position_) {
     if (!kTriggers[static_cast<unsigned char>(text_.at(position_))]) continue;
-    const FoundRange found = look_at(position_);
+    const std::size_t trigger = position_;
+    FoundRange found = look_at(trigger);
+    if (!found && personal_) found = look_for_person(trigger);
     if (!found) continue;
     position_ = found->end;
     text_.raise_floor(found->end);
@@ -63,6 +66,13 @@ FoundRange SecretScanner::look_at(std::size_t at) noexcept {
     default:
       return at_digit(at);
   }
+}
+
+FoundRange SecretScanner::look_for_person(std::size_t at) const noexcept {
+  const char c = text_.at(at);
+  if (c == '@') return email_address(text_, at);
+  if (c == ':') return ipv6_address(text_, at);
+  return is_digit(c) ? personal_number(text_, at) : std::nullopt;
 }
 
 FoundRange SecretScanner::at_colon(std::size_t at) const noexcept {

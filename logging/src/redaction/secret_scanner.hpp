@@ -14,19 +14,21 @@ namespace tidings::logging {
 class SecretScanner {
  public:
   SecretScanner(std::string_view text, const Redactor& redactor) noexcept
-      : text_(text), redactor_(redactor) {}
+      : text_(text), redactor_(redactor), personal_(redactor.profile() == RedactionProfile::PersonalData) {}
 
   /// The next secret; ranges neither overlap nor touch text before an earlier one's end.
   [[nodiscard]] FoundRange next() noexcept;
 
  private:
   [[nodiscard]] FoundRange look_at(std::size_t at) noexcept;
+  [[nodiscard]] FoundRange look_for_person(std::size_t at) const noexcept;
   [[nodiscard]] FoundRange at_colon(std::size_t at) const noexcept;
   [[nodiscard]] FoundRange at_dash(std::size_t at) const noexcept;
   [[nodiscard]] FoundRange at_digit(std::size_t at) noexcept;
 
   ScannedText text_;
   const Redactor& redactor_;
+  bool personal_;
   std::size_t position_ = 0;
 };
 

@@ -177,6 +177,13 @@ constexpr char anchor_of(const TokenShape& shape) noexcept {
              : shape.prefix.back();
 }
 
+template <char kAnchor>
+constexpr std::span<const TokenShape> kShapesWith = [] {
+  const auto has_anchor = [](const TokenShape& shape) { return anchor_of(shape) == kAnchor; };
+  const auto first = std::find_if(kTokenShapes.begin(), kTokenShapes.end(), has_anchor);
+  return std::span<const TokenShape>(first, std::find_if_not(first, kTokenShapes.end(), has_anchor));
+}();
+
 constexpr Names::size_type kLongestListed = 64;
 
 bool is_listed(Names names, std::string_view word) noexcept {
@@ -216,10 +223,18 @@ bool is_name_member(std::string_view key) noexcept { return is_listed(kNameMembe
 bool is_value_member(std::string_view key) noexcept { return is_listed(kValueMembers, key); }
 
 std::span<const TokenShape> token_shapes(char anchor) noexcept {
-  const auto has_anchor = [anchor](const TokenShape& shape) { return anchor_of(shape) == anchor; };
-  const auto first = std::find_if(kTokenShapes.begin(), kTokenShapes.end(), has_anchor);
-  const auto last = std::find_if_not(first, kTokenShapes.end(), has_anchor);
-  return {first, last};
+  switch (anchor) {
+    case 'I':
+      return kShapesWith<'I'>;
+    case '_':
+      return kShapesWith<'_'>;
+    case '-':
+      return kShapesWith<'-'>;
+    case '.':
+      return kShapesWith<'.'>;
+    default:
+      return kShapesWith<'$'>;
+  }
 }
 
 }  // namespace tidings::logging

@@ -96,9 +96,15 @@ bool host_follows(const ScannedText& text, std::size_t begin) noexcept {
 }  // namespace
 
 FoundRange provider_token(const ScannedText& text, std::size_t anchor) noexcept {
+  constexpr std::size_t kShortest = 10;
+  if (anchor == 0 || anchor + kShortest >= text.size()) return std::nullopt;
+  const char last = text.at(anchor - 1);
   for (const TokenShape& shape : token_shapes(text.at(anchor))) {
     const std::size_t before = text.at(anchor) == 'I' ? shape.prefix.find('I') : shape.prefix.size() - 1;
-    if (before > anchor || !text.continues_with(anchor - before, shape.prefix)) continue;
+    if (shape.prefix[before - 1] != last || before > anchor ||
+        !text.continues_with(anchor - before, shape.prefix)) {
+      continue;
+    }
     if (const auto found = token_of(text, anchor - before, shape)) return found;
   }
   return std::nullopt;

@@ -15,26 +15,26 @@ constexpr std::size_t kSurelyToken = 20;
 
 enum class Announces : std::uint8_t { Nothing, Bearer, Basic, Token, Password, Statement, Sql };
 
-struct Word {
+struct Announcement {
   std::string_view text;
   Announces what;
 };
 
 constexpr std::array kWords = {
-    Word{"bearer", Announces::Bearer},       Word{"basic", Announces::Basic},
-    Word{"token", Announces::Token},         Word{"apikey", Announces::Token},
-    Word{"password", Announces::Password},   Word{"passwd", Announces::Password},
-    Word{"pwd", Announces::Password},        Word{"passphrase", Announces::Password},
-    Word{"passcode", Announces::Password},   Word{"is", Announces::Statement},
-    Word{"was", Announces::Statement},       Word{"api key", Announces::Token},
-    Word{"api_key", Announces::Token},       Word{"api-key", Announces::Token},
-    Word{"access key", Announces::Token},    Word{"secret key", Announces::Token},
-    Word{"client secret", Announces::Token}, Word{"identified by", Announces::Sql}};
+    Announcement{"bearer", Announces::Bearer},       Announcement{"basic", Announces::Basic},
+    Announcement{"token", Announces::Token},         Announcement{"apikey", Announces::Token},
+    Announcement{"password", Announces::Password},   Announcement{"passwd", Announces::Password},
+    Announcement{"pwd", Announces::Password},        Announcement{"passphrase", Announces::Password},
+    Announcement{"passcode", Announces::Password},   Announcement{"is", Announces::Statement},
+    Announcement{"was", Announces::Statement},       Announcement{"api key", Announces::Token},
+    Announcement{"api_key", Announces::Token},       Announcement{"api-key", Announces::Token},
+    Announcement{"access key", Announces::Token},    Announcement{"secret key", Announces::Token},
+    Announcement{"client secret", Announces::Token}, Announcement{"identified by", Announces::Sql}};
 
 // Most words are cleared by their last letter.
 constexpr std::array<bool, 256> kLastLetters = [] {
   std::array<bool, 256> last{};
-  for (const Word& word : kWords) {
+  for (const Announcement& word : kWords) {
     last[static_cast<unsigned char>(word.text.back())] = true;
     last[static_cast<unsigned char>(word.text.back() - ('a' - 'A'))] = true;
   }
@@ -44,10 +44,10 @@ constexpr std::array<bool, 256> kLastLetters = [] {
 // `GET /oauth/token HTTP/1.1`, `std.token x`.
 constexpr bool is_in_path(char before) noexcept { return before == '/' || before == '.' || before == '\\'; }
 
-const Word* word_before(const ScannedText& text, std::size_t end) noexcept {
+const Announcement* word_before(const ScannedText& text, std::size_t end) noexcept {
   if (!kLastLetters[static_cast<unsigned char>(text.before(end))]) return nullptr;
   const std::string_view before = text.slice(end - std::min(end, kLongestWord), end);
-  for (const Word& word : kWords) {
+  for (const Announcement& word : kWords) {
     const std::size_t begin = end - std::min(end, word.text.size());
     if (ends_ignoring_case(before, word.text) && text.begins_word(begin) && !is_in_path(text.before(begin)))
       return &word;
@@ -135,7 +135,7 @@ bool looks_like(Announces what, std::string_view token, bool value_begins) noexc
   }
 }
 
-FoundRange token_after(const ScannedText& text, const Word& word, std::size_t blank) noexcept {
+FoundRange token_after(const ScannedText& text, const Announcement& word, std::size_t blank) noexcept {
   const std::size_t word_begin = blank - word.text.size();
   if (word.what == Announces::Token && is_syntax(text, word_begin)) return std::nullopt;
   const std::size_t begin = blank + 1;
@@ -165,7 +165,7 @@ FoundRange password_after(const ScannedText& text, std::size_t begin) noexcept {
 
 FoundRange after_statement(const ScannedText& text, std::size_t verb, std::size_t begin) noexcept {
   if (!is_blank(text.before(verb))) return std::nullopt;
-  const Word* subject = word_before(text, verb - 1);
+  const Announcement* subject = word_before(text, verb - 1);
   if (subject == nullptr || subject->what == Announces::Statement || subject->what == Announces::Sql)
     return std::nullopt;
   const auto found = password_after(text, begin);
@@ -189,7 +189,7 @@ bool is_scheme(std::string_view word) noexcept {
 }
 
 FoundRange secret_after_word(const ScannedText& text, std::size_t blank) noexcept {
-  const Word* const word = word_before(text, blank);
+  const Announcement* const word = word_before(text, blank);
   if (word == nullptr) return std::nullopt;
   switch (word->what) {
     case Announces::Password:

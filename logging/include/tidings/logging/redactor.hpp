@@ -23,6 +23,15 @@ enum class Redaction : std::uint8_t {
 /// and similar names.
 [[nodiscard]] const std::vector<std::string>& default_redacted_keys();
 
+/// What is looked for.
+enum class RedactionProfile : std::uint8_t {
+  Secrets,  ///< Passwords, tokens, keys, card numbers and the like.
+  /// Those, and email addresses, telephone numbers, IP addresses, bank accounts (IBAN) and the national
+  /// numbers of some countries; docs/logging.md says which. Also the values of keys such as `email`, `phone`,
+  /// `client_ip` and `national_id`.
+  PersonalData,
+};
+
 struct RedactorOptions {
   /// Denied keys. Compared without regard to case, `_`, `-`, `.` and spaces, and at the end of longer keys as
   /// well: `password` denies `Password`, `user_password`, `userPassword` and `password2`; a key of less than
@@ -32,6 +41,7 @@ struct RedactorOptions {
   /// they point at is masked or removed. In a record the first segment is the field's name.
   std::vector<std::string> paths = {};
   Redaction action = Redaction::Mask;
+  RedactionProfile profile = RedactionProfile::Secrets;
 };
 
 /// Keeps secrets out of records, alerts and pages: by key at any depth, by path, and by pattern in running
@@ -64,6 +74,7 @@ class Redactor {
   bool redact_text_into(std::string_view text, std::string& out) const;
 
   [[nodiscard]] Redaction action() const noexcept { return action_; }
+  [[nodiscard]] RedactionProfile profile() const noexcept { return profile_; }
   /// Whether some path begins with this segment.
   [[nodiscard]] bool has_path_below(std::string_view segment) const noexcept;
   /// redact() for the value that stands at `/segment`. False if the value itself must go.
@@ -76,14 +87,27 @@ class Redactor {
   void redact_keys_and_texts(Json& root) const;
   void redact_object(Json& object, std::vector<Json*>& open) const;
 
-  std::vector<std::string> keys_;  // lower case, without separators, by their last character
+  struct Key {
+    std::string text;  // lower case, without separators
+    bool whole_words;  // it denies longer keys at the beginning of a word only
+  };
+
+  std::vector<Key> keys_;  // by their last character
   // Where in keys_ those begin that end in a character: most names are cleared by their last letter.
   std::array<std::uint32_t, 257> first_with_last_{};
   std::vector<Path> paths_;
   Redaction action_ = Redaction::Mask;
+  RedactionProfile profile_ = RedactionProfile::Secrets;
 };
 
-/// A Redactor with the defaults, made once.
+/// The redactor of every logger that is given no other, of the error texts in dead letters, and of the tools.
+/// Its profile is RedactionProfile::PersonalData if TIDINGS_REDACTION in the environment says
+/// `personal_data`, or anything else than `secrets`.
 [[nodiscard]] std::shared_ptr<const Redactor> default_redactor();
+/// Replaces it, for loggers made and errors described from now on. Thread-safe. Throws Error(InvalidArgument)
+/// for null.
+void set_default_redactor(std::shared_ptr<const Redactor> redactor);
+/// An error text as it is kept and shown: redacted by default_redactor(), then as sanitize_text leaves it.
+[[nodiscard]] std::string printable_error(std::string_view message, std::size_t max_bytes);
 
 }  // namespace tidings::logging

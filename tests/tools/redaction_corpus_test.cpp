@@ -1,0 +1,97 @@
+#include "logging/corpus.hpp"
+#include "text/printable.hpp"
+#include "tools/dead_letters_fixture.hpp"
+
+#include <tidings/logging/redactor.hpp>
+
+namespace tidings::dead_letters {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string redacted(const std::string& line) { return logging::default_redactor()->redact_text(line); }
+
+/// Where it holds a secret, the line does not stand in the text as it was.
+void expect_no_secret(const std::string& text, const std::string& line) {
+  if (redacted(line) == line) return;
+  EXPECT_THAT(text, Not(HasSubstr(tools::printable(line))));
+}
+
+/// As services before this version, or other programs, may have stored it: nothing is masked.
+DeadLetter letter_with(const std::string& line) {
+  DeadLetter letter = letter_that_failed(std::chrono::minutes(1), "send_receipt", line);
+  letter.data.bytes = Json{{"lines", {line}}}.dump();
+  letter.ordering_key = line;
+  letter.attempts.insert(letter.attempts.begin(), 2, letter.attempts.front());
+  letter.attempts[1].error_type = "Other";
+  return letter;
+}
+
+class RedactionCorpusInToolsTest : public DeadLettersTest {
+ protected:
+  void SetUp() override {
+    std::vector<DeadLetter> letters;
+    for (const auto& [secret, line] : logging::secret_lines()) lines_.push_back(line);
+    for (const std::string& line : logging::innocent_lines()) lines_.push_back(line);
+    for (const std::string& line : lines_) letters.push_back(letter_with(line));
+    database_ = make_database("orders.db", letters);
+  }
+
+  std::vector<std::string> lines_;
+};
+
+TEST_F(RedactionCorpusInToolsTest, ShowHasNoSecret) {
+  for (std::size_t index = 0; index < lines_.size(); ++index) {
+    const std::string text = call({"show", std::to_string(index + 1)}).out;
+    EXPECT_THAT(text, HasSubstr(tools::printable(redacted(lines_[index]))));
+    expect_no_secret(text, lines_[index]);
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, ShowAsJsonHasNoSecret) {
+  for (std::size_t index = 0; index < lines_.size(); ++index) {
+    const OrderedJson letter = call({"show", std::to_string(index + 1), "--json"}).json().at("letter");
+    const std::string masked = redacted(lines_[index]);
+    EXPECT_EQ(letter.at("error_message"), masked);
+    EXPECT_EQ(letter.at("ordering_key"), masked);
+    EXPECT_EQ(letter.at("event").at("data").at("lines").at(0), masked);
+    for (const auto& attempt : letter.at("attempts")) EXPECT_EQ(attempt.at("error_message"), masked);
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, ListsHaveNoSecret) {
+  const std::string table = call({"list", "--limit", "1000"}).out;
+  const OrderedJson letters = call({"list", "--limit", "1000", "--json"}).json().at("letters");
+  ASSERT_EQ(letters.size(), lines_.size());
+  for (const auto& letter : letters) {
+    const std::string& line = lines_.at(letter.at("id").get<std::size_t>() - 1);
+    EXPECT_EQ(letter.at("error_message"), redacted(line));
+    expect_no_secret(table, line);
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, GroupsHaveNoSecret) {
+  const std::string table = call({"groups", "--limit", "1000"}).out;
+  for (const auto& group : call({"groups", "--limit", "1000", "--json"}).json().at("groups")) {
+    const std::string& line = lines_.at(group.at("newest_letter").get<std::size_t>() - 1);
+    EXPECT_EQ(group.at("sample_error"), redacted(line));
+    expect_no_secret(table, line);
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, PersonalDataIsMaskedIfTheEnvironmentSaysSo) {
+  const auto database = make_database("personal.db", {letter_with("no mailbox bob@example.com")});
+  const auto shown_with = [&](const std::string& profile) {
+    return check_dead_letters::run_tool(
+               {"TIDINGS_REDACTION=" + profile, TIDINGS_DEAD_LETTERS, "show", "1", "--db", database},
+               {.program = "/usr/bin/env"})
+        .out;
+  };
+  EXPECT_THAT(shown_with("secrets"), HasSubstr("no mailbox bob@example.com"));
+  EXPECT_THAT(shown_with("personal_data"), HasSubstr("no mailbox [redacted]"));
+  EXPECT_THAT(shown_with("personal_data"), Not(HasSubstr("bob@example.com")));
+}
+
+}  // namespace
+}  // namespace tidings::dead_letters
