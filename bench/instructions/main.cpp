@@ -9,7 +9,9 @@
 #include <tidings/deadletter/store.hpp>
 #include <tidings/ids.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/logging/redactor.hpp>
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <exception>
@@ -17,6 +19,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +49,33 @@ void log_record(std::uint64_t times) {
                              .clock = std::make_shared<FixedClock>()});
   for (std::uint64_t number = 0; number < times; ++number)
     log.warning("order_refused", {{"order_id", number}, {"customer", "customer-7"}, {"duration_ms", 12.5}});
+}
+
+/// One text of so many KiB, of what is everyday and of what is hostile: a step that looked back or ahead
+/// without bounds would make the last KiB dearer than the first.
+void redact_text(std::uint64_t kibibytes) {
+  constexpr std::size_t kPiece = 1024;
+  constexpr std::array<std::string_view, 14> kPieces = {
+      "GET /orders/42?page=2&sort=key 200 in 12 ms; ",
+      "0195f3c2-7b1e-7cc3-98c4-dc0c0c07398f ",
+      "at com.example.TokenFilter.doFilter(TokenFilter.java:42)\n",
+      "login failed: password=hunter2 for bob ",
+      "\"value\":\"x\" ",
+      "eyJ.eyJ-",
+      "token token ",
+      "?key=",
+      "://a:",
+      "@a:",
+      "\\\"",
+      "4111 ",
+      "<a ",
+      "-u a "};
+  std::string text;
+  for (std::uint64_t piece = 0; piece < kibibytes; ++piece) {
+    const std::string_view repeated = kPieces[piece % kPieces.size()];
+    while (text.size() < (piece + 1) * kPiece) text += repeated;
+  }
+  if (logging::default_redactor()->redact_text(text).empty()) throw std::runtime_error("nothing is left");
 }
 
 /// So many handlers of one type, subscribed and reset one by one: what each costs must not depend on how many
@@ -81,6 +111,7 @@ const std::map<std::string_view, std::function<void(std::uint64_t)>> kOperations
     {"publish-durable", publish_durably},
     {"failing-delivery", fail_deliveries},
     {"log-record", log_record},
+    {"redact-kib", redact_text},
     {"subscribe", subscribe},
     {"stored-letter", store_letters}};
 
