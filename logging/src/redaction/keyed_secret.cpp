@@ -254,14 +254,18 @@ FoundRange secret_in_element(const ScannedText& text, std::size_t close, const R
 
 FoundRange secret_in_pair(const ScannedText& text, std::size_t comma, const Redactor& redactor) noexcept {
   constexpr std::size_t kLeast = 4;
+  constexpr std::size_t kLeastCredential = 6;
   constexpr std::size_t kLooked = 256;
   if (!is_quote(text.before(comma))) return std::nullopt;
   const std::string_view key = key_before(text, comma);
   if (key.empty() || !(is_scheme(key) || redactor.denies(key))) return std::nullopt;
   const std::size_t begin = text.skip_blanks(comma + 1);
   const auto looked = quoted_value(ScannedText(text.slice(0, begin + kLooked)), begin);
-  if (!looked || !looks_secret(text.slice(*looked), kLeast)) return std::nullopt;
-  return quoted_value(text, begin);
+  if (!looked) return std::nullopt;
+  const std::string_view value = text.slice(*looked);
+  const bool credential = is_upper(key.front()) && is_scheme(key) && value.size() >= kLeastCredential &&
+                          !is_scheme(value) && !says_no_secret(value);
+  return credential || looks_secret(value, kLeast) ? quoted_value(text, begin) : std::nullopt;
 }
 
 FoundRange secret_of_option(const ScannedText& text, std::size_t dash, const Redactor& redactor) noexcept {

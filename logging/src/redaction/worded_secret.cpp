@@ -128,7 +128,7 @@ bool looks_like(Announces what, std::string_view token, bool value_begins) noexc
     case Announces::Basic:
       return decodes_to_login(token);
     case Announces::Bearer:
-      if (value_begins) return plain.size() >= kLeastInValue && !says_no_secret(plain);
+      if (value_begins) return !plain.empty() && !says_no_secret(plain);
       return looks_secret(plain, kLeastBearer) || is_random(plain);
     default:
       return looks_secret(plain, value_begins ? kLeastInValue + 1 : kLeastToken) || is_random(plain);
