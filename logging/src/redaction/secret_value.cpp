@@ -13,6 +13,9 @@ constexpr std::size_t kMaxEscapes = 15;  // JSON in JSON, four times
 constexpr std::size_t kMaxWrapper = 24;
 constexpr std::size_t kShapeLength = 64;
 
+// Quotes as HTML, and JSON that is safe in HTML, write them.
+constexpr std::array<std::string_view, 3> kWrittenQuotes = {"&quot;", "&#34;", "\\u0022"};
+
 struct Quote {
   std::size_t at;
   std::size_t escapes;  // backslashes before it
@@ -151,6 +154,10 @@ bool is_path_or_code(std::string_view word) noexcept {
 }  // namespace
 
 FoundRange quoted_value(const ScannedText& text, std::size_t begin) noexcept {
+  for (const std::string_view written : kWrittenQuotes) {
+    if (!text.continues_with(begin, written)) continue;
+    return TextRange{begin + written.size(), text.find(written, begin + written.size())};
+  }
   const auto quote = opening_quote(text, begin);
   if (!quote) return std::nullopt;
   return TextRange{quote->at + 1, closing_quote(text, *quote)};
@@ -192,6 +199,9 @@ std::string_view key_before(const ScannedText& text, std::size_t end) noexcept {
     end = text.run_begin(end, most, belongs);
   };
   step_over(kMostBlanks, is_blank);
+  for (const std::string_view written : kWrittenQuotes) {
+    if (text.slice(text.floor(), end).ends_with(written)) end -= written.size();
+  }
   step_over(1, [](char c) { return c == ']'; });
   step_over(1, is_quote);
   step_over(kMaxEscapes, [](char c) { return c == '\\'; });
