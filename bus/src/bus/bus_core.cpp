@@ -98,12 +98,14 @@ void BusCore::open_journal() {
   const JournalStart start = port.acquire(setup_.options.service, setup_.options.owner_wait);
   ledger_.journal.port = &port;
   ledger_.journal.crash_slots = port.crash_slots();
-  ledger_.journal.ledger = std::make_unique<OwedLedger>(
+  auto ledger = std::make_unique<OwedLedger>(
       setup_.options.clock, [this] { housekeeper_.wake(); }, start.next_id);
-  ledger_.journal.commits =
-      std::make_unique<GroupCommit>(*ledger_.journal.ledger, port, letters_.writer, letters_.log);
-  ledger_.journal.idempotency =
-      std::make_unique<IdempotencyWindow>(setup_.options.idempotency_window, setup_.clock);
+  auto commits = std::make_unique<GroupCommit>(*ledger, port, letters_.writer, letters_.log);
+  auto idempotency = std::make_unique<IdempotencyWindow>(setup_.options.idempotency_window, setup_.clock);
+  // All or, when memory is short, nothing: the destructor takes a ledger for a whole journal.
+  ledger_.journal.ledger = std::move(ledger);
+  ledger_.journal.commits = std::move(commits);
+  ledger_.journal.idempotency = std::move(idempotency);
   journal_duties_.begin(start);
 }
 
