@@ -3,7 +3,7 @@
 #include "quiet_bus.hpp"
 #include "rows.hpp"
 
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 
 #include <memory>
 #include <string>
@@ -69,7 +69,11 @@ double nested() {
   const auto outer = bus.subscribe<OrderReceived>("publish-on", [&](const OrderReceived& received) {
     publish_each(received.events, [&](const OrderPlaced& event) { bus.publish(event); });
   });
-  const CorrelationScope scope(longest_id());
+  const ContextScope scope(Context::from_id(longest_id())
+                               .with({{"user_id", 42},
+                                      {"tenant", "a name too long for a small string"},
+                                      {"path", "/orders/42/receipts/latest"},
+                                      {"trusted", true}}));
   return allocations_each(kEvents, [&](std::uint64_t events) {
     checked(kHandlers, events, [&] { bus.publish(OrderReceived{events}); });
   });

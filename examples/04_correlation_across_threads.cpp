@@ -1,7 +1,7 @@
-// Everything that one request causes carries its correlation id: through events that cause events, through
-// queues, and onto threads of one's own when asked to.
+// Everything that one request causes carries its context, which is its correlation id and the facts that it
+// has given: through events that cause events, through queues, and onto threads of one's own when asked to.
 #include <tidings/bus.hpp>
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 
 #include <iostream>
 #include <string>
@@ -32,27 +32,30 @@ int main() {
       "ship", [](const StockReserved& reserved, const tidings::EventContext& context) {
         const bool has_cause = context.metadata().causation_id.has_value();
         std::cout << "ship order " << reserved.order_id << " for "
-                  << context.metadata().correlation_id.to_string()
+                  << context.metadata().correlation_id.to_string() << " of tenant "
+                  << context.metadata().fields.find("tenant")->to_string()
                   << (has_cause ? ", caused by another event\n" : ", the first event\n");
       });
 
   {
     // What an HTTP server would do at the start of a request. Ids from outside are checked; a bad one is
     // replaced.
-    const auto request = tidings::CorrelationScope::from_headers({{"X-Request-ID", "request-17"}});
-    // The bus takes the id along to its own threads.
+    const tidings::ContextScope request(tidings::Context::from_headers({{"X-Request-ID", "request-17"}}));
+    // And once it knows who asks: what is added goes with every event that follows.
+    const tidings::ContextScope authenticated({{"tenant", "acme"}, {"user_id", 42}});
+    // The bus takes the context along to its own threads.
     bus.publish(OrderPlaced{1});
     if (!bus.wait_idle(10s)) return 1;
 
     // To a thread of one's own, it is carried by hand.
-    const auto context = tidings::capture_correlation();
+    const auto context = tidings::Context::current();
     std::thread own_thread([&bus, &context] {
-      const tidings::CorrelationScope same_request(*context);
-      for (const auto& [name, value] : tidings::outbound_headers())
-        std::cout << name << ": " << value << '\n';
+      const tidings::ContextScope same_request(context);
+      for (const auto& [name, value] : context.outbound_headers()) std::cout << name << ": " << value << '\n';
       bus.publish(StockReserved{2});
     });
     own_thread.join();
   }
-  std::cout << (tidings::current_correlation_id() ? "still in a request\n" : "no request any more\n");
+  std::cout << (tidings::Context::current() == tidings::Context() ? "no request any more\n"
+                                                                  : "still in a request\n");
 }

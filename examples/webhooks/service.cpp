@@ -136,7 +136,7 @@ void Service::take_in(const Delivery& delivery, std::uint64_t line) {
   const bool has_id = tidings::CorrelationId::parse(delivery.id).has_value();
   const tidings::PublishOptions options{.correlation_id = has_id ? delivery.id : std::string_view(),
                                         .source = delivery.source,
-                                        .attributes = {{"line", std::to_string(line)}}};
+                                        .fields = {{"line", line}}};
   const auto publisher = publishers().find(delivery.type);
   if (publisher == publishers().end()) {
     bus_.publish(delivery.type, delivery.data, options);

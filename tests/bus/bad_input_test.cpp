@@ -139,12 +139,13 @@ TEST_F(BadInputTest, QuotesAndSqlInACorrelationIdAreJustCharacters) {
   EXPECT_EQ(bus_.publish(OrderPlaced{}, {.correlation_id = id}).correlation_id.to_string(), id);
 }
 
-TEST_F(BadInputTest, RefusesBadSourcesAndAttributes) {
+TEST_F(BadInputTest, RefusesBadSourcesAndContextFields) {
   expect_refused([&] { bus_.publish(OrderPlaced{}, {.source = "not a uri"}); });
   expect_refused([&] { bus_.publish(OrderPlaced{}, {.source = std::string(1025, 'x')}); });
-  expect_refused([&] { bus_.publish(OrderPlaced{}, {.attributes = {{"Tenant", "acme"}}}); });
-  expect_refused([&] { bus_.publish(OrderPlaced{}, {.attributes = {{"id", "1"}}}); });
-  expect_refused([&] { bus_.publish(OrderPlaced{}, {.attributes = {{"tenant", "a\nb"}}}); });
+  expect_refused([&] { bus_.publish(OrderPlaced{}, {.fields = {{"Tenant", "acme"}}}); });
+  expect_refused([&] { bus_.publish(OrderPlaced{}, {.fields = {{"tenant", "a\nb"}}}); });
+  const auto foreign = ContextFields::of_stored({{"1st", "of a CloudEvent"}});
+  expect_refused([&] { bus_.publish(OrderPlaced{}, {.fields = foreign}); });
 }
 
 TEST_F(BadInputTest, RefusesDataThatNestsTooDeepAndBadVersions) {

@@ -115,7 +115,7 @@ TEST_F(BusLogTest, RecordsOfAHandlerCarryTheEventByThemselves) {
   Bus bus(options());
   const auto log = capture_.logger();
   auto handler = bus.subscribe<OrderPlaced>("chatty", [&](const OrderPlaced&) { log.info("inside"); });
-  const auto result = bus.publish(OrderPlaced{}, {.attributes = {{"tenant", "acme"}}});
+  const auto result = bus.publish(OrderPlaced{}, {.fields = {{"tenant", "acme"}}});
   const Json record = capture_.only("inside");
   EXPECT_EQ(record.at("event_id"), result.event_id.to_string());
   EXPECT_EQ(record.at("handler"), "chatty");

@@ -69,10 +69,10 @@ TEST_F(DispatchTest, MetadataKeptByAHandlerOutlivesThePublish) {
       "keep", [&](const OrderPlaced&, const EventContext& context) { kept = context.metadata(); });
   {
     const std::string source = "a/source/longer/than/any/small/string/buffer";
-    bus.publish(OrderPlaced{}, {.source = source, .attributes = {{"tenant", "acme"}}});
+    bus.publish(OrderPlaced{}, {.source = source, .fields = {{"tenant", "acme"}}});
   }
   EXPECT_EQ(kept->source.view(), "a/source/longer/than/any/small/string/buffer");
-  EXPECT_THAT(kept->attributes, ElementsAre(std::pair<std::string, std::string>("tenant", "acme")));
+  EXPECT_EQ(kept->fields, (ContextFields{{"tenant", "acme"}}));
 }
 
 TEST_F(DispatchTest, StructsReachHandlersByNameAsJson) {
@@ -167,7 +167,7 @@ TEST_F(DispatchTest, AFreshScopeBeginsANewChain) {
   int runs = 0;
   auto chain = bus.subscribe<OrderPlaced>("chain", [&](const OrderPlaced& e) {
     if (++runs == 10) return;
-    const CorrelationScope fresh;
+    const ContextScope fresh(Context::fresh());
     bus.publish(e);
   });
   bus.publish(OrderPlaced{});

@@ -96,9 +96,11 @@ TEST(LetterJson, TimesAndCountsComeBackAtTheirEnds) {
   expect_round_trip(written);
 }
 
-TEST(LetterJson, AttributesKeepTheirOrder) {
+TEST(LetterJson, ContextFieldsKeepTheirTypes) {
   DeadLetter written = letter(1);
-  written.metadata.attributes = {{"z", "1"}, {"a", "2"}, {"m", "3"}};
+  written.metadata.fields = {{"z", "1"}, {"a", 2}, {"m", true}, {"n", 0.5}, {"o", UINT64_MAX}};
+  written.attempts.resize(1);
+  written.attempts[0].fields = {{"order_id", 42}, {"step", "charge"}};
   expect_round_trip(written);
 }
 
@@ -111,7 +113,7 @@ TEST(LetterJson, InvalidUtf8InNamesIsReplacedAndNeverThrows) {
     *text = "a\xFFz";
   }
   written.metadata.tracestate = "\xED\xA0\x80";
-  written.metadata.attributes = {{"\xFF", "\xFF"}};
+  written.metadata.fields = ContextFields::of_stored({{"\xFF", "\xFF"}});
   const DeadLetter read = round_trip(written);
   EXPECT_EQ(read.service, "a\xEF\xBF\xBDz");
   EXPECT_EQ(read.metadata.tracestate, written.metadata.tracestate);
@@ -205,8 +207,8 @@ TEST(LetterJson, RefusesValuesOutOfBounds) {
     expect_refused(with(name, "no such"),
                    "field \"" + std::string(name) + "\" has a value that tidings does not know");
   }
-  expect_refused(with("attributes", nlohmann::ordered_json::parse(R"([["a", 1]])")), "pairs of strings");
-  expect_refused(with("attributes", nlohmann::ordered_json::parse(R"(["a"])")), "pairs of strings");
+  expect_refused(with("attributes", nlohmann::ordered_json::parse(R"([["a", null]])")), "pairs of a name");
+  expect_refused(with("attributes", nlohmann::ordered_json::parse(R"(["a"])")), "pairs of a name");
   expect_refused(with("attempts", nlohmann::ordered_json::parse("[1]")), "array of objects");
 }
 

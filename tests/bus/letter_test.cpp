@@ -57,7 +57,7 @@ TEST_F(LetterTest, HoldsEverythingNeededToRepeatTheDelivery) {
   const auto trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   const auto result = bus.publish(OrderShipped{.order_id = 8}, {.correlation_id = "request-1",
                                                                 .source = "/shop/eu",
-                                                                .attributes = {{"tenant", "acme"}},
+                                                                .fields = {{"tenant", "acme"}},
                                                                 .traceparent = trace,
                                                                 .tracestate = "vendor=1"});
   const DeadLetter letter = letters_->letters().at(0);
@@ -69,7 +69,7 @@ TEST_F(LetterTest, HoldsEverythingNeededToRepeatTheDelivery) {
   EXPECT_EQ(letter.metadata.source.view(), "/shop/eu");
   EXPECT_EQ(letter.metadata.traceparent, trace);
   EXPECT_EQ(letter.metadata.tracestate.view(), "vendor=1");
-  EXPECT_EQ(letter.metadata.attributes.at(0).second, "acme");
+  EXPECT_EQ(*letter.metadata.fields.find("tenant"), ContextValue("acme"));
   EXPECT_EQ(letter.service, "shop");
   EXPECT_EQ(letter.error_fingerprint.size(), 16U);
 }

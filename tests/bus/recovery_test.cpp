@@ -57,9 +57,9 @@ TEST_F(RecoveryTest, KeepsTheMetadata) {
     Bus bus(durable());
     auto stuck = bus.subscribe<OrderPlaced>(
         "handler", [&](const OrderPlaced&) { gate.pass(); }, queued());
-    const auto result = bus.publish(
-        OrderPlaced{1},
-        {.correlation_id = "request-1", .source = "/shop/eu", .attributes = {{"tenant", "acme"}}});
+    const auto result =
+        bus.publish(OrderPlaced{1},
+                    {.correlation_id = "request-1", .source = "/shop/eu", .fields = {{"tenant", "acme"}}});
     sent.event_id = result.event_id;
     auto left = journal_->after_crash();
     gate.open();
@@ -76,7 +76,7 @@ TEST_F(RecoveryTest, KeepsTheMetadata) {
   EXPECT_EQ(got->event_id, sent.event_id);
   EXPECT_EQ(got->correlation_id.to_string(), "request-1");
   EXPECT_EQ(got->source.view(), "/shop/eu");
-  EXPECT_THAT(got->attributes, ElementsAre(std::pair<std::string, std::string>("tenant", "acme")));
+  EXPECT_EQ(got->fields, (ContextFields{{"tenant", "acme"}}));
 }
 
 TEST_F(RecoveryTest, GoesOnCountingAttemptsAndHonoursTheBackoff) {

@@ -40,7 +40,7 @@ TEST_F(RedriveTest, TheHandlerSeesTheOriginalMetadataAndACausationChainThatStart
                                               if (attempt == 1) throw std::runtime_error("not yet");
                                             },
                                             {.retry = {.max_attempts = 1}});
-  bus.publish(OrderPlaced{}, {.correlation_id = "request-42", .attributes = {{"tenant", "acme"}}});
+  bus.publish(OrderPlaced{}, {.correlation_id = "request-42", .fields = {{"tenant", "acme"}}});
   static_cast<void>(bus.redrive({}));
   ASSERT_TRUE(bus.wait_idle(kLong));
   EXPECT_EQ(attempt, 2U);

@@ -39,7 +39,7 @@ std::vector<Metadata> unusual_metadata() {
   all[5].traceparent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   all[6].tracestate = std::string("vendor=value");
   all[7].source = std::string("billing");
-  all[8].attributes = {{"tenant", "t1"}, {"user", "u2"}};
+  all[8].fields = {{"tenant", "t1"}, {"user", "u2"}};
   return all;
 }
 

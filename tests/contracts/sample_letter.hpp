@@ -43,7 +43,10 @@ inline Metadata full_metadata(std::uint64_t number) {
           .tracestate = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
           .published_at = Timestamp(std::chrono::microseconds(1'800'000'000'123'456)),
           .source = "https://example.com/orders",
-          .attributes = {{"tenant", "ac'me \"\\ \xC3\xA9\xF0\x9F\x98\x80"}, {"actor", ""}},
+          .fields = {{"tenant", "ac'me \"\\ \xC3\xA9\xF0\x9F\x98\x80"},
+                     {"actor", ""},
+                     {"user_id", 42},
+                     {"vip", true}},
           .causation_depth = 7};
 }
 
@@ -83,7 +86,7 @@ inline void expect_equal_metadata(const Metadata& actual, const Metadata& expect
   EXPECT_EQ(actual.tracestate.view(), expected.tracestate.view());
   EXPECT_EQ(actual.published_at, expected.published_at);
   EXPECT_EQ(actual.source.view(), expected.source.view());
-  EXPECT_EQ(actual.attributes, expected.attributes);
+  EXPECT_EQ(actual.fields, expected.fields);
 }
 
 /// Every field that lasts. Not `causation_depth`, since a redrive starts a new chain, and not

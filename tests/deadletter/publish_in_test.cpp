@@ -197,13 +197,13 @@ TEST_F(PublishInTest, CarriesWhatItsOptionsSay) {
   const auto listening = bus.subscribe<Placed>(
       "look", [&](const Placed&, const EventContext& context) { metadata = context.metadata(); });
   const auto result = publish_committed(
-      bus, 1, {.correlation_id = "request-7", .source = "/till/3", .attributes = {{"tenant", "eu"}}});
+      bus, 1, {.correlation_id = "request-7", .source = "/till/3", .fields = {{"tenant", "eu"}}});
   EXPECT_TRUE(bus.wait_idle(kLong));
   ASSERT_TRUE(metadata.has_value());
   EXPECT_EQ(metadata->event_id, result.event_id);
   EXPECT_EQ(metadata->correlation_id.to_string(), "request-7");
   EXPECT_EQ(metadata->source.view(), "/till/3");
-  EXPECT_EQ(metadata->attributes, (Attributes{{"tenant", "eu"}}));
+  EXPECT_EQ(metadata->fields, (ContextFields{{"tenant", "eu"}}));
 }
 
 TEST_F(PublishInTest, RecognisesARepeatOnceTheFirstIsCommitted) {

@@ -94,7 +94,7 @@ TEST_F(SchemaDocumentTest, RefusesRowsThatAreResolvedByHalf) {
 
 TEST_F(SchemaDocumentTest, StoresDataSoThatSqlCanReadIt) {
   DeadLetter full = letter(9);
-  full.metadata.attributes = {{"tenant", "ac\"me"}};
+  full.metadata.fields = {{"tenant", "ac\"me"}};
   full.attempts.front().error_message = "line\n\"two\"";
   static_cast<void>(store(*open(), {full}));
   EXPECT_EQ(query("SELECT event_data ->> 'order_id' FROM dead_letters WHERE id = 4"), "9");

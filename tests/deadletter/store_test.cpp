@@ -69,7 +69,7 @@ TEST_F(StoreTest, StoresHostileTextAsText) {
   DeadLetter hostile = letter(1);
   hostile.error_message = "'); DROP TABLE dead_letters; --";
   hostile.handler = "x' OR '1'='1";
-  hostile.metadata.attributes = {{"tenant", "\"}, {\"x\": \xFF\x01"}};
+  hostile.metadata.fields = ContextFields::of_stored({{"tenant", "\"}, {\"x\": \xFF\x01"}});
   const auto opened = open();
   EXPECT_THAT(places(store(*opened, {hostile})), ElementsAre(Place::Stored));
   const auto read = Reader::open(database()).find(1).value();

@@ -56,8 +56,8 @@ TEST(ReadCloudEvent, ReadsTheExampleOfTheSpecification) {
   EXPECT_EQ(event.metadata.event_id.to_string(), kReadId);
   EXPECT_EQ(event.subject, "");
   EXPECT_EQ(to_rfc3339(event.metadata.published_at), "2018-04-05T17:31:00.000000Z");
-  EXPECT_EQ(event.metadata.attributes,
-            (Attributes{{"comexampleextension1", "value"}, {"comexampleothervalue", "5"}}));
+  EXPECT_EQ(event.metadata.fields,
+            (ContextFields{{"comexampleextension1", "value"}, {"comexampleothervalue", 5}}));
   EXPECT_EQ(event.datacontenttype, "application/vnd.apache.thrift.binary");
   EXPECT_TRUE(event.has_binary);
   EXPECT_EQ(event.binary, "\x01\x02\x03\x04");
@@ -75,7 +75,7 @@ TEST(ReadCloudEvent, TheSmallestHasDefaultsForTheRest) {
   EXPECT_TRUE(event.metadata.correlation_id.empty());
   EXPECT_FALSE(event.metadata.causation_id);
   EXPECT_EQ(event.metadata.published_at, Timestamp{});
-  EXPECT_TRUE(event.metadata.attributes.empty());
+  EXPECT_TRUE(event.metadata.fields.empty());
   EXPECT_TRUE(event.data.is_discarded());
   EXPECT_FALSE(event.has_binary);
 }
@@ -146,22 +146,30 @@ TEST(ReadCloudEvent, IntegersHaveThirtyTwoBits) {
     expect_refused_with("schemaversion", value, "\"schemaversion\" must be an integer from 1 to 2147483647");
     expect_refused_with("sampledrate", value, "\"sampledrate\" must be an integer from 1 to 2147483647");
   }
-  EXPECT_EQ(read_with("x", -2147483648).metadata.attributes, (Attributes{{"x", "-2147483648"}}));
+  EXPECT_EQ(read_with("x", -2147483648).metadata.fields, (ContextFields{{"x", -2147483648}}));
   for (const Json& value : {Json(2147483648), Json(-2147483649), Json(18446744073709551615U)}) {
     expect_refused_with("x", value, "\"x\" must be an integer of 32 bits");
   }
 }
 
-TEST(ReadCloudEvent, ExtensionsBecomeAttributes) {
-  EXPECT_EQ(read_with("tenant", "acme").metadata.attributes, (Attributes{{"tenant", "acme"}}));
-  EXPECT_EQ(read_with("flag", true).metadata.attributes, (Attributes{{"flag", "true"}}));
-  EXPECT_EQ(read_with("flag", false).metadata.attributes, (Attributes{{"flag", "false"}}));
-  EXPECT_EQ(read_with("1st", "").metadata.attributes, (Attributes{{"1st", ""}}));
-  EXPECT_EQ(read_with("sampledrate", 30).metadata.attributes, (Attributes{{"sampledrate", "30"}}));
+TEST(ReadCloudEvent, ExtensionsBecomeContextFields) {
+  EXPECT_EQ(read_with("tenant", "acme").metadata.fields, (ContextFields{{"tenant", "acme"}}));
+  EXPECT_EQ(read_with("flag", true).metadata.fields, (ContextFields{{"flag", true}}));
+  EXPECT_EQ(read_with("flag", false).metadata.fields, (ContextFields{{"flag", false}}));
+  EXPECT_EQ(*read_with("1st", "").metadata.fields.find("1st"), ContextValue(""));
+  EXPECT_EQ(read_with("sampledrate", 30).metadata.fields, (ContextFields{{"sampledrate", 30}}));
   const Json envelope = {{"specversion", "1.0"}, {"id", kReadId}, {"source", "a"}, {"type", "t"}, {"z", "1"},
                          {"partitionkey", "p"},  {"a", "2"}};
-  EXPECT_EQ(from_cloudevent_json(envelope).metadata.attributes,
-            (Attributes{{"a", "2"}, {"partitionkey", "p"}, {"z", "1"}}));
+  EXPECT_EQ(from_cloudevent_json(envelope).metadata.fields,
+            (ContextFields{{"a", "2"}, {"partitionkey", "p"}, {"z", "1"}}));
+}
+
+TEST(ReadCloudEvent, TheOtherFieldsAreOneExtension) {
+  EXPECT_EQ(read_with("contextfields", R"({"user_id":42,"ratio":0.5})").metadata.fields,
+            (ContextFields{{"ratio", 0.5}, {"user_id", 42}}));
+  for (const Json& value : {Json("x"), Json("[]"), Json(R"({"a":null})"), Json(R"({"a":{}})")})
+    expect_refused_with("contextfields", value, "\"contextfields\" must be a JSON object of text, numbers");
+  expect_refused_with("contextfields", Json(1), "\"contextfields\" must be a string");
 }
 
 TEST(ReadCloudEvent, ExtensionsHaveTheTypesOfTheSpecification) {

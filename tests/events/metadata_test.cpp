@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "thrown_error.hpp"
-
 namespace tidings {
 namespace {
 
@@ -44,62 +42,13 @@ TEST(Metadata, ACopyOwnsAllItHolds) {
     std::string source = kLong;
     Metadata original;
     original.source = Text::borrow(source);
-    original.attributes = {{"tenant", "acme"}};
+    original.fields = {{"tenant", "acme"}};
     copy = original;
     EXPECT_EQ(copy, original);
     source.assign(source.size(), '!');
     EXPECT_NE(copy, original);
   }
   EXPECT_EQ(copy.source.view(), kLong);
-}
-
-void expect_refused(const Attributes& attributes, const std::string& part) {
-  expect_error(ErrorCode::InvalidArgument, part, [&attributes] {
-    validate_attributes(attributes);
-    return 0;
-  });
-}
-
-TEST(Attributes, AcceptsWhatTheRulesAllow) {
-  validate_attributes({});
-  validate_attributes({{"tenant", "acme"}, {"a", ""}, {"abcdefghijklmnopqrst", std::string(1024, 'x')}});
-  validate_attributes({{"u2", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 'quoted' \"too\""}});
-}
-
-TEST(Attributes, RefusesBadNames) {
-  for (const char* name :
-       {"", "Tenant", "tenant_id", "tenant-id", "1st", "abcdefghijklmnopqrstu", "t\xC3\xA9", "a b"}) {
-    expect_refused({{name, "x"}}, "1 to 20 characters of [a-z0-9]");
-  }
-  expect_refused({{"bad\r\nname", "x"}}, "\"bad??name\"");
-}
-
-TEST(Attributes, RefusesReservedNames) {
-  for (const char* name : {"id", "source", "specversion", "type", "datacontenttype", "dataschema", "subject",
-                           "time", "data", "correlationid", "causationid", "traceparent", "tracestate",
-                           "partitionkey", "schemaversion", "sampledrate"}) {
-    expect_refused({{name, "x"}},
-                   std::string(name) + "\" has a name that CloudEvents or tidings gives a meaning");
-  }
-}
-
-TEST(Attributes, RefusesBadValues) {
-  expect_refused({{"tenant", std::string(1025, 'x')}}, "1025 bytes");
-  for (const std::string& value :
-       {std::string("a\nb"), std::string("\0", 1), std::string("\x7F"), std::string("\xC2\x80"),
-        std::string("\xFF"), std::string("\xED\xA0\x80"), std::string("\xEF\xBF\xBF"),
-        std::string("\xEF\xB7\x90"), std::string("\xC3")}) {
-    expect_refused({{"tenant", value}}, "\"tenant\" has a bad value");
-  }
-}
-
-TEST(Attributes, RefusesRepeatsAndCrowds) {
-  expect_refused({{"tenant", "a"}, {"user", "b"}, {"tenant", "a"}}, "\"tenant\" is given twice");
-  Attributes many;
-  for (char c = 'a'; c < 'a' + 16; ++c) many.emplace_back(std::string(1, c), "x");
-  validate_attributes(many);
-  many.emplace_back("z", "x");
-  expect_refused(many, "at most 16 attributes, not 17");
 }
 
 TEST(UriReference, AcceptsTheExamplesOfTheSpecifications) {

@@ -88,8 +88,8 @@ TEST_P(NothingIsLost, EveryDeadLetterKeepsItsPayloadAndItsLine) {
   for (const auto& stored : letters.list({}, 1000).letters) {
     EXPECT_NO_THROW(
         static_cast<void>(tidings::decode_data(stored.letter.data.bytes, stored.letter.data.encoding)));
-    ASSERT_EQ(stored.letter.metadata.attributes.size(), 1U);
-    EXPECT_EQ(stored.letter.metadata.attributes.front().first, "line");
+    ASSERT_EQ(stored.letter.metadata.fields.size(), 1U);
+    EXPECT_EQ(stored.letter.metadata.fields.begin()->name, "line");
   }
 }
 

@@ -1,5 +1,4 @@
-#include <tidings/correlation.hpp>
-#include <tidings/logging/ambient_fields.hpp>
+#include <tidings/context.hpp>
 #include <tidings/logging/capture.hpp>
 
 #include <gtest/gtest.h>
@@ -20,6 +19,7 @@ class HandledEvent {
               .event_type = "orders.placed",
               .handler = &handler_,
               .attempt = 2,
+              .bound = &bound_at_,
               .previous = tidings::detail::ambient_frame};
     tidings::detail::ambient_frame = &frame_;
   }
@@ -27,9 +27,16 @@ class HandledEvent {
   HandledEvent& operator=(const HandledEvent&) = delete;
   ~HandledEvent() { tidings::detail::ambient_frame = frame_.previous; }
 
+  void bind(std::uint32_t attempt, ContextFields fields) {
+    bound_ = {.handler = &handler_, .attempt = attempt, .fields = std::move(fields)};
+    bound_at_ = &bound_;
+  }
+
  private:
   Metadata metadata_;
   std::string handler_ = "receipt";
+  tidings::detail::BoundFields bound_;
+  tidings::detail::BoundFields* bound_at_ = nullptr;
   tidings::detail::AmbientFrame frame_;
 };
 
@@ -45,7 +52,7 @@ Metadata example() {
   metadata.causation_id = id_of(2);
   metadata.correlation_id = CorrelationId::parse("request-7").value();
   metadata.traceparent = TraceParent::parse(kTrace);
-  metadata.attributes = {{"tenant", "acme"}, {"user", "ada"}};
+  metadata.fields = {{"tenant", "acme"}, {"user", "ada"}};
   return metadata;
 }
 
@@ -55,19 +62,24 @@ TEST(AmbientTest, OutsideAnythingThereAreNoIds) {
   EXPECT_EQ(capture.only("e").size(), 3U) << "timestamp, level, event";
 }
 
-TEST(AmbientTest, TheCorrelationScopeIsInTheRecord) {
+TEST(AmbientTest, TheContextIsInTheRecord) {
   const Capture capture;
-  CorrelationContext context;
+  Context context;
   context.correlation_id = CorrelationId::parse("request-7").value();
   context.causation_id = id_of(2);
   context.traceparent = TraceParent::parse(kTrace);
-  const CorrelationScope scope(context);
+  context.fields = {{"user_id", 42}, {"vip", true}, {"ratio", 0.5}, {"tenant", "acme"}};
+  const ContextScope scope(context);
   capture.logger().info("e");
   const Json record = capture.only("e");
   EXPECT_EQ(record.at("correlation_id"), "request-7");
   EXPECT_EQ(record.at("causation_id"), "00000000-0000-0000-0000-000000000002");
   EXPECT_EQ(record.at("trace_id"), "0af7651916cd43dd8448eb211c80319c");
   EXPECT_EQ(record.at("span_id"), "b7ad6b7169203331");
+  EXPECT_EQ(record.at("user_id"), 42);
+  EXPECT_EQ(record.at("vip"), true);
+  EXPECT_EQ(record.at("ratio"), 0.5);
+  EXPECT_EQ(record.at("tenant"), "acme");
   EXPECT_FALSE(record.contains("event_id"));
 }
 
@@ -89,31 +101,31 @@ TEST(AmbientTest, TheHandledEventIsInTheRecord) {
 TEST(AmbientTest, AScopeInsideAHandlerChangesTheCorrelationAndNotTheHandling) {
   const Capture capture;
   const HandledEvent handled(example());
-  const CorrelationScope scope("other");
+  const ContextScope scope(Context::from_id("other"));
   capture.logger().info("e");
   const Json record = capture.only("e");
   EXPECT_EQ(record.at("correlation_id"), "other");
   EXPECT_FALSE(record.contains("causation_id"));
   EXPECT_EQ(record.at("handler"), "receipt");
-  EXPECT_EQ(record.at("tenant"), "acme");
+  EXPECT_FALSE(record.contains("tenant")) << "it is of the context that is not current";
 }
 
-TEST(AmbientTest, AttributesWithReservedNamesAreRenamed) {
+TEST(AmbientTest, ContextFieldsWithReservedNamesAreRenamed) {
   const Capture capture;
   Metadata metadata = example();
-  metadata.attributes = {{"service", "forged"}};
+  metadata.fields = {{"service", "forged"}};
   const HandledEvent handled(metadata);
   capture.logger({.service = "orders"}).info("e");
   EXPECT_EQ(capture.only("e").at("service"), "orders");
   EXPECT_EQ(capture.only("e").at("service_1"), "forged");
 }
 
-TEST(AmbientTest, FieldsOfOnesOwnAreOnEveryRecordOfTheThread) {
+TEST(AmbientTest, FieldsOfScopesAreOnEveryRecordOfTheThread) {
   const Capture capture;
   {
-    const AmbientFields outer({{"request", 1}, {"user", "ada"}});
+    const ContextScope outer({{"request", 1}, {"user", "ada"}});
     {
-      const AmbientFields inner({{"user", "bob"}, {"step", "two"}});
+      const ContextScope inner({{"user", "bob"}, {"step", "two"}});
       capture.logger().info("inner");
     }
     capture.logger().info("outer");
@@ -127,52 +139,43 @@ TEST(AmbientTest, FieldsOfOnesOwnAreOnEveryRecordOfTheThread) {
   EXPECT_FALSE(capture.only("outside").contains("user"));
 }
 
-TEST(AmbientTest, OwnFieldsWinOverBoundAndBoundOverAmbientOnes) {
+TEST(AmbientTest, OwnFieldsWinOverThoseOfTheLoggerAndThoseOverTheContexts) {
   const Capture capture;
   const HandledEvent handled(example());
-  const AmbientFields ambient({{"a", "ambient"}, {"b", "ambient"}, {"c", "ambient"}, {"tenant", "ambient"}});
+  const ContextScope scope({{"a", "context"}, {"b", "context"}, {"c", "context"}, {"tenant", "context"}});
   capture.logger().bind({{"a", "bound"}, {"b", "bound"}}).info("e", {{"a", "own"}});
   const Json record = capture.only("e");
   EXPECT_EQ(record.at("a"), "own");
   EXPECT_EQ(record.at("b"), "bound");
-  EXPECT_EQ(record.at("c"), "ambient");
-  EXPECT_EQ(record.at("tenant"), "ambient");
+  EXPECT_EQ(record.at("c"), "context");
+  EXPECT_EQ(record.at("tenant"), "context");
 }
 
-TEST(AmbientTest, AnotherThreadHasNoneUnlessTheyAreRestoredThere) {
+TEST(AmbientTest, WhatAHandlerHasBoundIsInTheRecordsOfThatAttemptAlone) {
+  const Capture capture;
+  HandledEvent handled(example());
+  handled.bind(2, {{"order_id", 42}, {"tenant", "bound"}});
+  capture.logger().info("same");
+  EXPECT_EQ(capture.only("same").at("order_id"), 42);
+  EXPECT_EQ(capture.only("same").at("tenant"), "bound");
+  handled.bind(1, {{"order_id", 42}});
+  capture.logger().info("later");
+  EXPECT_FALSE(capture.only("later").contains("order_id"));
+}
+
+TEST(AmbientTest, AnotherThreadHasNoneUnlessTheContextIsRestoredThere) {
   const Capture capture;
   const Logger log = capture.logger();
-  const AmbientFields fields({{"request", 1}});
-  const CapturedFields captured = capture_fields();
-  std::thread([&] {
+  const ContextScope fields({{"request", 1}});
+  std::thread([&, context = Context::current()] {
     log.info("bare");
-    const AmbientFields hidden({{"other", 2}});
-    const AmbientFields restored(captured);
+    const ContextScope hidden({{"other", 2}});
+    const ContextScope restored(context);
     log.info("restored");
   }).join();
   EXPECT_FALSE(capture.only("bare").contains("request"));
   EXPECT_EQ(capture.only("restored").at("request"), 1);
   EXPECT_FALSE(capture.only("restored").contains("other"));
-}
-
-TEST(AmbientTest, CapturedFieldsOutliveTheirScope) {
-  const Capture capture;
-  CapturedFields captured;
-  {
-    const std::string user = "a user name longer than a small string";
-    const AmbientFields fields({{"user", user}});
-    captured = capture_fields();
-  }
-  const AmbientFields restored(captured);
-  capture.logger().info("e");
-  EXPECT_EQ(capture.only("e").at("user"), "a user name longer than a small string");
-}
-
-TEST(AmbientTest, NothingCapturedIsNothingRestored) {
-  const Capture capture;
-  const AmbientFields restored(capture_fields());
-  capture.logger().info("e");
-  EXPECT_EQ(capture.only("e").size(), 3U);
 }
 
 TEST(AmbientTest, TidingsOwnRecordsSetReservedFields) {

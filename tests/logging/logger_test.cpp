@@ -111,27 +111,47 @@ TEST(LoggerTest, AFieldCannotPoseAsAReservedOne) {
   const Capture capture;
   capture.logger({.service = "orders"})
       .bind({{"service", "bad"}})
-      .info("e", {{"event", "forged"}, {"level", 1}, {"error", "x"}, {"correlation_id", "y"}});
+      .info("e", {{"event", "forged"}, {"level", 1}, {"timestamp", 0}});
   const Json record = capture.only("e");
   EXPECT_EQ(record.at("service"), "orders");
   EXPECT_EQ(record.at("service_1"), "bad");
   EXPECT_EQ(record.at("event_1"), "forged");
   EXPECT_EQ(record.at("level_1"), 1);
-  EXPECT_EQ(record.at("error_1"), "x");
-  EXPECT_EQ(record.at("correlation_id_1"), "y");
-  EXPECT_FALSE(record.contains("correlation_id"));
+  EXPECT_EQ(record.at("timestamp_1"), 0);
+  EXPECT_TRUE(record.at("timestamp").is_string());
 }
 
-TEST(LoggerTest, EveryReservedNameIsRenamed) {
+TEST(LoggerTest, AReservedNameIsKeptWhereThereIsNoSuchField) {
   const Capture capture;
   for (const char* name :
-       {"timestamp", "level", "event", "logger", "service", "correlation_id", "causation_id", "event_id",
-        "event_type", "handler", "attempt", "trace_id", "span_id", "error_type", "error", "error_chain"}) {
+       {"logger", "service", "correlation_id", "causation_id", "event_id", "event_type", "handler", "attempt",
+        "trace_id", "span_id", "error_type", "error", "error_chain"}) {
     EXPECT_TRUE(is_reserved_name(name)) << name;
     capture.logger().info("e", {{name, "mine"}});
-    EXPECT_EQ(Json::parse(capture.lines().back()).at(std::string(name) + "_1"), "mine");
+    EXPECT_EQ(Json::parse(capture.lines().back()).at(name), "mine");
   }
   EXPECT_FALSE(is_reserved_name("event_1"));
+}
+
+TEST(LoggerTest, AReservedNameIsGivenUpForAFieldThatComesLater) {
+  const Capture capture;
+  const Logger log = capture.logger().bind({{"error", "bound"}, {"handler", "mine"}});
+  log.info("e", {{"error_1", "taken"}, error_of(std::runtime_error("thrown"))});
+  const Json record = capture.only("e");
+  EXPECT_EQ(record.at("error"), "thrown");
+  EXPECT_EQ(record.at("error_1"), "taken");
+  EXPECT_EQ(record.at("error_1_1"), "bound");
+  EXPECT_EQ(record.at("handler"), "mine");
+  detail::log_reserved(log, Level::Info, "own", {{"handler", "tidings'"}});
+  EXPECT_EQ(capture.only("own").at("handler"), "tidings'");
+  EXPECT_EQ(capture.only("own").at("handler_1"), "mine");
+}
+
+TEST(LoggerTest, ALoggersNameIsNotTaken) {
+  const Capture capture;
+  capture.logger({.name = "import"}).info("e", {{"logger", "mine"}});
+  EXPECT_EQ(capture.only("e").at("logger"), "import");
+  EXPECT_EQ(capture.only("e").at("logger_1"), "mine");
 }
 
 TEST(LoggerTest, LazyFieldsAreEvaluatedOnlyForEnabledRecords) {

@@ -1,5 +1,4 @@
-#include <tidings/correlation.hpp>
-#include <tidings/logging/ambient_fields.hpp>
+#include <tidings/context.hpp>
 #include <tidings/logging/capture.hpp>
 #include <tidings/logging/sampling.hpp>
 
@@ -25,8 +24,8 @@ TEST(LoggingThreadsTest, EachRecordHasItsOwnThreadsContext) {
   const Capture capture;
   const Logger log = capture.logger();
   on_threads(8, [&](int index) {
-    const CorrelationScope scope("request-" + std::to_string(index));
-    const AmbientFields fields({{"thread", index}});
+    const ContextScope scope(Context::from_id("request-" + std::to_string(index)));
+    const ContextScope fields({{"thread", index}});
     for (int n = 0; n < 200; ++n) log.info("e", {{"n", n}});
   });
   const auto records = capture.records("e");

@@ -1,4 +1,4 @@
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/logging/capture.hpp>
 
 #include <gtest/gtest.h>
@@ -53,7 +53,7 @@ TEST(ProcessorTest, RunInTheirOrderAndTheFirstThatDropsIsTheLast) {
 
 TEST(ProcessorTest, SeesReservedFieldsAndCannotChangeThem) {
   const Capture capture;
-  const CorrelationScope scope("request-7");
+  const ContextScope scope(Context::from_id("request-7"));
   const Logger log = processed(capture, {[](Record& record) {
                                  EXPECT_EQ(record.find("correlation_id")->text(), "request-7");
                                  EXPECT_EQ(record.find("service")->text(), "orders");
@@ -97,7 +97,7 @@ TEST(ProcessorTest, WhatItAddsIsRedacted) {
 
 TEST(ProcessorTest, OneThatThrowsCostsTheFieldsAndNotTheRecord) {
   const Capture capture;
-  const CorrelationScope scope("request-7");
+  const ContextScope scope(Context::from_id("request-7"));
   const Logger log =
       processed(capture, {[](Record&) -> bool { throw std::runtime_error("processor broken"); }});
   log.info("e", {{"email", "a@b.c"}});

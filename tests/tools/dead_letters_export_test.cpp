@@ -64,9 +64,9 @@ TEST(LettersFile, GivesBackEveryKindOfPayloadExactly) {
   expect_round_trip(stored(letter));
 }
 
-TEST(LettersFile, GivesBackAttributesInTheirOrder) {
+TEST(LettersFile, GivesBackContextFieldsWithTheirTypes) {
   auto letter = contract::letter(1);
-  letter.metadata.attributes = {{"zone", "a"}, {"actor", "b"}, {"deadletter", "mine"}};
+  letter.metadata.fields = {{"zone", "a"}, {"user_id", 42}, {"vip", true}, {"deadletter", "mine"}};
   expect_round_trip(stored(letter));
 }
 

@@ -163,6 +163,21 @@ TEST_F(ReadingVerbsTest, ShowTellsEveryAttemptAndTheNextStep) {
               AllOf(HasSubstr("retry 1 --wait"), HasSubstr("edit 1"), HasSubstr("trace request-7")));
 }
 
+TEST_F(ReadingVerbsTest, ShowHasTheContextAndWhatWasBoundToEachAttempt) {
+  execute(
+      "UPDATE dead_letters SET attributes = '{\"tenant\":\"acme\",\"user_id\":42,\"password\":\"hunter2\"}',"
+      " attempts = json_set(attempts, '$[0].fields', json('{\"order_id\":7,\"api_key\":\"hunter2\"}')) WHERE "
+      "id = 3");
+  const std::string text = call({"show", "3"}).out;
+  EXPECT_THAT(text, AllOf(HasSubstr("tenant      acme"), HasSubstr("user_id     42"),
+                          HasSubstr("api_key=[redacted] order_id=7"), Not(HasSubstr("hunter2"))));
+  const auto letter = call({"show", "3", "--json"}).json().at("letter");
+  EXPECT_EQ(letter.at("fields"),
+            OrderedJson::parse(R"({"password":"[redacted]","tenant":"acme","user_id":42})"));
+  EXPECT_EQ(letter.at("attempts").at(0).at("fields").at("order_id"), 7);
+  EXPECT_EQ(letter.dump().find("hunter2"), std::string::npos) << letter;
+}
+
 TEST_F(ReadingVerbsTest, LettersAreFoundByTheBeginningOfTheirEventId) {
   const auto id = reader().find(2)->letter.metadata.event_id.to_string();
   EXPECT_EQ(call({"show", id, "--json"}).json().at("letter").at("id"), 2);

@@ -90,13 +90,21 @@ OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter
   return nullptr;
 }
 
+OrderedJson fields_to_json(const Command& command, const ContextFields& fields) {
+  Json object = Json::object();
+  for (const auto& [name, value] : fields) object[name] = value.to_json();
+  return OrderedJson(command.masked_json(object));
+}
+
 OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored) {
   OrderedJson attempts = OrderedJson::array();
   for (const Attempt& attempt : stored.letter.attempts) {
-    attempts.push_back({{"at", to_rfc3339(attempt.at)},
+    OrderedJson each = {{"at", to_rfc3339(attempt.at)},
                         {"duration_us", attempt.duration.count()},
                         {"error_type", attempt.error_type},
-                        {"error_message", command.masked(attempt.error_message)}});
+                        {"error_message", command.masked(attempt.error_message)}};
+    if (!attempt.fields.empty()) each["fields"] = fields_to_json(command, attempt.fields);
+    attempts.push_back(std::move(each));
   }
   return attempts;
 }

@@ -15,6 +15,8 @@ namespace tidings::dead_letters {
 [[nodiscard]] OrderedJson letter_to_json(const Command& command, const deadletter::StoredLetter& stored);
 /// Its event as CloudEvents 1.0; secrets masked. Null when it breaks the specification.
 [[nodiscard]] OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter& stored);
+/// Context fields, or what was bound to an attempt; secrets masked.
+[[nodiscard]] OrderedJson fields_to_json(const Command& command, const ContextFields& fields);
 /// Its attempts.
 [[nodiscard]] OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored);
 

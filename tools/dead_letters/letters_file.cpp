@@ -8,7 +8,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <utility>
 
 namespace tidings::dead_letters {
@@ -20,12 +19,6 @@ constexpr const char* kUnsaved = "dead_letter_unsaved";
 
 [[noreturn]] void refuse(const std::string& problem) {
   throw Error(ErrorCode::NotDecodable, "not an exported letter: " + problem);
-}
-
-bool is_restored_in_order(const Attributes& attributes) {
-  const bool clashes = std::any_of(attributes.begin(), attributes.end(),
-                                   [](const auto& attribute) { return attribute.first == kFacts; });
-  return !clashes && std::is_sorted(attributes.begin(), attributes.end());
 }
 
 /// The payload's text only where the envelope does not give the same bytes back.
@@ -46,12 +39,12 @@ Json facts_of(const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
   Json facts = tidings::detail::parse_json(to_json_line(letter));
   const bool keeps_data = !is_restored_exactly(letter.data);
-  const bool keeps_attributes = !is_restored_in_order(letter.metadata.attributes);
   for (const char* name : {"event_type", "schema_version", "event_id", "correlation_id", "causation_id",
                            "traceparent", "tracestate", "published_at", "source"}) {
     facts.erase(name);
   }
-  if (!keeps_attributes) facts.erase("attributes");
+  // The envelope has the fields, unless one of them has the name of these facts.
+  if (letter.metadata.fields.find(kFacts) == nullptr) facts.erase("attributes");
   if (!keeps_data) {
     facts.erase("event_data");
     facts.erase("event_data_base64");
@@ -60,14 +53,13 @@ Json facts_of(const deadletter::StoredLetter& stored) {
   return facts;
 }
 
-/// Removes the attribute with the facts from the others and returns it.
-Json take_facts(Attributes& attributes) {
-  const auto found = std::find_if(attributes.begin(), attributes.end(),
-                                  [](const auto& attribute) { return attribute.first == kFacts; });
-  if (found == attributes.end()) refuse("it has no attribute \"deadletter\"; import takes what export wrote");
-  auto facts = tidings::detail::find_json(found->second);
+/// Removes the field with the facts from the others and returns it.
+Json take_facts(ContextFields& fields) {
+  const ContextValue* found = fields.find(kFacts);
+  if (found == nullptr) refuse("it has no attribute \"deadletter\"; import takes what export wrote");
+  auto facts = found->text() == nullptr ? std::nullopt : tidings::detail::find_json(*found->text());
   if (!facts || !facts->is_object()) refuse("its attribute \"deadletter\" is not a JSON object");
-  attributes.erase(found);
+  fields = fields.without(kFacts);
   return *std::move(facts);
 }
 
@@ -87,9 +79,9 @@ DeadLetter letter_of(Json facts, const CloudEvent& event) {
   if (!has_attributes) facts["attributes"] = Json::array();
   DeadLetter letter = parse_json_line(facts.dump(-1, ' ', true));
   const auto depth = letter.metadata.causation_depth;
-  Attributes attributes = has_attributes ? letter.metadata.attributes : event.metadata.attributes;
+  ContextFields fields = has_attributes ? letter.metadata.fields : event.metadata.fields;
   letter.metadata = event.metadata;
-  letter.metadata.attributes = std::move(attributes);
+  letter.metadata.fields = std::move(fields);
   letter.metadata.causation_depth = depth;
   if (has_data || letter.data.encoding == DataEncoding::None) return letter;
   letter.data.bytes = event.has_binary ? event.binary : encode_data(event.data).bytes;
@@ -146,7 +138,7 @@ std::string to_export_line(const deadletter::StoredLetter& stored) try {
 
 deadletter::StoredLetter from_export_line(std::string_view line) try {
   CloudEvent event = parse_cloudevent(line);
-  const Json facts = take_facts(event.metadata.attributes);
+  const Json facts = take_facts(event.metadata.fields);
   deadletter::StoredLetter stored;
   stored.letter = letter_of(facts, event);
   require_consistent(stored.letter, event);

@@ -62,6 +62,11 @@ std::string state_line(const Command& command, const deadletter::StoredLetter& s
   return "waiting to be delivered again since " + tools::readable_time(*stored.redrive_requested_at) + by;
 }
 
+std::string field_text(const Command& command, std::string_view name, const ContextValue& value) {
+  const bool hidden = !command.line().reveal && command.redactor().denies(name);
+  return hidden ? "[redacted]" : command.masked(value.to_string());
+}
+
 void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
   const Metadata& metadata = letter.metadata;
@@ -84,10 +89,15 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (!metadata.tracestate.empty()) sheet.line("tracestate", command.masked(metadata.tracestate));
   if (letter.ordering_key) sheet.line("key", command.masked(*letter.ordering_key));
   sheet.line("published", tools::readable_time(metadata.published_at) + " by " + metadata.source.str());
-  for (const auto& [name, value] : metadata.attributes) {
-    const bool hidden = !command.line().reveal && command.redactor().denies(name);
-    sheet.line(name, hidden ? "[redacted]" : command.masked(value));
-  }
+  for (const auto& [name, value] : metadata.fields) sheet.line(name, field_text(command, name, value));
+}
+
+/// What was bound to an attempt: `order_id=42 step=charge`.
+std::string bound_text(const Command& command, const ContextFields& fields) {
+  std::string text;
+  for (const auto& [name, value] : fields)
+    text += (text.empty() ? "" : " ") + name + "=" + field_text(command, name, value);
+  return text;
 }
 
 std::string milliseconds(std::chrono::microseconds duration) {
@@ -115,6 +125,7 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
     sheet.line("  " + std::to_string(i + 1),
                when + ", took " + milliseconds(attempt.duration) + (same ? ": the same error" : ""));
     if (!same) sheet.line("", error_text(command, attempt.error_type, attempt.error_message));
+    if (!attempt.fields.empty()) sheet.line("", bound_text(command, attempt.fields));
   }
 }
 
@@ -183,6 +194,7 @@ ExitStatus run_show(Command& command) {
   const auto stored = command.letter(command.line().letters.front());
   if (command.line().json) {
     OrderedJson letter = letter_to_json(command, stored);
+    letter["fields"] = fields_to_json(command, stored.letter.metadata.fields);
     letter["attempts"] = attempts_to_json(command, stored);
     letter["event"] = event_to_json(command, stored);
     command.print_json({{"letter", std::move(letter)}});

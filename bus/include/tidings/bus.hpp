@@ -1,7 +1,7 @@
 #pragma once
 
 #include <tidings/clock.hpp>
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event.hpp>
 #include <tidings/event_context.hpp>
@@ -79,7 +79,8 @@ struct PublishOptions {
   std::string_view correlation_id = {};
   /// URI-reference; empty: the bus's.
   std::string_view source = {};
-  Attributes attributes = {};
+  /// Added to those of the current context, and over them.
+  ContextFields fields = {};
   /// Not set: inherit.
   std::optional<TraceParent> traceparent = std::nullopt;
   /// Ignored without traceparent; a list that is too long loses whole members, see limited_tracestate.

@@ -38,6 +38,8 @@ struct Attempt {
   std::string error_type;
   /// Valid UTF-8 without control characters other than newline and tab, secrets masked, at most 4 KiB.
   std::string error_message;
+  /// What its handler had bound: EventContext::bind.
+  ContextFields fields = {};
 
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <tidings/context.hpp>
 #include <tidings/metadata.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tidings {
 
@@ -41,7 +44,10 @@ class EventContext {
         attempt_(attempt) {}
   EventContext(const EventContext&) = delete;
   EventContext& operator=(const EventContext&) = delete;
-  ~EventContext() = default;
+  ~EventContext() {
+    if (bound_ != nullptr) [[unlikely]]
+      forget_bound();
+  }
 
   [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
   [[nodiscard]] std::string_view event_type() const noexcept { return event_type_; }
@@ -55,9 +61,24 @@ class EventContext {
   /// recognise repeats.
   [[nodiscard]] std::string idempotency_key() const;
 
+  /// Adds a field to every record that is logged on this thread during this attempt, to those about its
+  /// failure
+  /// (`handler_failed`, `handler_exhausted_retries`), and to the attempt in its letter. The next attempt
+  /// begins without it, and events that are published do not inherit it. The rules of ContextFields hold:
+  /// throws Error(InvalidArgument). Only on the thread that the handler was called on.
+  void bind(std::string_view name, ContextValue value) const { bind({{name, std::move(value)}}); }
+  void bind(std::initializer_list<ContextField> fields) const;
+  /// What was bound during this attempt.
+  [[nodiscard]] ContextFields bound() const;
+
  private:
   friend class detail::DeliveryFrame;
   friend DeliveryTransaction& detail::open_transaction(const EventContext& context);
+
+  [[nodiscard]] bool has_bound() const noexcept {
+    return bound_ != nullptr && bound_->handler == &identity_->handler && bound_->attempt == attempt_;
+  }
+  void forget_bound() noexcept;
 
   const Metadata& metadata_;
   std::string_view event_type_;
@@ -66,6 +87,8 @@ class EventContext {
   std::uint32_t attempt_;
   /// Null if the delivery is neither journalled nor a redrive.
   detail::HandlerTransaction* transaction_ = nullptr;
+  /// Of the last handler and attempt that bound any; null: none did. Owned.
+  mutable detail::BoundFields* bound_ = nullptr;
 };
 
 }  // namespace tidings

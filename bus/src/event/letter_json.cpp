@@ -1,6 +1,7 @@
 #include <tidings/dead_letter.hpp>
 
 #include <tidings/detail/base64.hpp>
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/parse_json.hpp>
 #include <tidings/detail/quoted.hpp>
 #include <tidings/detail/utf8.hpp>
@@ -61,7 +62,9 @@ void add_metadata(Line& line, const Metadata& metadata) {
   line["published_at"] = microseconds_of(metadata.published_at);
   add_bytes(line, "source", metadata.source.view());
   line["attributes"] = Line::array();
-  for (const auto& [name, value] : metadata.attributes) line["attributes"].push_back({name, value});
+  for (const auto& [name, value] : metadata.fields)
+    line["attributes"].push_back(
+        {name, std::visit([](const auto& each) { return Line(each); }, value.storage())});
   line["causation_depth"] = metadata.causation_depth;
 }
 
@@ -79,6 +82,8 @@ void add_failure(Line& line, const DeadLetter& letter) {
     Line each = {{"at", microseconds_of(attempt.at)}, {"duration_us", attempt.duration.count()}};
     add_bytes(each, "error_type", attempt.error_type);
     add_bytes(each, "error_message", attempt.error_message);
+    if (!attempt.fields.empty())
+      each["fields"] = detail::parse_ordered_json(detail::context_to_json(attempt.fields));
     line["attempts"].push_back(std::move(each));
   }
 }
@@ -190,15 +195,16 @@ EncodedData read_data(const Fields& fields) {
   return data;
 }
 
-Attributes read_attributes(const Json& array) {
-  Attributes attributes;
+ContextFields read_attributes(const Json& array) {
+  std::vector<ContextFields::Entry> entries;
   for (const Json& pair : array) {
-    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
-      refuse_field("attributes", "must be an array of [name, value] pairs of strings");
-    }
-    attributes.emplace_back(pair[0].get<std::string>(), pair[1].get<std::string>());
+    const bool is_pair = pair.is_array() && pair.size() == 2 && pair[0].is_string();
+    auto value = is_pair ? ContextValue::from_json(pair[1]) : std::nullopt;
+    if (!value)
+      refuse_field("attributes", "must be an array of pairs of a name and a text, number or Boolean");
+    entries.push_back({pair[0].get<std::string>(), *std::move(value)});
   }
-  return attributes;
+  return ContextFields::of_stored(std::move(entries));
 }
 
 Metadata read_metadata(const Fields& fields) {
@@ -211,9 +217,19 @@ Metadata read_metadata(const Fields& fields) {
   metadata.tracestate = fields.bytes("tracestate");
   metadata.published_at = fields.time("published_at");
   metadata.source = fields.bytes("source");
-  metadata.attributes = read_attributes(fields.array("attributes"));
+  metadata.fields = read_attributes(fields.array("attributes"));
   metadata.causation_depth = fields.integer<std::uint32_t>("causation_depth");
   return metadata;
+}
+
+ContextFields read_bound(const Json& attempt) {
+  const auto found = attempt.find("fields");
+  if (found == attempt.end()) return {};
+  try {
+    return detail::context_of_json(*found);
+  } catch (const Error&) {
+    refuse_field("fields", "must be an object of texts, numbers and Booleans");
+  }
 }
 
 std::vector<Attempt> read_attempts(const Json& array) {
@@ -224,7 +240,8 @@ std::vector<Attempt> read_attempts(const Json& array) {
     attempts.push_back({.at = fields.time("at"),
                         .duration = std::chrono::microseconds(fields.integer<std::int64_t>("duration_us")),
                         .error_type = fields.bytes("error_type"),
-                        .error_message = fields.bytes("error_message")});
+                        .error_message = fields.bytes("error_message"),
+                        .fields = read_bound(object)});
   }
   return attempts;
 }

@@ -1,7 +1,5 @@
 #include "log/letter_log.hpp"
 
-#include <tidings/logging/ambient_fields.hpp>
-
 #include <string>
 #include <utility>
 
@@ -114,8 +112,8 @@ void LetterLog::about(Level level, std::string_view record, const DeadLetter& le
 void LetterLog::write_about(Level level, std::string_view record, const DeadLetter& letter,
                             Field detail) const noexcept {
   const RecordContext letters(letter.metadata, letter.event_type,
-                              letter.handler.empty() ? nullptr : &letter.handler);
-  const logging::AmbientFields none{logging::CapturedFields()};
+                              letter.handler.empty() ? nullptr : &letter.handler,
+                              letter.attempts.empty() ? ContextFields() : letter.attempts.back().fields);
   quietly([&] {
     records_.write(level, record,
                    {{"handler", letter.handler},

@@ -1,9 +1,9 @@
 #include "log/record_log.hpp"
 
-#include <tidings/correlation.hpp>
-#include <tidings/logging/ambient_fields.hpp>
+#include <tidings/context.hpp>
 
 #include <string>
+#include <utility>
 
 namespace tidings::detail {
 
@@ -18,11 +18,12 @@ using logging::detail::log_reserved;
 RecordContext::RecordContext() noexcept : thread_(ambient_frame) { ambient_frame = nullptr; }
 
 RecordContext::RecordContext(const Metadata& metadata, std::string_view event_type,
-                             const std::string* handler) noexcept
-    : thread_(ambient_frame) {
+                             const std::string* handler, ContextFields bound) noexcept
+    : thread_(ambient_frame), bound_{.handler = handler, .fields = std::move(bound)} {
   event_.event = &metadata;
   event_.event_type = event_type;
   event_.handler = handler;
+  event_.bound = &bound_at_;
   ambient_frame = &event_;
 }
 
@@ -41,7 +42,6 @@ void RecordLog::write(Level level, std::string_view record,
 void RecordLog::write_nobodys(Level level, std::string_view record,
                               std::initializer_list<Field> fields) const noexcept {
   const RecordContext nobodys;
-  const logging::AmbientFields none{logging::CapturedFields()};
   write(level, record, fields);
 }
 

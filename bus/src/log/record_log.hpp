@@ -4,7 +4,7 @@
 #include "log/sink_watch.hpp"
 
 #include <tidings/clock.hpp>
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/dead_letter.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
@@ -30,18 +30,22 @@ void quietly(const Work& work) noexcept {
   }
 }
 
-/// While it lives, this thread's records show the ids and attributes of one event, or of none, instead of
+/// While it lives, this thread's records show the ids and context fields of one event, or of none, instead of
 /// those of what the thread is at.
 class RecordContext {
  public:
   RecordContext() noexcept;
-  RecordContext(const Metadata& metadata, std::string_view event_type, const std::string* handler) noexcept;
+  /// `bound` is what the handler had bound to the attempt that the records are about.
+  RecordContext(const Metadata& metadata, std::string_view event_type, const std::string* handler,
+                ContextFields bound = {}) noexcept;
   RecordContext(const RecordContext&) = delete;
   RecordContext& operator=(const RecordContext&) = delete;
   ~RecordContext();
 
  private:
   const AmbientFrame* const thread_;
+  BoundFields bound_;
+  BoundFields* const bound_at_ = &bound_;
   AmbientFrame event_;
 };
 

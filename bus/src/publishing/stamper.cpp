@@ -1,6 +1,6 @@
 #include "publishing/stamper.hpp"
 
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/error.hpp>
 
 #include <string_view>
@@ -17,12 +17,15 @@ void require_source(std::string_view source) {
 
 CorrelationId require_correlation_id(std::string_view text) {
   if (const auto id = CorrelationId::parse(text)) return *id;
-  throw Error(
-      ErrorCode::InvalidArgument,
-      "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit the ambient one");
+  throw Error(ErrorCode::InvalidArgument,
+              "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit that of "
+              "the context");
 }
 
+/// Ids and facts of the current context. The fields are shared, the tracestate is borrowed: nothing is
+/// allocated.
 void inherit(Metadata& metadata, const AmbientFrame& ambient) {
+  metadata.fields = ambient.fields();
   if (ambient.event != nullptr) {
     metadata.correlation_id = ambient.event->correlation_id;
     metadata.causation_id = ambient.event->event_id;
@@ -30,7 +33,8 @@ void inherit(Metadata& metadata, const AmbientFrame& ambient) {
     metadata.tracestate = Text::borrow(ambient.event->tracestate);
     metadata.causation_depth = ambient.event->causation_depth + 1;
   } else {
-    metadata.correlation_id = ambient.scope->correlation_id;
+    const CorrelationId& id = ambient.scope->correlation_id;
+    metadata.correlation_id = id.empty() ? CorrelationId(metadata.event_id) : id;
     metadata.causation_id = ambient.scope->causation_id;
     metadata.traceparent = ambient.scope->traceparent;
     metadata.tracestate = Text::borrow(ambient.scope->tracestate);
@@ -47,9 +51,9 @@ void apply(const PublishOptions& options, Metadata& metadata) {
                               ? Text::borrow(options.tracestate)
                               : Text(limited_tracestate(options.tracestate));
   }
-  if (!options.attributes.empty()) {
-    validate_attributes(options.attributes);
-    metadata.attributes = options.attributes;
+  if (!options.fields.empty()) {
+    validate_context_fields(options.fields);  // it may have come from outside
+    metadata.fields = metadata.fields.with(options.fields);
   }
   if (!options.source.empty()) {
     require_source(options.source);

@@ -53,7 +53,7 @@ Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, Deliv
   subscriber.timed.store(true, std::memory_order_relaxed);
   if (state.attempts_made++ == 0) state.first_attempt = now - duration;
   const auto attempt = patiently([&] {
-    return Attempt{wall - duration, duration, failure.error_type, failure.error_message};
+    return Attempt{wall - duration, duration, failure.error_type, failure.error_message, context.bound()};
   });
   patiently([&] { append_attempt(state.attempts, attempt); });
   Verdict verdict = decide(subscriber, state, failure, now);

@@ -2,7 +2,7 @@
 
 #include "subscriptions/subscriber.hpp"
 
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
 
@@ -18,6 +18,7 @@ class DeliveryFrame {
     ambient_.event = &metadata;
     ambient_.event_type = payload.event_type;
     ambient_.attempt = 1;
+    ambient_.bound = &context_.bound_;
     ambient_.previous = ambient_frame;
     ambient_frame = &ambient_;
   }

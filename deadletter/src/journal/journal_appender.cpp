@@ -7,6 +7,7 @@
 #include "sqlite/stored_time.hpp"
 
 #include <SQLiteCpp/Exception.h>
+#include <tidings/detail/context_json.hpp>
 
 #include <array>
 #include <chrono>
@@ -121,8 +122,8 @@ void JournalAppender::insert(const JournalAppend& event, std::string_view event_
   insert_.integer(event.schema_version);
   bind_data(insert_, *event.data);
   insert_.text(to_string(event.data->encoding));
-  if (!metadata.attributes.empty()) attributes_ = attributes_to_json(metadata.attributes);
-  insert_.text(metadata.attributes.empty() ? std::string_view("{}") : attributes_);
+  if (!metadata.fields.empty()) attributes_ = tidings::detail::context_to_json(metadata.fields);
+  insert_.text(metadata.fields.empty() ? std::string_view("{}") : attributes_);
   insert_.text(metadata.source);
   insert_.text(service);
   bind_chain(insert_, metadata, event_id, chain_);

@@ -3,6 +3,7 @@
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"
 
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/parse_json.hpp>
 
 #include <nlohmann/json.hpp>
@@ -99,7 +100,7 @@ OwedDelivery read_event(const Prepared& row) {
   event.schema_version = values.small<int>("schema_version", 1);
   event.data.bytes = values.text();
   event.data.encoding = values.parsed("data_encoding", &parse_data_encoding).value_or(DataEncoding::None);
-  metadata.attributes = values.from_json("attributes", attributes_from_json);
+  metadata.fields = values.from_json("attributes", tidings::detail::context_from_json);
   metadata.source = std::string(values.text());
   metadata.correlation_id =
       values.parsed("correlation_id", &CorrelationId::parse).value_or(CorrelationId(metadata.event_id));

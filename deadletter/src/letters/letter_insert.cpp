@@ -6,6 +6,7 @@
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/json_string.hpp>
 #include <tidings/detail/parse_json.hpp>
 
@@ -41,7 +42,7 @@ struct RowTexts {
   explicit RowTexts(const DeadLetter& letter)
       : data(data_within_limits(letter)),
         event_id(letter.metadata.event_id.to_string()),
-        attributes(attributes_to_json(letter.metadata.attributes)),
+        attributes(tidings::detail::context_to_json(letter.metadata.fields)),
         attempts(attempts_to_json(letter.attempts)) {}
 
   const EncodedData& data;
@@ -117,20 +118,10 @@ std::string attempts_to_json(const std::vector<Attempt>& attempts) {
     append_json_string(json, attempt.error_type);
     json += ",\"error_message\":";
     append_json_string(json, attempt.error_message);
+    if (!attempt.fields.empty()) json += ",\"fields\":" + tidings::detail::context_to_json(attempt.fields);
     json += '}';
   }
   return json += ']';
-}
-
-std::string attributes_to_json(const Attributes& attributes) {
-  std::string json = "{";
-  for (const auto& [name, value] : attributes) {
-    if (json.size() > 1) json += ',';
-    append_json_string(json, name);
-    json += ':';
-    append_json_string(json, value);
-  }
-  return json += '}';
 }
 
 LetterInsert::LetterInsert(sqlite3* connection)

@@ -5,6 +5,7 @@
 #include "sqlite/connection.hpp"
 #include "sqlite/stored_time.hpp"
 
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/parse_json.hpp>
 
 #include <nlohmann/json.hpp>
@@ -85,7 +86,7 @@ void read_event(RowReader& row, DeadLetter& letter) {
   letter.data.bytes = row.text();
   letter.data.encoding = row.parsed(&parse_data_encoding);
   letter.data.problem = row.text();
-  letter.metadata.attributes = from_json(row, attributes_from_json);
+  letter.metadata.fields = from_json(row, tidings::detail::context_from_json);
   letter.metadata.source = row.text();
 }
 
@@ -120,25 +121,15 @@ void read_claim(RowReader& row, StoredLetter& stored) {
 
 }  // namespace
 
-Attributes attributes_from_json(std::string_view text) {
-  Attributes attributes;
-  // Most events have none.
-  if (text == "{}") return attributes;
-  const auto json = tidings::detail::parse_ordered_json(text);
-  for (const auto& [name, value] : json.get_ref<const nlohmann::ordered_json::object_t&>()) {
-    attributes.emplace_back(name, value.get<std::string>());
-  }
-  return attributes;
-}
-
 std::vector<Attempt> attempts_from_json(std::string_view text) {
   std::vector<Attempt> attempts;
   const auto json = tidings::detail::parse_json(text);
   for (const auto& each : json.get_ref<const Json::array_t&>()) {
-    attempts.push_back({time_of(each.at("at").get<std::int64_t>()),
-                        std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
-                        each.at("error_type").get<std::string>(),
-                        each.at("error_message").get<std::string>()});
+    attempts.push_back(
+        {time_of(each.at("at").get<std::int64_t>()),
+         std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
+         each.at("error_type").get<std::string>(), each.at("error_message").get<std::string>(),
+         each.contains("fields") ? tidings::detail::context_of_json(each["fields"]) : ContextFields()});
   }
   return attempts;
 }

@@ -26,12 +26,10 @@ namespace tidings::deadletter {
 }
 
 /// The column `attempts`:
-/// `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"..."}]`.
+/// `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"...","fields":{"order_id":42}}]`;
+/// `fields` only if something was bound.
 [[nodiscard]] std::string attempts_to_json(const std::vector<Attempt>& attempts);
+/// Throws nlohmann::json::exception or Error for what is not such an array.
 [[nodiscard]] std::vector<Attempt> attempts_from_json(std::string_view text);
-/// The column `attributes`: one object, names in the order given.
-[[nodiscard]] std::string attributes_to_json(const Attributes& attributes);
-/// Throws nlohmann::json::exception or Error for what is not such an object; so does attempts_from_json.
-[[nodiscard]] Attributes attributes_from_json(std::string_view text);
 
 }  // namespace tidings::deadletter

@@ -5,6 +5,7 @@
 
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/parse_json.hpp>
 
 #include <nlohmann/json.hpp>
@@ -87,7 +88,7 @@ constexpr std::array kLetters = {
     SalvagedColumn{"event_data", &any},
     SalvagedColumn{"data_encoding", &known<&parse_data_encoding>},
     SalvagedColumn{"data_note", &text_or_null, Null},
-    SalvagedColumn{"attributes", &readable<&attributes_from_json>, EmptyObject},
+    SalvagedColumn{"attributes", &readable<&tidings::detail::context_from_json>, EmptyObject},
     SalvagedColumn{"source", &text, EmptyText},
     SalvagedColumn{"handler", &text},
     SalvagedColumn{"service", &text},
@@ -128,7 +129,7 @@ constexpr std::array kJournal = {
     SalvagedColumn{"schema_version", &small},
     SalvagedColumn{"event_data", &any},
     SalvagedColumn{"data_encoding", &known<&parse_data_encoding>},
-    SalvagedColumn{"attributes", &readable<&attributes_from_json>, EmptyObject},
+    SalvagedColumn{"attributes", &readable<&tidings::detail::context_from_json>, EmptyObject},
     SalvagedColumn{"source", &text, EmptyText},
     SalvagedColumn{"service", &text},
     SalvagedColumn{"correlation_id", &known<&CorrelationId::parse>, OwnEventId},

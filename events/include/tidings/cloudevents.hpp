@@ -15,9 +15,8 @@ struct CloudEvent {
   std::string type;
   int schema_version = 1;
   /// `published_at` is the attribute `time`; the epoch stands for its absence. An absent correlation id stays
-  /// unset. `attributes` holds every extension that has no field here, in alphabetical order; integers and
-  /// booleans as CloudEvents spells them (`42`, `true`). They may break the narrower rules of
-  /// validate_attributes(), which publish applies.
+  /// unset. `fields` holds every extension that has no member here. They may break the narrower rules of
+  /// ContextFields, which publish applies.
   Metadata metadata = {};
   /// `data`. Json::value_t::discarded means absent, which differs from null.
   Json data = Json(Json::value_t::discarded);
@@ -33,9 +32,11 @@ struct CloudEvent {
 /// Warn about envelopes above this: intermediaries need not forward more (CloudEvents 1.0, "Size Limits").
 inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 
-/// The envelope. Correlation, causation, trace and attributes stand beside `type` as extension attributes
-/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and the application's). A schema version
-/// above 1 is the extension `schemaversion`, since tidings cannot invent a `dataschema` URI. Throws
+/// The envelope. Correlation, causation, trace and context fields stand beside `type` as extension attributes
+/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and those of the fields' own names). Fields
+/// that CloudEvents has no name or type for (a name with `_` or with a meaning of its own, an integer beyond
+/// 32 bits, a floating-point number) travel in the extension `contextfields`, a JSON object as text. A schema
+/// version above 1 is the extension `schemaversion`, since tidings cannot invent a `dataschema` URI. Throws
 /// Error(NotEncodable), naming the attribute and the rule, when the envelope would break the specification,
 /// for data that JSON cannot represent (pass that as `binary`), and for data nested deeper than
 /// kMaxJsonDepth. The envelope adds one level to the depth of its data; print it with dump().

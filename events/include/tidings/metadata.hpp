@@ -1,5 +1,6 @@
 #pragma once
 
+#include <tidings/context_fields.hpp>
 #include <tidings/ids.hpp>
 #include <tidings/trace_context.hpp>
 
@@ -8,7 +9,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace tidings {
 
@@ -65,16 +65,6 @@ class Text {
   std::string_view view_;
 };
 
-/// Small facts about an event that the application defines (tenant, user ...), in the order given; at most
-/// 16. They are kept unchanged through queues, retries, letters and redrives, appear in log records, and
-/// become CloudEvents extension attributes in envelopes. A name is 1 to 20 characters of [a-z0-9], begins
-/// with a letter, and is none to which CloudEvents or tidings gives a meaning. A value is up to 1,024 bytes
-/// of UTF-8 without control characters.
-using Attributes = std::vector<std::pair<std::string, std::string>>;
-
-/// Throws Error(InvalidArgument), naming the attribute, when a rule above is broken.
-void validate_attributes(const Attributes& attributes);
-
 /// Whether `text` can be an event's `source`: a non-empty URI-reference (RFC 3986, section 4.1) such as
 /// `orders`,
 /// `/orders/eu` or `https://example.com/orders`.
@@ -93,7 +83,8 @@ struct Metadata {
   Timestamp published_at{};
   /// Who published: a URI-reference (CloudEvents `source`).
   Text source = {};
-  Attributes attributes = {};
+  /// The request's own facts. The table calls them `attributes`.
+  ContextFields fields = {};
   /// How many events precede this one in its chain of causes; 0 for the first.
   std::uint32_t causation_depth = 0;
 

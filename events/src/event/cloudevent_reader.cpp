@@ -1,6 +1,7 @@
 #include <tidings/cloudevents.hpp>
 
 #include <tidings/detail/base64.hpp>
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/quoted.hpp>
 
 #include "json/json_builder.hpp"
@@ -9,7 +10,6 @@
 #include "text/media_type.hpp"
 #include "text/uri.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -166,37 +166,50 @@ void read_data(Envelope& envelope, CloudEvent& event) {
   event.has_binary = true;
 }
 
-std::string extension_text(const std::string& name, const Json& value) {
-  if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-  if (value.is_number_integer()) {
-    if (!is_int32(value)) refuse_attribute(name, "must be an integer of 32 bits, or text");
-    return std::to_string(value.get<std::int64_t>());
-  }
-  if (!value.is_string()) refuse_attribute(name, "must be a string, a boolean or an integer");
-  const auto& text = value.get_ref<const std::string&>();
-  if (!detail::is_attribute_text(text)) {
+ContextValue extension_value(const std::string& name, const Json& value) {
+  if (value.is_number_integer() && !is_int32(value))
+    refuse_attribute(name, "must be an integer of 32 bits, or text");
+  auto scalar = value.is_number_float() ? std::nullopt : ContextValue::from_json(value);
+  if (!scalar) refuse_attribute(name, "must be a string, a boolean or an integer");
+  if (scalar->text() != nullptr && !detail::is_attribute_text(*scalar->text())) {
     refuse_attribute(name, "must be text without control characters, lone surrogates and noncharacters");
   }
-  return text;
+  return *std::move(scalar);
 }
 
+using Entries = std::vector<ContextFields::Entry>;
+
 /// The two documented extensions that tidings has no field for, but whose rules are known.
-void check_known_extensions(Envelope& envelope, Attributes& attributes) {
+void check_known_extensions(Envelope& envelope, Entries& entries) {
   if (auto key = envelope.take_filled_text("partitionkey"))
-    attributes.emplace_back("partitionkey", *std::move(key));
-  if (const auto rate = envelope.take_positive_integer("sampledrate")) {
-    attributes.emplace_back("sampledrate", std::to_string(*rate));
+    entries.push_back({"partitionkey", *std::move(key)});
+  if (const auto rate = envelope.take_positive_integer("sampledrate"))
+    entries.push_back({"sampledrate", *rate});
+}
+
+/// The fields that no extension attribute can carry.
+void read_other_fields(Envelope& envelope, Entries& entries) {
+  const std::string name(detail::kFieldsExtension);
+  const auto text = envelope.take_text(name);
+  if (!text) return;
+  try {
+    for (const auto& entry : detail::context_from_json(*text)) entries.push_back(entry);
+  } catch (const Error& error) {
+    refuse_attribute(name,
+                     std::string("must be a JSON object of text, numbers and Booleans: ") + error.what());
   }
 }
 
-void read_extensions(Envelope& envelope, Attributes& attributes) {
-  check_known_extensions(envelope, attributes);
+ContextFields read_extensions(Envelope& envelope) {
+  Entries entries;
+  read_other_fields(envelope, entries);
+  check_known_extensions(envelope, entries);
   for (const auto& [name, value] : envelope.rest()) {
     if (!detail::is_attribute_name(name))
       refuse_attribute(name, "has a bad name: only a-z and 0-9 are allowed");
-    if (!value.is_null()) attributes.emplace_back(name, extension_text(name, value));
+    if (!value.is_null()) entries.push_back({name, extension_value(name, value)});
   }
-  std::sort(attributes.begin(), attributes.end());
+  return ContextFields::of_stored(std::move(entries));
 }
 
 CloudEvent read_envelope(Json&& json) {
@@ -208,7 +221,7 @@ CloudEvent read_envelope(Json&& json) {
   read_correlation(envelope, event);
   read_trace(envelope, event);
   read_data(envelope, event);
-  read_extensions(envelope, event.metadata.attributes);
+  event.metadata.fields = read_extensions(envelope);
   return event;
 }
 

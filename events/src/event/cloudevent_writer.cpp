@@ -1,6 +1,7 @@
 #include <tidings/cloudevents.hpp>
 
 #include <tidings/detail/base64.hpp>
+#include <tidings/detail/context_json.hpp>
 #include <tidings/detail/quoted.hpp>
 
 #include "json/json_builder.hpp"
@@ -11,17 +12,30 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace tidings {
 namespace {
 
-// What the members of CloudEvent stand for, and so no attribute may be called.
-constexpr std::array<std::string_view, 14> kTakenNames = {
-    "id",   "source", "specversion",   "type",        "datacontenttype", "dataschema", "subject",
-    "time", "data",   "correlationid", "causationid", "traceparent",     "tracestate", "schemaversion"};
+// What CloudEvents and tidings give a meaning: a field of that name cannot be an extension attribute.
+constexpr std::array<std::string_view, 16> kTakenNames = {"id",
+                                                          "source",
+                                                          "specversion",
+                                                          "type",
+                                                          "datacontenttype",
+                                                          "dataschema",
+                                                          "subject",
+                                                          "time",
+                                                          "data",
+                                                          "data_base64",
+                                                          "correlationid",
+                                                          "causationid",
+                                                          "traceparent",
+                                                          "tracestate",
+                                                          "schemaversion",
+                                                          detail::kFieldsExtension};
 
 [[noreturn]] void refuse_writing(const std::string& problem) {
   throw Error(ErrorCode::NotEncodable, "not encodable as a CloudEvent: " + problem);
@@ -78,27 +92,45 @@ void add_correlation(Json& envelope, const Metadata& metadata) {
   if (is_valid_tracestate(metadata.tracestate)) add_optional(envelope, "tracestate", metadata.tracestate);
 }
 
-/// The one documented extension that is an integer, and so was read from one.
-void add_sampled_rate(Json& envelope, const std::string& text) {
-  std::int32_t rate = 0;
-  const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, rate);
-  if (result.ec != std::errc() || result.ptr != end || rate < 1) {
-    refuse_writing_attribute("sampledrate", "must be an integer from 1 to 2147483647");
-  }
-  envelope["sampledrate"] = rate;
+bool fits_int32(const ContextValue& value) noexcept {
+  const auto* number = std::get_if<std::int64_t>(&value.storage());
+  return number != nullptr && std::in_range<std::int32_t>(*number);
 }
 
-void add_extension(Json& envelope, const std::string& name, const std::string& value) {
-  if (!detail::is_attribute_name(name))
-    refuse_writing_attribute(name, "has a bad name: only a-z and 0-9 are allowed");
-  if (std::find(kTakenNames.begin(), kTakenNames.end(), name) != kTakenNames.end()) {
-    refuse_writing_attribute(name, "has a name that CloudEvents or tidings gives a meaning");
+/// Whether the type system of CloudEvents has the value: a String, a Boolean or an Integer, which is one of
+/// 32 bits.
+bool has_portable_type(const ContextValue& value) noexcept {
+  if (value.text() != nullptr) return detail::is_attribute_text(*value.text());
+  return std::holds_alternative<bool>(value.storage()) || fits_int32(value);
+}
+
+/// Whether the documented extensions give the name a type, and the value has another.
+bool breaks_documented_extension(std::string_view name, const ContextValue& value) noexcept {
+  if (name == "sampledrate") return !fits_int32(value) || std::get<std::int64_t>(value.storage()) < 1;
+  if (name == "partitionkey") return value.text() == nullptr || value.text()->empty();
+  return false;
+}
+
+bool is_extension(std::string_view name, const ContextValue& value) noexcept {
+  return detail::is_attribute_name(name) && has_portable_type(value) &&
+         !breaks_documented_extension(name, value) &&
+         std::find(kTakenNames.begin(), kTakenNames.end(), name) == kTakenNames.end();
+}
+
+/// A field is an extension attribute if it can be one; the others travel together in an extension of tidings'
+/// own.
+void add_fields(Json& envelope, const ContextFields& fields) {
+  std::vector<ContextFields::Entry> others;
+  for (const auto& entry : fields) {
+    if (is_extension(entry.name, entry.value)) {
+      envelope[entry.name] = entry.value.to_json();
+    } else {
+      others.push_back(entry);
+    }
   }
-  if (envelope.contains(name)) refuse_writing_attribute(name, "is given twice");
-  if (name == "sampledrate") return add_sampled_rate(envelope, value);
-  if (name == "partitionkey" && value.empty()) refuse_writing_attribute(name, "must not be empty");
-  add_text(envelope, name, value);
+  if (others.empty()) return;
+  add_text(envelope, std::string(detail::kFieldsExtension),
+           detail::context_to_json(ContextFields::of_stored(std::move(others))));
 }
 
 void add_data(Json& envelope, const CloudEvent& event) {
@@ -128,7 +160,7 @@ Json to_cloudevent_json(const CloudEvent& event) {
   add_required(envelope, event);
   add_described(envelope, event);
   add_correlation(envelope, event.metadata);
-  for (const auto& [name, value] : event.metadata.attributes) add_extension(envelope, name, value);
+  add_fields(envelope, event.metadata.fields);
   add_data(envelope, event);
   return envelope;
 }

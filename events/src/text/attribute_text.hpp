@@ -8,6 +8,10 @@ namespace tidings::detail {
 /// U+001F, U+007F to U+009F) and Unicode noncharacters.
 [[nodiscard]] bool is_attribute_text(std::string_view text) noexcept;
 
+/// The extension attribute with the context fields that no extension attribute of their own can carry: a JSON
+/// object as text.
+inline constexpr std::string_view kFieldsExtension = "contextfields";
+
 /// Whether `name` may name a CloudEvents attribute: one or more of [a-z0-9].
 [[nodiscard]] bool is_attribute_name(std::string_view name) noexcept;
 

@@ -2,9 +2,8 @@
 
 #include "output/pipeline.hpp"
 
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/detail/what_of.hpp>
-#include <tidings/logging/ambient_fields.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -78,9 +77,9 @@ void detail::LoggerState::build(RecordBuilder& builder, Level level, std::string
   builder.begin(pipeline->now(), level, event, name, service);
   if (ambient_frame != nullptr) builder.add_correlation_of(*ambient_frame);
   if (bound) builder.add_bound(*bound);
-  if (const FieldList* ambient = ambient_fields()) builder.add_ambient(*ambient);
-  if (ambient_frame != nullptr) builder.add_attributes_of(*ambient_frame);
+  if (ambient_frame != nullptr) builder.add_context_of(*ambient_frame);
   builder.add_own(fields, naming);
+  builder.finish();
 }
 
 void detail::log_reserved(const Logger& logger, Level level, std::string_view event,

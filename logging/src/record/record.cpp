@@ -33,7 +33,8 @@ bool is_reserved_name(std::string_view name) noexcept {
 }
 
 const Value* Record::find(std::string_view name) const noexcept {
-  if (const auto which = detail::find_reserved(name)) return reserved(*which);
+  if (const auto which = detail::find_reserved(name); which && reserved(*which) != nullptr)
+    return reserved(*which);
   const auto found =
       std::find_if(fields_.begin(), fields_.end(), [name](const Entry& entry) { return entry.name == name; });
   return found == fields_.end() ? nullptr : found->value;
@@ -42,10 +43,31 @@ const Value* Record::find(std::string_view name) const noexcept {
 void Record::set(std::string_view name, const Value& value) {
   if (const auto* error = std::get_if<std::shared_ptr<const ErrorDescription>>(&value.storage())) {
     set_error(**error);
+    rename_collisions();
     return;
   }
-  const Owned& owned = own(is_reserved_name(name) ? std::string(name) + "_1" : std::string(name), value);
+  const Owned& owned = own(has_reserved(name) ? free_name(name) : std::string(name), value);
   put({owned.name, &owned.value}, true);
+}
+
+bool Record::has_reserved(std::string_view name) const noexcept {
+  if (const auto which = detail::find_reserved(name)) return reserved(*which) != nullptr;
+  return is_reserved_name(name) && (name != "logger" || !logger_.empty());
+}
+
+std::string Record::free_name(std::string_view name) const {
+  std::string renamed(name);
+  do {
+    renamed += "_1";
+  } while (
+      std::any_of(fields_.begin(), fields_.end(), [&](const Entry& entry) { return entry.name == renamed; }));
+  return renamed;
+}
+
+void Record::rename_collisions() {
+  for (Entry& entry : fields_) {
+    if (has_reserved(entry.name)) entry.name = own(free_name(entry.name), Value()).name;
+  }
 }
 
 bool Record::remove(std::string_view name) noexcept {

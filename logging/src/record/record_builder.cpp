@@ -20,6 +20,11 @@ const AmbientFrame* handled_event(const AmbientFrame& frame) noexcept {
   return level;
 }
 
+/// Text is borrowed: the context outlives the record.
+Value borrowed(const ContextValue& value) {
+  return std::visit([](const auto& each) { return Value(each); }, value.storage());
+}
+
 std::string unavailable(const char* why) { return std::string("[unavailable: ") + why + "]"; }
 
 Value evaluated(const Value& lazy) {
@@ -52,15 +57,12 @@ void RecordBuilder::clear() noexcept {
   record_.reserved_.fill(nullptr);
   record_.fields_.clear();
   record_.owned_.clear();
-  attribute_values_.clear();
+  has_reserved_names_ = false;
+  context_values_.clear();
 }
 
 void RecordBuilder::add_bound(const FieldList& fields) {
   for (const auto& field : fields.fields) add(field.name, field.value, true);
-}
-
-void RecordBuilder::add_ambient(const FieldList& fields) {
-  for (const auto& field : fields.fields) add(field.name, field.value, false);
 }
 
 void RecordBuilder::add_own(std::span<const Field> fields, Naming naming) {
@@ -88,12 +90,14 @@ void RecordBuilder::add_tidings_own(const Field& field) {
 void RecordBuilder::add(std::string_view name, const Value& value, bool replace) {
   if (const auto* error = std::get_if<std::shared_ptr<const ErrorDescription>>(&value.storage())) {
     if (replace || record_.reserved(Reserved::Error) == nullptr) record_.set_error(**error);
-  } else if (is_reserved_name(name)) {
-    const auto& renamed = record_.own(std::string(name) + "_1", Value());
-    record_.put({renamed.name, &value}, replace);
   } else {
+    has_reserved_names_ = has_reserved_names_ || is_reserved_name(name);
     record_.put({name, &value}, replace);
   }
+}
+
+void RecordBuilder::finish() {
+  if (has_reserved_names_) record_.rename_collisions();
 }
 
 void RecordBuilder::add_correlation_of(const AmbientFrame& frame) {
@@ -121,12 +125,18 @@ void RecordBuilder::add_event(const AmbientFrame& frame) {
   if (frame.attempt != 0) set(Reserved::Attempt, frame.attempt);
 }
 
-void RecordBuilder::add_attributes_of(const AmbientFrame& frame) {
+void RecordBuilder::add_context_of(const AmbientFrame& frame) {
   const AmbientFrame* handled = handled_event(frame);
-  if (handled == nullptr) return;
-  const Attributes& attributes = handled->event->attributes;
-  attribute_values_.reserve(attributes.size());  // the record points into it
-  for (const auto& [name, text] : attributes) add(name, attribute_values_.emplace_back(text), false);
+  const ContextFields* bound = handled == nullptr ? nullptr : handled->bound_fields();
+  const ContextFields& fields = frame.fields();
+  context_values_.reserve((bound == nullptr ? 0 : bound->size()) +
+                          fields.size());  // the record points into it
+  if (bound != nullptr) add_fields(*bound);
+  add_fields(fields);
+}
+
+void RecordBuilder::add_fields(const ContextFields& fields) {
+  for (const auto& [name, value] : fields) add(name, context_values_.emplace_back(borrowed(value)), false);
 }
 
 void RecordBuilder::set(Reserved which, Value value) {

@@ -2,7 +2,7 @@
 
 #include "record/field_list.hpp"
 
-#include <tidings/correlation.hpp>
+#include <tidings/context.hpp>
 #include <tidings/logging/record.hpp>
 
 #include <array>
@@ -19,7 +19,7 @@ using tidings::detail::AmbientFrame;
 
 /// Who names a record's own fields.
 enum class Naming : std::uint8_t {
-  Users,    ///< Reserved names get the suffix `_1`.
+  Users,    ///< Names of reserved fields that the record has get the suffix `_1`.
   Tidings,  ///< Reserved names set the reserved fields.
 };
 
@@ -29,14 +29,16 @@ class RecordBuilder {
  public:
   void begin(Timestamp now, Level level, std::string_view event, std::string_view logger,
              std::string_view service);
-  /// The fields of an own list win over those that are there, ambient ones do not.
+  /// The fields of a logger's own list win over those that are there, those of the context do not.
   void add_bound(const FieldList& fields);
-  void add_ambient(const FieldList& fields);
-  /// The reserved fields of the ambient correlation scope and of the event being handled.
+  /// The reserved fields of the current context and of the event being handled.
   void add_correlation_of(const AmbientFrame& frame);
-  /// The handled event's attributes; like ambient fields, and once per record at most.
-  void add_attributes_of(const AmbientFrame& frame);
+  /// What the running handler has bound, then the fields of the current context; once per record at most.
+  void add_context_of(const AmbientFrame& frame);
   void add_own(std::span<const Field> fields, Naming naming);
+  /// Renames fields that have the name of a reserved field that is there. To be called when all have been
+  /// added.
+  void finish();
   /// Runs lazy fields, so that they run once however many formats there are. One that throws becomes a text
   /// that says so.
   void evaluate_lazy_fields();
@@ -48,6 +50,7 @@ class RecordBuilder {
 
  private:
   void add(std::string_view name, const Value& value, bool replace);
+  void add_fields(const ContextFields& fields);
   void add_tidings_own(const Field& field);
   void add_correlation(const CorrelationId& id, const std::optional<EventId>& causation,
                        const std::optional<TraceParent>& trace);
@@ -56,7 +59,8 @@ class RecordBuilder {
 
   Record record_;
   std::array<Value, kReservedCount> reserved_values_;
-  std::vector<Value> attribute_values_;
+  std::vector<Value> context_values_;
+  bool has_reserved_names_ = false;
 };
 
 }  // namespace tidings::logging::detail

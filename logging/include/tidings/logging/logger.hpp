@@ -85,10 +85,10 @@ struct LoggerState;
 ///     const Logger job = log.bind({{"file", path}});
 ///     job.info("import_finished", {{"rows", rows}, {"duration_ms", 12.5}});
 ///
-/// A record carries, in this order: its reserved fields (see is_reserved_name; those of the ambient
-/// correlation scope or handled event are filled in automatically), the fields bound to the logger, the
-/// ambient ones (AmbientFields, then the handled event's attributes), and its own. Each name occurs once: own
-/// fields win over bound, bound over ambient ones.
+/// A record carries, in this order: its reserved fields (see is_reserved_name; those of the current context
+/// and of the handled event are filled in automatically), the fields bound to the logger, what the running
+/// handler has bound (EventContext::bind), the fields of the current context (Context), and its own. Each
+/// name occurs once: own fields win over bound ones, and bound ones over those of the context.
 ///
 /// A Logger is an immutable value, cheap to copy and to keep; all members may be called from any number of
 /// threads at once. Logging never throws and never fails the caller: a record that cannot be written is

@@ -45,7 +45,8 @@ class RecordBuilder;
 
 /// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, correlation_id,
 /// causation_id, event_id, event_type, handler, attempt, trace_id, span_id, error_type, error, error_chain. A
-/// field of your own with such a name is written as `name_1`.
+/// field of your own with such a name keeps it if the record has no field of tidings' with that name, as
+/// outside of a delivery; else it is written as `name_1`.
 [[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
 
 /// A record on its way to the sinks, as a Processor sees it: facts, which cannot be changed, and other
@@ -71,8 +72,8 @@ class Record {
   /// The field of that name, or null. Finds reserved fields too, except those that have a function above.
   /// Valid until the field is changed.
   [[nodiscard]] const Value* find(std::string_view name) const noexcept;
-  /// Adds or replaces a field; name and value are copied. A reserved name gets the suffix `_1`; a value made
-  /// by error_of sets the error fields.
+  /// Adds or replaces a field; name and value are copied. The name of a reserved field that the record has
+  /// gets the suffix `_1`; a value made by error_of sets the error fields.
   void set(std::string_view name, const Value& value);
   /// False if there is no such field or it is reserved.
   bool remove(std::string_view name) noexcept;
@@ -95,6 +96,12 @@ class Record {
   void put(const Entry& entry, bool replace);
   const Owned& own(std::string name, Value value);
   void set_error(const ErrorDescription& error);
+  /// Whether the record has a reserved field of that name.
+  [[nodiscard]] bool has_reserved(std::string_view name) const noexcept;
+  /// `name_1`, or longer if that is taken.
+  [[nodiscard]] std::string free_name(std::string_view name) const;
+  /// Renames fields whose name a reserved field has.
+  void rename_collisions();
 
   Timestamp timestamp_{};
   Level level_ = Level::Info;

@@ -120,7 +120,7 @@ class Value {
 };
 
 /// One named value of a record. Names are snake_case; numbers carry their unit in the name (`duration_ms`,
-/// `size_bytes`). The name is borrowed, and what keeps fields (Logger::bind, AmbientFields, Record::set)
+/// `size_bytes`). The name is borrowed, and what keeps fields (Logger::bind, Record::set)
 /// copies it.
 struct Field {
   std::string_view name;
