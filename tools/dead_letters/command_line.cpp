@@ -113,6 +113,14 @@ std::pair<std::string, std::string> pointer_and_value(const char* option, const 
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+/// Splits at the first `=`, which no name has.
+deadletter::FieldValue field_value(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    refuse("--attribute", text, "has no value; write name=value");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 /// The stored reason must be text that JSON can represent, or else letters could not be exported.
 void require_text(const std::string& option, const std::string& text) {
   if (tidings::detail::is_valid_utf8(text)) return;
@@ -143,6 +151,7 @@ void take_filter(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
   if (line.filter.since && line.filter.until && *line.filter.since >= *line.filter.until) {
     refuse("--since is not before --until, so that no letter can match; 2d is longer ago than 1h");
   }
+  for (const auto& each : raw.attributes) line.filter.fields.push_back(field_value(each));
   for (const auto& each : raw.where) {
     auto [pointer, value] = pointer_and_value("--where", each);
     line.filter.where.push_back({std::move(pointer), std::move(value)});

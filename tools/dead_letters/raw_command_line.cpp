@@ -51,6 +51,9 @@ void add_filters(CLI::App& verb, RawCommandLine& raw) {
       ->type_name("ID");
   verb.add_option("--since", raw.since, "Only letters that failed then or later; in UTC")->type_name("TIME");
   verb.add_option("--until", raw.until, "Only letters that failed before then; in UTC")->type_name("TIME");
+  verb.add_option("--attribute", raw.attributes, "Only letters with this context field; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
   verb.add_option("--where", raw.where, "Only letters whose payload has this value; may be repeated")
       ->type_name("/POINTER=VALUE")
       ->allow_extra_args(false);
@@ -343,6 +346,7 @@ std::vector<std::string> RawCommandLine::typed_filters() const {
   add(words, "--event-id", event_id);
   add(words, "--since", since);
   add(words, "--until", until);
+  for (const auto& each : attributes) words.push_back("--attribute " + tools::shell_word(each));
   for (const auto& each : where) words.push_back("--where " + tools::shell_word(each));
   return words;
 }

@@ -30,6 +30,7 @@ struct RawCommandLine {
   std::optional<std::string> since;
   std::optional<std::string> until;
   std::vector<std::string> where;
+  std::vector<std::string> attributes;
   bool unresolved = false;
   bool resolved = false;
   bool all = false;

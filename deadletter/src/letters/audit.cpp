@@ -39,6 +39,7 @@ std::string describe_filter(const Filter& filter) {
   put_time(json, "until", filter.until);
   put_time(json, "resolved_before", filter.resolved_before);
   for (const PayloadValue& each : filter.where) json["where"].push_back(each.pointer);
+  for (const FieldValue& each : filter.fields) json["attribute"].push_back(each.name);
   return json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
 }
 

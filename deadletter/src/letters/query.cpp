@@ -1,6 +1,7 @@
 #include "letters/query.hpp"
 
 #include "file/claim_life.hpp"
+#include "letters/field_condition.hpp"
 #include "letters/payload_value.hpp"
 #include "sqlite/stored_time.hpp"
 
@@ -59,6 +60,11 @@ Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after, Lis
   if (filter.up_to_id) add("id <= ?", *filter.up_to_id);
   if (filter.failed_in_redrive)
     add("redrive_requested_at IS NULL AND redrive_id = ?", *filter.failed_in_redrive);
+  for (const FieldValue& each : filter.fields) {
+    add(kFieldCondition, field_path(each.name));
+    values_.emplace_back(field_path(each.name));
+    values_.emplace_back(each.value);
+  }
   // Last: they cost most.
   add_payload(filter.where);
   add_held_back(filter);

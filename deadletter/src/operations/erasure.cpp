@@ -2,6 +2,7 @@
 
 #include "file/claim_life.hpp"
 #include "letters/audit.hpp"
+#include "letters/field_condition.hpp"
 #include "letters/payload_value.hpp"
 #include "letters/query.hpp"
 #include "operations/bulk_change.hpp"
@@ -148,6 +149,7 @@ class PersonalValues {
   explicit PersonalValues(const Filter& filter) {
     if (filter.correlation_id) add(*filter.correlation_id);
     if (filter.event_id) add(filter.event_id->to_string());
+    for (const FieldValue& each : filter.fields) add(each.value);
     for (const PayloadValue& each : filter.where) {
       add(each.value);
       const auto value = tidings::detail::find_json(each.value);
@@ -186,6 +188,12 @@ std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
   add(" AND event_id = ?", filter.event_id ? std::optional(filter.event_id->to_string()) : std::nullopt);
   add(" AND event_type = ?", filter.event_type);
   add(" AND service = ?", filter.service);
+  for (const FieldValue& each : filter.fields) {
+    sql += " AND " + std::string(kFieldCondition);
+    values.push_back(field_path(each.name));
+    values.push_back(field_path(each.name));
+    values.push_back(each.value);
+  }
   for (const PayloadValue& each : filter.where) {
     sql += " AND " + std::string(kPayloadCondition);
     values.push_back(each.pointer);

@@ -28,6 +28,11 @@ bool is_chosen(const DeadLetter& letter, const Filter& filter) {
          is(filter.event_id, letter.metadata.event_id) && is(filter.reason, letter.reason) &&
          (!filter.since || letter.failed_at >= *filter.since) &&
          (!filter.until || letter.failed_at < *filter.until) &&
+         std::all_of(filter.fields.begin(), filter.fields.end(),
+                     [&](const FieldValue& each) {
+                       const ContextValue* value = letter.metadata.fields.find(each.name);
+                       return value != nullptr && value->to_string() == each.value;
+                     }) &&
          std::all_of(filter.where.begin(), filter.where.end(), [&](const PayloadValue& each) {
            return payload_has(letter.data, each.pointer, each.value);
          });

@@ -23,6 +23,14 @@ struct PayloadValue {
   std::string value;
 };
 
+/// A context field of the event: that of this name is the text `value`, or the number or Boolean that `value`
+/// spells
+/// (`42`, `true`).
+struct FieldValue {
+  std::string name;
+  std::string value;
+};
+
 /// Selects the letters of a query; a member that is not set does not restrict. Values are bound as
 /// parameters, never put into SQL text. Bus::redrive takes a tidings::LetterFilter instead: the members that
 /// every store a bus may have can answer, of the unresolved letters of the bus's own service.
@@ -43,6 +51,8 @@ struct Filter {
   std::optional<std::vector<std::int64_t>> ids = {};
   /// All of them must hold. Decodes the payload of every letter that the rest chooses.
   std::vector<PayloadValue> where = {};
+  /// All of them must hold. Reads the context fields of every letter that the rest chooses.
+  std::vector<FieldValue> fields = {};
   std::optional<Resolution> resolution = {};
   /// Resolved before this.
   std::optional<Timestamp> resolved_before = {};

@@ -1,0 +1,82 @@
+#include "tools/dead_letters_fixture.hpp"
+
+namespace tidings::dead_letters {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class AttributeTest : public DeadLettersTest {
+ protected:
+  void SetUp() override {
+    DeadLettersTest::SetUp();
+    execute(
+        R"(UPDATE dead_letters SET attributes = '{"tenant":"acme","user_id":42,"vip":true}' WHERE id = 1)");
+    execute(
+        R"(UPDATE dead_letters SET attributes = '{"tenant":"acme","user_id":"42","vip":1}' WHERE id = 2)");
+    execute(R"(UPDATE dead_letters SET attributes = '{"tenant":"other","ratio":0.5}' WHERE id = 3)");
+  }
+  /// The numbers of the letters that have all of these, oldest first.
+  std::vector<int> found(std::vector<std::string> attributes) {
+    std::vector<std::string> arguments{"list", "--sort", "oldest", "--json"};
+    for (std::string& each : attributes) {
+      arguments.emplace_back("--attribute");
+      arguments.push_back(std::move(each));
+    }
+    std::vector<int> ids;
+    const OrderedJson answer = call(std::move(arguments)).json();
+    for (const auto& letter : answer.at("letters")) ids.push_back(letter.at("id"));
+    return ids;
+  }
+};
+
+TEST_F(AttributeTest, ChoosesLettersByAFieldOfTheirContext) {
+  EXPECT_EQ(found({"tenant=acme"}), (std::vector{1, 2}));
+  EXPECT_EQ(found({"tenant=other"}), std::vector{3});
+  EXPECT_EQ(found({"user_id=42"}), (std::vector{1, 2})) << "the number and the text";
+  EXPECT_EQ(found({"vip=true"}), std::vector{1});
+  EXPECT_EQ(found({"vip=1"}), std::vector{2});
+  EXPECT_EQ(found({"ratio=0.5"}), std::vector{3});
+  EXPECT_EQ(found({"tenant=acme", "vip=true"}), std::vector{1});
+  EXPECT_TRUE(found({"tenant="}).empty());
+  EXPECT_TRUE(found({"no_such=acme"}).empty());
+}
+
+TEST_F(AttributeTest, HostileNamesAndValuesAreJustText) {
+  for (const char* hostile :
+       {"tenant'=acme", "a\"b=1", "$=acme", "tenant\"]=x", "*=acme", "tenant=' OR '1'='1", "\\=1"})
+    EXPECT_TRUE(found({hostile}).empty()) << hostile;
+}
+
+TEST_F(AttributeTest, ADamagedColumnHasNoField) {
+  execute("UPDATE dead_letters SET attributes = '{' WHERE id = 3");
+  EXPECT_EQ(reader().count({.fields = {{"tenant", "acme"}}}), 2);
+}
+
+TEST_F(AttributeTest, GroupsAndChangesTakeIt) {
+  EXPECT_EQ(call({"groups", "--attribute", "tenant=other", "--json"}).json().at("groups").size(), 1U);
+  EXPECT_THAT(call({"groups", "--attribute", "tenant=acme"}).out, Not(HasSubstr("charge_card")));
+  EXPECT_EQ(call({"discard", "--attribute", "tenant=acme", "--reason", "test"}).status, 0);
+  EXPECT_EQ(unresolved(), 1);
+  SqliteConnection audit(database_);
+  EXPECT_EQ(audit.text("SELECT filter FROM tidings_audit WHERE verb = 'discard'").find("acme"),
+            std::string::npos)
+      << "values may be personal";
+}
+
+TEST_F(AttributeTest, NeedsANameAndAValue) {
+  for (const char* bad : {"tenant", "=acme", ""}) {
+    const auto answer = call({"list", "--attribute", bad});
+    EXPECT_EQ(answer.status, 64);
+    EXPECT_THAT(answer.err, AllOf(HasSubstr("--attribute"), HasSubstr("write name=value")));
+  }
+}
+
+TEST_F(AttributeTest, AnAdvisedCommandRepeatsIt) {
+  EXPECT_THAT(call({"list", "--attribute", "tenant=acme", "--limit", "1"}).err,
+              HasSubstr("--attribute tenant=acme"));
+}
+
+}  // namespace
+}  // namespace tidings::dead_letters
