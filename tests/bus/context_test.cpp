@@ -178,7 +178,7 @@ TEST_F(BindTest, WhatAHandlerBindsIsInAllRecordsOfItsAttempt) {
     auto failing = subscribe_failing(dispatch);
     bus_.publish(OrderPlaced{});
     ASSERT_TRUE(bus_.wait_idle(kLong));
-    for (std::size_t attempt : {0, 1}) {
+    for (const std::size_t attempt : {0U, 1U}) {
       expect_bound(capture_.records("charging").at(attempt), static_cast<int>(attempt) + 1);
       expect_bound(capture_.records("handler_failed").at(attempt), static_cast<int>(attempt) + 1);
     }

@@ -99,12 +99,11 @@ OrderedJson fields_to_json(const Command& command, const ContextFields& fields) 
 OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored) {
   OrderedJson attempts = OrderedJson::array();
   for (const Attempt& attempt : stored.letter.attempts) {
-    OrderedJson each = {{"at", to_rfc3339(attempt.at)},
+    attempts.push_back({{"at", to_rfc3339(attempt.at)},
                         {"duration_us", attempt.duration.count()},
                         {"error_type", attempt.error_type},
-                        {"error_message", command.masked(attempt.error_message)}};
-    if (!attempt.fields.empty()) each["fields"] = fields_to_json(command, attempt.fields);
-    attempts.push_back(std::move(each));
+                        {"error_message", command.masked(attempt.error_message)},
+                        {"fields", fields_to_json(command, attempt.fields)}});
   }
   return attempts;
 }
