@@ -122,7 +122,7 @@ class ContextScope {
  public:
   explicit ContextScope(Context context);
   /// The current context with further fields. Throws Error(InvalidArgument).
-  explicit ContextScope(std::initializer_list<ContextField> further);
+  ContextScope(std::initializer_list<ContextField> further);
   ContextScope(const ContextScope&) = delete;
   ContextScope& operator=(const ContextScope&) = delete;
   ~ContextScope();
