@@ -73,7 +73,9 @@ TEST_F(RedactionCorpusInToolsTest, ListsHaveNoSecret) {
 
 TEST_F(RedactionCorpusInToolsTest, GroupsHaveNoSecret) {
   const std::string table = call({"groups", "--limit", "1000"}).out;
-  for (const auto& group : call({"groups", "--limit", "1000", "--json"}).json().at("groups")) {
+  const OrderedJson groups = call({"groups", "--limit", "1000", "--json"}).json().at("groups");
+  ASSERT_FALSE(groups.empty());
+  for (const auto& group : groups) {
     const std::string& line = lines_.at(group.at("newest_letter").get<std::size_t>() - 1);
     EXPECT_EQ(group.at("sample_error"), redacted(line));
     expect_no_secret(table, line);
