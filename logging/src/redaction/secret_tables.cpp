@@ -16,9 +16,9 @@ constexpr std::size_t count_words(std::string_view text) noexcept {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
 }
 
-template <std::size_t kCount>
-constexpr std::array<std::string_view, kCount> split(std::string_view text) noexcept {
-  std::array<std::string_view, kCount> words;
+template <std::size_t Count>
+constexpr std::array<std::string_view, Count> split(std::string_view text) noexcept {
+  std::array<std::string_view, Count> words;
   for (std::string_view& word : words) {
     word = text.substr(0, text.find(' '));
     text.remove_prefix(std::min(word.size() + 1, text.size()));
@@ -177,9 +177,9 @@ constexpr char anchor_of(const TokenShape& shape) noexcept {
              : shape.prefix.back();
 }
 
-template <char kAnchor>
+template <char Anchor>
 constexpr std::span<const TokenShape> kShapesWith = [] {
-  const auto has_anchor = [](const TokenShape& shape) { return anchor_of(shape) == kAnchor; };
+  const auto has_anchor = [](const TokenShape& shape) { return anchor_of(shape) == Anchor; };
   const auto first = std::find_if(kTokenShapes.begin(), kTokenShapes.end(), has_anchor);
   return std::span<const TokenShape>(first, std::find_if_not(first, kTokenShapes.end(), has_anchor));
 }();

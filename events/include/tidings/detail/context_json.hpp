@@ -13,6 +13,6 @@ namespace tidings::detail {
 /// The reverse. Throws Error(NotDecodable) for anything but an object of scalars other than null. Names and
 /// sizes are not checked.
 [[nodiscard]] ContextFields context_from_json(std::string_view text);
-[[nodiscard]] ContextFields context_of_json(const Json& object);
+[[nodiscard]] ContextFields context_of_json(const Json& json);
 
 }  // namespace tidings::detail
