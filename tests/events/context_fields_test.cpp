@@ -92,6 +92,9 @@ TEST(ContextFields, ThatWereStoredStayAsTheyAre) {
   EXPECT_EQ(*stored.find("Z"), ContextValue(large));
   EXPECT_EQ(*stored.find("a"), ContextValue(2));
   EXPECT_THROW(validate_context_fields(stored), Error);
+  EXPECT_THROW(static_cast<void>(ContextFields().with(stored)), Error);
+  const ContextFields foreign = ContextFields::of_stored({{"1st", 1}});
+  EXPECT_THROW(static_cast<void>(ContextFields{{"a", 1}}.with(foreign)), Error);
 }
 
 TEST(ContextJson, GivesBackEveryValueWithItsType) {

@@ -62,10 +62,9 @@ class EventContext {
   [[nodiscard]] std::string idempotency_key() const;
 
   /// Adds a field to every record that is logged on this thread during this attempt, to those about its
-  /// failure
-  /// (`handler_failed`, `handler_exhausted_retries`), and to the attempt in its letter. The next attempt
-  /// begins without it, and events that are published do not inherit it. The rules of ContextFields hold:
-  /// throws Error(InvalidArgument). Only on the thread that the handler was called on.
+  /// failure (`handler_failed`, `handler_exhausted_retries`), and to the attempt in its letter. The next
+  /// attempt begins without it, and events that are published do not inherit it. The rules of ContextFields
+  /// hold: throws Error(InvalidArgument). Only on the thread that the handler was called on.
   void bind(std::string_view name, ContextValue value) const { bind({{name, std::move(value)}}); }
   void bind(std::initializer_list<ContextField> fields) const;
   /// What was bound during this attempt.

@@ -51,10 +51,7 @@ void apply(const PublishOptions& options, Metadata& metadata) {
                               ? Text::borrow(options.tracestate)
                               : Text(limited_tracestate(options.tracestate));
   }
-  if (!options.fields.empty()) {
-    validate_context_fields(options.fields);  // it may have come from outside
-    metadata.fields = metadata.fields.with(options.fields);
-  }
+  if (!options.fields.empty()) metadata.fields = metadata.fields.with(options.fields);
   if (!options.source.empty()) {
     require_source(options.source);
     metadata.source = Text::borrow(options.source);

@@ -105,8 +105,8 @@ class ContextFields {
     std::swap(shared_, other.shared_);
     return *this;
   }
-  constexpr ~ContextFields() {  // constexpr, and the pointer its own, for constants and for the cost of a
-                                // publish
+  // constexpr, and the pointer its own, for constants and for the cost of a publish.
+  constexpr ~ContextFields() {
     if (shared_ != nullptr) release();
   }
   /// What was stored or received: a later entry of the same name wins, nothing is refused.

@@ -4,6 +4,8 @@
 #include <tidings/detail/quoted.hpp>
 #include <tidings/error.hpp>
 
+#include "text/trimmed.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -47,17 +49,10 @@ std::vector<std::string_view> values_of(const Headers& headers, std::string_view
   return values;
 }
 
-/// Optional white space (RFC 9110, section 5.6.3) around a header's value is none of it.
-std::string_view without_spaces_around(std::string_view text) noexcept {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 std::optional<CorrelationId> first_valid_id(const Headers& headers, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     for (const std::string_view value : values_of(headers, name)) {
-      if (auto id = CorrelationId::parse(without_spaces_around(value))) return id;
+      if (auto id = CorrelationId::parse(detail::trimmed(value))) return id;
     }
   }
   return std::nullopt;
@@ -66,7 +61,7 @@ std::optional<CorrelationId> first_valid_id(const Headers& headers, const std::v
 /// W3C Trace Context, section 4.3: a request with more than one traceparent has none.
 std::optional<TraceParent> inbound_traceparent(const Headers& headers, const HeaderNames& names) {
   const auto values = values_of(headers, names.traceparent);
-  return values.size() == 1 ? TraceParent::parse(without_spaces_around(values[0])) : std::nullopt;
+  return values.size() == 1 ? TraceParent::parse(detail::trimmed(values[0])) : std::nullopt;
 }
 
 /// Section 3.3: several tracestate headers are one list.

@@ -146,7 +146,9 @@ ContextFields ContextFields::with(std::initializer_list<ContextField> fields) co
 }
 
 ContextFields ContextFields::with(const ContextFields& fields) const {
-  if (empty() || fields.empty()) return empty() ? fields : *this;
+  if (fields.empty()) return *this;
+  validate_context_fields(fields);  // they may have come from outside
+  if (empty()) return fields;
   Entries entries = shared_->entries;
   for (const Entry& field : fields) put(entries, field.name, field.value);
   validate_size(entries, (fields.end() - 1)->name);

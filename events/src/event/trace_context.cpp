@@ -1,6 +1,7 @@
 #include <tidings/trace_context.hpp>
 
 #include "text/hex.hpp"
+#include "text/trimmed.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -67,12 +68,6 @@ std::string TraceParent::parent_id_text() const { return to_hex(parent_id); }
 
 namespace {
 
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 std::size_t length_of(const std::vector<std::string_view>& members) noexcept {
   std::size_t length = members.empty() ? 0 : members.size() - 1;  // the commas
   for (const std::string_view member : members) length += member.size();
@@ -94,7 +89,8 @@ std::string limited_tracestate(std::string_view text) {
   std::vector<std::string_view> members;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    if (const auto member = trimmed(text.substr(0, comma)); !member.empty()) members.push_back(member);
+    if (const auto member = detail::trimmed(text.substr(0, comma)); !member.empty())
+      members.push_back(member);
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   shorten(members);

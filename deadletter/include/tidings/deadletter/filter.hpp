@@ -23,9 +23,8 @@ struct PayloadValue {
   std::string value;
 };
 
-/// A context field of the event: that of this name is the text `value`, or the number or Boolean that `value`
-/// spells
-/// (`42`, `true`).
+/// A context field of the event: that of this name is the text `value`, or the number or Boolean that
+/// `value` spells (`42`, `true`).
 struct FieldValue {
   std::string name;
   std::string value;
