@@ -36,10 +36,12 @@ bool has_lock(const std::filesystem::path& path, const char* kind, const char* r
 
 }  // namespace
 
+// Asks for nothing else than the inode: from Linux 6.13 on, a file whose times were asked for gets finer ones
+// with the next write, and each synced commit to a -wal file that is looked at before took 70 us more.
 std::optional<FileIdentity> FileIdentity::of(const std::filesystem::path& path) noexcept {
-  struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) return std::nullopt;
-  return FileIdentity{facts.st_dev, facts.st_ino};
+  struct statx facts {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_STATX_SYNC_AS_STAT, STATX_INO, &facts) != 0) return std::nullopt;
+  return FileIdentity{::makedev(facts.stx_dev_major, facts.stx_dev_minor), facts.stx_ino};
 }
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

@@ -35,7 +35,7 @@ struct FileIdentity {
   dev_t device = 0;
   ino_t inode = 0;
 
-  /// Nullopt if there is no file, or if it cannot be seen.
+  /// Nullopt if there is no file, or if it cannot be seen: errno says which.
   [[nodiscard]] static std::optional<FileIdentity> of(const std::filesystem::path& path) noexcept;
 
   friend bool operator==(const FileIdentity& left, const FileIdentity& right) noexcept {

@@ -22,10 +22,10 @@ constexpr const char* kLostLog =
 
 /// Whether another file than `identity` is at the path, or none.
 bool is_gone(const std::filesystem::path& path, const std::optional<FileIdentity>& identity) noexcept {
-  struct stat facts {};
+  const auto found = FileIdentity::of(path);
   // A file that cannot be seen for another reason may be there: the connections have it open.
-  if (::stat(path.c_str(), &facts) != 0) return errno == ENOENT || errno == ENOTDIR;
-  return !(FileIdentity{facts.st_dev, facts.st_ino} == *identity);
+  if (!found) return errno == ENOENT || errno == ENOTDIR;
+  return !(found == identity);
 }
 
 }  // namespace
