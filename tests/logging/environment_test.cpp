@@ -103,6 +103,38 @@ TEST(EnvironmentTest, AnUnknownProfileOfRedactionIsReported) {
   EXPECT_EQ(record.at("allowed"), "secrets or personal_data; personal data is masked");
 }
 
+TEST(EnvironmentTest, FieldsOfTheProcessAreChosen) {
+  const Variable fields("TIDINGS_LOG_PROCESS_FIELDS", " host , pid,");
+  const Json record = Json::parse(first_line({.format = Format::Json}));
+  EXPECT_TRUE(record.contains("host"));
+  EXPECT_TRUE(record.contains("pid"));
+  EXPECT_FALSE(record.contains("thread"));
+  const auto in_code = first_line({.format = Format::Json, .process_fields = ProcessFields::none()});
+  EXPECT_FALSE(Json::parse(in_code).contains("pid")) << "what is given in code wins";
+}
+
+TEST(EnvironmentTest, AllOrNoneOfTheFieldsOfTheProcessAreChosen) {
+  const Variable all("TIDINGS_LOG_PROCESS_FIELDS", "all");
+  EXPECT_EQ(Environment::read().process_fields, ProcessFields::all());
+  const Variable none("TIDINGS_LOG_PROCESS_FIELDS", "none");
+  EXPECT_EQ(Environment::read().process_fields, ProcessFields::none());
+  const Variable empty("TIDINGS_LOG_PROCESS_FIELDS", "");
+  EXPECT_EQ(Environment::read().process_fields, std::nullopt);
+}
+
+TEST(EnvironmentTest, WhatCannotBeSaidOfTheProcessIsReported) {
+  const Variable fields("TIDINGS_LOG_PROCESS_FIELDS", "pid,uptime");
+  const Variable environment("TIDINGS_ENVIRONMENT", "two words");
+  const Variable release("TIDINGS_RELEASE", "line\nbreak");
+  const Environment read = Environment::read();
+  ASSERT_EQ(read.problems.size(), 3U);
+  EXPECT_EQ(read.problems[0].variable, "TIDINGS_LOG_PROCESS_FIELDS");
+  EXPECT_EQ(read.problems[0].value, "uptime");
+  EXPECT_EQ(read.problems[1].variable, "TIDINGS_ENVIRONMENT");
+  EXPECT_EQ(read.problems[2].variable, "TIDINGS_RELEASE");
+  EXPECT_TRUE(read.process_fields.value().pid) << "the rest is obeyed";
+}
+
 TEST(EnvironmentTest, ColoursCanBeForbidden) {
   const Variable term("TERM", "xterm");
   const Variable allowed("NO_COLOR", "");

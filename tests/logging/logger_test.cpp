@@ -123,14 +123,14 @@ TEST(LoggerTest, AFieldCannotPoseAsAReservedOne) {
 
 TEST(LoggerTest, AReservedNameIsKeptWhereThereIsNoSuchField) {
   const Capture capture;
-  for (const char* name :
-       {"logger", "service", "correlation_id", "causation_id", "event_id", "event_type", "handler", "attempt",
-        "trace_id", "span_id", "error_type", "error", "error_chain"}) {
+  for (const char* name : {"logger", "service", "environment", "release", "host", "pid", "thread",
+                           "correlation_id", "causation_id", "event_id", "event_type", "handler", "attempt",
+                           "trace_id", "span_id", "error_type", "error", "error_chain"}) {
     EXPECT_TRUE(is_reserved_name(name)) << name;
     capture.logger().info("e", {{name, "mine"}});
     EXPECT_EQ(Json::parse(capture.lines().back()).at(name), "mine");
   }
-  EXPECT_FALSE(is_reserved_name("event_1"));
+  for (const char* name : {"event_1", "hos", "hosts", "", "\xc3\xa9"}) EXPECT_FALSE(is_reserved_name(name));
 }
 
 TEST(LoggerTest, AReservedNameIsGivenUpForAFieldThatComesLater) {

@@ -1,9 +1,14 @@
 #include "output/environment.hpp"
 
+#include <tidings/event.hpp>
+#include <tidings/process_identity.hpp>
+
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace tidings::logging {
 
@@ -11,6 +16,7 @@ namespace {
 
 constexpr const char* kLevelVariable = "TIDINGS_LOG_LEVEL";
 constexpr const char* kFormatVariable = "TIDINGS_LOG_FORMAT";
+constexpr const char* kProcessFieldsVariable = "TIDINGS_LOG_PROCESS_FIELDS";
 constexpr const char* kRedactionVariable = "TIDINGS_REDACTION";  // default_redactor() reads it
 
 std::string_view variable(const char* name) noexcept {
@@ -41,13 +47,61 @@ void read_level_entry(std::string_view entry, Environment& environment) {
   }
 }
 
-void read_levels(Environment& environment) {
-  std::string_view rest = variable(kLevelVariable);
+/// Calls `read` with each part that is not empty.
+template <class Read>
+void for_each_entry(std::string_view rest, const Read& read) {
   while (!rest.empty()) {
     const std::size_t comma = rest.find(',');
     const std::string_view entry = trimmed(rest.substr(0, comma));
-    if (!entry.empty()) read_level_entry(entry, environment);
+    if (!entry.empty()) read(entry);
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+  }
+}
+
+void read_levels(Environment& environment) {
+  for_each_entry(variable(kLevelVariable),
+                 [&](std::string_view entry) { read_level_entry(entry, environment); });
+}
+
+/// False if there is no such field.
+bool choose(std::string_view name, ProcessFields& fields) noexcept {
+  if (name == "all" || name == "none") {
+    fields = name == "all" ? ProcessFields::all() : ProcessFields::none();
+    return true;
+  }
+  const std::array<std::pair<std::string_view, bool*>, 5> known = {{{"environment", &fields.environment},
+                                                                    {"release", &fields.release},
+                                                                    {"host", &fields.host},
+                                                                    {"pid", &fields.pid},
+                                                                    {"thread", &fields.thread}}};
+  for (const auto& [each, chosen] : known) {
+    if (each == name) *chosen = true;
+    if (each == name) return true;
+  }
+  return false;
+}
+
+void read_process_fields(Environment& environment) {
+  for_each_entry(variable(kProcessFieldsVariable), [&](std::string_view entry) {
+    ProcessFields fields = environment.process_fields.value_or(ProcessFields::none());
+    if (choose(entry, fields)) {
+      environment.process_fields = fields;
+    } else {
+      environment.problems.push_back(
+          {kProcessFieldsVariable, std::string(entry),
+           "all, none, or a list of environment, release, host, pid and thread, comma-separated"});
+    }
+  });
+}
+
+/// process_identity() reads them at its first call, and takes what it cannot use for not set.
+void check_process_identity(Environment& environment) {
+  static_cast<void>(process_identity());
+  for (const char* name : {"TIDINGS_ENVIRONMENT", "TIDINGS_RELEASE"}) {
+    const std::string_view value = variable(name);
+    if (value.empty() || is_valid_name(value)) continue;
+    environment.problems.push_back(
+        {name, std::string(value), "1 to 200 visible ASCII characters without quotes and backslash"});
   }
 }
 
@@ -75,6 +129,8 @@ Environment Environment::read() {
   Environment environment;
   read_levels(environment);
   read_format(environment);
+  read_process_fields(environment);
+  check_process_identity(environment);
   check_redaction(environment);
   return environment;
 }

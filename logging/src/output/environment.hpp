@@ -17,12 +17,13 @@ struct EnvironmentProblem {
   std::string allowed;
 };
 
-/// What the environment says about logging: TIDINGS_LOG_LEVEL (`info`, or `warning,orders.import=debug`) and
-/// TIDINGS_LOG_FORMAT (`auto`, `json`, `console`).
+/// What the environment says about logging: TIDINGS_LOG_LEVEL (`info`, or `warning,orders.import=debug`),
+/// TIDINGS_LOG_FORMAT (`auto`, `json`, `console`) and TIDINGS_LOG_PROCESS_FIELDS (`host,pid`, `all`, `none`).
 struct Environment {
   std::optional<Level> level;
   std::vector<std::pair<std::string, Level>> level_by_prefix;
   Format format = Format::Auto;
+  std::optional<ProcessFields> process_fields;
   std::vector<EnvironmentProblem> problems;
 
   [[nodiscard]] static Environment read();

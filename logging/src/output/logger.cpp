@@ -75,6 +75,7 @@ void detail::LoggerState::build(RecordBuilder& builder, Level level, std::string
                                 std::span<const Field> fields, Naming naming) const {
   const AmbientFrame* const ambient_frame = tidings::detail::ambient_frame;
   builder.begin(pipeline->now(), level, event, name, service);
+  builder.add_process(pipeline->process_fields());
   if (ambient_frame != nullptr) builder.add_correlation_of(*ambient_frame);
   if (bound) builder.add_bound(*bound);
   if (ambient_frame != nullptr) builder.add_context_of(*ambient_frame);

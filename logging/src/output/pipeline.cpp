@@ -58,6 +58,7 @@ Pipeline::Pipeline(LoggerOptions unchecked, const Environment& environment)
   redactor_ = std::move(options.redactor);
   processors_ = std::move(options.processors);
   clock_ = std::move(options.clock);
+  process_fields_ = options.process_fields.value_or(environment.process_fields.value_or(ProcessFields()));
   flush_on_ = options.flush_on;
   rendering_ = {redactor_.get(), options.max_text_bytes, false};
   const Format format = options.format == Format::Auto ? environment.format : options.format;

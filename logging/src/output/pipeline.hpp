@@ -30,6 +30,7 @@ class Pipeline {
   void count_loss(const char* why) noexcept;
 
   [[nodiscard]] LevelTable& levels() noexcept { return levels_; }
+  [[nodiscard]] const ProcessFields& process_fields() const noexcept { return process_fields_; }
   [[nodiscard]] Timestamp now() const noexcept { return clock_->now(); }
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
   [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() const noexcept { return redactor_; }
@@ -51,6 +52,7 @@ class Pipeline {
   std::shared_ptr<const Redactor> redactor_;
   std::vector<Processor> processors_;
   std::shared_ptr<Clock> clock_;
+  ProcessFields process_fields_;
   Level flush_on_;
   Rendering rendering_;
   std::vector<Target> targets_;

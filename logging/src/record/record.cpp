@@ -1,6 +1,7 @@
 #include <tidings/logging/record.hpp>
 
 #include <algorithm>
+#include <bit>
 
 namespace tidings::logging {
 
@@ -9,8 +10,19 @@ namespace detail {
 namespace {
 
 constexpr std::array<std::string_view, kReservedCount> kReservedNames = {
-    "service", "correlation_id", "causation_id", "event_id",   "event_type", "handler",
-    "attempt", "trace_id",       "span_id",      "error_type", "error",      "error_chain"};
+    "service",        "environment",  "release",    "host",       "pid",        "thread",
+    "correlation_id", "causation_id", "event_id",   "event_type", "handler",    "attempt",
+    "trace_id",       "span_id",      "error_type", "error",      "error_chain"};
+
+/// A bit for each of the reserved names that has this first character. Most names of users' fields need no
+/// comparison.
+constexpr auto kByFirstCharacter = [] {
+  std::array<std::uint32_t, 128> names{};
+  for (std::size_t index = 0; index < kReservedCount; ++index) {
+    names[static_cast<std::size_t>(kReservedNames[index].front())] |= 1U << index;
+  }
+  return names;
+}();
 
 }  // namespace
 
@@ -19,7 +31,10 @@ std::string_view reserved_name(Reserved reserved) noexcept {
 }
 
 std::optional<Reserved> find_reserved(std::string_view name) noexcept {
-  for (std::size_t index = 0; index < kReservedCount; ++index) {
+  const auto first = name.empty() ? 0U : static_cast<unsigned char>(name.front());
+  if (first >= kByFirstCharacter.size()) return std::nullopt;
+  for (std::uint32_t names = kByFirstCharacter[first]; names != 0; names &= names - 1) {
+    const auto index = static_cast<std::size_t>(std::countr_zero(names));
     if (name == kReservedNames[index]) return static_cast<Reserved>(index);
   }
   return std::nullopt;

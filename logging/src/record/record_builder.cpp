@@ -1,6 +1,7 @@
 #include "record/record_builder.hpp"
 
 #include <tidings/detail/what_of.hpp>
+#include <tidings/process_identity.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -51,6 +52,15 @@ void RecordBuilder::begin(Timestamp now, Level level, std::string_view event, st
   record_.event_ = event;
   record_.logger_ = logger;
   if (!service.empty()) set(Reserved::Service, service);
+}
+
+void RecordBuilder::add_process(const ProcessFields& which) {
+  const ProcessIdentity& process = process_identity();
+  if (which.environment && !process.environment.empty()) set(Reserved::Environment, process.environment);
+  if (which.release && !process.release.empty()) set(Reserved::Release, process.release);
+  if (which.host && !process.host.empty()) set(Reserved::Host, process.host);
+  if (which.pid) set(Reserved::Pid, process_id());
+  if (which.thread) set(Reserved::Thread, thread_id());
 }
 
 void RecordBuilder::clear() noexcept {

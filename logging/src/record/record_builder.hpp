@@ -3,6 +3,7 @@
 #include "record/field_list.hpp"
 
 #include <tidings/context.hpp>
+#include <tidings/logging/process_fields.hpp>
 #include <tidings/logging/record.hpp>
 
 #include <array>
@@ -29,6 +30,8 @@ class RecordBuilder {
  public:
   void begin(Timestamp now, Level level, std::string_view event, std::string_view logger,
              std::string_view service);
+  /// What `which` asks for of the process and the calling thread.
+  void add_process(const ProcessFields& which);
   /// The fields of a logger's own list win over those that are there, those of the context do not.
   void add_bound(const FieldList& fields);
   /// The reserved fields of the current context and of the event being handled.

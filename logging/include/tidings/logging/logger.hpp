@@ -2,6 +2,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/logging/level.hpp>
+#include <tidings/logging/process_fields.hpp>
 #include <tidings/logging/record.hpp>
 #include <tidings/logging/redactor.hpp>
 #include <tidings/logging/value.hpp>
@@ -64,6 +65,9 @@ struct LoggerOptions {
   /// pattern, level and error handler stay as they are (set the pattern `%v` so that a line holds only the
   /// record).
   std::shared_ptr<spdlog::logger> spdlog_logger = nullptr;
+  /// Not set: those that TIDINGS_LOG_PROCESS_FIELDS names (`host,pid`, `all`, `none`), else
+  /// ProcessFields().
+  std::optional<ProcessFields> process_fields = std::nullopt;
   /// Null: nothing is redacted.
   std::shared_ptr<const Redactor> redactor = default_redactor();
   /// In this order.

@@ -22,6 +22,11 @@ namespace detail {
 /// The reserved fields that a record may or may not have, in the order they are written.
 enum class Reserved : std::uint8_t {
   Service,
+  Environment,
+  Release,
+  Host,
+  Pid,
+  Thread,
   CorrelationId,
   CausationId,
   EventId,
@@ -34,7 +39,7 @@ enum class Reserved : std::uint8_t {
   Error,
   ErrorChain,
 };
-inline constexpr std::size_t kReservedCount = 12;
+inline constexpr std::size_t kReservedCount = 17;
 
 [[nodiscard]] std::string_view reserved_name(Reserved reserved) noexcept;
 [[nodiscard]] std::optional<Reserved> find_reserved(std::string_view name) noexcept;
@@ -43,10 +48,10 @@ class RecordBuilder;
 
 }  // namespace detail
 
-/// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, correlation_id,
-/// causation_id, event_id, event_type, handler, attempt, trace_id, span_id, error_type, error, error_chain. A
-/// field of your own with such a name keeps it if the record has no field of tidings' with that name, as
-/// outside of a delivery; else it is written as `name_1`.
+/// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, environment,
+/// release, host, pid, thread, correlation_id, causation_id, event_id, event_type, handler, attempt,
+/// trace_id, span_id, error_type, error, error_chain. A field of your own with such a name keeps it if the
+/// record has no field of tidings' with that name, as outside of a delivery; else it is written as `name_1`.
 [[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
 
 /// A record on its way to the sinks, as a Processor sees it: facts, which cannot be changed, and other
