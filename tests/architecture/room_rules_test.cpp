@@ -16,7 +16,7 @@ using ::testing::IsEmpty;
 
 const RoomOrder kRooms = {
     {"events", {"text", "time", "json", "ids", "event"}},
-    {"logging", {"text", "redaction", "record", "output"}},
+    {"logging", {"text", "redaction", "record", "destinations", "output"}},
     {"bus",
      {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",
       "running", "publishing", "recovery", "redelivery", "bus"}},

@@ -1,32 +1,15 @@
 #include "output/environment.hpp"
 
 #include "line_sink.hpp"
+#include "variable.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace tidings::logging {
 namespace {
-
-/// Sets an environment variable for the time of a test.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    ::setenv(name, value, 1);
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() { before_ ? ::setenv(name_, before_->c_str(), 1) : ::unsetenv(name_); }
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
 
 std::string first_line(LoggerOptions options) {
   const auto sink = std::make_shared<LineSink>();

@@ -3,10 +3,12 @@
 #include <tidings/event.hpp>
 #include <tidings/process_identity.hpp>
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
+#include <initializer_list>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +18,9 @@ namespace {
 
 constexpr const char* kLevelVariable = "TIDINGS_LOG_LEVEL";
 constexpr const char* kFormatVariable = "TIDINGS_LOG_FORMAT";
+constexpr const char* kOutputVariable = "TIDINGS_LOG_OUTPUT";
+constexpr const char* kRotationVariable = "TIDINGS_LOG_ROTATION";
+constexpr const char* kQueueVariable = "TIDINGS_LOG_QUEUE";
 constexpr const char* kProcessFieldsVariable = "TIDINGS_LOG_PROCESS_FIELDS";
 constexpr const char* kRedactionVariable = "TIDINGS_REDACTION";  // default_redactor() reads it
 
@@ -105,6 +110,90 @@ void check_process_identity(Environment& environment) {
   }
 }
 
+bool is_destination(std::string_view text) noexcept {
+  return text == "stdout" || text == "stderr" || text.find('/') != std::string_view::npos;
+}
+
+void read_output_entry(std::string_view entry, Environment& environment) {
+  const std::size_t equals = entry.find('=');
+  const bool for_all = equals == std::string_view::npos || entry.find('/') < equals;
+  const std::string_view destination = trimmed(for_all ? entry : entry.substr(equals + 1));
+  if (!is_destination(destination)) {
+    environment.problems.push_back({kOutputVariable, std::string(entry),
+                                    "DESTINATION or LOGGER=DESTINATION, comma-separated; destinations are "
+                                    "stdout, stderr, and paths with a slash (./app.log)"});
+  } else if (for_all) {
+    environment.output = destination;
+  } else {
+    environment.output_by_prefix.emplace_back(trimmed(entry.substr(0, equals)), destination);
+  }
+}
+
+void read_outputs(Environment& environment) {
+  for_each_entry(variable(kOutputVariable),
+                 [&](std::string_view entry) { read_output_entry(entry, environment); });
+}
+
+/// A number with one of `units`, each a letter and what it multiplies by. Nullopt if it is none, or too
+/// large.
+std::optional<std::uint64_t> number_with_unit(std::string_view text,
+                                              std::initializer_list<std::pair<char, std::uint64_t>> units) {
+  std::uint64_t number = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(result.ptr, static_cast<std::size_t>(text.data() + text.size() - result.ptr));
+  if (result.ec != std::errc() || unit.size() > 1) return std::nullopt;
+  std::uint64_t factor = unit.empty() ? 1 : 0;
+  for (const auto& [letter, multiplies] : units) {
+    if (!unit.empty() && unit.front() == letter) factor = multiplies;
+  }
+  if (factor == 0 || number > std::numeric_limits<std::int64_t>::max() / factor) return std::nullopt;
+  return number * factor;
+}
+
+std::optional<std::uint64_t> bytes_of(std::string_view text) {
+  return number_with_unit(text, {{'K', 1024U}, {'M', 1024U * 1024}, {'G', 1024U * 1024 * 1024}});
+}
+
+bool read_rotation_entry(std::string_view entry, Environment& environment) {
+  const std::size_t equals = std::min(entry.find('='), entry.size() - 1);
+  const std::string_view name = trimmed(entry.substr(0, equals));
+  const std::string_view text = trimmed(entry.substr(equals + 1));
+  std::optional<std::uint64_t> number;
+  if (name == "size") {
+    number = bytes_of(text);
+    environment.rotate_at_bytes = number.value_or(0);
+  } else if (name == "age") {
+    number = number_with_unit(text, {{'s', 1U}, {'m', 60U}, {'h', 3600U}, {'d', 86'400U}});
+    if (number > std::uint64_t{36500} * 86'400) number.reset();
+    environment.rotate_after = std::chrono::seconds(number.value_or(0));
+  } else if (name == "keep") {
+    number = number_with_unit(text, {});
+    if (number < 1U || number > 1000U) number.reset();
+    if (number) environment.keep_rotated = static_cast<unsigned>(*number);
+  }
+  return number.has_value();
+}
+
+void read_rotation(Environment& environment) {
+  for_each_entry(variable(kRotationVariable), [&](std::string_view entry) {
+    if (read_rotation_entry(entry, environment)) return;
+    environment.problems.push_back({kRotationVariable, std::string(entry),
+                                    "size=100M (K, M, G), age=1d (s, m, h, d) and keep=7 (1 to 1000), "
+                                    "comma-separated"});
+  });
+}
+
+void read_queue(Environment& environment) {
+  const std::string_view text = trimmed(variable(kQueueVariable));
+  if (text.empty()) return;
+  const auto bytes = bytes_of(text);
+  if (bytes && (*bytes == 0 || (*bytes >= 64 * 1024 && *bytes <= std::uint64_t{1} << 32U))) {
+    environment.queue_bytes = *bytes;
+  } else {
+    environment.problems.push_back({kQueueVariable, std::string(text), "0, or 64K to 4G"});
+  }
+}
+
 void read_format(Environment& environment) {
   const std::string_view value = trimmed(variable(kFormatVariable));
   if (value == "json") {
@@ -129,13 +218,14 @@ Environment Environment::read() {
   Environment environment;
   read_levels(environment);
   read_format(environment);
+  read_outputs(environment);
+  read_rotation(environment);
+  read_queue(environment);
   read_process_fields(environment);
   check_process_identity(environment);
   check_redaction(environment);
   return environment;
 }
-
-bool is_terminal(int descriptor) noexcept { return ::isatty(descriptor) == 1; }
 
 bool colour_allowed() noexcept { return variable("NO_COLOR").empty() && variable("TERM") != "dumb"; }
 

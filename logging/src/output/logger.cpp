@@ -99,7 +99,7 @@ Logger::Logger() noexcept : threshold_(&kNothingEnabled) {
 }
 
 Logger::Logger(LoggerOptions options) : threshold_(&kNothingEnabled) {
-  const Environment environment = Environment::read();
+  Environment environment = Environment::read();
   LoggerState state{nullptr, options.name, options.service, nullptr, nullptr};
   state.pipeline = std::make_shared<Pipeline>(std::move(options), environment);
   state.threshold = state.pipeline->levels().threshold(state.name);

@@ -1,28 +1,23 @@
 #include "output/pipeline.hpp"
 
+#include "output/environment_sinks.hpp"
+#include "output/spdlog_outputs.hpp"
+
 #include <tidings/detail/what_of.hpp>
 
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <unistd.h>
-
-#include <array>
-#include <bit>
-#include <cstdio>
+#include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace tidings::logging {
 
 namespace {
 
-spdlog::level::level_enum spdlog_level(Level level) noexcept {
-  constexpr std::array kLevels = {spdlog::level::trace, spdlog::level::debug, spdlog::level::info,
-                                  spdlog::level::warn,  spdlog::level::err,   spdlog::level::critical,
-                                  spdlog::level::off};
-  return kLevels[static_cast<std::size_t>(level)];
+void validate(const std::vector<Output>& outputs) {
+  for (const Output& output : outputs) {
+    if (!output.sink) throw Error(ErrorCode::InvalidArgument, "a sink of a logger is null; leave it out");
+  }
 }
-
-spdlog::string_view_t spdlog_text(std::string_view text) noexcept { return {text.data(), text.size()}; }
 
 void validate(const LoggerOptions& options) {
   const auto refuse = [](const char* why) { throw Error(ErrorCode::InvalidArgument, why); };
@@ -31,8 +26,10 @@ void validate(const LoggerOptions& options) {
   if (options.spdlog_logger && !options.sinks.empty()) {
     refuse("give a logger either sinks or a spdlog_logger, not both");
   }
-  for (const Output& output : options.sinks) {
-    if (!output.sink) refuse("a sink of a logger is null; leave it out");
+  validate(options.sinks);
+  for (const Route& route : options.routes) {
+    validate_name(route.logger, "logger name of a route");
+    validate(route.sinks);
   }
   if (!options.clock) refuse("the clock of a logger is null; leave it out for the system's");
   if (options.max_text_bytes < 64) refuse("max_text_bytes must be at least 64");
@@ -47,9 +44,14 @@ Level root_level(const LoggerOptions& options, const Environment& environment) {
   return options.level.value_or(environment.level.value_or(Level::Info));
 }
 
+bool is_below(std::string_view logger, std::string_view name) noexcept {
+  if (!logger.starts_with(name)) return false;
+  return name.empty() || logger.size() == name.size() || logger[name.size()] == '.';
+}
+
 }  // namespace
 
-Pipeline::Pipeline(LoggerOptions unchecked, const Environment& environment)
+Pipeline::Pipeline(LoggerOptions unchecked, Environment& environment)
     : levels_(root_level(unchecked, environment)) {
   LoggerOptions options = validated(std::move(unchecked));
   if (!options.level) {
@@ -58,36 +60,54 @@ Pipeline::Pipeline(LoggerOptions unchecked, const Environment& environment)
   redactor_ = std::move(options.redactor);
   processors_ = std::move(options.processors);
   clock_ = std::move(options.clock);
-  process_fields_ = options.process_fields.value_or(environment.process_fields.value_or(ProcessFields()));
   flush_on_ = options.flush_on;
-  rendering_ = {redactor_.get(), options.max_text_bytes, false};
+  max_text_bytes_ = options.max_text_bytes;
+  process_fields_ = options.process_fields.value_or(environment.process_fields.value_or(ProcessFields()));
   const Format format = options.format == Format::Auto ? environment.format : options.format;
-  spdlog_logger_ = std::move(options.spdlog_logger);
-  logger_console_ = format == Format::Console;
-  for (const Output& output : options.sinks) add_target(output, format);
-  if (targets_.empty() && !spdlog_logger_) add_standard_error(format);
+  if (options.spdlog_logger) options.sinks.emplace_back(spdlog_logger_sink(std::move(options.spdlog_logger)));
+  if (options.sinks.empty() && options.routes.empty()) {
+    options.routes = environment_routes(environment);
+    options.sinks = {environment_sink(environment)};
+  } else if (options.sinks.empty()) {
+    options.sinks = {environment_sink(environment)};
+  }
+  for (Route& route : options.routes) add_route(std::move(route), format);
+  std::stable_sort(branches_.begin(), branches_.end(), [](const Branch& one, const Branch& other) {
+    return one.logger.size() > other.logger.size();
+  });
+  add_root(std::move(options.sinks), format);
 }
 
-void Pipeline::add_target(const Output& output, Format format) {
-  output.sink->set_pattern("%v");
+void Pipeline::add_route(Route route, Format format) {
+  Branch branch{
+      std::move(route.logger), route.level, route.redactor.value_or(redactor_), route.propagate, {}};
+  for (Output& output : route.sinks)
+    branch.targets.push_back(target_of(std::move(output), format, branch.redactor.get()));
+  branches_.push_back(std::move(branch));
+}
+
+void Pipeline::add_root(std::vector<Output> outputs, Format format) {
+  Branch branch;
+  for (Output& output : outputs)
+    branch.targets.push_back(target_of(std::move(output), format, redactor_.get()));
+  branches_.push_back(std::move(branch));
+}
+
+Pipeline::Target Pipeline::target_of(Output output, Format format, const Redactor* redactor) const {
   const Format chosen = output.format == Format::Auto ? format : output.format;
-  targets_.push_back({output.sink, chosen == Format::Console, rendering_});
-}
-
-void Pipeline::add_standard_error(Format format) {
-  const bool terminal = is_terminal(STDERR_FILENO);
-  const bool console = format == Format::Console || (format == Format::Auto && terminal);
-  add_target(std::make_shared<spdlog::sinks::stderr_sink_mt>(), console ? Format::Console : Format::Json);
-  targets_.back().rendering.colour = terminal && colour_allowed();
+  const bool terminal = output.sink->is_terminal();
+  const bool console = chosen == Format::Console || (chosen == Format::Auto && terminal);
+  return {std::move(output.sink), console, {redactor, max_text_bytes_, terminal && colour_allowed()}};
 }
 
 void Pipeline::write(Scratch& scratch) {
   if (!process(scratch.builder)) return;
   scratch.builder.evaluate_lazy_fields();
-  if (spdlog_logger_) {
-    write_to_logger(scratch.builder.record(), scratch.line);
-  } else {
-    write_to_sinks(scratch.builder.record(), scratch.line);
+  const Record& record = scratch.builder.record();
+  for (const Branch& branch : branches_) {
+    if (!is_below(record.logger(), branch.logger)) continue;
+    if (record.level() >= branch.level) write_to(branch, record, scratch.lines);
+    if (!branch.propagate) break;
   }
 }
 
@@ -108,30 +128,10 @@ bool Pipeline::process(detail::RecordBuilder& builder) const {
   return true;
 }
 
-void Pipeline::write_to_sinks(const Record& record, std::string& line) {
-  const Rendering* rendered = nullptr;
-  bool rendered_console = false;
-  for (const Target& target : targets_) {
-    const bool reusable = rendered != nullptr && rendered_console == target.console &&
-                          rendered->colour == target.rendering.colour;
-    if (!reusable) {
-      line.clear();
-      (target.console ? render_console : render_json)(record, target.rendering, line);
-      rendered = &target.rendering;
-      rendered_console = target.console;
-    }
-    write_to_sink(target, record, line);
-  }
-}
-
-void Pipeline::write_to_sink(const Target& target, const Record& record, std::string_view line) noexcept {
+template <class Call>
+void Pipeline::guarded(const Call& call) noexcept {
   try {
-    const auto level = spdlog_level(record.level());
-    if (!target.sink->should_log(level)) return;
-    target.sink->log(spdlog::details::log_msg(
-        spdlog::log_clock::time_point(record.timestamp().time_since_epoch()), spdlog::source_loc{},
-        spdlog_text(record.logger()), level, spdlog_text(line)));
-    if (record.level() >= flush_on_) target.sink->flush();
+    call();
   } catch (const std::exception& error) {
     count_loss(tidings::detail::what_of(error));
   } catch (...) {
@@ -139,44 +139,27 @@ void Pipeline::write_to_sink(const Target& target, const Record& record, std::st
   }
 }
 
-void Pipeline::write_to_logger(const Record& record, std::string& line) {
-  const auto level = spdlog_level(record.level());
-  if (!spdlog_logger_->should_log(level)) return;
-  line.clear();
-  (logger_console_ ? render_console : render_json)(record, rendering_, line);
-  spdlog_logger_->log(spdlog::log_clock::time_point(record.timestamp().time_since_epoch()),
-                      spdlog::source_loc{}, level, spdlog_text(line));
-  if (record.level() >= flush_on_) spdlog_logger_->flush();
+void Pipeline::write_to(const Branch& branch, const Record& record, RenderedLines& lines) noexcept {
+  for (const Target& target : branch.targets) {
+    guarded([&] {
+      target.sink->write(VisibleRecord(record, target.rendering, target.console, lines));
+      if (record.level() >= flush_on_) target.sink->flush_soon();
+    });
+  }
 }
 
 void Pipeline::flush() noexcept {
-  const auto flush_one = [this](auto& destination) noexcept {
-    try {
-      destination.flush();
-    } catch (const std::exception& error) {
-      count_loss(tidings::detail::what_of(error));
-    } catch (...) {
-      count_loss("a sink threw something that is not a std::exception");
-    }
-  };
-  if (spdlog_logger_) flush_one(*spdlog_logger_);
-  for (const Target& target : targets_) flush_one(*target.sink);
+  for (const Branch& branch : branches_) {
+    for (const Target& target : branch.targets) guarded([&] { target.sink->flush(); });
+  }
 }
 
-// The first, second, fourth, eighth ... loss is reported: a full disk must not fill the terminal too.
-void Pipeline::count_loss(const char* why) noexcept {
-  const std::uint64_t lost = dropped_.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (!std::has_single_bit(lost)) return;
-  std::array<char, 512> notice{};
-  const int size = std::snprintf(
-      notice.data(), notice.size(),
-      "tidings: %llu log record(s) lost so far; the last because: ", static_cast<unsigned long long>(lost));
-  std::size_t end = static_cast<std::size_t>(size);
-  for (const char* c = why; *c != '\0' && end + 2 < notice.size(); ++c) {
-    notice[end++] = *c >= ' ' && *c <= '~' ? *c : '?';
+std::uint64_t Pipeline::dropped() const noexcept {
+  std::uint64_t lost = losses_.total();
+  for (const Branch& branch : branches_) {
+    for (const Target& target : branch.targets) lost += target.sink->lost();
   }
-  notice[end++] = '\n';
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, notice.data(), end);
+  return lost;
 }
 
 }  // namespace tidings::logging

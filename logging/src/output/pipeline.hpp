@@ -1,5 +1,6 @@
 #pragma once
 
+#include "destinations/notice.hpp"
 #include "output/environment.hpp"
 #include "output/level_table.hpp"
 #include "output/rendering.hpp"
@@ -7,7 +8,6 @@
 
 #include <tidings/logging/logger.hpp>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,50 +16,58 @@
 
 namespace tidings::logging {
 
-/// All that the loggers made from one Logger(LoggerOptions) share: levels, processors, and where lines go.
+/// All that the loggers made from one Logger(LoggerOptions) share: levels, processors, and where records go.
 /// Constant after construction but for the levels and the counter, which are thread-safe.
 class Pipeline {
  public:
-  Pipeline(LoggerOptions unchecked, const Environment& environment);
+  /// Problems of the environment that show only when it is used are added to its own.
+  Pipeline(LoggerOptions unchecked, Environment& environment);
 
-  /// Processes, renders and writes the record that `scratch` holds. Throws what rendering throws; a failing
-  /// sink is counted.
+  /// Processes the record that `scratch` holds, and hands it to the sinks. Throws what processing throws; a
+  /// failing sink is counted.
   void write(Scratch& scratch);
   void flush() noexcept;
   /// Counts a lost record and, now and then, says so on standard error.
-  void count_loss(const char* why) noexcept;
+  void count_loss(std::string_view why) noexcept { losses_.add(1, why); }
 
-  [[nodiscard]] LevelTable& levels() noexcept { return levels_; }
   [[nodiscard]] const ProcessFields& process_fields() const noexcept { return process_fields_; }
+  [[nodiscard]] LevelTable& levels() noexcept { return levels_; }
   [[nodiscard]] Timestamp now() const noexcept { return clock_->now(); }
-  [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
   [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() const noexcept { return redactor_; }
 
  private:
   struct Target {
-    std::shared_ptr<spdlog::sinks::sink> sink;
+    std::shared_ptr<RecordSink> sink;
     bool console = false;
     Rendering rendering;
   };
+  /// The outputs of the loggers below a name.
+  struct Branch {
+    std::string logger;  // empty: of all
+    Level level = Level::Trace;
+    std::shared_ptr<const Redactor> redactor;
+    bool propagate = true;
+    std::vector<Target> targets;
+  };
 
-  void add_standard_error(Format format);
-  void add_target(const Output& output, Format format);
+  void add_route(Route route, Format format);
+  void add_root(std::vector<Output> outputs, Format format);
+  [[nodiscard]] Target target_of(Output output, Format format, const Redactor* redactor) const;
   [[nodiscard]] bool process(detail::RecordBuilder& builder) const;
-  void write_to_sinks(const Record& record, std::string& line);
-  void write_to_sink(const Target& target, const Record& record, std::string_view line) noexcept;
-  void write_to_logger(const Record& record, std::string& line);
+  void write_to(const Branch& branch, const Record& record, RenderedLines& lines) noexcept;
+  template <class Call>
+  void guarded(const Call& call) noexcept;
 
   std::shared_ptr<const Redactor> redactor_;
   std::vector<Processor> processors_;
   std::shared_ptr<Clock> clock_;
-  ProcessFields process_fields_;
   Level flush_on_;
-  Rendering rendering_;
-  std::vector<Target> targets_;
-  std::shared_ptr<spdlog::logger> spdlog_logger_;
-  bool logger_console_ = false;
+  std::size_t max_text_bytes_;
+  ProcessFields process_fields_;
+  std::vector<Branch> branches_;  // longer names first; the last is of all loggers
   LevelTable levels_;
-  std::atomic<std::uint64_t> dropped_{0};
+  LossCount losses_;
 };
 
 }  // namespace tidings::logging

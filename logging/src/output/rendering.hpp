@@ -14,6 +14,8 @@ struct Rendering {
   const Redactor* redactor = nullptr;  // null: nothing is redacted
   std::size_t max_text_bytes = 65'536;
   bool colour = false;
+
+  bool operator==(const Rendering&) const = default;
 };
 
 /// What may be seen of a text: secrets masked, then cut. Points into `text` or into its own buffer.

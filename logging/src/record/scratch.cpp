@@ -32,7 +32,9 @@ ScratchLease::ScratchLease() : scratch_(std::exchange(idle_scratch, nullptr)) {
 
 ScratchLease::~ScratchLease() {
   scratch_->builder.clear();
-  if (thread_ends || idle_scratch != nullptr || scratch_->line.capacity() > kKeptCapacity) {
+  scratch_->lines.clear();
+  const std::size_t capacity = scratch_->lines.json.text.capacity() + scratch_->lines.console.text.capacity();
+  if (thread_ends || idle_scratch != nullptr || capacity > kKeptCapacity) {
     delete scratch_;
     return;
   }

@@ -6,10 +6,25 @@
 
 namespace tidings::logging {
 
+struct Rendering;
+
+/// The lines of one record so far, each with its LF. Whoever renders one says for which Rendering.
+struct RenderedLines {
+  struct Line {
+    std::string text;
+    const Rendering* rendered = nullptr;  // null: not yet
+  };
+
+  Line json;
+  Line console;
+
+  void clear() noexcept { json.rendered = console.rendered = nullptr; }
+};
+
 /// The buffers one record is built in. Kept per thread, so that logging does not allocate.
 struct Scratch {
   detail::RecordBuilder builder;
-  std::string line;
+  RenderedLines lines;
 };
 
 /// Borrows the calling thread's buffers. While they are on loan (a lazy field that logs), and when the thread

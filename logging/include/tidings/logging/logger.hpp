@@ -5,6 +5,7 @@
 #include <tidings/logging/process_fields.hpp>
 #include <tidings/logging/record.hpp>
 #include <tidings/logging/redactor.hpp>
+#include <tidings/logging/sink.hpp>
 #include <tidings/logging/value.hpp>
 
 #include <atomic>
@@ -37,17 +38,40 @@ enum class Format : std::uint8_t {
   Console,  ///< For people to read. Coloured only on a terminal, unless NO_COLOR is set or TERM is `dumb`.
 };
 
-/// A sink and the format of its records. Made implicitly from a spdlog sink, whose pattern is set to `%v`:
-/// the record is rendered before spdlog sees it.
+namespace detail {
+[[nodiscard]] std::shared_ptr<RecordSink> record_sink(std::shared_ptr<spdlog::sinks::sink> sink);
+}
+
+/// A sink and the format of its lines. Made implicitly from a RecordSink (stdout_sink, file_sink, one of your
+/// own) or from a spdlog sink, whose pattern is set to `%v`: the record is rendered before spdlog sees it.
 struct Output {  // NOLINTBEGIN(google-explicit-constructor): a list of sinks is a list of outputs
+  template <class Sink>
+  requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<RecordSink>> Output(
+      std::shared_ptr<Sink> to, Format as = Format::Auto)
+      : sink(std::move(to)), format(as) {}
   template <class Sink>
   requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<spdlog::sinks::sink>> Output(
       std::shared_ptr<Sink> to, Format as = Format::Auto)
-      : sink(std::move(to)), format(as) {}  // NOLINTEND(google-explicit-constructor)
+      : sink(detail::record_sink(std::move(to))), format(as) {}  // NOLINTEND(google-explicit-constructor)
 
-  std::shared_ptr<spdlog::sinks::sink> sink;
+  std::shared_ptr<RecordSink> sink;
   /// Auto: LoggerOptions::format.
   Format format;
+};
+
+/// Where the records of some loggers go, besides or instead of the other outputs.
+struct Route {
+  /// Records of loggers of this name, and of those whose name begins with it and a dot.
+  std::string logger = {};
+  std::vector<Output> sinks = {};
+  /// Records below this level are not written here. Whether a record is made at all is for the level of its
+  /// logger to say (LoggerOptions::level, Logger::set_level).
+  Level level = Level::Trace;
+  /// Not set: LoggerOptions::redactor. Null: nothing is redacted here.
+  std::optional<std::shared_ptr<const Redactor>> redactor = std::nullopt;
+  /// Whether its records also go to the routes of shorter names, and to LoggerOptions::sinks. False keeps
+  /// all of them here, also those below `level`.
+  bool propagate = true;
 };
 
 struct LoggerOptions {
@@ -59,8 +83,13 @@ struct LoggerOptions {
   /// `warning,orders.import=debug`), else Info.
   std::optional<Level> level = std::nullopt;
   Format format = Format::Auto;
-  /// Where records go: spdlog sinks, thread-safe ones (`_mt`). None, and no spdlog_logger: standard error.
+  /// Where records go: stdout_sink(), file_sink({...}), a RecordSink of your own, spdlog sinks (thread-safe
+  /// ones,
+  /// `_mt`). None, and neither routes nor a spdlog_logger: the value of TIDINGS_LOG_OUTPUT, else standard
+  /// error.
   std::vector<Output> sinks = {};
+  /// For some loggers, by name.
+  std::vector<Route> routes = {};
   /// Your own spdlog logger, which may be asynchronous, instead of sinks. It gets the rendered line; its
   /// pattern, level and error handler stay as they are (set the pattern `%v` so that a line holds only the
   /// record).

@@ -1,0 +1,24 @@
+#include <tidings/logging/sink.hpp>
+
+#include "output/rendering.hpp"
+#include "record/scratch.hpp"
+
+namespace tidings::logging {
+
+Timestamp VisibleRecord::timestamp() const noexcept { return record_.timestamp(); }
+Level VisibleRecord::level() const noexcept { return record_.level(); }
+std::string_view VisibleRecord::event() const noexcept { return record_.event(); }
+std::string_view VisibleRecord::logger() const noexcept { return record_.logger(); }
+
+std::string_view VisibleRecord::text_as(bool console) const {
+  RenderedLines::Line& line = console ? lines_.console : lines_.json;
+  if (line.rendered != nullptr && *line.rendered == rendering_) return line.text;
+  line.rendered = nullptr;
+  line.text.clear();
+  (console ? render_console : render_json)(record_, rendering_, line.text);
+  line.text.push_back('\n');
+  line.rendered = &rendering_;
+  return line.text;
+}
+
+}  // namespace tidings::logging

@@ -1,0 +1,160 @@
+#include "destinations/line_queue.hpp"
+
+#include "bus/gate.hpp"
+#include "deadletter/temporary_folder.hpp"
+
+#include <tidings/logging/logger.hpp>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <string>
+
+namespace tidings::logging {
+namespace {
+
+/// What a target got, kept apart from it: the target belongs to the queue. Thread-safe.
+class Received {
+ public:
+  void add(std::string_view lines) {
+    const std::lock_guard lock(mutex_);
+    text_ += lines;
+  }
+  [[nodiscard]] std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+/// Waits at a gate, if it has one, before it takes its first lines.
+class HeldTarget final : public LineTarget {
+ public:
+  explicit HeldTarget(Received& received, test::Gate* gate = nullptr) : received_(received), gate_(gate) {}
+  [[nodiscard]] WrittenLines write(std::string_view lines) noexcept override {
+    if (gate_ != nullptr) std::exchange(gate_, nullptr)->pass();
+    received_.add(lines);
+    return {};
+  }
+
+ private:
+  Received& received_;
+  test::Gate* gate_;
+};
+
+class FullTarget final : public LineTarget {
+ public:
+  [[nodiscard]] WrittenLines write(std::string_view) noexcept override { return {1, ENOSPC}; }
+};
+
+constexpr std::size_t kCapacity = LineQueue::kMinCapacity;
+
+TEST(LineQueueTest, AFlushReturnsWhenAllIsWrittenInOrder) {
+  Received received;
+  LineQueue queue(std::make_unique<HeldTarget>(received), kCapacity);
+  std::string expected;
+  for (int n = 0; n < 1000; ++n) {
+    const std::string line = std::to_string(n) + "\n";
+    expected += line;
+    queue.push(line, false);
+  }
+  queue.flush();
+  EXPECT_EQ(received.text(), expected);
+  EXPECT_EQ(queue.lost(), 0U);
+}
+
+TEST(LineQueueTest, ItsEndWritesWhatWaits) {
+  Received received;
+  { LineQueue(std::make_unique<HeldTarget>(received), kCapacity).push("last\n", false); }
+  EXPECT_EQ(received.text(), "last\n");
+}
+
+TEST(LineQueueTest, WhoLogsNeverWaitsAndWhatFindsNoRoomIsCountedAndReported) {
+  Received received;
+  test::Gate gate;
+  LineQueue queue(std::make_unique<HeldTarget>(received, &gate), kCapacity);
+  queue.push("first\n", false);
+  gate.await_arrival();
+  const std::string line = std::string(1023, 'x') + "\n";
+  for (int n = 0; n < 67; ++n) queue.push(line, false);
+  EXPECT_EQ(queue.lost(), 3U);
+  gate.open();
+  queue.flush();
+  queue.push("after\n", true);
+  queue.flush();
+  const std::string text = received.text();
+  EXPECT_NE(text.find("\"level\":\"warning\",\"event\":\"log_records_lost\",\"lost\":3}\n"),
+            std::string::npos);
+  EXPECT_EQ(text.substr(text.size() - 6), "after\n");
+  EXPECT_EQ(queue.lost(), 3U);
+}
+
+TEST(LineQueueTest, WhatItsTargetDoesNotTakeIsCountedAndTold) {
+  testing::internal::CaptureStderr();
+  LineQueue queue(std::make_unique<FullTarget>(), kCapacity);
+  queue.push("line\n", false);
+  queue.flush();
+  EXPECT_EQ(queue.lost(), 1U);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "tidings: 1 log record(s) lost so far; the last because: No space left on device\n");
+}
+
+TEST(LineQueueTest, ItsEndDoesNotWaitForATargetThatTakesNothing) {
+  static Received received;  // the queue's thread outlives the test
+  static test::Gate gate;
+  testing::internal::CaptureStderr();
+  {
+    LineQueue queue(std::make_unique<HeldTarget>(received, &gate), kCapacity, std::chrono::milliseconds(10));
+    queue.push("line\n", false);
+    gate.await_arrival();
+  }
+  gate.open();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "tidings: a log queue ended before its destination took what waited\n");
+}
+
+Logger queued_logger(const std::filesystem::path& path) {
+  return Logger(LoggerOptions{.level = Level::Info,
+                              .format = Format::Json,
+                              .sinks = {file_sink({.path = path, .queue_bytes = kCapacity})}});
+}
+
+TEST(LineQueueTest, AForkedChildWritesItsLinesItself) {
+  const deadletter::TemporaryFolder folder;
+  const Logger log = queued_logger(folder.path("app.log"));
+  log.info("of_parent");
+  log.flush();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    log.info("of_child");
+    log.flush();
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const std::string text = deadletter::read_file(folder.path("app.log"));
+  EXPECT_NE(text.find("of_child"), std::string::npos) << text;
+}
+
+TEST(LineQueueTest, ItIsWrittenOutWhenTheProcessExits) {
+  const deadletter::TemporaryFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static auto* const log = new Logger(queued_logger(folder.path("app.log")));  // never destroyed
+    for (int n = 0; n < 100; ++n) log->info("e", {{"n", n}});
+    std::exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const std::string text = deadletter::read_file(folder.path("app.log"));
+  EXPECT_NE(text.find("\"n\":99}\n"), std::string::npos) << text.size();
+}
+
+}  // namespace
+}  // namespace tidings::logging
