@@ -21,7 +21,7 @@ const RoomOrder kRooms = {
      {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",
       "running", "publishing", "recovery", "redelivery", "bus"}},
     {"deadletter",
-     {"file", "sqlite", "copies", "letters", "spill", "journal", "redrive", "store", "reading",
+     {"file", "sqlite", "schema", "copies", "letters", "spill", "journal", "redrive", "store", "reading",
       "operations"}},
 };
 

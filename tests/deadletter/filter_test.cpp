@@ -1,7 +1,7 @@
 #include "deadletter/store_fixture.hpp"
 
 #include "letters/query.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 
 #include <ostream>
 
@@ -218,6 +218,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Plan{"UnresolvedOfACause",
                          {.fingerprint = "f", .resolved = false, .since = failed_at(1)},
                          "dead_letters_unresolved_by_fingerprint (error_fingerprint=? AND failed_at>"},
+                    Plan{"AllOfAType",
+                         {.event_type = "t", .since = failed_at(1)},
+                         "dead_letters_by_type (event_type=? AND failed_at>"},
                     Plan{"AllSince", {.since = failed_at(1)}, "dead_letters_by_time (failed_at>"},
                     Plan{"AllUntil", {.until = failed_at(9)}, "dead_letters_by_time (failed_at<"}),
     [](const auto& plan) { return plan.param.name; });

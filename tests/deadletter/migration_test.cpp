@@ -63,38 +63,6 @@ TEST_F(MigrationTest, BringsAnOlderDatabaseUpAndKeepsACopy) {
   EXPECT_THAT(contents_of(folder_.path()), Not(Contains(Key(HasSubstr("unfinished")))));
 }
 
-/// A database as tidings 0.1 of schema version 1 made it.
-class FirstVersionTest : public StoreTest {
- protected:
-  FirstVersionTest() {
-    StoreInternals first;
-    first.schema_version = kFirstSchemaVersion;
-    static_cast<void>(store(*open_store(database(), {}, first), letters(1, 20)));
-  }
-};
-
-TEST_F(FirstVersionTest, BecomesTheSecondWithItsLettersAndKeepsACopy) {
-  ASSERT_EQ(query(kVersion), "1");
-  const auto service = open();
-  EXPECT_EQ(query(kVersion), "2");
-  EXPECT_EQ(stored_events().size(), 20U);
-  EXPECT_THAT(places(store(*service, {letter(21)})), testing::ElementsAre(Place::Stored));
-  EXPECT_EQ(query("SELECT count(*) FROM dead_letters_readable WHERE redrive_id IS NULL"), "21");
-  EXPECT_EQ(query("SELECT sum(unresolved) FROM tidings_causes"), "21");
-  EXPECT_EQ(mode_of(database().native() + ".before-v2.bak"), 0600U);
-}
-
-TEST_F(FirstVersionTest, BecomesTheSameAsANewOne) {
-  const char* const schema =
-      "SELECT group_concat(name || sql, ';') FROM (SELECT * FROM sqlite_schema ORDER BY name)";
-  static_cast<void>(open());
-  const auto migrated = query(schema);
-  std::filesystem::remove(database());
-  static_cast<void>(open());
-  EXPECT_EQ(query(schema), migrated);
-  EXPECT_THAT(migrated, HasSubstr("tidings_journal"));
-}
-
 TEST_F(MigrationTest, CopiesWhatIsStillInTheWal) {
   const auto service = open();
   static_cast<void>(store(*service, letters(21, 25)));

@@ -1,7 +1,7 @@
 #include "deadletter/store_fixture.hpp"
 
 #include "file/boot_clock.hpp"
-#include "sqlite/database_file.hpp"
+#include "schema/database_file.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>

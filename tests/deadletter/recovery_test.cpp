@@ -21,11 +21,20 @@ TEST_F(RecoveryTest, SavesEverythingOfASoundDatabase) {
   EXPECT_FALSE(report.header_was_damaged);
 }
 
+TEST_F(RecoveryTest, TheResultIsAnotherDatabase) {
+  const std::string id = "SELECT value FROM tidings_meta WHERE key = 'database_id'";
+  static_cast<void>(recover_here());
+  const auto found = SQLite::Database(recovered().native()).execAndGet(id).getString();
+  EXPECT_EQ(found.size(), 36U);
+  EXPECT_NE(found, query(id));
+}
+
 TEST_F(RecoveryTest, KeepsEveryValueOfALetterAndOfAnEvent) {
   static_cast<void>(recover_here());
   execute("ATTACH '" + recovered().native() + "' AS result");
   SQLite::Database both(database().native(), SQLite::OPEN_READWRITE);
   both.exec("ATTACH '" + recovered().native() + "' AS result");
+  both.exec("DELETE FROM main.tidings_meta WHERE key = 'database_id'");
   for (const char* table :
        {"dead_letters", "tidings_journal", "tidings_journal_deliveries", "tidings_idempotency_keys",
         "tidings_audit", "tidings_redrives", "tidings_causes", "tidings_meta"}) {

@@ -67,6 +67,17 @@ TEST_F(RestoreTest, PutsTheBackupInPlaceAndKeepsTheOldDatabaseWhole) {
   EXPECT_EQ(letters_in(database()), 20);
 }
 
+TEST_F(RestoreTest, WhatIsPutInPlaceIsAnotherDatabaseThanTheOld) {
+  const std::string id = "SELECT value FROM tidings_meta WHERE key = 'database_id'";
+  const auto old = query(id);
+  static_cast<void>(restore_here(true));
+  EXPECT_EQ(query(id), old);
+  static_cast<void>(restore_here());
+  EXPECT_NE(query(id), old);
+  EXPECT_EQ(query(id).size(), old.size());
+  EXPECT_EQ(SQLite::Database(backup().native()).execAndGet(id).getString(), old);
+}
+
 TEST_F(RestoreTest, TheOldWalDoesNotUndoIt) {
   static_cast<void>(restore_here());
   const auto opened = open({.spill_reserve = 0});

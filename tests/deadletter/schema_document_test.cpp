@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 
 #include <string>
 #include <vector>

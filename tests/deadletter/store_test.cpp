@@ -1,6 +1,6 @@
 #include "deadletter/store_fixture.hpp"
 
-#include "sqlite/database_file.hpp"
+#include "schema/database_file.hpp"
 
 #include <thread>
 
@@ -14,9 +14,9 @@ TEST_F(StoreTest, CreatesADatabaseThatSaysWhoseItIs) {
   const auto store = open();
   EXPECT_EQ(store->path(), database());
   EXPECT_EQ(query("PRAGMA application_id"), std::to_string(0x54696467));
-  EXPECT_EQ(query("PRAGMA user_version"), "2");
+  EXPECT_EQ(query("PRAGMA user_version"), "3");
   EXPECT_EQ(query("PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(query("SELECT value FROM tidings_meta WHERE key = 'schema_version'"), "2");
+  EXPECT_EQ(query("SELECT value FROM tidings_meta WHERE key = 'schema_version'"), "3");
   EXPECT_EQ(query("SELECT value FROM tidings_meta WHERE key = 'owner'"), "tidings");
 }
 

@@ -283,6 +283,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
     findings.push_back({{"kind", name_of(each.kind)}, {"text", each.whole()}});
   command.print_json(
       {{"schema_version", found.schema_version},
+       {"database_id", found.database_id.empty() ? OrderedJson(nullptr) : OrderedJson(found.database_id)},
        {"adopted", found.adopted},
        {"damage", found.damage},
        {"counts_agree", found.counts_agree},

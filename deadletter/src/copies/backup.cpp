@@ -4,8 +4,8 @@
 #include "file/companions.hpp"
 #include "file/file_system.hpp"
 #include "file/sqlite_error.hpp"
-#include "sqlite/database_file.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/database_file.hpp"
+#include "schema/schema.hpp"
 
 #include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/Exception.h>

@@ -2,7 +2,7 @@
 
 #include "file/file_system.hpp"
 #include "file/sqlite_error.hpp"
-#include "sqlite/database_file.hpp"
+#include "schema/database_file.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>

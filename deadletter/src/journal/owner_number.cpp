@@ -1,6 +1,6 @@
 #include "journal/owner_number.hpp"
 
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 
 #include <tidings/error.hpp>
 

@@ -3,6 +3,7 @@
 #include "file/claim_life.hpp"
 #include "letters/field_condition.hpp"
 #include "letters/payload_value.hpp"
+#include "schema/schema.hpp"
 #include "sqlite/stored_time.hpp"
 
 #include <nlohmann/json.hpp>
@@ -12,6 +13,9 @@
 namespace tidings::deadletter {
 namespace {
 
+constexpr std::string_view kByTime = "dead_letters_by_time";
+constexpr std::string_view kByType = "dead_letters_by_type";
+
 /// The index that leaves the fewest rows to look at; none for letters by number. Names are those of
 /// schema.cpp.
 std::string_view choose_index(const Filter& filter) noexcept {
@@ -19,7 +23,7 @@ std::string_view choose_index(const Filter& filter) noexcept {
   if (filter.running == true) return "dead_letters_claimed";
   if (filter.event_id) return "dead_letters_once";
   if (filter.correlation_id) return "dead_letters_by_correlation";
-  if (filter.resolved != false) return "dead_letters_by_time";
+  if (filter.resolved != false) return filter.event_type ? kByType : kByTime;
   if (filter.fingerprint) return "dead_letters_unresolved_by_fingerprint";
   if (filter.handler) return "dead_letters_unresolved_by_handler";
   if (filter.event_type) return "dead_letters_unresolved_by_type";
@@ -150,25 +154,30 @@ void Query::add_text(std::string_view condition, const std::optional<std::string
   if (value) add(condition, *value);
 }
 
-std::string Query::sql(std::string_view columns, std::string_view rest) const {
+std::string Query::sql(std::string_view columns, std::string_view rest, std::string_view index) const {
   std::string text = "SELECT ";
   text += columns;
   text += " FROM dead_letters";
   if (in_table_order_) {
     text += " NOT INDEXED";
-  } else if (!index_.empty()) {
+  } else if (!index.empty()) {
     text += " INDEXED BY ";
-    text += index_;
+    text += index;
   }
   text += conditions_;
   text += ' ';
   return text += rest;
 }
 
+/// The one index of these that version 2 does not have.
+std::string_view Query::index_in(SQLite::Database& database) const {
+  return index_ == kByType && !is_of_third_version(database) ? kByTime : index_;
+}
+
 SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view columns,
                                  std::string_view rest) const {
   if (reads_payload_) define_payload_condition(database);
-  SQLite::Statement statement(database, sql(columns, rest));
+  SQLite::Statement statement(database, sql(columns, rest, index_in(database)));
   int index = 0;
   for (const Value& value : values_) {
     ++index;

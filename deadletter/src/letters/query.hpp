@@ -30,7 +30,9 @@ class Query {
   /// `SELECT <columns> FROM dead_letters ... WHERE ... <rest>`, bound. `columns` and `rest` are fixed text.
   [[nodiscard]] SQLite::Statement prepare(SQLite::Database& database, std::string_view columns,
                                           std::string_view rest) const;
-  [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest) const;
+  [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest) const {
+    return sql(columns, rest, index_);
+  }
 
   /// One of the matching letters, and the letter that it waits for.
   [[nodiscard]] static std::optional<HeldBackLetter> find_held_back(SQLite::Database& database,
@@ -38,6 +40,9 @@ class Query {
 
  private:
   using Value = std::variant<std::int64_t, std::string>;
+  [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest,
+                                std::string_view index) const;
+  [[nodiscard]] std::string_view index_in(SQLite::Database& database) const;
   void add(std::string_view condition, Value value);
   void add_text(std::string_view condition, const std::optional<std::string>& value);
   void add_flag(bool condition, std::string_view if_true, std::string_view if_false);

@@ -7,8 +7,8 @@
 #include "letters/query.hpp"
 #include "operations/bulk_change.hpp"
 #include "operations/key_set.hpp"
+#include "schema/schema.hpp"
 #include "spill/locked_spill.hpp"
-#include "sqlite/schema.hpp"
 #include "sqlite/write_transaction.hpp"
 
 #include <tidings/detail/parse_json.hpp>

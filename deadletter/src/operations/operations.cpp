@@ -15,8 +15,8 @@
 #include "operations/letter_edit.hpp"
 #include "operations/letter_import.hpp"
 #include "redrive/redrive_requests.hpp"
-#include "sqlite/database_file.hpp"
-#include "sqlite/migration.hpp"
+#include "schema/database_file.hpp"
+#include "schema/schema.hpp"
 #include "sqlite/opened_file.hpp"
 #include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"
@@ -112,6 +112,7 @@ class Operations::Implementation {
     require_guarded_companions(kCannotOpen, path_);
     static_cast<void>(
         Reader::open(path_, {.timeout = options_.busy_timeout}));  // Says what is wrong with it.
+    require_current_schema();
     require_writable(path_, kCannotOpen);
     call([&] {
       connection_ = std::make_unique<Connection>(path_, Access::ReadWrite, "",
@@ -149,6 +150,16 @@ class Operations::Implementation {
   [[nodiscard]] std::chrono::milliseconds busy_timeout() const noexcept { return options_.busy_timeout; }
 
  private:
+  /// Services migrate, not tools: an older service that still runs would be shut out.
+  void require_current_schema() const {
+    const auto identity = inspect(path_, kCannotOpen, {}, steady_clock::now() + options_.busy_timeout);
+    if (identity.schema_version >= kSchemaVersion) return;
+    throw unusable(
+        kCannotOpen, path_,
+        "its schema version is " + std::to_string(identity.schema_version) +
+            ", which this tidings reads and does not change; start the service, which migrates it");
+  }
+
   const Actor actor_;
   const Options options_;
   const std::filesystem::path path_;

@@ -7,8 +7,8 @@
 #include "file/companions.hpp"
 #include "file/sqlite_error.hpp"
 #include "operations/salvage.hpp"
-#include "sqlite/database_file.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/database_file.hpp"
+#include "schema/schema.hpp"
 #include "store/opening.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -240,11 +240,11 @@ class Recovery {
   std::vector<bool> is_unread_;  // by page
 };
 
-/// Its version and owner are its own; the other rows of tidings_meta are to come from the damaged one.
+/// Its version, owner and id are its own; the other rows of tidings_meta are to come from the damaged one.
 void make_database(const std::filesystem::path& database, const std::filesystem::path& target) {
   make_current({.path = target, .options = {}, .internals = {}}, usual_spill(database));
   Connection connection(target, Access::ReadWrite, "", steady_clock::now() + kAsLongAsItTakes);
-  connection.execute("DELETE FROM tidings_meta WHERE key NOT IN ('schema_version', 'owner')");
+  connection.execute("DELETE FROM tidings_meta WHERE key NOT IN ('schema_version', 'owner', 'database_id')");
 }
 
 void complete_meta(Connection& target, const std::filesystem::path& database) {

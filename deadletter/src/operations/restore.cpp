@@ -7,11 +7,12 @@
 #include "file/boot_clock.hpp"
 #include "file/companions.hpp"
 #include "file/owner_file.hpp"
+#include "file/random_uuid.hpp"
 #include "file/sqlite_error.hpp"
 #include "operations/salvaged_table.hpp"
+#include "schema/database_file.hpp"
+#include "schema/schema.hpp"
 #include "sqlite/connection.hpp"
-#include "sqlite/database_file.hpp"
-#include "sqlite/schema.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 #include <tidings/error.hpp>
@@ -106,6 +107,7 @@ class Restoration {
       return report_;
     }
     if (old && size_or_zero(wal_path(database_)) > 0) old = fold_log(std::move(old));
+    if (report_.schema_version >= kSchemaVersion) renew_id(copy);
     finish_copy(copy);
     replace(copy, kept);
     forget_what_ran();
@@ -285,6 +287,14 @@ class Restoration {
         refuse_in_use(database_, "some process has it open");
     }
     return lock_old();
+  }
+
+  /// What happened in the old database since the backup did not happen in this one, where the same numbers
+  /// will mean other letters.
+  static void renew_id(const ScratchFile& copy) {
+    Connection connection(copy.path(), Access::ReadWrite, "", RestoreClock::now() + kRestoreTime);
+    copy.require_same(connection);
+    write_meta(connection, meta::kDatabaseId, random_uuid());
   }
 
   /// The copy gets the old file's owner and mode: whoever runs this may be root.

@@ -1,7 +1,7 @@
 #include "operations/salvaged_table.hpp"
 
 #include "letters/letter_row.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 
 #include <tidings/dead_letter.hpp>
 #include <tidings/deadletter/reader.hpp>

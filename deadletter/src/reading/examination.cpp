@@ -5,7 +5,7 @@
 #include "journal/journal_backlog.hpp"
 #include "letters/audit.hpp"
 #include "redrive/redrive_requests.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 #include "sqlite/stored_time.hpp"
 
 #include <algorithm>
@@ -122,6 +122,7 @@ void add_requests_and_changes(Examination& examination, SQLite::Database& databa
 Examination examine_database(Connection& connection, bool thorough) {
   Examination examination;
   examination.schema_version = read_schema_version(connection).value_or(0);
+  examination.database_id = read_meta(connection, meta::kDatabaseId).value_or("");
   examination.adopted = read_meta(connection, meta::kOwner) == "application";
   add_damage(examination, connection.database(), thorough);
   add_counts(examination, connection);

@@ -10,11 +10,11 @@
 #include "reading/examination.hpp"
 #include "reading/groups.hpp"
 #include "reading/statistics.hpp"
+#include "schema/database_file.hpp"
+#include "schema/schema.hpp"
 #include "spill/spill_importer.hpp"
 #include "sqlite/connection.hpp"
-#include "sqlite/database_file.hpp"
 #include "sqlite/opened_file.hpp"
-#include "sqlite/schema.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <sys/stat.h>
@@ -98,7 +98,8 @@ void require_tidings(const DatabaseIdentity& identity, const std::filesystem::pa
   }
   if (identity.schema_version > kSchemaVersion)
     refuse(version + "; use the tools of the newer tidings", ErrorCode::NewerSchema);
-  if (identity.schema_version < kSchemaVersion) refuse(version + "; start the service, which migrates it");
+  if (identity.schema_version < kOldestReadableVersion)
+    refuse(version + "; start the service, which migrates it");
 }
 
 }  // namespace

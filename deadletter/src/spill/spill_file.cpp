@@ -1,6 +1,7 @@
 #include "spill/spill_file.hpp"
 
 #include "file/companions.hpp"
+#include "file/random_uuid.hpp"
 #include "file/sqlite_error.hpp"
 
 #include <tidings/detail/kill_point.hpp>
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <exception>
 #include <system_error>
 #include <thread>
@@ -55,14 +55,7 @@ FileCalls FileCalls::of_the_system() noexcept {
   return {&::pwrite, &::fsync, &::ftruncate, &set_aside_beyond_end};
 }
 
-SpillHeader SpillHeader::make() {
-  EventId::Bytes bytes{};
-  for (const std::size_t half : {0U, 8U}) {
-    const std::uint64_t random = random_bits();
-    std::memcpy(bytes.data() + half, &random, sizeof random);
-  }
-  return {EventId(bytes).to_string()};
-}
+SpillHeader SpillHeader::make() { return {random_uuid()}; }
 
 std::optional<SpillHeader> SpillHeader::parse(std::string_view begin) {
   if (begin.substr(0, kHeaderBegin.size()) != kHeaderBegin) return std::nullopt;

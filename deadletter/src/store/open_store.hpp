@@ -7,10 +7,10 @@
 #include "file/opening_process.hpp"
 #include "file/placement.hpp"
 #include "journal/owner_number.hpp"
+#include "schema/migration.hpp"
+#include "schema/schema.hpp"
 #include "spill/spill_file.hpp"
-#include "sqlite/migration.hpp"
 #include "sqlite/opened_file.hpp"
-#include "sqlite/schema.hpp"
 #include "sqlite/write_turn.hpp"
 
 #include <cstdint>

@@ -6,8 +6,8 @@
 #include "file/file_system.hpp"
 #include "file/owner_file.hpp"
 #include "file/sqlite_error.hpp"
-#include "sqlite/database_file.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/database_file.hpp"
+#include "schema/schema.hpp"
 #include "sqlite/write_transaction.hpp"
 
 #include <tidings/detail/kill_point.hpp>
@@ -124,6 +124,7 @@ void bring_up_to_date(Connection& connection, const Opening& opening,
   if (is_new) create_schema(connection, opening.options.adopt ? Owner::Application : Owner::Tidings);
   bring_up_to_version(connection, opening, read_schema_version(connection).value_or(kFirstSchemaVersion),
                       is_new ? Copy::None : Copy::BeforeMigration);
+  give_database_id(connection);
   remember_spill(connection, spill_path, opening.options.spill_reserve);
 }
 

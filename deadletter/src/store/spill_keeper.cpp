@@ -3,8 +3,8 @@
 #include "file/companions.hpp"
 #include "file/file_system.hpp"
 #include "file/sqlite_error.hpp"
+#include "schema/schema.hpp"
 #include "spill/spill_importer.hpp"
-#include "sqlite/schema.hpp"
 
 #include <exception>
 #include <new>

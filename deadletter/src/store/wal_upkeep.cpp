@@ -1,7 +1,7 @@
 #include "store/wal_upkeep.hpp"
 
 #include "file/sqlite_error.hpp"
-#include "sqlite/database_file.hpp"
+#include "schema/database_file.hpp"
 
 #include <tidings/deadletter/reader.hpp>
 

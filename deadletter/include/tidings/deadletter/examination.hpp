@@ -119,6 +119,8 @@ struct Examination {
     std::int64_t stale = 0;
   };
   int schema_version = 0;
+  /// What tells this database from others: docs/schema.md. Empty before version 3.
+  std::string database_id = {};
   /// Whether an application keeps its own tables in the file.
   bool adopted = false;
   /// What is wrong with the file, at most 100 findings; empty: nothing.

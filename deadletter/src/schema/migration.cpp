@@ -1,6 +1,7 @@
-#include "sqlite/migration.hpp"
+#include "schema/migration.hpp"
 
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
+#include "schema/versions.hpp"
 
 #include <tidings/detail/kill_point.hpp>
 
@@ -9,7 +10,7 @@
 namespace tidings::deadletter {
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> steps = {{1, second_version()}};
+  static const std::vector<Migration> steps = {{1, second_version()}, {2, third_version()}};
   return steps;
 }
 

@@ -1,9 +1,9 @@
-#include "sqlite/database_file.hpp"
+#include "schema/database_file.hpp"
 
 #include "file/file_system.hpp"
 #include "file/placement.hpp"
 #include "file/sqlite_error.hpp"
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,5 +1,7 @@
-#include "sqlite/schema.hpp"
+#include "schema/schema.hpp"
 
+#include "file/random_uuid.hpp"
+#include "schema/versions.hpp"
 #include "sqlite/stored_time.hpp"
 
 #include <algorithm>
@@ -11,7 +13,7 @@
 namespace tidings::deadletter {
 namespace {
 
-// A change of one of these must raise kSchemaVersion, add a migration and be described in docs/schema.md.
+// The first version. It never changes: later ones are made of it by the steps in versions.cpp.
 
 constexpr const char* kMetaTable = R"sql(
 CREATE TABLE tidings_meta (
@@ -80,179 +82,13 @@ constexpr std::array kIndexes = {
     " WHERE reprocessed_at IS NULL AND ordering_key IS NOT NULL",
 };
 
-// --- version 2: the journal, redrive requests, and what tools write down about their work ---
-
-constexpr const char* kJournalTable = R"sql(
-CREATE TABLE tidings_journal (
-  id              INTEGER PRIMARY KEY,
-  event_id        TEXT NOT NULL,
-  event_type      TEXT NOT NULL,
-  schema_version  INTEGER NOT NULL,
-  event_data      ANY,
-  data_encoding   TEXT NOT NULL,
-  attributes      TEXT NOT NULL,
-  source          TEXT NOT NULL,
-  service         TEXT NOT NULL,
-  correlation_id  TEXT NOT NULL,
-  causation_id    TEXT,
-  causation_depth INTEGER NOT NULL,
-  traceparent     TEXT,
-  tracestate      TEXT,
-  published_at    INTEGER NOT NULL,
-  handlers        TEXT NOT NULL
-) STRICT
-)sql";
-
-// Only for what differs from "owed, and never tried": most deliveries never have a row.
-constexpr const char* kJournalDeliveriesTable = R"sql(
-CREATE TABLE tidings_journal_deliveries (
-  journal_id      INTEGER NOT NULL,
-  handler         TEXT NOT NULL,
-  done            INTEGER NOT NULL,
-  attempts_made   INTEGER NOT NULL,
-  attempts        TEXT NOT NULL,
-  failed_at       INTEGER,
-  next_attempt_at INTEGER,
-  crashes         INTEGER NOT NULL,
-  PRIMARY KEY (journal_id, handler)
-) STRICT, WITHOUT ROWID
-)sql";
-
-constexpr const char* kIdempotencyTable = R"sql(
-CREATE TABLE tidings_idempotency_keys (
-  source          TEXT NOT NULL,
-  idempotency_key TEXT NOT NULL,
-  event_id        TEXT NOT NULL,
-  published_at    INTEGER NOT NULL,
-  PRIMARY KEY (source, idempotency_key)
-) STRICT, WITHOUT ROWID
-)sql";
-
-constexpr const char* kUnservedTable = R"sql(
-CREATE TABLE tidings_unserved_handlers (
-  service    TEXT NOT NULL,
-  event_type TEXT NOT NULL,
-  handler    TEXT NOT NULL,
-  owed       INTEGER NOT NULL,
-  since      INTEGER NOT NULL,
-  PRIMARY KEY (service, event_type, handler)
-) STRICT, WITHOUT ROWID
-)sql";
-
-constexpr const char* kSpillImportsTable = R"sql(
-CREATE TABLE tidings_spill_imports (
-  token          TEXT PRIMARY KEY,
-  imported_bytes INTEGER NOT NULL,
-  letters        INTEGER NOT NULL,
-  imported_at    INTEGER NOT NULL
-) STRICT, WITHOUT ROWID
-)sql";
-
-constexpr const char* kRedrivesTable = R"sql(
-CREATE TABLE tidings_redrives (
-  id            INTEGER PRIMARY KEY,
-  requested_at  INTEGER NOT NULL,
-  requested_by  TEXT NOT NULL,
-  canary        INTEGER,
-  rate          REAL,
-  stop_after    INTEGER,
-  letters       INTEGER NOT NULL,
-  succeeded     INTEGER NOT NULL,
-  failed        INTEGER NOT NULL,
-  state         TEXT NOT NULL,
-  finished_at   INTEGER
-) STRICT
-)sql";
-
-constexpr const char* kAuditTable = R"sql(
-CREATE TABLE tidings_audit (
-  id      INTEGER PRIMARY KEY,
-  at      INTEGER NOT NULL,
-  user    TEXT NOT NULL,
-  host    TEXT NOT NULL,
-  verb    TEXT NOT NULL,
-  filter  TEXT NOT NULL,
-  letters INTEGER NOT NULL,
-  note    TEXT
-) STRICT
-)sql";
-
-// How many unresolved letters each cause has, kept by triggers: every change of letters, even by hand, keeps
-// the counts right, and the first query of an incident costs the same at ten million letters.
-constexpr const char* kCausesTable = R"sql(
-CREATE TABLE tidings_causes (
-  error_fingerprint TEXT NOT NULL,
-  event_type        TEXT NOT NULL,
-  handler           TEXT NOT NULL,
-  service           TEXT NOT NULL,
-  unresolved        INTEGER NOT NULL,
-  PRIMARY KEY (error_fingerprint, event_type, handler, service)
-) STRICT, WITHOUT ROWID
-)sql";
-
-constexpr const char* kFillCauses =
-    "INSERT INTO tidings_causes SELECT error_fingerprint, event_type, handler, service, count(*) FROM "
-    "dead_letters"
-    " WHERE reprocessed_at IS NULL GROUP BY error_fingerprint, event_type, handler, service";
-
-/// SQL of a trigger's step for the row `row` (`new` or `old`). Not one upsert with DO UPDATE: for that SQLite
-/// keeps a copy of every page that the statement changes.
-std::string count_up(const std::string& row) {
-  const std::string values =
-      row + ".error_fingerprint, " + row + ".event_type, " + row + ".handler, " + row + ".service";
-  return "INSERT INTO tidings_causes VALUES (" + values +
-         ", 0) ON CONFLICT DO NOTHING; UPDATE tidings_causes SET unresolved = unresolved + 1 WHERE "
-         "(error_fingerprint, event_type, handler, service) = (" +
-         values + ");";
-}
-
-std::string count_down(const std::string& row) {
-  const std::string key = " WHERE (error_fingerprint, event_type, handler, service) = (" + row +
-                          ".error_fingerprint, " + row + ".event_type, " + row + ".handler, " + row +
-                          ".service)";
-  return "UPDATE tidings_causes SET unresolved = unresolved - 1" + key + "; DELETE FROM tidings_causes" +
-         key + " AND unresolved <= 0;";
-}
-
-std::vector<std::string> causes() {
-  const std::string columns = "reprocessed_at, error_fingerprint, event_type, handler, service";
-  return {kCausesTable,
-          kFillCauses,
-          "CREATE TRIGGER tidings_causes_inserted AFTER INSERT ON dead_letters WHEN new.reprocessed_at IS "
-          "NULL BEGIN " +
-              count_up("new") + " END",
-          "CREATE TRIGGER tidings_causes_deleted AFTER DELETE ON dead_letters WHEN old.reprocessed_at IS "
-          "NULL BEGIN " +
-              count_down("old") + " END",
-          "CREATE TRIGGER tidings_causes_left AFTER UPDATE OF " + columns +
-              " ON dead_letters WHEN old.reprocessed_at IS NULL BEGIN " + count_down("old") + " END",
-          "CREATE TRIGGER tidings_causes_joined AFTER UPDATE OF " + columns +
-              " ON dead_letters WHEN new.reprocessed_at IS NULL BEGIN " + count_up("new") + " END"};
-}
-
-constexpr std::array kSecondVersionColumns = {
-    "ALTER TABLE dead_letters ADD COLUMN redrive_id INTEGER",
-    "ALTER TABLE dead_letters ADD COLUMN redrive_started_at INTEGER",
-    "ALTER TABLE dead_letters ADD COLUMN resolution_note TEXT",
-};
-
-constexpr std::array kSecondVersionIndexes = {
-    "CREATE INDEX tidings_idempotency_keys_by_time ON tidings_idempotency_keys (published_at)",
-    "CREATE INDEX dead_letters_marked ON dead_letters (service, redrive_requested_at, id, redrive_id)"
-    " WHERE redrive_requested_at IS NOT NULL",
-    "CREATE INDEX dead_letters_resolved_by_time ON dead_letters (reprocessed_at, id) WHERE reprocessed_at IS "
-    "NOT NULL",
-    "CREATE INDEX dead_letters_claimed ON dead_letters (redrive_id, claimed_by) WHERE claimed_by IS NOT NULL",
-    "CREATE INDEX dead_letters_shutdown ON dead_letters (service, id) WHERE reason = 'shutdown' AND "
-    "reprocessed_at IS NULL",
-};
-
 constexpr std::array kNames = {"tidings_meta",
                                "dead_letters",
                                "dead_letters_readable",
                                "dead_letters_once",
                                "dead_letters_by_correlation",
                                "dead_letters_by_time",
+                               "dead_letters_by_type",
                                "dead_letters_unresolved_by_time",
                                "dead_letters_unresolved_by_type",
                                "dead_letters_unresolved_by_handler",
@@ -276,22 +112,6 @@ constexpr std::array kNames = {"tidings_meta",
                                "tidings_causes_left",
                                "tidings_causes_joined"};
 
-/// SQL for a column of microseconds as ISO 8601 text, null for null.
-std::string iso8601(const std::string& column) {
-  return "strftime('%Y-%m-%dT%H:%M:%S', " + column + " / 1000000, 'unixepoch') || printf('.%06dZ', " +
-         column + " % 1000000) AS " + column;
-}
-
-std::string readable_view(const std::string& columns_of_later_versions = "") {
-  return "CREATE VIEW dead_letters_readable AS SELECT id, event_id, event_type, schema_version, event_data,"
-         " data_encoding, data_note, attributes, source, handler, service, reason, error_type, error_message,"
-         " error_fingerprint, correlation_id, causation_id, causation_depth, traceparent, tracestate, "
-         "ordering_key, " +
-         iso8601("published_at") + ", " + iso8601("failed_at") + ", retry_count, attempts, " +
-         iso8601("redrive_requested_at") + ", claimed_by, claimed_until, " + iso8601("reprocessed_at") +
-         ", resolution, edited_from" + columns_of_later_versions + " FROM dead_letters";
-}
-
 }  // namespace
 
 void create_schema(Connection& connection, Owner owner) {
@@ -305,18 +125,6 @@ void create_schema(Connection& connection, Owner owner) {
   if (owner == Owner::Application) return;
   connection.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
   connection.execute("PRAGMA user_version = " + std::to_string(kFirstSchemaVersion));
-}
-
-std::vector<std::string> second_version() {
-  std::vector<std::string> statements = {
-      kJournalTable,      kJournalDeliveriesTable, kIdempotencyTable, kUnservedTable,
-      kSpillImportsTable, kRedrivesTable,          kAuditTable,       "DROP VIEW dead_letters_readable"};
-  statements.insert(statements.end(), kSecondVersionColumns.begin(), kSecondVersionColumns.end());
-  statements.insert(statements.end(), kSecondVersionIndexes.begin(), kSecondVersionIndexes.end());
-  const auto counted = causes();
-  statements.insert(statements.end(), counted.begin(), counted.end());
-  statements.push_back(readable_view(", redrive_id, " + iso8601("redrive_started_at") + ", resolution_note"));
-  return statements;
 }
 
 std::optional<std::string> clashing_name(Connection& connection) {
@@ -352,6 +160,13 @@ std::optional<int> read_schema_version(Connection& connection) {
   return version;
 }
 
+bool is_of_third_version(SQLite::Database& database) {
+  constexpr int kThird = 3;
+  SQLite::Statement row(database,
+                        "SELECT CAST(value AS INTEGER) FROM tidings_meta WHERE key = 'schema_version'");
+  return row.executeStep() && row.getColumn(0).getInt64() >= kThird;
+}
+
 std::optional<std::string> read_meta(Connection& connection, const std::string& key) {
   SQLite::Statement statement(connection.database(), "SELECT value FROM tidings_meta WHERE key = ?");
   statement.bind(1, key);
@@ -361,6 +176,10 @@ std::optional<std::string> read_meta(Connection& connection, const std::string& 
 
 void write_meta(Connection& connection, const std::string& key, const std::string& value) {
   run(connection.database(), "INSERT OR REPLACE INTO tidings_meta (key, value) VALUES (?, ?)", key, value);
+}
+
+void give_database_id(Connection& connection) {
+  if (!read_meta(connection, meta::kDatabaseId)) write_meta(connection, meta::kDatabaseId, random_uuid());
 }
 
 std::vector<std::filesystem::path> known_spills(Connection& connection) {

@@ -12,7 +12,9 @@
 namespace tidings::deadletter {
 
 /// The version that this tidings writes. docs/schema.md describes it and promises what may change.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
+/// The oldest version that can be read without being migrated first.
+inline constexpr int kOldestReadableVersion = 2;
 /// The version in which a new database is made, before the same migrations as for older ones bring it up to
 /// date.
 inline constexpr int kFirstSchemaVersion = 1;
@@ -29,6 +31,8 @@ inline constexpr const char* kOwner = "owner";
 /// The spill file of the service that opened the database last; `spill_path.1` and so on are those of others.
 inline constexpr const char* kSpillPath = "spill_path";
 inline constexpr const char* kSpillReserve = "spill_reserve";
+/// A UUID, made once. Copies have the same; a database that is put back or rebuilt gets another.
+inline constexpr const char* kDatabaseId = "database_id";
 /// The number of the journal's owner, drawn at random by each.
 inline constexpr const char* kJournalOwner = "journal_owner";
 // `crash_streak` is in crash_streak.cpp, `parks...` in parked_lanes.cpp.
@@ -40,9 +44,6 @@ enum class Owner : std::uint8_t { Tidings, Application };
 /// Creates everything of version kFirstSchemaVersion, inside the open transaction. Throws SQLite::Exception.
 void create_schema(Connection& connection, Owner owner);
 
-/// The statements that make the tables of version 2 of a database of version 1.
-[[nodiscard]] std::vector<std::string> second_version();
-
 /// The first of tidings' names that a table, index or view of the database has already.
 [[nodiscard]] std::optional<std::string> clashing_name(Connection& connection);
 
@@ -53,8 +54,13 @@ void create_schema(Connection& connection, Owner owner);
 
 /// Nullopt if the table has no version, or none that is a number from 1.
 [[nodiscard]] std::optional<int> read_schema_version(Connection& connection);
+/// Whether it is at least version 3: readers read version 2 too.
+[[nodiscard]] bool is_of_third_version(SQLite::Database& database);
 [[nodiscard]] std::optional<std::string> read_meta(Connection& connection, const std::string& key);
 void write_meta(Connection& connection, const std::string& key, const std::string& value);
+
+/// Gives the database an id unless it has one, inside the open transaction.
+void give_database_id(Connection& connection);
 
 [[nodiscard]] bool remembers_spill(Connection& connection, const std::filesystem::path& spill_path,
                                    std::uint64_t reserve);
