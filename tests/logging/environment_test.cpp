@@ -105,6 +105,17 @@ TEST(EnvironmentTest, AllOrNoneOfTheFieldsOfTheProcessAreChosen) {
   EXPECT_EQ(Environment::read().process_fields, std::nullopt);
 }
 
+TEST(EnvironmentTest, TheLevelThatSaysItsSourceIsRead) {
+  const Variable source("TIDINGS_LOG_SOURCE", " Warning ");
+  EXPECT_TRUE(Json::parse(first_line({.format = Format::Json})).contains("source_line"));
+  const auto in_code = first_line({.format = Format::Json, .source_from = Level::Off});
+  EXPECT_FALSE(Json::parse(in_code).contains("source_line")) << "what is given in code wins";
+  const Variable wrong("TIDINGS_LOG_SOURCE", "yes");
+  const Environment read = Environment::read();
+  EXPECT_EQ(read.source_from, std::nullopt);
+  EXPECT_EQ(read.problems.at(0).variable, "TIDINGS_LOG_SOURCE");
+}
+
 TEST(EnvironmentTest, WhatCannotBeSaidOfTheProcessIsReported) {
   const Variable fields("TIDINGS_LOG_PROCESS_FIELDS", "pid,uptime");
   const Variable environment("TIDINGS_ENVIRONMENT", "two words");

@@ -26,7 +26,8 @@ constexpr std::array kBeforeFields = {Reserved::EventType, Reserved::Handler, Re
 constexpr std::array kAfterFields = {Reserved::Service,     Reserved::CorrelationId, Reserved::CausationId,
                                      Reserved::EventId,     Reserved::TraceId,       Reserved::SpanId,
                                      Reserved::Host,        Reserved::Pid,           Reserved::Thread,
-                                     Reserved::Environment, Reserved::Release};
+                                     Reserved::Environment, Reserved::Release,       Reserved::SourceFile,
+                                     Reserved::SourceLine};
 static_assert(kBeforeFields.size() + kAfterFields.size() == detail::kReservedCount);
 
 constexpr std::string_view colour_of(Level level) noexcept {

@@ -22,6 +22,7 @@ constexpr const char* kOutputVariable = "TIDINGS_LOG_OUTPUT";
 constexpr const char* kRotationVariable = "TIDINGS_LOG_ROTATION";
 constexpr const char* kQueueVariable = "TIDINGS_LOG_QUEUE";
 constexpr const char* kProcessFieldsVariable = "TIDINGS_LOG_PROCESS_FIELDS";
+constexpr const char* kSourceVariable = "TIDINGS_LOG_SOURCE";
 constexpr const char* kRedactionVariable = "TIDINGS_REDACTION";  // default_redactor() reads it
 
 std::string_view variable(const char* name) noexcept {
@@ -97,6 +98,17 @@ void read_process_fields(Environment& environment) {
            "all, none, or a list of environment, release, host, pid and thread, comma-separated"});
     }
   });
+}
+
+void read_source(Environment& environment) {
+  const std::string_view value = trimmed(variable(kSourceVariable));
+  if (value.empty()) return;
+  environment.source_from = parse_level(value);
+  if (environment.source_from) return;
+  environment.problems.push_back(
+      {kSourceVariable, std::string(value),
+       "the lowest level that says its source: trace, debug, info, warning, error, "
+       "critical, off"});
 }
 
 /// process_identity() reads them at its first call, and takes what it cannot use for not set.
@@ -222,6 +234,7 @@ Environment Environment::read() {
   read_rotation(environment);
   read_queue(environment);
   read_process_fields(environment);
+  read_source(environment);
   check_process_identity(environment);
   check_redaction(environment);
   return environment;

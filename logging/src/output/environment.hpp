@@ -23,7 +23,7 @@ struct EnvironmentProblem {
 /// What the environment says about logging: TIDINGS_LOG_LEVEL (`info`, or `warning,orders.import=debug`),
 /// TIDINGS_LOG_FORMAT (`auto`, `json`, `console`), TIDINGS_LOG_PROCESS_FIELDS (`host,pid`, `all`, `none`),
 /// TIDINGS_LOG_OUTPUT (`stdout`, or `stdout,tidings.audit=/var/log/audit.log`), TIDINGS_LOG_ROTATION
-/// (`size=100M,age=1d,keep=7`) and TIDINGS_LOG_QUEUE (`8M`).
+/// (`size=100M,age=1d,keep=7`), TIDINGS_LOG_QUEUE (`8M`) and TIDINGS_LOG_SOURCE (`warning`).
 struct Environment {
   std::optional<Level> level;
   std::vector<std::pair<std::string, Level>> level_by_prefix;
@@ -35,6 +35,7 @@ struct Environment {
   std::chrono::seconds rotate_after{0};
   std::optional<unsigned> keep_rotated;
   std::size_t queue_bytes = 0;
+  std::optional<Level> source_from;
   std::vector<EnvironmentProblem> problems;
 
   [[nodiscard]] static Environment read();

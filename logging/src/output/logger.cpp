@@ -20,15 +20,16 @@ struct detail::LoggerState {
   const std::atomic<std::uint8_t>* threshold;
 
   /// Builds and writes one record; throws nothing.
-  void emit(Level level, std::string_view event, std::span<const Field> fields, Naming naming) const noexcept;
+  void emit(Level level, std::string_view event, std::span<const Field> fields, Naming naming,
+            SourceLocation source) const noexcept;
   void build(RecordBuilder& builder, Level level, std::string_view event, std::span<const Field> fields,
-             Naming naming) const;
+             Naming naming, SourceLocation source) const;
   [[nodiscard]] static Logger made_of(LoggerState state) {
     return Logger(std::make_shared<const LoggerState>(std::move(state)));
   }
   static void emit_through(const Logger& logger, Level level, std::string_view event,
-                           std::span<const Field> fields, Naming naming) noexcept {
-    if (logger.state_) logger.state_->emit(level, event, fields, naming);
+                           std::span<const Field> fields, Naming naming, SourceLocation source) noexcept {
+    if (logger.state_) logger.state_->emit(level, event, fields, naming, source);
   }
 };
 
@@ -59,10 +60,10 @@ void report(const Logger& logger, const std::vector<EnvironmentProblem>& problem
 }  // namespace
 
 void detail::LoggerState::emit(Level level, std::string_view event, std::span<const Field> fields,
-                               Naming naming) const noexcept {
+                               Naming naming, SourceLocation source) const noexcept {
   try {
     ScratchLease scratch;
-    build(scratch->builder, level, event, fields, naming);
+    build(scratch->builder, level, event, fields, naming, source);
     pipeline->write(*scratch);
   } catch (const std::exception& error) {
     pipeline->count_loss(tidings::detail::what_of(error));
@@ -72,13 +73,14 @@ void detail::LoggerState::emit(Level level, std::string_view event, std::span<co
 }
 
 void detail::LoggerState::build(RecordBuilder& builder, Level level, std::string_view event,
-                                std::span<const Field> fields, Naming naming) const {
+                                std::span<const Field> fields, Naming naming, SourceLocation source) const {
   const AmbientFrame* const ambient_frame = tidings::detail::ambient_frame;
   builder.begin(pipeline->now(), level, event, name, service);
   builder.add_process(pipeline->process_fields());
   if (ambient_frame != nullptr) builder.add_correlation_of(*ambient_frame);
   if (bound) builder.add_bound(*bound);
   if (ambient_frame != nullptr) builder.add_context_of(*ambient_frame);
+  if (source.file != nullptr && level >= pipeline->source_from()) builder.add_source(source);
   builder.add_own(fields, naming);
   builder.finish();
 }
@@ -86,7 +88,7 @@ void detail::LoggerState::build(RecordBuilder& builder, Level level, std::string
 void detail::log_reserved(const Logger& logger, Level level, std::string_view event,
                           std::span<const Field> fields) noexcept {
   if (level < Level::Off && logger.enabled(level)) {
-    LoggerState::emit_through(logger, level, event, fields, Naming::Tidings);
+    LoggerState::emit_through(logger, level, event, fields, Naming::Tidings, SourceLocation{});
   }
 }
 
@@ -115,8 +117,10 @@ void Logger::set_default(const Logger& logger) {
   default_logger() = logger;
 }
 
-void Logger::write(Level level, std::string_view event, std::span<const Field> fields) const noexcept {
-  if (level < Level::Off) LoggerState::emit_through(*this, level, event, fields, detail::Naming::Users);
+void Logger::write(Level level, std::string_view event, std::span<const Field> fields, const char* file,
+                   std::uint32_t line) const noexcept {
+  if (level >= Level::Off) return;
+  LoggerState::emit_through(*this, level, event, fields, detail::Naming::Users, SourceLocation{file, line});
 }
 
 Logger Logger::bind(std::initializer_list<Field> fields) const {

@@ -60,6 +60,7 @@ Pipeline::Pipeline(LoggerOptions unchecked, Environment& environment)
   redactor_ = std::move(options.redactor);
   processors_ = std::move(options.processors);
   clock_ = std::move(options.clock);
+  source_from_ = options.source_from.value_or(environment.source_from.value_or(Level::Off));
   flush_on_ = options.flush_on;
   max_text_bytes_ = options.max_text_bytes;
   process_fields_ = options.process_fields.value_or(environment.process_fields.value_or(ProcessFields()));

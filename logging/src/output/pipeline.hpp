@@ -32,6 +32,8 @@ class Pipeline {
 
   [[nodiscard]] const ProcessFields& process_fields() const noexcept { return process_fields_; }
   [[nodiscard]] LevelTable& levels() noexcept { return levels_; }
+  /// Records of this level and above say where they were logged.
+  [[nodiscard]] Level source_from() const noexcept { return source_from_; }
   [[nodiscard]] Timestamp now() const noexcept { return clock_->now(); }
   [[nodiscard]] std::uint64_t dropped() const noexcept;
   [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() const noexcept { return redactor_; }
@@ -62,6 +64,7 @@ class Pipeline {
   std::shared_ptr<const Redactor> redactor_;
   std::vector<Processor> processors_;
   std::shared_ptr<Clock> clock_;
+  Level source_from_;
   Level flush_on_;
   std::size_t max_text_bytes_;
   ProcessFields process_fields_;

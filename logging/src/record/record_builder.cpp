@@ -63,6 +63,11 @@ void RecordBuilder::add_process(const ProcessFields& which) {
   if (which.thread) set(Reserved::Thread, thread_id());
 }
 
+void RecordBuilder::add_source(const SourceLocation& source) {
+  set(Reserved::SourceFile, source.short_file());
+  set(Reserved::SourceLine, source.line);
+}
+
 void RecordBuilder::clear() noexcept {
   record_.reserved_.fill(nullptr);
   record_.fields_.clear();

@@ -5,6 +5,7 @@
 #include <tidings/context.hpp>
 #include <tidings/logging/process_fields.hpp>
 #include <tidings/logging/record.hpp>
+#include <tidings/logging/source_location.hpp>
 
 #include <array>
 #include <cstddef>
@@ -32,6 +33,7 @@ class RecordBuilder {
              std::string_view service);
   /// What `which` asks for of the process and the calling thread.
   void add_process(const ProcessFields& which);
+  void add_source(const SourceLocation& source);
   /// The fields of a logger's own list win over those that are there, those of the context do not.
   void add_bound(const FieldList& fields);
   /// The reserved fields of the current context and of the event being handled.

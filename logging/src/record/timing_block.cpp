@@ -7,8 +7,13 @@
 namespace tidings::logging {
 
 TimingBlock::TimingBlock(const Logger& logger, Level level, std::string_view event,
-                         std::initializer_list<Field> fields, std::shared_ptr<Clock> clock)
-    : logger_(logger), level_(level), enabled_(logger_.enabled(level)), clock_(std::move(clock)) {
+                         std::initializer_list<Field> fields, std::shared_ptr<Clock> clock,
+                         SourceLocation source)
+    : logger_(logger),
+      level_(level),
+      enabled_(logger_.enabled(level)),
+      clock_(std::move(clock)),
+      source_(source) {
   if (!clock_) throw Error(ErrorCode::InvalidArgument, "the clock of a TimingBlock is null; leave it out");
   if (!enabled_) return;
   exceptions_at_start_ = std::uncaught_exceptions();
@@ -20,9 +25,10 @@ TimingBlock::TimingBlock(const Logger& logger, Level level, std::string_view eve
 TimingBlock::~TimingBlock() {
   if (!enabled_) return;
   try {
-    logger_.log(level_, event_, finished_fields());
+    logger_.log(level_, event_, finished_fields(), source_);
   } catch (...) {
-    logger_.log(level_, event_);  // no memory for the fields; that it finished is said nevertheless
+    logger_.log(level_, event_, {},
+                source_);  // no memory for the fields; that it finished is said nevertheless
   }
 }
 

@@ -6,6 +6,7 @@
 #include <tidings/logging/record.hpp>
 #include <tidings/logging/redactor.hpp>
 #include <tidings/logging/sink.hpp>
+#include <tidings/logging/source_location.hpp>
 #include <tidings/logging/value.hpp>
 
 #include <atomic>
@@ -97,6 +98,9 @@ struct LoggerOptions {
   /// Not set: those that TIDINGS_LOG_PROCESS_FIELDS names (`host,pid`, `all`, `none`), else
   /// ProcessFields().
   std::optional<ProcessFields> process_fields = std::nullopt;
+  /// Records of this level and above say where they were logged, `source_file` and `source_line`; Off: none.
+  /// Not set: the value of TIDINGS_LOG_SOURCE (`warning`), else Off. Those of tidings' own never do.
+  std::optional<Level> source_from = std::nullopt;
   /// Null: nothing is redacted.
   std::shared_ptr<const Redactor> redactor = default_redactor();
   /// In this order.
@@ -148,30 +152,39 @@ class Logger {
   }
 
   /// `event` is a constant name in snake_case: `import_finished`. Disabled: costs what enabled() costs.
-  void log(Level level, std::string_view event, std::span<const Field> fields) const noexcept {
-    if (enabled(level)) write(level, event, fields);
+  /// A function that logs for its callers takes a SourceLocation itself, and passes it on.
+  void log(Level level, std::string_view event, std::span<const Field> fields,
+           SourceLocation source = SourceLocation::current()) const noexcept {
+    if (enabled(level)) write(level, event, fields, source.file, source.line);
   }
-  void log(Level level, std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(level, event, std::span<const Field>(fields.begin(), fields.size()));
+  void log(Level level, std::string_view event, std::initializer_list<Field> fields = {},
+           SourceLocation source = SourceLocation::current()) const noexcept {
+    log(level, event, std::span<const Field>(fields.begin(), fields.size()), source);
   }
 
-  void trace(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(Level::Trace, event, fields);
+  void trace(std::string_view event, std::initializer_list<Field> fields = {},
+             SourceLocation source = SourceLocation::current()) const noexcept {
+    log(Level::Trace, event, fields, source);
   }
-  void debug(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(Level::Debug, event, fields);
+  void debug(std::string_view event, std::initializer_list<Field> fields = {},
+             SourceLocation source = SourceLocation::current()) const noexcept {
+    log(Level::Debug, event, fields, source);
   }
-  void info(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(Level::Info, event, fields);
+  void info(std::string_view event, std::initializer_list<Field> fields = {},
+            SourceLocation source = SourceLocation::current()) const noexcept {
+    log(Level::Info, event, fields, source);
   }
-  void warning(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(Level::Warning, event, fields);
+  void warning(std::string_view event, std::initializer_list<Field> fields = {},
+               SourceLocation source = SourceLocation::current()) const noexcept {
+    log(Level::Warning, event, fields, source);
   }
-  void error(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(Level::Error, event, fields);
+  void error(std::string_view event, std::initializer_list<Field> fields = {},
+             SourceLocation source = SourceLocation::current()) const noexcept {
+    log(Level::Error, event, fields, source);
   }
-  void critical(std::string_view event, std::initializer_list<Field> fields = {}) const noexcept {
-    log(Level::Critical, event, fields);
+  void critical(std::string_view event, std::initializer_list<Field> fields = {},
+                SourceLocation source = SourceLocation::current()) const noexcept {
+    log(Level::Critical, event, fields, source);
   }
 
   /// A logger with these fields besides its own; a name it already has gets the new value. Values are copied;
@@ -204,7 +217,9 @@ class Logger {
  private:
   friend struct detail::LoggerState;
   explicit Logger(std::shared_ptr<const detail::LoggerState> state) noexcept;
-  void write(Level level, std::string_view event, std::span<const Field> fields) const noexcept;
+  // The place in two parts: as a whole, compilers would make it before they look whether it is needed.
+  void write(Level level, std::string_view event, std::span<const Field> fields, const char* file,
+             std::uint32_t line) const noexcept;
 
   std::shared_ptr<const detail::LoggerState> state_;
   const std::atomic<std::uint8_t>* threshold_;  // owned by what state_ owns, or static

@@ -38,8 +38,10 @@ enum class Reserved : std::uint8_t {
   ErrorType,
   Error,
   ErrorChain,
+  SourceFile,
+  SourceLine,
 };
-inline constexpr std::size_t kReservedCount = 17;
+inline constexpr std::size_t kReservedCount = 19;
 
 [[nodiscard]] std::string_view reserved_name(Reserved reserved) noexcept;
 [[nodiscard]] std::optional<Reserved> find_reserved(std::string_view name) noexcept;

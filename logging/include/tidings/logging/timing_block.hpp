@@ -24,7 +24,8 @@ class TimingBlock {
  public:
   /// Throws Error(InvalidArgument) if the clock is null.
   TimingBlock(const Logger& logger, Level level, std::string_view event,
-              std::initializer_list<Field> fields = {}, std::shared_ptr<Clock> clock = system_clock());
+              std::initializer_list<Field> fields = {}, std::shared_ptr<Clock> clock = system_clock(),
+              SourceLocation source = SourceLocation::current());
   TimingBlock(const TimingBlock&) = delete;
   TimingBlock& operator=(const TimingBlock&) = delete;
   ~TimingBlock();
@@ -42,6 +43,7 @@ class TimingBlock {
   std::string event_;
   std::vector<std::pair<std::string, Value>> fields_;
   std::shared_ptr<Clock> clock_;
+  SourceLocation source_;
   Instant start_{};
 };
 
