@@ -3,8 +3,12 @@
 #include <tidings/logging/logger.hpp>
 
 #include <spdlog/logger.h>
+#include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/sinks/sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -25,6 +29,22 @@ spdlog::log_clock::time_point spdlog_time(const VisibleRecord& record) noexcept 
   return spdlog::log_clock::time_point(record.timestamp().time_since_epoch());
 }
 
+template <class... Sinks>
+bool is_one_of(const spdlog::sinks::sink& sink) noexcept {
+  return ((dynamic_cast<const Sinks*>(&sink) != nullptr) || ...);
+}
+
+/// Whether a person sees at once what the sink writes. Of spdlog's sinks those to the standard streams can be
+/// asked; no other one is taken for a terminal.
+bool writes_to_terminal(const spdlog::sinks::sink& sink) noexcept {
+  using namespace spdlog::sinks;
+  if (is_one_of<stdout_sink_mt, stdout_sink_st, ansicolor_stdout_sink_mt, ansicolor_stdout_sink_st>(sink))
+    return ::isatty(STDOUT_FILENO) == 1;
+  return is_one_of<stderr_sink_mt, stderr_sink_st, ansicolor_stderr_sink_mt, ansicolor_stderr_sink_st>(
+             sink) &&
+         ::isatty(STDERR_FILENO) == 1;
+}
+
 class SpdlogSink final : public RecordSink {
  public:
   explicit SpdlogSink(std::shared_ptr<spdlog::sinks::sink> sink) : sink_(std::move(sink)) {
@@ -38,6 +58,7 @@ class SpdlogSink final : public RecordSink {
                                         spdlog_text(record.logger()), level, spdlog_text(record.line())));
   }
   void flush() override { sink_->flush(); }
+  [[nodiscard]] bool is_terminal() const noexcept override { return writes_to_terminal(*sink_); }
 
  private:
   const std::shared_ptr<spdlog::sinks::sink> sink_;
@@ -53,6 +74,12 @@ class SpdlogLogger final : public RecordSink {
     logger_->log(spdlog_time(record), spdlog::source_loc{}, level, spdlog_text(record.line()));
   }
   void flush() override { logger_->flush(); }
+  /// Only if all its sinks write to one: a line of colours in a file is worse than JSON on a screen.
+  [[nodiscard]] bool is_terminal() const noexcept override {
+    const auto& sinks = logger_->sinks();
+    return !sinks.empty() && std::all_of(sinks.begin(), sinks.end(),
+                                         [](const auto& sink) { return writes_to_terminal(*sink); });
+  }
 
  private:
   const std::shared_ptr<spdlog::logger> logger_;

@@ -33,8 +33,8 @@ namespace tidings::logging {
 
 /// How a record is written.
 enum class Format : std::uint8_t {
-  Auto,  ///< The value of TIDINGS_LOG_FORMAT (`json`, `console`); else console if the output is a terminal;
-         ///< else JSON.
+  Auto,  ///< The value of TIDINGS_LOG_FORMAT (`json`, `console`); else each sink has its own: console if what
+         ///< it writes to is a terminal, else JSON.
   Json,  ///< One JSON object a line, ASCII only.
   Console,  ///< For people to read. Coloured only on a terminal, unless NO_COLOR is set or TERM is `dumb`.
 };
