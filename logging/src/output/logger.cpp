@@ -1,5 +1,6 @@
 #include <tidings/logging/logger.hpp>
 
+#include "output/foreign_line.hpp"
 #include "output/pipeline.hpp"
 
 #include <tidings/context.hpp>
@@ -24,6 +25,12 @@ struct detail::LoggerState {
             SourceLocation source) const noexcept;
   void build(RecordBuilder& builder, Level level, std::string_view event, std::span<const Field> fields,
              Naming naming, SourceLocation source) const;
+  /// Builds the record of a line, and gives it to `write(scratch)`; throws nothing.
+  template <class Write>
+  void with_line(const ForeignLine& line, const Write& write) const noexcept;
+  [[nodiscard]] static const std::shared_ptr<const LoggerState>& of(const Logger& logger) noexcept {
+    return logger.state_;
+  }
   [[nodiscard]] static Logger made_of(LoggerState state) {
     return Logger(std::make_shared<const LoggerState>(std::move(state)));
   }
@@ -90,6 +97,44 @@ void detail::log_reserved(const Logger& logger, Level level, std::string_view ev
   if (level < Level::Off && logger.enabled(level)) {
     LoggerState::emit_through(logger, level, event, fields, Naming::Tidings, SourceLocation{});
   }
+}
+
+template <class Write>
+void detail::LoggerState::with_line(const ForeignLine& line, const Write& write) const noexcept {
+  try {
+    const Field message{"message", line.text};
+    ScratchLease scratch;
+    build(scratch->builder, line.level, "log_message", {&message, 1}, Naming::Users, line.source);
+    scratch->builder.set_origin(line.time, line.thread);
+    write(*scratch);
+  } catch (const std::exception& error) {
+    pipeline->count_loss(tidings::detail::what_of(error));
+  } catch (...) {
+    pipeline->count_loss("something that is not a std::exception was thrown");
+  }
+}
+
+void log_line(const Logger& logger, const ForeignLine& line) noexcept {
+  const auto& state = LoggerState::of(logger);
+  if (state) state->with_line(line, [&](Scratch& scratch) { state->pipeline->write(scratch); });
+}
+
+void render_line(const Logger& logger, const ForeignLine& line, std::string& out) noexcept {
+  const auto& state = LoggerState::of(logger);
+  if (state) state->with_line(line, [&](Scratch& scratch) { state->pipeline->render(scratch, out); });
+}
+
+void count_lost_line(const Logger& logger, const char* why) noexcept {
+  if (const auto& state = LoggerState::of(logger)) state->pipeline->count_loss(why);
+}
+
+Logger renamed(const Logger& logger, std::string_view name) {
+  const auto& known = LoggerState::of(logger);
+  if (!known) return logger;
+  LoggerState state = *known;
+  state.name = name;
+  state.threshold = state.pipeline->levels().threshold(state.name);
+  return LoggerState::made_of(std::move(state));
 }
 
 Logger::Logger() noexcept : threshold_(&kNothingEnabled) {

@@ -112,6 +112,13 @@ void Pipeline::write(Scratch& scratch) {
   }
 }
 
+void Pipeline::render(Scratch& scratch, std::string& out) const {
+  if (!process(scratch.builder)) return;
+  scratch.builder.evaluate_lazy_fields();
+  render_json(scratch.builder.record(), {redactor_.get(), max_text_bytes_, false}, out);
+  out.push_back('\n');
+}
+
 bool Pipeline::process(detail::RecordBuilder& builder) const {
   const char* problem = "the processor threw something that is not a std::exception";
   std::string text;

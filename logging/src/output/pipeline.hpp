@@ -26,6 +26,8 @@ class Pipeline {
   /// Processes the record that `scratch` holds, and hands it to the sinks. Throws what processing throws; a
   /// failing sink is counted.
   void write(Scratch& scratch);
+  /// Processes it, and appends it as JSON with its line end, for a sink that is not among the pipeline's.
+  void render(Scratch& scratch, std::string& out) const;
   void flush() noexcept;
   /// Counts a lost record and, now and then, says so on standard error.
   void count_loss(std::string_view why) noexcept { losses_.add(1, why); }

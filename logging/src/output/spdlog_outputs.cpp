@@ -1,5 +1,7 @@
 #include "output/spdlog_outputs.hpp"
 
+#include "output/captured_line.hpp"
+
 #include <tidings/logging/logger.hpp>
 
 #include <spdlog/logger.h>
@@ -54,8 +56,8 @@ class SpdlogSink final : public RecordSink {
   void write(const VisibleRecord& record) override {
     const auto level = spdlog_level(record.level());
     if (!sink_->should_log(level)) return;
-    sink_->log(spdlog::details::log_msg(spdlog_time(record), spdlog::source_loc{},
-                                        spdlog_text(record.logger()), level, spdlog_text(record.line())));
+    sink_->log(spdlog::details::log_msg(spdlog_time(record), kFromRecord, spdlog_text(record.logger()), level,
+                                        spdlog_text(record.line())));
   }
   void flush() override { sink_->flush(); }
   [[nodiscard]] bool is_terminal() const noexcept override { return writes_to_terminal(*sink_); }
@@ -71,7 +73,12 @@ class SpdlogLogger final : public RecordSink {
   void write(const VisibleRecord& record) override {
     const auto level = spdlog_level(record.level());
     if (!logger_->should_log(level)) return;
-    logger_->log(spdlog_time(record), spdlog::source_loc{}, level, spdlog_text(record.line()));
+    if (const SpdlogSinks* own = CapturedLine::sinks_of(*logger_)) {
+      log_to_each(*own, spdlog::details::log_msg(spdlog_time(record), kFromRecord, logger_->name(), level,
+                                                 spdlog_text(record.line())));
+    } else {
+      logger_->log(spdlog_time(record), kFromRecord, level, spdlog_text(record.line()));
+    }
   }
   void flush() override { logger_->flush(); }
   /// Only if all its sinks write to one: a line of colours in a file is worse than JSON on a screen.

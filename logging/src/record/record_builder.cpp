@@ -63,6 +63,11 @@ void RecordBuilder::add_process(const ProcessFields& which) {
   if (which.thread) set(Reserved::Thread, thread_id());
 }
 
+void RecordBuilder::set_origin(Timestamp time, std::int64_t thread) {
+  record_.timestamp_ = time;
+  if (record_.reserved(Reserved::Thread) != nullptr) set(Reserved::Thread, thread);
+}
+
 void RecordBuilder::add_source(const SourceLocation& source) {
   set(Reserved::SourceFile, source.short_file());
   set(Reserved::SourceLine, source.line);

@@ -33,6 +33,8 @@ class RecordBuilder {
              std::string_view service);
   /// What `which` asks for of the process and the calling thread.
   void add_process(const ProcessFields& which);
+  /// When, and in which thread, it happened that another thread makes a record of now.
+  void set_origin(Timestamp time, std::int64_t thread);
   void add_source(const SourceLocation& source);
   /// The fields of a logger's own list win over those that are there, those of the context do not.
   void add_bound(const FieldList& fields);
