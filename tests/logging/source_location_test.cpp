@@ -93,7 +93,7 @@ TEST(SourceLocationTest, TheyStandBehindTheErrorAndBeforeFieldsOfOnesOwn) {
 
 TEST(SourceLocationTest, AFileIsNamedWithTheFolderItIsIn) {
   const auto short_of = [](const char* file) { return SourceLocation{file, 1}.short_file(); };
-  EXPECT_EQ(short_of("/home/ada/build/orders/import/catalogue.cpp"), "import/catalogue.cpp");
+  EXPECT_EQ(short_of("/build/orders/import/catalogue.cpp"), "import/catalogue.cpp");
   EXPECT_EQ(short_of("import/catalogue.cpp"), "import/catalogue.cpp");
   EXPECT_EQ(short_of("catalogue.cpp"), "catalogue.cpp");
   EXPECT_EQ(short_of("/catalogue.cpp"), "catalogue.cpp");
