@@ -394,6 +394,29 @@ TEST_F(RetentionTest, KeepsEverythingWhenToldTo) {
   EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { reopen(keep); }), HasSubstr("retention"));
 }
 
+TEST_F(RetentionTest, TheAuditIsKeptForAYear) {
+  const std::string at = std::to_string((wall_ - hours(24 * 365)).time_since_epoch().count());
+  execute(
+      "INSERT INTO tidings_audit (at, user, host, verb, filter, letters) SELECT column1, 'ann', 'desk', "
+      "'undo', '{}', 1 FROM (VALUES (" +
+      at + " - 2), (" + at + " - 1), (" + at + "))");
+  static_cast<void>(tend());
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_audit"), "1");
+}
+
+TEST_F(RetentionTest, TheAuditIsKeptForEverWhenToldTo) {
+  StoreOptions keep;
+  keep.audit_retention = hours(0);
+  reopen(keep);
+  execute(
+      "INSERT INTO tidings_audit (at, user, host, verb, filter, letters) VALUES (1, 'a', 'b', 'undo', '{}', "
+      "1)");
+  static_cast<void>(tend());
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_audit"), "1");
+  keep.audit_retention = hours(-1);
+  EXPECT_THAT(error_of(ErrorCode::InvalidArgument, [&] { reopen(keep); }), HasSubstr("audit_retention"));
+}
+
 TEST_F(RetentionTest, DeletesInSmallBatches) {
   static_cast<void>(store(*store_, letters(6, 1200)));
   execute("UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded'");

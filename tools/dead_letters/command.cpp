@@ -62,7 +62,11 @@ deadletter::Reader& Command::reader() {
 }
 
 deadletter::Operations& Command::operations() {
-  if (!operations_) operations_ = deadletter::Operations::open(line_.database, current_operator());
+  if (operations_) return *operations_;
+  deadletter::Operations::Options options;
+  if (logging::has_output_of_its_own(kAuditLogger))
+    options.logger = logging::Logger({.service = "dead-letters"});
+  operations_ = deadletter::Operations::open(line_.database, current_operator(), options);
   return *operations_;
 }
 

@@ -38,15 +38,21 @@ struct RedriveOptions {
   std::optional<double> rate = {};
   /// Stop after this many failures; at least 1. Handlers that run at that moment may add to them.
   std::optional<std::uint32_t> stop_after = {};
-  /// Kept with the request.
+  /// Who asks; kept with the request, and in the audit.
   std::string requested_by = "bus.redrive";
 };
+
+/// The name of the logger that has a record of each change of letters that somebody asked for.
+inline constexpr std::string_view kAuditLogger = "tidings.audit";
 
 /// A recorded request to deliver letters again.
 struct RedriveRequest {
   /// 0 if no letter was marked: then there is no request.
   std::int64_t id = 0;
   std::uint64_t letters = 0;
+  /// What was given to choose them, as the audit has it: JSON without personal values. Empty without an
+  /// audit.
+  std::string filter = {};
 };
 
 /// A handler that a bus has, for which the sink chooses letters.

@@ -1,5 +1,8 @@
 #include "log/letter_log.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+#include <tidings/process_identity.hpp>
+
 #include <string>
 #include <utility>
 
@@ -78,6 +81,18 @@ void LetterLog::spill_waits(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "spilled_letters_waiting";
   if (!records_.admit_fault(kRecord, "", problem)) return;
   records_.write_nobodys(Level::Warning, kRecord, {{"problem", problem}});
+}
+
+void LetterLog::redrive_requested(const RedriveRequest& request, std::string_view who) const noexcept {
+  quietly([&] {
+    const Json filter = request.filter.empty() ? Json() : parse_json(request.filter);
+    records_.write_audit("letters_changed", {{"verb", "retry"},
+                                             {"letters", request.letters},
+                                             {"filter", filter},
+                                             {"user", who},
+                                             {"actor_host", process_identity().host},
+                                             {"redrive_id", request.id}});
+  });
 }
 
 void LetterLog::redrive_claimed(std::size_t letters) noexcept {

@@ -28,6 +28,8 @@ class LetterLog {
                      std::string_view problem) noexcept;
   void spill_imported(const SpillImport& import) noexcept;
   void spill_waits(std::string_view problem) noexcept;
+  /// The audit's record of what `who` asked for.
+  void redrive_requested(const RedriveRequest& request, std::string_view who) const noexcept;
   void redrive_claimed(std::size_t letters) noexcept;
   /// Once a request.
   void redrive_ended(const RedriveEnd& end) const noexcept;

@@ -45,6 +45,12 @@ void RecordLog::write_nobodys(Level level, std::string_view record,
   write(level, record, fields);
 }
 
+void RecordLog::write_audit(std::string_view record, std::initializer_list<Field> fields) const noexcept {
+  if (!sinks_.enter()) return;
+  log_reserved(audit_, Level::Info, record, fields);
+  sinks_.leave();
+}
+
 /// For a record about an event that its own publisher writes, perhaps inside the handler of another.
 void RecordLog::write_published(Level level, std::string_view record, const Payload& payload,
                                 const Metadata& metadata) const noexcept {

@@ -9,6 +9,7 @@
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/redrive.hpp>
 
 #include <initializer_list>
 #include <memory>
@@ -54,7 +55,7 @@ class RecordContext {
 class RecordLog {
  public:
   RecordLog(const logging::Logger& logger, std::shared_ptr<Clock> clock)
-      : logger_(logger), clock_(std::move(clock)) {}
+      : logger_(logger), audit_(logger.with_name(kAuditLogger)), clock_(std::move(clock)) {}
 
   [[nodiscard]] bool debug() const noexcept { return logger_.enabled(logging::Level::Debug); }
 
@@ -70,6 +71,8 @@ class RecordLog {
              std::initializer_list<logging::Field> fields) const noexcept;
   void write_nobodys(logging::Level level, std::string_view record,
                      std::initializer_list<logging::Field> fields) const noexcept;
+  /// For the records of `tidings.audit`: with the context of whoever asked.
+  void write_audit(std::string_view record, std::initializer_list<logging::Field> fields) const noexcept;
   void write_published(logging::Level level, std::string_view record, const Payload& payload,
                        const Metadata& metadata) const noexcept;
 
@@ -81,6 +84,7 @@ class RecordLog {
 
  private:
   const logging::Logger logger_;
+  const logging::Logger audit_;
   const std::shared_ptr<Clock> clock_;
   mutable SinkWatch sinks_;
   RecordLimit limit_;

@@ -2,8 +2,12 @@
 
 #include "sqlite/stored_time.hpp"
 
+#include <tidings/detail/parse_json.hpp>
+
 #include <SQLiteCpp/Statement.h>
 #include <nlohmann/json.hpp>
+
+#include <exception>
 
 namespace tidings::deadletter {
 namespace {
@@ -43,8 +47,7 @@ std::string describe_filter(const Filter& filter) {
   return json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
 }
 
-void Audit::add(Connection& connection, std::int64_t letters) {
-  SQLite::Database& database = connection.database();
+void Audit::add(SQLite::Database& database, std::int64_t letters) {
   if (id_ != 0) {
     run(database, "UPDATE tidings_audit SET letters = letters + ? WHERE id = ?", letters, id_);
     return;
@@ -54,6 +57,27 @@ void Audit::add(Connection& connection, std::int64_t letters) {
       " VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))",
       wall_now(), actor_.user, actor_.host, verb_, filter_, letters, note_);
   id_ = database.getLastInsertRowid();
+}
+
+void Audit::mirror(SQLite::Database& database, const logging::Logger& log) const noexcept try {
+  if (id_ == 0) return;
+  SQLite::Statement row(
+      database, "SELECT letters FROM tidings_audit WHERE id = ? AND verb = ? AND user = ? AND host = ?");
+  // A row that was rolled back has left its number to others.
+  row.bind(1, id_);
+  row.bind(2, verb_);
+  row.bind(3, actor_.user);
+  row.bind(4, actor_.host);
+  if (!row.executeStep()) return;
+  const Json filter = tidings::detail::parse_json(filter_);
+  log.info("letters_changed", {{"audit_id", id_},
+                               {"verb", verb_},
+                               {"letters", row.getColumn(0).getInt64()},
+                               {"filter", filter},
+                               {"user", actor_.user},
+                               {"actor_host", actor_.host}});
+} catch (const std::exception& error) {
+  log.error("audit_not_read", {{"verb", verb_}, logging::error_of(error)});
 }
 
 std::vector<std::int64_t> find_reasons(Connection& connection,

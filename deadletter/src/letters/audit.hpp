@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/deadletter/operations.hpp>
+#include <tidings/logging/logger.hpp>
 
 #include "sqlite/connection.hpp"
 
@@ -19,14 +20,25 @@ namespace tidings::deadletter {
 /// One row of tidings_audit, which grows with each batch of a change.
 class Audit {
  public:
-  Audit(const Actor& actor, std::string verb, std::string filter, std::string note = {})
-      : actor_(actor), verb_(std::move(verb)), filter_(std::move(filter)), note_(std::move(note)) {}
+  Audit(Actor actor, std::string verb, std::string filter, std::string note = {})
+      : actor_(std::move(actor)),
+        verb_(std::move(verb)),
+        filter_(std::move(filter)),
+        note_(std::move(note)) {}
 
   /// Inside the transaction that changes the letters. Throws SQLite::Exception.
-  void add(Connection& connection, std::int64_t letters);
+  void add(SQLite::Database& database, std::int64_t letters);
+  /// Before the first add().
+  void set_note(std::string note) { note_ = std::move(note); }
+  [[nodiscard]] const Actor& actor() const noexcept { return actor_; }
+  [[nodiscard]] const std::string& filter() const noexcept { return filter_; }
+
+  /// Logs the row as it was committed, without its note, which `erase` could not clear in a log. Nothing is
+  /// logged where nothing was committed. Call it outside of a transaction. Throws nothing.
+  void mirror(SQLite::Database& database, const logging::Logger& log) const noexcept;
 
  private:
-  const Actor& actor_;
+  Actor actor_;
   std::string verb_;
   std::string filter_;
   std::string note_;

@@ -207,11 +207,8 @@ std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
 /// One erase, batch by batch.
 class Erasure {
  public:
-  Erasure(Connection& connection, const Actor& actor, const Filter& filter)
-      : connection_(connection),
-        audit_(actor, "erase", describe_filter(filter)),
-        eraser_(connection),
-        values_(filter) {}
+  Erasure(Connection& connection, Audit& audit, const Filter& filter)
+      : connection_(connection), audit_(audit), eraser_(connection), values_(filter) {}
 
   [[nodiscard]] LetterChange change() {
     return {.apply = [this](std::int64_t id) { return apply(id); },
@@ -229,7 +226,7 @@ class Erasure {
         find_reasons(connection_, [this](const std::string& reason) { return values_.are_in(reason); });
     if (rows.empty()) return;
     forget(rows);
-    audit_.add(connection_, 0);
+    audit_.add(connection_.database(), 0);
     transaction.commit();
   }
 
@@ -249,7 +246,7 @@ class Erasure {
   }
 
   void finish_batch(std::int64_t changed) {
-    audit_.add(connection_, in_batch_);
+    audit_.add(connection_.database(), in_batch_);
     versions_ += in_batch_ - changed;
     in_batch_ = 0;
     const auto reasons = eraser_.take_reasons();
@@ -263,7 +260,7 @@ class Erasure {
   }
 
   Connection& connection_;
-  Audit audit_;
+  Audit& audit_;
   VersionEraser eraser_;
   const PersonalValues values_;
   std::int64_t in_batch_ = 0;
@@ -289,9 +286,9 @@ bool count_versions(Connection& connection, const Filter& filter, const Watch& w
 
 }  // namespace
 
-EraseResult erase_letters(Connection& connection, const Actor& actor, const Filter& filter,
+EraseResult erase_letters(Connection& connection, Audit& audit, const Filter& filter,
                           std::chrono::milliseconds busy_timeout, const Watch& watch) {
-  Erasure erasure(connection, actor, filter);
+  Erasure erasure(connection, audit, filter);
   EraseResult result;
   result.progress = change_letters(connection, filter, busy_timeout, erasure.change(), watch);
   result.progress.changed += erasure.versions();

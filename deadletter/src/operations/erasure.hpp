@@ -2,6 +2,7 @@
 
 #include <tidings/deadletter/operations.hpp>
 
+#include "letters/audit.hpp"
 #include "sqlite/connection.hpp"
 
 #include <chrono>
@@ -10,7 +11,7 @@
 namespace tidings::deadletter {
 
 /// Operations::erase. Throws SQLite::Exception and Error.
-[[nodiscard]] EraseResult erase_letters(Connection& connection, const Actor& actor, const Filter& filter,
+[[nodiscard]] EraseResult erase_letters(Connection& connection, Audit& audit, const Filter& filter,
                                         std::chrono::milliseconds busy_timeout, const Watch& watch);
 /// Operations::count_erasable. Throws SQLite::Exception and Error.
 [[nodiscard]] EraseResult count_erasable(Connection& connection, const Filter& filter,

@@ -52,7 +52,7 @@ void supersede(Connection& connection, const Actor& actor, std::int64_t old_id, 
 
 }  // namespace
 
-EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t id, const Json& payload) {
+EditResult edit_letter(Connection& connection, Audit& audit, std::int64_t id, const Json& payload) {
   const EncodedData data = encode_data(payload);
   if (data.encoding == DataEncoding::None) {
     throw Error(ErrorCode::InvalidArgument,
@@ -64,9 +64,9 @@ EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t 
   const auto inserted = LetterInsert(connection.database()).insert(letter);
   run(connection.database(), "UPDATE dead_letters SET edited_from = ? WHERE id = ?",
       original.letter.metadata.event_id.to_string(), inserted.id);
-  supersede(connection, actor, id, inserted.id);
-  Audit(actor, "edit", describe_filter({.ids = {{id}}}), "letter " + std::to_string(inserted.id))
-      .add(connection, 1);
+  supersede(connection, audit.actor(), id, inserted.id);
+  audit.set_note("letter " + std::to_string(inserted.id));
+  audit.add(connection.database(), 1);
   transaction.commit();
   return {inserted.id, letter.metadata.event_id};
 }

@@ -2,6 +2,7 @@
 
 #include <tidings/deadletter/operations.hpp>
 
+#include "letters/audit.hpp"
 #include "sqlite/connection.hpp"
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 namespace tidings::deadletter {
 
 /// Operations::edit, as one transaction. Throws SQLite::Exception and Error.
-[[nodiscard]] EditResult edit_letter(Connection& connection, const Actor& actor, std::int64_t id,
+[[nodiscard]] EditResult edit_letter(Connection& connection, Audit& audit, std::int64_t id,
                                      const Json& payload);
 
 }  // namespace tidings::deadletter

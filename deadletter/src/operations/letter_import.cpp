@@ -107,7 +107,7 @@ std::vector<ImportOutcome> import_batch(Connection& connection, Importer& import
     outcomes.push_back(importer.take(letters[i]));
     if (outcomes.back().place == ImportOutcome::Place::Imported) ++imported;
   }
-  if (imported > 0) audit.add(connection, imported);
+  if (imported > 0) audit.add(connection.database(), imported);
   transaction.commit();
   return outcomes;
 }
@@ -156,10 +156,9 @@ Progress rehearse_letters(Connection& connection, std::chrono::milliseconds busy
   return progress;
 }
 
-Progress import_letters(Connection& connection, const Actor& actor, std::chrono::milliseconds busy_timeout,
+Progress import_letters(Connection& connection, Audit& audit, std::chrono::milliseconds busy_timeout,
                         const std::function<std::optional<StoredLetter>()>& next,
                         const std::function<void(const ImportOutcome&)>& tell, const Watch& watch) {
-  Audit audit(actor, "import", "{}");
   Importer importer(connection);
   Progress progress;
   for (;;) {

@@ -2,6 +2,7 @@
 
 #include <tidings/deadletter/operations.hpp>
 
+#include "letters/audit.hpp"
 #include "sqlite/connection.hpp"
 
 #include <chrono>
@@ -12,7 +13,7 @@
 namespace tidings::deadletter {
 
 /// Operations::import. Each batch waits for locks for `busy_timeout`. Throws SQLite::Exception and Error.
-[[nodiscard]] Progress import_letters(Connection& connection, const Actor& actor,
+[[nodiscard]] Progress import_letters(Connection& connection, Audit& audit,
                                       std::chrono::milliseconds busy_timeout,
                                       const std::function<std::optional<StoredLetter>()>& next,
                                       const std::function<void(const ImportOutcome&)>& tell,

@@ -58,6 +58,11 @@ LetterChange::Outcome apply(Connection& connection, SQLite::Statement& statement
   return changed ? LetterChange::Outcome::Changed : LetterChange::Outcome::Unfitting;
 }
 
+std::optional<logging::Logger> named_audit(const std::optional<logging::Logger>& logger) {
+  if (!logger) return std::nullopt;
+  return logger->with_name(kAuditLogger);
+}
+
 /// Asked before a request is made for the first letter, so that none is made for nothing.
 bool is_markable(Connection& connection, std::int64_t id) {
   SQLite::Statement row(connection.database(),
@@ -105,6 +110,7 @@ class Operations::Implementation {
   Implementation(const std::filesystem::path& path, Actor actor, Options options)
       : actor_(std::move(actor)),
         options_{.busy_timeout = tidings::detail::bounded(options.busy_timeout)},
+        log_(named_audit(options.logger)),
         path_(resolve_path(path, "dead-letter database")) {
     if (options.busy_timeout <= std::chrono::milliseconds::zero()) {
       throw Error(ErrorCode::InvalidArgument, "Operations::Options::busy_timeout must be above zero");
@@ -130,11 +136,19 @@ class Operations::Implementation {
     return translated(kCannotChange, path_, body);
   }
 
+  /// As call() does for a change, of which the audit tells: `body` gets the audit's row to add to.
+  template <class Body>
+  std::invoke_result_t<Body, Audit&> audited(const char* verb, std::string filter, Body body) {
+    Audit audit(actor_, verb, std::move(filter));
+    const Mirror mirror{*this, audit};
+    return call([&] { return body(audit); });
+  }
+
   /// Each batch adds to the audit.
   Progress change(const Filter& filter, const std::function<LetterChange::Outcome(std::int64_t)>& apply,
                   Audit& audit, const Watch& watch) {
     const auto finish_batch = [&](std::int64_t changed) {
-      audit.add(*connection_, changed);
+      audit.add(connection_->database(), changed);
       return true;
     };
     return change(filter, {.apply = apply, .finish_batch = finish_batch}, watch);
@@ -150,6 +164,15 @@ class Operations::Implementation {
   [[nodiscard]] std::chrono::milliseconds busy_timeout() const noexcept { return options_.busy_timeout; }
 
  private:
+  /// Logs what a call has committed, whether it returned or threw.
+  struct Mirror {
+    ~Mirror() {
+      if (of.log_ && of.connection_) audit.mirror(of.connection_->database(), *of.log_);
+    }
+    Implementation& of;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+    const Audit& audit;  // NOLINT(cppcoreguidelines-avoid-const-or-ref-data-members)
+  };
+
   /// Services migrate, not tools: an older service that still runs would be shut out.
   void require_current_schema() const {
     const auto identity = inspect(path_, kCannotOpen, {}, steady_clock::now() + options_.busy_timeout);
@@ -162,6 +185,7 @@ class Operations::Implementation {
 
   const Actor actor_;
   const Options options_;
+  const std::optional<logging::Logger> log_;
   const std::filesystem::path path_;
   OpenedFile file_;
   std::unique_ptr<Connection> connection_;
@@ -185,9 +209,8 @@ RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, 
   filter.resolved = false;
   filter.marked = false;
   filter.has_handler = true;
-  return implementation_->call([&] {
+  return implementation_->audited("retry", describe_filter(filter), [&](Audit& audit) {
     Connection& connection = implementation_->connection();
-    Audit audit(implementation_->actor(), "retry", describe_filter(filter));
     RequestOfOperator request(connection, implementation_->actor(), options);
     SQLite::Statement mark(connection.database(), kMarkForRedrive);
     RedriveReport result;
@@ -204,7 +227,7 @@ RedriveReport Operations::redrive(Filter filter, const RedriveOptions& options, 
                               .finish_batch =
                                   [&](std::int64_t marked) {
                                     result.stopped = !request.add_letters(marked);
-                                    audit.add(connection, marked);
+                                    audit.add(connection.database(), marked);
                                     return !result.stopped;
                                   }};
     result.progress = implementation_->change(filter, change, watch);
@@ -217,9 +240,9 @@ Progress Operations::discard(Filter filter, const std::string& reason, const Wat
   if (!tidings::detail::is_valid_utf8(reason))
     throw Error(ErrorCode::InvalidArgument, "the reason of a discard is not valid UTF-8");
   filter.resolved = false;
-  return implementation_->call([&] {
+  return implementation_->audited("discard", describe_filter(filter), [&](Audit& audit) {
     Connection& connection = implementation_->connection();
-    Audit audit(implementation_->actor(), "discard", describe_filter(filter), reason);
+    audit.set_note(reason);
     GuardedStatement discard(connection, discard_sql());
     discard.statement().bind(":now", wall_now());
     discard.statement().bind(":note", reason);
@@ -231,9 +254,8 @@ Progress Operations::discard(Filter filter, const std::string& reason, const Wat
 Progress Operations::undo(Filter filter, const Watch& watch) {
   filter.resolved = true;
   filter.resolution = Resolution::Discarded;
-  return implementation_->call([&] {
+  return implementation_->audited("undo", describe_filter(filter), [&](Audit& audit) {
     Connection& connection = implementation_->connection();
-    Audit audit(implementation_->actor(), "undo", describe_filter(filter));
     SQLite::Statement undo(connection.database(), kUndo);
     return implementation_->change(
         filter, [&](std::int64_t id) { return apply(connection, undo, id); }, audit, watch);
@@ -241,15 +263,16 @@ Progress Operations::undo(Filter filter, const Watch& watch) {
 }
 
 EditResult Operations::edit(std::int64_t id, const Json& payload) {
-  return implementation_->call(
-      [&] { return edit_letter(implementation_->connection(), implementation_->actor(), id, payload); });
+  return implementation_->audited("edit", describe_filter({.ids = {{id}}}), [&](Audit& audit) {
+    return edit_letter(implementation_->connection(), audit, id, payload);
+  });
 }
 
 Progress Operations::import(const std::function<std::optional<StoredLetter>()>& next,
                             const std::function<void(const ImportOutcome&)>& tell, const Watch& watch) {
-  return implementation_->call([&] {
-    return import_letters(implementation_->connection(), implementation_->actor(),
-                          implementation_->busy_timeout(), next, tell, watch);
+  return implementation_->audited("import", "{}", [&](Audit& audit) {
+    return import_letters(implementation_->connection(), audit, implementation_->busy_timeout(), next, tell,
+                          watch);
   });
 }
 
@@ -279,10 +302,9 @@ Filter Operations::purgeable(Filter filter) {
 }
 
 Progress Operations::purge(Filter filter, const Watch& watch) {
-  return implementation_->call([&] {
+  filter = purgeable(std::move(filter));
+  return implementation_->audited("purge", describe_filter(filter), [&](Audit& audit) {
     Connection& connection = implementation_->connection();
-    filter = without_newest(std::move(filter), connection);
-    Audit audit(implementation_->actor(), "purge", describe_filter(filter));
     GuardedStatement purge(
         connection, std::string("DELETE FROM dead_letters WHERE id = :id AND (reprocessed_at IS NOT NULL)"
                                 " = :resolved AND NOT ") +
@@ -295,9 +317,9 @@ Progress Operations::purge(Filter filter, const Watch& watch) {
 
 EraseResult Operations::erase(Filter filter, const Watch& watch) {
   for (const PayloadValue& each : filter.where) require_pointer(each.pointer);
-  return implementation_->call([&] {
-    return erase_letters(implementation_->connection(), implementation_->actor(), filter,
-                         implementation_->busy_timeout(), watch);
+  return implementation_->audited("erase", describe_filter(filter), [&](Audit& audit) {
+    return erase_letters(implementation_->connection(), audit, filter, implementation_->busy_timeout(),
+                         watch);
   });
 }
 
@@ -316,11 +338,12 @@ void Operations::backup(const std::filesystem::path& target) {
     throw Error(ErrorCode::InvalidArgument,
                 "there is a file " + printable(whole.native()) + " already; give another name");
   }
-  implementation_->call([&] {
+  implementation_->audited("backup", "{}", [&](Audit& audit) {
     back_up(implementation_->path(), whole, "", steady_clock::now() + implementation_->busy_timeout(),
             "nothing was copied");
+    audit.set_note(whole.native());
     WriteTransaction transaction(implementation_->connection());
-    Audit(implementation_->actor(), "backup", "{}", whole.native()).add(implementation_->connection(), 0);
+    audit.add(implementation_->connection().database(), 0);
     transaction.commit();
   });
 }

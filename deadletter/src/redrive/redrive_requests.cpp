@@ -3,6 +3,8 @@
 #include "letters/query.hpp"
 #include "sqlite/stored_time.hpp"
 
+#include <tidings/process_identity.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
@@ -204,7 +206,7 @@ std::int64_t insert_request(SQLite::Database& database, const RedriveOptions& op
 std::optional<std::int64_t> RedriveRequests::mark_batch(const std::vector<std::int64_t>& ids,
                                                         std::string_view service,
                                                         const RedriveOptions& options, Timestamp wall,
-                                                        std::int64_t& request) {
+                                                        std::int64_t& request, Audit& audit) {
   const std::string owner(service);
   std::optional<std::int64_t> marked;
   connection_.transact(Sync::Always, [&] {
@@ -216,6 +218,7 @@ std::optional<std::int64_t> RedriveRequests::mark_batch(const std::vector<std::i
     marked = 0;
     for (const std::int64_t letter : ids) *marked += run(mark_, microseconds(wall), id, letter, owner);
     run(add_letters_, *marked, id);
+    if (*marked > 0) audit.add(connection_.database(), *marked);
     request = id;
   });
   return marked;
@@ -224,12 +227,16 @@ std::optional<std::int64_t> RedriveRequests::mark_batch(const std::vector<std::i
 RedriveRequest RedriveRequests::mark(std::string_view service, const LetterFilter& filter,
                                      const RedriveOptions& options, Timestamp wall) {
   RedriveRequest request;
+  Filter described = unresolved_of(service, filter);
+  described.ids = filter.ids;
+  Audit audit({options.requested_by, process_identity().host}, "retry", describe_filter(described));
   MatchingLetters letters(connection_.database(), service, filter);
   for (auto ids = letters.next(); !ids.empty(); ids = letters.next()) {
-    const auto marked = mark_batch(ids, service, options, wall, request.id);
+    const auto marked = mark_batch(ids, service, options, wall, request.id, audit);
     if (!marked) break;
     request.letters += static_cast<std::uint64_t>(*marked);
   }
+  request.filter = audit.filter();
   if (request.letters > 0 || request.id == 0) return request;
   // Others have taken them all between the look and the mark.
   if (const auto row = find(request.id)) {

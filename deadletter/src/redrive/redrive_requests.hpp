@@ -3,6 +3,7 @@
 #include <tidings/deadletter/examination.hpp>
 #include <tidings/redrive.hpp>
 
+#include "letters/audit.hpp"
 #include "redrive/redrive_connection.hpp"
 
 #include <cstdint>
@@ -70,7 +71,7 @@ class RedriveRequests {
   [[nodiscard]] std::optional<std::int64_t> mark_batch(const std::vector<std::int64_t>& ids,
                                                        std::string_view service,
                                                        const RedriveOptions& options, Timestamp wall,
-                                                       std::int64_t& request);
+                                                       std::int64_t& request, Audit& audit);
   [[nodiscard]] RedriveEnd end(const RequestRow& row, bool stopped, Timestamp wall);
   struct Stop {
     std::optional<RedriveEnd> end;

@@ -18,6 +18,10 @@ constexpr const char* kDelete =
 constexpr const char* kDeleteRequests =
     "DELETE FROM tidings_redrives WHERE state <> 'open' AND finished_at < ?"
     " AND id < (SELECT max(id) FROM tidings_redrives)";
+// Their numbers follow their times, but for a clock that was set back.
+constexpr const char* kOldestAudited = "SELECT at FROM tidings_audit ORDER BY id LIMIT 1";
+constexpr const char* kDeleteAudit =
+    "DELETE FROM tidings_audit WHERE at < ? AND id IN (SELECT id FROM tidings_audit ORDER BY id LIMIT ?)";
 
 }  // namespace
 
@@ -25,7 +29,21 @@ Retention::Retention(RedriveConnection& connection)
     : connection_(connection),
       any_(connection.database(), kAny),
       delete_(connection.database(), kDelete),
-      delete_requests_(connection.database(), kDeleteRequests) {}
+      delete_requests_(connection.database(), kDeleteRequests),
+      oldest_audited_(connection.database(), kOldestAudited),
+      delete_audit_(connection.database(), kDeleteAudit) {}
+
+bool Retention::delete_audit_before(Timestamp time) {
+  const std::int64_t before = microseconds(time);
+  {
+    const StatementUse use(oldest_audited_);
+    if (!oldest_audited_.executeStep() || oldest_audited_.getColumn(0).getInt64() >= before) return false;
+  }
+  int deleted = 0;
+  connection_.transact_unseen(Sync::Never,
+                              [&] { deleted = run(delete_audit_, before, std::int64_t{kBatch}); });
+  return deleted == kBatch;
+}
 
 std::size_t Retention::delete_before(Timestamp time) {
   const std::int64_t before = microseconds(time);

@@ -33,6 +33,9 @@ void require_valid(const StoreOptions& options) {
         "StoreOptions::file_mode must let the owner read and write (0600) and nobody beyond the group (at "
         "most 0660)");
   }
+  if (options.audit_retention < std::chrono::hours::zero()) {
+    refuse("StoreOptions::audit_retention must not be negative; zero keeps the audit for ever");
+  }
   if (options.retention < std::chrono::hours::zero()) {
     refuse("StoreOptions::retention must not be negative; zero keeps resolved letters for ever");
   }
@@ -47,6 +50,7 @@ void require_valid(const StoreOptions& options) {
 StoreOptions with_bounded_durations(StoreOptions options) {
   options.busy_timeout = tidings::detail::bounded(options.busy_timeout);
   options.retention = tidings::detail::bounded(options.retention);
+  options.audit_retention = tidings::detail::bounded(options.audit_retention);
   return options;
 }
 

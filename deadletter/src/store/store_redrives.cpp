@@ -174,7 +174,7 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
     parts.settlement.tend(claimed_by(claimant), mine, {now, now + std::chrono::microseconds(lease).count()},
                           wall, upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);
-    if (settings_.options.retention.count() > 0 && now >= next_retention_) forget(parts, wall, upkeep);
+    if (now >= next_retention_) forget(parts, wall, upkeep);
     return upkeep;
   });
 }
@@ -191,8 +191,11 @@ void StoreRedrives::tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
 }
 
 void StoreRedrives::forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
-  upkeep.deleted = parts.retention.delete_before(wall - settings_.options.retention);
-  const bool more = upkeep.deleted == Retention::kBatch;
+  const StoreOptions& options = settings_.options;
+  if (options.retention.count() > 0) upkeep.deleted = parts.retention.delete_before(wall - options.retention);
+  bool more = upkeep.deleted == Retention::kBatch;
+  if (options.audit_retention.count() > 0)
+    more = parts.retention.delete_audit_before(wall - options.audit_retention) || more;
   if (!more) next_retention_ = settings_.internals.boot_time() + kRetentionPause;
   upkeep.more = upkeep.more || more;
 }

@@ -1,7 +1,10 @@
 #include "output/environment_sinks.hpp"
 
+#include "output/level_table.hpp"
+
 #include <tidings/detail/mutex.hpp>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -66,6 +69,12 @@ std::vector<Route> environment_routes(Environment& environment) {
     routes.back().sinks.emplace_back(sink_or_standard_error(destination, environment));
   }
   return routes;
+}
+
+bool has_output_of_its_own(std::string_view logger) {
+  const Environment environment = Environment::read();
+  return std::any_of(environment.output_by_prefix.begin(), environment.output_by_prefix.end(),
+                     [&](const auto& entry) { return is_logger_below(logger, entry.first); });
 }
 
 }  // namespace tidings::logging

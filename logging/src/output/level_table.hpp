@@ -12,6 +12,12 @@
 
 namespace tidings::logging {
 
+/// Whether a logger has this name, or one that begins with it and a dot. All are below the empty name.
+[[nodiscard]] inline bool is_logger_below(std::string_view logger, std::string_view name) noexcept {
+  if (!logger.starts_with(name)) return false;
+  return name.empty() || logger.size() == name.size() || logger[name.size()] == '.';
+}
+
 /// The levels of a family of loggers, set per prefix of their dotted names. Each name has one threshold,
 /// which its loggers read without a lock. Thread-safe.
 class LevelTable {

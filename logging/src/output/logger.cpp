@@ -193,8 +193,14 @@ Logger Logger::unbind(std::initializer_list<std::string_view> names) const {
 Logger Logger::child(std::string_view name) const {
   validate_name(name, "logger name");
   if (!state_) return *this;
+  return with_name(state_->name.empty() ? std::string(name) : state_->name + "." + std::string(name));
+}
+
+Logger Logger::with_name(std::string_view name) const {
+  validate_name(name, "logger name");
+  if (!state_) return *this;
   LoggerState state = *state_;
-  state.name = state.name.empty() ? std::string(name) : state.name + "." + std::string(name);
+  state.name = name;
   state.threshold = state.pipeline->levels().threshold(state.name);
   return LoggerState::made_of(std::move(state));
 }

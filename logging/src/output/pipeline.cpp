@@ -44,11 +44,6 @@ Level root_level(const LoggerOptions& options, const Environment& environment) {
   return options.level.value_or(environment.level.value_or(Level::Info));
 }
 
-bool is_below(std::string_view logger, std::string_view name) noexcept {
-  if (!logger.starts_with(name)) return false;
-  return name.empty() || logger.size() == name.size() || logger[name.size()] == '.';
-}
-
 }  // namespace
 
 Pipeline::Pipeline(LoggerOptions unchecked, Environment& environment)
@@ -106,7 +101,7 @@ void Pipeline::write(Scratch& scratch) {
   scratch.builder.evaluate_lazy_fields();
   const Record& record = scratch.builder.record();
   for (const Branch& branch : branches_) {
-    if (!is_below(record.logger(), branch.logger)) continue;
+    if (!is_logger_below(record.logger(), branch.logger)) continue;
     if (record.level() >= branch.level) write_to(branch, record, scratch.lines);
     if (!branch.propagate) break;
   }

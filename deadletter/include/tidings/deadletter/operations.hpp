@@ -2,6 +2,7 @@
 
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/event.hpp>
+#include <tidings/logging/logger.hpp>
 #include <tidings/redrive.hpp>
 
 #include <chrono>
@@ -16,7 +17,7 @@
 
 namespace tidings::deadletter {
 
-/// The person who makes a change, as recorded in the audit.
+/// Who makes a change, as recorded in the audit.
 struct Actor {
   std::string user;
   std::string host;
@@ -102,6 +103,10 @@ class Operations {
   struct Options {
     /// How long each batch waits for another process's lock.
     std::chrono::milliseconds busy_timeout = std::chrono::seconds(10);
+    /// Has a record `letters_changed` for each row of the audit, under the name `tidings.audit`, which a
+    /// route or TIDINGS_LOG_OUTPUT can send to a file of its own. Not set: the audit is in the database
+    /// alone.
+    std::optional<logging::Logger> logger = std::nullopt;
   };
 
   /// Throws as Reader::open does, and DatabaseUnusable if this user may not write.

@@ -29,6 +29,8 @@ struct StoreOptions {
   /// How long resolved letters are kept; zero: for ever. The bus deletes older ones, a few at a time.
   /// Unresolved letters are never deleted.
   std::chrono::hours retention = std::chrono::hours(24 * 30);
+  /// How long the rows of the audit are kept; zero: for ever.
+  std::chrono::hours audit_retention = std::chrono::hours(24 * 365);
   /// Create tidings' tables in a database that another application owns, and touch nothing else there: its
   /// application_id, user_version and mode stay, migrations make no copy, and a database that is not in WAL
   /// mode is refused, since the mode is its owner's to change. A missing file is created, and its

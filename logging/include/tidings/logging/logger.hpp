@@ -197,6 +197,8 @@ class Logger {
   /// the life of the process.
   [[nodiscard]] Logger child(std::string_view name) const;
   [[nodiscard]] Logger with_service(std::string_view service) const;
+  /// A logger of this very name, whatever its own is; see child() for what names cost.
+  [[nodiscard]] Logger with_name(std::string_view name) const;
 
   [[nodiscard]] std::string_view name() const noexcept;
   [[nodiscard]] std::string_view service() const noexcept;

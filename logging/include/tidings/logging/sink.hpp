@@ -129,6 +129,10 @@ struct FileSinkOptions {
 /// Error(NoThreads).
 [[nodiscard]] std::shared_ptr<RecordSink> file_sink(FileSinkOptions options);
 
+/// Whether TIDINGS_LOG_OUTPUT names a destination for this logger, or for one of those above it: for programs
+/// that log what they do only where they are told to.
+[[nodiscard]] bool has_output_of_its_own(std::string_view logger);
+
 /// Makes every file sink of the process open its path again before its next line. May be called from a signal
 /// handler: `std::signal(SIGHUP, [](int) { tidings::logging::reopen_log_files(); })`.
 void reopen_log_files() noexcept;

@@ -1,0 +1,90 @@
+#include "deadletter/operations_fixture.hpp"
+
+#include <tidings/bus.hpp>
+#include <tidings/logging/capture.hpp>
+#include <tidings/process_identity.hpp>
+
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+namespace tidings::deadletter {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// Changes whose audit is logged too.
+class AuditTest : public OperationsTest {
+ protected:
+  [[nodiscard]] Operations logged_operations() const {
+    return Operations::open(database(), {"ann", "desk"}, {.logger = capture_.logger({.service = "tools"})});
+  }
+  [[nodiscard]] Json record() const { return capture_.only("letters_changed"); }
+
+  const logging::Capture capture_;
+};
+
+TEST_F(AuditTest, ARowIsMirroredWithoutItsReason) {
+  static_cast<void>(logged_operations().discard({.ids = {{1, 2}}}, "order of Ada Lovelace", {}));
+  EXPECT_EQ(record().at("logger"), "tidings.audit");
+  EXPECT_EQ(record().at("verb"), "discard");
+  EXPECT_EQ(record().at("letters"), 2);
+  EXPECT_EQ(record().at("filter"), (Json{{"ids", {1, 2}}, {"resolved", false}}));
+  EXPECT_EQ(record().at("user"), "ann");
+  EXPECT_EQ(record().at("actor_host"), "desk");
+  EXPECT_THAT(capture_.lines().at(0), Not(HasSubstr("Ada")));
+  EXPECT_EQ(query("SELECT id FROM tidings_audit"), record().at("audit_id").dump());
+}
+
+TEST_F(AuditTest, EachKindOfChangeIsMirrored) {
+  auto operations = logged_operations();
+  static_cast<void>(operations.redrive({.ids = {{1}}}, {}, {}));
+  static_cast<void>(operations.discard({.ids = {{2}}}, "", {}));
+  static_cast<void>(operations.undo({.ids = {{2}}}, {}));
+  static_cast<void>(operations.edit(2, Json{{"order_id", 2}}));
+  static_cast<void>(operations.purge({.resolved = true}, {}));
+  static_cast<void>(operations.erase({.ids = {{3}}}, {}));
+  operations.backup(database().parent_path() / "copy.db");
+  std::string verbs;
+  for (const Json& each : capture_.records()) verbs += each.at("verb").get<std::string>() + " ";
+  EXPECT_EQ(verbs, "retry discard undo edit purge erase backup ");
+  EXPECT_EQ(query("SELECT group_concat(verb, ' ') || ' ' FROM (SELECT verb FROM tidings_audit ORDER BY id)"),
+            verbs);
+}
+
+TEST_F(AuditTest, WhatIsCommittedBeforeAnErrorIsMirrored) {
+  auto operations = logged_operations();
+  const Watch failing{.progress = [](const Progress&) { throw std::runtime_error("the terminal is gone"); }};
+  EXPECT_THROW(static_cast<void>(operations.discard({}, "", failing)), std::runtime_error);
+  EXPECT_EQ(record().at("letters").dump(), query("SELECT letters FROM tidings_audit"));
+}
+
+TEST_F(AuditTest, WhatChangesNothingIsNot) {
+  static_cast<void>(logged_operations().discard({.ids = {{77}}}, "", {}));
+  EXPECT_EQ(capture_.records().size(), 0U);
+}
+
+TEST_F(AuditTest, ARedriveThatAServiceAsksForLeavesARowAndARecord) {
+  Bus bus({.service = "orders", .store = open({}), .logger = capture_.logger()});
+  const auto request = bus.redrive({.ids = {{1, 3}}}, {.requested_by = "admin page"});
+  EXPECT_EQ(request.letters, 2U);
+  EXPECT_EQ(audit(), R"(retry 2 {"ids":[1,3],"service":"orders","resolved":false} )");
+  EXPECT_EQ(query("SELECT user || ' ' || host FROM tidings_audit"), "admin page " + process_identity().host);
+  EXPECT_EQ(record().at("logger"), "tidings.audit");
+  EXPECT_EQ(record().at("filter"), (Json{{"ids", {1, 3}}, {"service", "orders"}, {"resolved", false}}));
+  EXPECT_EQ(record().at("user"), "admin page");
+  EXPECT_EQ(record().at("redrive_id"), request.id);
+}
+
+TEST_F(AuditTest, ARedriveThatFindsNothingLeavesNeither) {
+  Bus bus({.service = "orders", .store = open({}), .logger = capture_.logger()});
+  EXPECT_EQ(bus.redrive({.ids = {{77}}}).letters, 0U);
+  EXPECT_EQ(audit(), "");
+  EXPECT_EQ(capture_.count("letters_changed"), 0U);
+}
+
+}  // namespace
+}  // namespace tidings::deadletter
