@@ -48,6 +48,22 @@ TEST_F(RedriveTest, TheHandlerSeesTheOriginalMetadataAndACausationChainThatStart
   EXPECT_EQ(again.correlation_id.to_string(), "request-42");
 }
 
+TEST_F(RedriveTest, ChoosesLettersByFieldsOfTheirContext) {
+  Bus bus(options());
+  auto failing = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) { throw Permanent("bad"); },
+                                            {.retry = {.max_attempts = 1}});
+  bus.publish(OrderPlaced{}, {.fields = {{"tenant", "acme"}, {"user_id", 42}, {"vip", true}}});
+  bus.publish(OrderPlaced{}, {.fields = {{"tenant", "acme"}}});
+  bus.publish(OrderPlaced{});
+  failing.reset();
+  const auto marked = [&](std::vector<FieldValue> fields) {
+    return bus.redrive({.fields = std::move(fields)}).letters;
+  };
+  EXPECT_EQ(marked({{"tenant", "other"}}), 0U);
+  EXPECT_EQ(marked({{"tenant", "acme"}, {"user_id", "42"}, {"vip", "true"}}), 1U);
+  EXPECT_EQ(marked({{"tenant", "acme"}}), 1U) << "the other one is marked already";
+}
+
 TEST_F(RedriveTest, EventsPublishedByARedrivenHandlerBelongToItsRequest) {
   auto shallow = options();
   shallow.max_causation_depth = 1;

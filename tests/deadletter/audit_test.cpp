@@ -13,6 +13,7 @@
 namespace tidings::deadletter {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -77,6 +78,14 @@ TEST_F(AuditTest, ARedriveThatAServiceAsksForLeavesARowAndARecord) {
   EXPECT_EQ(record().at("filter"), (Json{{"ids", {1, 3}}, {"service", "orders"}, {"resolved", false}}));
   EXPECT_EQ(record().at("user"), "admin page");
   EXPECT_EQ(record().at("redrive_id"), request.id);
+}
+
+TEST_F(AuditTest, ARedriveByFieldsOfTheContextKeepsTheirNamesOnly) {
+  execute(R"(UPDATE dead_letters SET attributes = '{"tenant":"acme","user_id":42}' WHERE id IN (1, 3))");
+  Bus bus({.service = "orders", .store = open({}), .logger = capture_.logger()});
+  EXPECT_EQ(bus.redrive({.ids = {{1, 2}}, .fields = {{"tenant", "acme"}, {"user_id", "42"}}}).letters, 1U);
+  EXPECT_EQ(query("SELECT id FROM dead_letters WHERE redrive_id IS NOT NULL"), "1");
+  EXPECT_THAT(audit(), AllOf(HasSubstr("tenant"), Not(HasSubstr("acme"))));
 }
 
 TEST_F(AuditTest, ARedriveThatFindsNothingLeavesNeither) {

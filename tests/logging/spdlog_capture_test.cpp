@@ -156,7 +156,7 @@ TEST_F(SpdlogCaptureTest, LoggersThatAreMadeLaterCanBeAdopted) {
 
 TEST_F(SpdlogCaptureTest, OnlyOneCaptureAtATime) {
   std::optional<SpdlogCapture> first(std::in_place, capture_.logger());
-  EXPECT_THROW(SpdlogCapture(capture_.logger()), Error);
+  EXPECT_THROW(static_cast<void>(SpdlogCapture(capture_.logger())), Error);
   first.reset();
   const SpdlogCapture second(capture_.logger());
   spdlog::info("x");

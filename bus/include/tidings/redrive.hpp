@@ -15,6 +15,13 @@
 
 namespace tidings {
 
+/// A context field of the event: that of this name is the text `value`, or the number or Boolean that
+/// `value` spells (`42`, `true`).
+struct FieldValue {
+  std::string name;
+  std::string value;
+};
+
 /// Selects unresolved letters of a service; a member that is not set does not restrict.
 struct LetterFilter {
   /// These letters, by number.
@@ -24,6 +31,8 @@ struct LetterFilter {
   std::optional<std::string> fingerprint = {};
   std::optional<std::string> correlation_id = {};
   std::optional<EventId> event_id = {};
+  /// All of these.
+  std::vector<FieldValue> fields = {};
   std::optional<Reason> reason = {};
   /// failed_at: from, inclusive, and up to, exclusive.
   std::optional<Timestamp> since = {};

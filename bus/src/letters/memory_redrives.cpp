@@ -18,6 +18,13 @@ bool is_same_handler(const DeadLetter& left, const DeadLetter& right) {
          left.handler == right.handler;
 }
 
+bool has_fields(const ContextFields& has, const std::vector<FieldValue>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const FieldValue& each) {
+    const ContextValue* const found = has.find(each.name);
+    return found != nullptr && found->to_string() == each.value;
+  });
+}
+
 bool matches(const LetterFilter& filter, const DeadLetter& letter, std::int64_t id) {
   const auto is = [](const auto& wanted, const auto& actual) { return !wanted || *wanted == actual; };
   const bool named =
@@ -25,8 +32,8 @@ bool matches(const LetterFilter& filter, const DeadLetter& letter, std::int64_t 
   return named && is(filter.event_type, letter.event_type) && is(filter.handler, letter.handler) &&
          is(filter.fingerprint, letter.error_fingerprint) &&
          is(filter.correlation_id, letter.metadata.correlation_id.to_string()) &&
-         is(filter.event_id, letter.metadata.event_id) && is(filter.reason, letter.reason) &&
-         (!filter.since || letter.failed_at >= *filter.since) &&
+         is(filter.event_id, letter.metadata.event_id) && has_fields(letter.metadata.fields, filter.fields) &&
+         is(filter.reason, letter.reason) && (!filter.since || letter.failed_at >= *filter.since) &&
          (!filter.until || letter.failed_at < *filter.until);
 }
 

@@ -58,6 +58,7 @@ Filter unresolved_of(std::string_view service, const LetterFilter& filter) {
   result.fingerprint = filter.fingerprint;
   result.correlation_id = filter.correlation_id;
   result.event_id = filter.event_id;
+  result.fields = filter.fields;
   result.reason = filter.reason;
   result.resolved = false;
   result.since = filter.since;
@@ -67,7 +68,8 @@ Filter unresolved_of(std::string_view service, const LetterFilter& filter) {
 
 bool only_names(const LetterFilter& filter) {
   return filter.ids && !filter.event_type && !filter.handler && !filter.fingerprint &&
-         !filter.correlation_id && !filter.event_id && !filter.reason && !filter.since && !filter.until;
+         !filter.correlation_id && !filter.event_id && filter.fields.empty() && !filter.reason &&
+         !filter.since && !filter.until;
 }
 
 /// Those that the filter names, of those that match it otherwise, a page at a time. Whether they are

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/dead_letter.hpp>
+#include <tidings/redrive.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -23,12 +24,7 @@ struct PayloadValue {
   std::string value;
 };
 
-/// A context field of the event: that of this name is the text `value`, or the number or Boolean that
-/// `value` spells (`42`, `true`).
-struct FieldValue {
-  std::string name;
-  std::string value;
-};
+using tidings::FieldValue;
 
 /// Selects the letters of a query; a member that is not set does not restrict. Values are bound as
 /// parameters, never put into SQL text. Bus::redrive takes a tidings::LetterFilter instead: the members that
