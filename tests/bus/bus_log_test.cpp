@@ -1,5 +1,11 @@
 #include "bus_fixture.hpp"
 
+#include <tidings/process_identity.hpp>
+#include <tidings/version.hpp>
+
+#include <unistd.h>
+
+#include <span>
 #include <stdexcept>
 
 namespace tidings::test {
@@ -79,6 +85,49 @@ TEST_F(BusLogTest, StartAndStopAreLogged) {
     EXPECT_TRUE(bus.stop(1s).drained);
   }
   EXPECT_EQ(capture_.only("bus_stopped").at("drained"), true);
+}
+
+TEST_F(BusLogTest, TheStartSaysTheVersionAndTheConfigurationInEffect) {
+  set_process_identity({.host = "web-7", .environment = "staging", .release = "orders@1.4.2"});
+  const Bus bus(options());
+  set_process_identity({});
+  Json record = capture_.only("bus_started");
+  EXPECT_EQ(record.at("pid"), ::getpid());
+  for (const char* changing : {"timestamp", "pid"}) record.erase(changing);
+  EXPECT_EQ(record, (Json{{"level", "info"},           {"event", "bus_started"},
+                          {"service", "shop"},         {"environment", "staging"},
+                          {"release", "orders@1.4.2"}, {"host", "web-7"},
+                          {"version", version()},      {"source", "shop"},
+                          {"durable_letters", true},   {"database", nullptr},
+                          {"durability", "none"},      {"workers", 2},
+                          {"unhandled", "warn"},       {"max_causation_depth", 64},
+                          {"max_crashes", 3},          {"idempotency_window_h", 168},
+                          {"owner_wait_ms", 0},        {"stop_deadline_ms", 10000},
+                          {"log_level", "trace"},      {"log_format", "json"}}));
+}
+
+/// Is where a secret is.
+class SecretSink final : public LetterSink {
+ public:
+  [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> /*letters*/,
+                                                 WhenBusy /*when_busy*/) override {
+    return {};
+  }
+  [[nodiscard]] std::vector<std::string> dead_keys(std::string_view /*service*/,
+                                                   std::string_view /*event_type*/,
+                                                   std::string_view /*handler*/) override {
+    return {};
+  }
+  [[nodiscard]] std::string location() const override { return "https://db1/shop?access_token=abc123"; }
+};
+
+TEST_F(BusLogTest, TheStartShowsNoSecret) {
+  BusOptions with_secrets = options();
+  with_secrets.store = std::make_shared<SecretSink>();
+  with_secrets.source = "https://app:hunter2@shop.example/";
+  const Bus bus(std::move(with_secrets));
+  EXPECT_EQ(capture_.only("bus_started").at("database"), "https://db1/shop?access_token=[redacted]");
+  EXPECT_EQ(capture_.only("bus_started").at("source"), "https://app:[redacted]@shop.example/");
 }
 
 TEST_F(BusLogTest, RecordsBeyondAHundredASecondAreHeldBackAndCounted) {

@@ -13,6 +13,7 @@ using ::testing::ElementsAre;
 TEST_F(StoreTest, CreatesADatabaseThatSaysWhoseItIs) {
   const auto store = open();
   EXPECT_EQ(store->path(), database());
+  EXPECT_EQ(store->location(), database());
   EXPECT_EQ(query("PRAGMA application_id"), std::to_string(0x54696467));
   EXPECT_EQ(query("PRAGMA user_version"), "3");
   EXPECT_EQ(query("PRAGMA journal_mode"), "wal");

@@ -86,6 +86,9 @@ class LetterSink {
                                                            std::string_view event_type,
                                                            std::string_view handler) = 0;
 
+  /// Where letters are kept, for people to read, such as a path; empty: nowhere that has a name.
+  [[nodiscard]] virtual std::string location() const { return {}; }
+
   /// Imports spilled letters, each exactly once, a bounded number per call, and returns what was done since
   /// the last call. Very cheap while there are none. Thread-safe. Throws only std::bad_alloc.
   [[nodiscard]] virtual SpillImport import_spilled() { return {}; }

@@ -1,5 +1,8 @@
 #include "log/bus_log.hpp"
 
+#include <tidings/process_identity.hpp>
+#include <tidings/version.hpp>
+
 #include <string>
 #include <utility>
 
@@ -9,17 +12,66 @@ namespace {
 
 using logging::Level;
 
+logging::Value text_or_null(const std::string& text) {
+  return text.empty() ? logging::Value() : logging::Value(text);
+}
+
+constexpr std::string_view name_of(Durability durability) noexcept {
+  switch (durability) {
+    case Durability::None:
+      return "none";
+    case Durability::ProcessCrash:
+      return "process_crash";
+    case Durability::PowerLoss:
+      break;
+  }
+  return "power_loss";
+}
+
+constexpr std::string_view name_of(Unhandled unhandled) noexcept {
+  switch (unhandled) {
+    case Unhandled::Ignore:
+      return "ignore";
+    case Unhandled::Warn:
+      return "warn";
+    case Unhandled::DeadLetter:
+      break;
+  }
+  return "dead_letter";
+}
+
 double milliseconds(std::chrono::microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
 
 }  // namespace
 
+/// Nothing of it is secret, and what a path or a source holds of secrets the logger masks.
 void BusLog::started(const BusOptions& options) const noexcept {
-  records_.write_nobodys(Level::Info, "bus_started",
-                         {{"service", options.service},
-                          {"workers", options.workers},
-                          {"durable_letters", options.store != nullptr}});
+  quietly([&] {
+    const ProcessIdentity& process = process_identity();
+    const std::string database = options.store ? options.store->location() : std::string();
+    records_.write_nobodys(Level::Info, "bus_started",
+                           {{"service", options.service},
+                            {"environment", text_or_null(process.environment)},
+                            {"release", text_or_null(process.release)},
+                            {"host", text_or_null(process.host)},
+                            {"pid", process_id()},
+                            {"version", version()},
+                            {"source", options.source.empty() ? options.service : options.source},
+                            {"durable_letters", options.store != nullptr},
+                            {"database", text_or_null(database)},
+                            {"durability", name_of(options.durability)},
+                            {"workers", options.workers},
+                            {"unhandled", name_of(options.unhandled)},
+                            {"max_causation_depth", options.max_causation_depth},
+                            {"max_crashes", options.max_crashes},
+                            {"idempotency_window_h", options.idempotency_window.count()},
+                            {"owner_wait_ms", options.owner_wait.count()},
+                            {"stop_deadline_ms", options.stop_deadline.count()},
+                            {"log_level", logging::to_string(records_.level())},
+                            {"log_format", records_.formats()}});
+  });
 }
 
 void BusLog::stopped(const StopReport& report) const noexcept {

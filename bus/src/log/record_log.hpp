@@ -59,6 +59,9 @@ class RecordLog {
 
   [[nodiscard]] bool debug() const noexcept { return logger_.enabled(logging::Level::Debug); }
 
+  [[nodiscard]] logging::Level level() const noexcept { return logger_.level(); }
+  [[nodiscard]] std::string_view formats() const noexcept { return logging::detail::formats_of(logger_); }
+
   /// Whether a record of that name and cause may be written now; if not it is counted.
   [[nodiscard]] bool admit(std::string_view record, std::string_view handler,
                            std::string_view fingerprint) noexcept;

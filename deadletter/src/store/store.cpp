@@ -164,6 +164,7 @@ Journal* Store::journal() noexcept { return &implementation_->journal; }
 Redrives* Store::redrives() noexcept { return &implementation_->redrives; }
 
 const std::filesystem::path& Store::path() const noexcept { return implementation_->settings.path; }
+std::string Store::location() const { return path().string(); }
 const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spills.path(); }
 
 }  // namespace tidings::deadletter

@@ -128,6 +128,11 @@ void count_lost_line(const Logger& logger, const char* why) noexcept {
   if (const auto& state = LoggerState::of(logger)) state->pipeline->count_loss(why);
 }
 
+std::string_view detail::formats_of(const Logger& logger) noexcept {
+  const auto& state = LoggerState::of(logger);
+  return state ? state->pipeline->formats() : std::string_view();
+}
+
 Logger renamed(const Logger& logger, std::string_view name) {
   const auto& known = LoggerState::of(logger);
   if (!known) return logger;

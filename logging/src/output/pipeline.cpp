@@ -151,6 +151,13 @@ void Pipeline::write_to(const Branch& branch, const Record& record, RenderedLine
   }
 }
 
+std::string_view Pipeline::formats() const noexcept {
+  const std::vector<Target>& targets = branches_.back().targets;
+  const auto is_console = [](const Target& target) { return target.console; };
+  if (std::none_of(targets.begin(), targets.end(), is_console)) return "json";
+  return std::all_of(targets.begin(), targets.end(), is_console) ? "console" : "json,console";
+}
+
 void Pipeline::flush() noexcept {
   for (const Branch& branch : branches_) {
     for (const Target& target : branch.targets) guarded([&] { target.sink->flush(); });

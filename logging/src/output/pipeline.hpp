@@ -28,6 +28,8 @@ class Pipeline {
   void write(Scratch& scratch);
   /// Processes it, and appends it as JSON with its line end, for a sink that is not among the pipeline's.
   void render(Scratch& scratch, std::string& out) const;
+  /// `json`, `console` or `json,console`: of the sinks that are for all loggers.
+  [[nodiscard]] std::string_view formats() const noexcept;
   void flush() noexcept;
   /// Counts a lost record and, now and then, says so on standard error.
   void count_loss(std::string_view why) noexcept { losses_.add(1, why); }

@@ -71,6 +71,8 @@ class Store final : public LetterSink {
                                                  WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
+  /// The path of the database.
+  [[nodiscard]] std::string location() const override;
   /// Letters of every spill file that the database was ever used with. `open` imports too, for up to a
   /// second.
   [[nodiscard]] SpillImport import_spilled() override;

@@ -239,6 +239,9 @@ inline void log_reserved(const Logger& logger, Level level, std::string_view eve
   log_reserved(logger, level, event, std::span<const Field>(fields.begin(), fields.size()));
 }
 
+/// How the records of all loggers are written: `json`, `console`, or `json,console` where sinks differ.
+[[nodiscard]] std::string_view formats_of(const Logger& logger) noexcept;
+
 }  // namespace detail
 
 }  // namespace tidings::logging
