@@ -36,7 +36,7 @@ _dead_letters()
             fi
             return
             ;;
-        --type | --handler | --service | --fingerprint | --correlation-id | --event-id | --since | --until | --attribute | --where | \
+        --type | --handler | --service | --fingerprint | --correlation-id | --event-id | --since | --until | --attribute | --where | --by | \
             --limit | --after | --canary | --rate | --stop-after | --timeout | --set | --older-than | --confirm)
             return
             ;;
@@ -46,7 +46,7 @@ _dead_letters()
     case $verb in
         "") options+=" --version -V $verbs" ;;
         list) options+=" $filters --reason --unresolved --resolved --all --sort --limit --after --reveal" ;;
-        groups) options+=" $filters --reason --unresolved --resolved --all --sort --limit --reveal" ;;
+        groups) options+=" $filters --reason --unresolved --resolved --all --sort --limit --by --reveal" ;;
         show | trace) options+=" --reveal" ;;
         stats) options+=" $filters --reason --unresolved --resolved --all" ;;
         retry) options+=" $filters --reason --all --dry-run -n --canary --rate --stop-after --wait --timeout" ;;

@@ -65,6 +65,46 @@ TEST_F(AttributeTest, GroupsAndChangesTakeIt) {
       << "values may be personal";
 }
 
+TEST_F(AttributeTest, GroupsAreMadeByTheValuesOfAField) {
+  const OrderedJson by_tenant = call({"groups", "--by", "tenant", "--json"}).json();
+  EXPECT_EQ(by_tenant.at("field"), "tenant");
+  ASSERT_GE(by_tenant.at("values").size(), 2U);
+  EXPECT_EQ(by_tenant.at("values")[0].at("value"), "acme");
+  EXPECT_EQ(by_tenant.at("values")[0].at("letters"), 2);
+  const OrderedJson by_user =
+      call({"groups", "--by", "user_id", "--attribute", "tenant=acme", "--json"}).json();
+  ASSERT_EQ(by_user.at("values").size(), 1U) << "the number 42 and its text are one";
+  EXPECT_EQ(by_user.at("values")[0].at("value"), "42");
+  const OrderedJson by_none = call({"groups", "--by", "no_such", "--json"}).json();
+  ASSERT_EQ(by_none.at("values").size(), 1U);
+  EXPECT_TRUE(by_none.at("values")[0].at("value").is_null());
+}
+
+TEST_F(AttributeTest, GroupsByAFieldNameTheNextCommand) {
+  const auto answer = call({"groups", "--by", "tenant"});
+  EXPECT_THAT(answer.out, HasSubstr("VALUE OF tenant"));
+  EXPECT_THAT(answer.err, HasSubstr("list --attribute tenant=acme"));
+  EXPECT_EQ(found({"tenant=acme"}).size(), 2U) << "what it advises";
+  const OrderedJson one = call({"groups", "--by", "tenant", "--limit", "1", "--json"}).json();
+  EXPECT_EQ(one.at("values").size(), 1U);
+  EXPECT_EQ(one.at("more"), true);
+  EXPECT_EQ(call({"groups", "--by", ""}).status, 64);
+}
+
+TEST_F(AttributeTest, GroupsByASecretFieldAreMasked) {
+  execute(R"(UPDATE dead_letters SET attributes = '{"api_key":"k-123-abc"}')");
+  EXPECT_THAT(call({"groups", "--by", "api_key"}).out, Not(HasSubstr("k-123-abc")));
+  EXPECT_THAT(call({"groups", "--by", "api_key"}).err, Not(HasSubstr("k-123-abc")));
+  EXPECT_THAT(call({"groups", "--by", "api_key", "--json"}).out, Not(HasSubstr("k-123-abc")));
+  EXPECT_THAT(call({"groups", "--by", "api_key", "--reveal"}).out, HasSubstr("k-123-abc"));
+}
+
+TEST_F(AttributeTest, GroupsTakeADamagedColumnForNoField) {
+  execute("UPDATE dead_letters SET attributes = '{' WHERE id = 3");
+  const OrderedJson values = call({"groups", "--by", "tenant", "--json"}).json().at("values");
+  EXPECT_TRUE(values.at(values.size() - 1).at("value").is_null());
+}
+
 TEST_F(AttributeTest, NeedsANameAndAValue) {
   for (const char* bad : {"tenant", "=acme", ""}) {
     const auto answer = call({"list", "--attribute", bad});

@@ -123,6 +123,7 @@ class JsonDocumentTest : public DeadLettersTest {
 TEST_F(JsonDocumentTest, HoldsForVerbsThatRead) {
   expect_as_documented("list", {"list", "--limit", "1"});
   expect_as_documented("groups", {"groups"});
+  expect_as_documented("groups --by", {"groups", "--by", "tenant"});
   expect_as_documented("show", {"show", "3"});
   expect_as_documented("trace", {"trace", "request-7"});
   expect_as_documented("stats", {"stats"});

@@ -151,6 +151,9 @@ void take_filter(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
   if (line.filter.since && line.filter.until && *line.filter.since >= *line.filter.until) {
     refuse("--since is not before --until, so that no letter can match; 2d is longer ago than 1h");
   }
+  if (raw.by && raw.by->empty())
+    refuse("--by", *raw.by, "is no name of a context field; write one such as tenant");
+  line.group_by = raw.by;
   for (const auto& each : raw.attributes) line.filter.fields.push_back(field_value(each));
   for (const auto& each : raw.where) {
     auto [pointer, value] = pointer_and_value("--where", each);

@@ -62,6 +62,8 @@ struct CommandLine {
   std::size_t limit = 0;
   std::optional<deadletter::Page::Cursor> after;
   deadletter::ListOrder list_order = deadletter::ListOrder::NewestFirst;
+  /// The context field that groups are made by.
+  std::optional<std::string> group_by;
   deadletter::GroupOrder group_order = deadletter::GroupOrder::ByCount;
 
   deadletter::RedriveOptions redrive;

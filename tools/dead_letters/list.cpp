@@ -4,6 +4,7 @@
 #include "dead_letters/table.hpp"
 #include "dead_letters/unknown_names.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 #include "text/time.hpp"
 
 #include <algorithm>
@@ -179,8 +180,63 @@ ExitStatus run_list(Command& command) {
   return ExitStatus::Ok;
 }
 
+namespace {
+
+/// The value as it may be shown; nullopt if there is none.
+std::optional<std::string> shown_value(const Command& command, const deadletter::FieldGroup& group) {
+  if (!group.value) return std::nullopt;
+  const bool hidden = !command.line().reveal && command.redactor().denies(*command.line().group_by);
+  return hidden ? "[redacted]" : command.masked(*group.value);
+}
+
+void print_field_groups(Command& command, const std::vector<deadletter::FieldGroup>& groups, bool more) {
+  const std::string& name = *command.line().group_by;
+  Table table({{"LETTERS", true}, {"FIRST", true}, {"LAST", true}, {"VALUE OF " + name}});
+  for (const auto& group : groups) {
+    table.add({grouped(group.count), command.age(group.first_failed_at), command.age(group.last_failed_at),
+               shown_value(command, group).value_or("(none)")});
+  }
+  command.print(table.render(command.streams().out_terminal));
+  if (more) command.advise("There are more values: --limit shows them.");
+  const auto first = std::find_if(groups.begin(), groups.end(), [](const auto& each) { return each.value; });
+  if (first == groups.end() || shown_value(command, *first) != first->value) return;
+  command.advise("");
+  command.advise("Letters of one value: " + command.self() + " list --attribute " +
+                 tools::shell_word(name + "=" + *first->value) + command.same_states());
+}
+
+ExitStatus run_field_groups(Command& command) {
+  const CommandLine& line = command.line();
+  const std::size_t asked = line.limit + (line.limit < 10'000 ? 1 : 0);
+  auto groups = command.reader().groups_by_field(command.filter(), *line.group_by, asked, line.group_order);
+  const bool more = groups.size() > line.limit;
+  if (more) groups.pop_back();
+  if (line.json) {
+    OrderedJson values = OrderedJson::array();
+    for (const auto& group : groups) {
+      const auto shown = shown_value(command, group);
+      values.push_back({{"value", shown ? OrderedJson(*shown) : OrderedJson(nullptr)},
+                        {"letters", group.count},
+                        {"first_failed_at", to_rfc3339(group.first_failed_at)},
+                        {"last_failed_at", to_rfc3339(group.last_failed_at)}});
+    }
+    command.print_json({{"field", *line.group_by}, {"values", std::move(values)}, {"more", more}});
+    return ExitStatus::Ok;
+  }
+  if (groups.empty()) {
+    say_nothing_found(command);
+    say_unknown_names(command);
+    return ExitStatus::Ok;
+  }
+  print_field_groups(command, groups, more);
+  return ExitStatus::Ok;
+}
+
+}  // namespace
+
 ExitStatus run_groups(Command& command) {
   const CommandLine& line = command.line();
+  if (line.group_by) return run_field_groups(command);
   auto groups =
       command.reader().groups(command.filter(), line.limit + (line.limit < 10'000 ? 1 : 0), line.group_order);
   const bool more = groups.size() > line.limit;

@@ -113,6 +113,8 @@ void make_groups(CLI::App& verb, RawCommandLine& raw) {
   add_reason_filter(verb, raw, "--reason");
   add_states(verb, raw, UsualState::Unresolved);
   add_list(verb, raw, "count (default) or last-seen", "At most N causes (default 50, at most 10000)");
+  verb.add_option("--by", raw.by, "Group by the values of this context field instead of by cause")
+      ->type_name("NAME");
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");
 }
 

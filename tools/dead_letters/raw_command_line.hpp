@@ -31,6 +31,7 @@ struct RawCommandLine {
   std::optional<std::string> until;
   std::vector<std::string> where;
   std::vector<std::string> attributes;
+  std::optional<std::string> by;
   bool unresolved = false;
   bool resolved = false;
   bool all = false;

@@ -305,6 +305,14 @@ std::vector<Group> Reader::groups(const Filter& filter, std::size_t limit, Group
       [&](Connection& connection) { return find_groups(connection.database(), filter, limit, order); });
 }
 
+std::vector<FieldGroup> Reader::groups_by_field(const Filter& filter, std::string_view name,
+                                                std::size_t limit, GroupOrder order) {
+  require_limit(limit);
+  return implementation_->ask([&](Connection& connection) {
+    return find_field_groups(connection.database(), filter, name, limit, order);
+  });
+}
+
 UnresolvedNames Reader::unresolved_names() {
   return implementation_->ask([&](Connection& connection) {
     const auto names = [&](const std::string& column) {

@@ -52,6 +52,11 @@ class Reader {
   /// At most `limit`.
   [[nodiscard]] std::vector<Group> groups(const Filter& filter, std::size_t limit,
                                           GroupOrder order = GroupOrder::ByCount);
+  /// By the value of the context field `name`, at most `limit`. Reads every letter that matches: about a
+  /// second for half a million.
+  [[nodiscard]] std::vector<FieldGroup> groups_by_field(const Filter& filter, std::string_view name,
+                                                        std::size_t limit,
+                                                        GroupOrder order = GroupOrder::ByCount);
   /// Costs the same however many letters there are.
   [[nodiscard]] UnresolvedNames unresolved_names();
   [[nodiscard]] Statistics statistics(const Filter& filter);

@@ -3,6 +3,7 @@
 #include <tidings/clock.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,16 @@ struct Group {
   std::string error_type = {};
   std::string sample_error = {};
   std::int64_t newest_id = 0;
+  std::int64_t count = 0;
+  Timestamp first_failed_at{};
+  Timestamp last_failed_at{};
+};
+
+/// Letters whose events have the same value of a context field.
+struct FieldGroup {
+  /// As text, spelled as JSON spells it (`42`, `true`): a number and the text of its digits are one. Nullopt:
+  /// they have no such field.
+  std::optional<std::string> value;
   std::int64_t count = 0;
   Timestamp first_failed_at{};
   Timestamp last_failed_at{};
