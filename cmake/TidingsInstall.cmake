@@ -19,3 +19,4 @@ install(FILES ${PROJECT_BINARY_DIR}/cmake/tidingsConfig.cmake ${PROJECT_BINARY_D
         DESTINATION ${package_dir})
 
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/docs/schemas/log-record.schema.json DESTINATION ${CMAKE_INSTALL_DOCDIR}/schemas)

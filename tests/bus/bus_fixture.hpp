@@ -1,5 +1,7 @@
 #pragma once
 
+#include "logging/record_schema.hpp"
+
 #include <tidings/bus.hpp>
 #include <tidings/error.hpp>
 #include <tidings/logging/capture.hpp>
@@ -50,9 +52,12 @@ struct Uncopyable {
 /// Waits longer than any healthy test needs.
 inline constexpr auto kLong = 30s;
 
-/// A bus with a clock that stands still, letters in memory and captured records.
+/// A bus with a clock that stands still, letters in memory and captured records, which are held against their
+/// schema at the end.
 class BusTest : public testing::Test {
  protected:
+  ~BusTest() override { expect_documented_records(capture_); }
+
   BusOptions options() {
     BusOptions result{.service = "shop", .store = letters_, .logger = capture_.logger(), .clock = clock_};
     result.random = [] { return UINT64_MAX; };  // full jitter's longest wait

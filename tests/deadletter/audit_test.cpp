@@ -1,4 +1,5 @@
 #include "deadletter/operations_fixture.hpp"
+#include "logging/record_schema.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/logging/capture.hpp>
@@ -20,6 +21,8 @@ using testing::Not;
 /// Changes whose audit is logged too.
 class AuditTest : public OperationsTest {
  protected:
+  ~AuditTest() override { test::expect_documented_records(capture_); }
+
   [[nodiscard]] Operations logged_operations() const {
     return Operations::open(database(), {"ann", "desk"}, {.logger = capture_.logger({.service = "tools"})});
   }

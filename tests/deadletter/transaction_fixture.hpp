@@ -1,6 +1,7 @@
 #pragma once
 
 #include "deadletter/store_fixture.hpp"
+#include "logging/record_schema.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/deadletter/transaction.hpp>
@@ -65,6 +66,7 @@ class TransactionTest : public StoreTest {
   static constexpr auto kLong = std::chrono::seconds(30);
   static constexpr int kBusyTimeout = 10'000;  // milliseconds: the bus writes to the same file
 
+  ~TransactionTest() override { test::expect_documented_records(capture_); }
   TransactionTest() {
     static_cast<void>(open_faulty());
     application_.emplace(database().native(), SQLite::OPEN_READWRITE, kBusyTimeout);
