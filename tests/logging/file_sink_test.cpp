@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -292,6 +294,151 @@ TEST_F(FileSinkTest, RefusesOptionsOutOfBounds) {
   refused([](FileSinkOptions& o) { o.queue_bytes = 1000; });
   refused([](FileSinkOptions& o) { o.clock = nullptr; });
   EXPECT_FALSE(fs::exists(path_));
+}
+
+TEST_F(FileSinkTest, LinesThatAFullDiskRefusesDoNotMakeItRotate) {
+  auto rotating = options();
+  rotating.max_bytes = 1000;
+  const Logger log = logger_to(rotating);
+  log.info("e", {{"n", 1}});
+  testing::internal::CaptureStderr();
+  {
+    const FileSizeLimit full(fs::file_size(path_) + 20);
+    for (int n = 2; n < 50; ++n) log.info("e", {{"n", n}});
+  }
+  static_cast<void>(testing::internal::GetCapturedStderr());
+  log.info("e", {{"n", 50}});
+  EXPECT_FALSE(fs::exists(rotated(1)));
+  EXPECT_EQ(numbers_in(path_), (std::vector{1, 50}));
+}
+
+TEST_F(FileSinkTest, AQueueMakesNoFileTooLarge) {
+  auto rotating = options();
+  rotating.max_bytes = 1000;
+  rotating.keep = 1000;
+  rotating.queue_bytes = 1U << 20U;
+  {
+    const Logger log = logger_to(rotating);
+    for (int n = 0; n < 500; ++n) log.info("e", {{"n", n}});
+  }
+  std::size_t lines = 0;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) {
+    EXPECT_LE(fs::file_size(entry.path()), 1000U) << entry.path();
+    lines += numbers_in(entry.path()).size();
+  }
+  EXPECT_EQ(lines, 500U);
+}
+
+TEST_F(FileSinkTest, ARelativePathStaysWhereItWasWhenTheProcessChangesItsFolder) {
+  const fs::path before = fs::current_path();
+  fs::create_directory(folder_.path() / "elsewhere");
+  fs::current_path(folder_.path());
+  auto relative = options();
+  relative.path = "./app.log";
+  const Logger log = logger_to(relative);
+  fs::current_path(folder_.path() / "elsewhere");
+  reopen_log_files();
+  log.info("e", {{"n", 1}});
+  fs::current_path(before);
+  EXPECT_EQ(numbers_in(path_), std::vector{1});
+  EXPECT_FALSE(fs::exists(folder_.path() / "elsewhere" / "app.log"));
+}
+
+TEST_F(FileSinkTest, RotatesTheFileThatASymbolicLinkNames) {
+  const fs::path large_disk = folder_.path() / "large";
+  fs::create_directory(large_disk);
+  fs::create_symlink(large_disk / "app.log", path_);
+  auto rotating = options();
+  rotating.max_bytes = 100;
+  const Logger log = logger_to(rotating);
+  for (int n = 0; n < 3; ++n) log.info("e", {{"n", n}});
+  EXPECT_TRUE(fs::is_symlink(path_));
+  EXPECT_FALSE(fs::exists(rotated(1)));
+  EXPECT_EQ(numbers_in(large_disk / "app.log"), std::vector{2});
+  EXPECT_EQ(numbers_in(large_disk / "app.log.2"), std::vector{0});
+}
+
+TEST_F(FileSinkTest, AStreamByItsPathIsNotRotatedEvenIfItIsAFile) {
+  std::FILE* const redirected = std::fopen(path_.c_str(), "a");
+  auto rotating = options();
+  rotating.path = "/dev/fd/" + std::to_string(::fileno(redirected));
+  rotating.max_bytes = 100;
+  const Logger log = logger_to(rotating);
+  testing::internal::CaptureStderr();
+  for (int n = 0; n < 3; ++n) log.info("e", {{"n", n}});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(numbers_in(path_), (std::vector{0, 1, 2}));
+  std::fclose(redirected);
+}
+
+TEST_F(FileSinkTest, AClockThatIsSetBackBeginsNoNewPeriod) {
+  auto daily = options();
+  daily.max_age = std::chrono::hours(24);
+  const Logger log = logger_to(daily);
+  const Timestamp midnight = std::chrono::ceil<std::chrono::days>(clock_->now());
+  clock_->set_wall(midnight + std::chrono::seconds(1));
+  log.info("e", {{"n", 1}});
+  clock_->set_wall(midnight - std::chrono::seconds(1));
+  log.info("e", {{"n", 2}});
+  EXPECT_FALSE(fs::exists(rotated(1)));
+  clock_->set_wall(midnight + std::chrono::seconds(1));
+  log.info("e", {{"n", 3}});
+  EXPECT_EQ(numbers_in(rotated(1)), (std::vector{1, 2}));
+}
+
+TEST_F(FileSinkTest, PeriodsBefore1970AreAsLongAsOthers) {
+  auto daily = options();
+  daily.max_age = std::chrono::hours(24);
+  const Logger log = logger_to(daily);
+  clock_->set_wall(Timestamp{} - std::chrono::seconds(1));
+  log.info("e", {{"n", 1}});
+  clock_->set_wall(Timestamp{});
+  log.info("e", {{"n", 2}});
+  EXPECT_EQ(numbers_in(rotated(1)), std::vector{1});
+}
+
+TEST_F(FileSinkTest, TheSameReasonIsToldAgainAfterItHadGone) {
+  const fs::path folder = folder_.path() / "logs";
+  auto inside = options();
+  inside.path = folder / "app.log";
+  fs::create_directory(folder);
+  const Logger log = logger_to(inside);
+  for (int time = 0; time < 2; ++time) {
+    fs::remove_all(folder);
+    reopen_log_files();
+    testing::internal::CaptureStderr();
+    log.info("e");
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("cannot be opened again: "), std::string::npos);
+    fs::create_directory(folder);
+    reopen_log_files();
+    log.info("e");
+  }
+}
+
+/// The descriptor by which this process has a file open.
+int descriptor_of(const fs::path& path) {
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (fs::read_symlink(entry.path(), gone) == path) return std::stoi(entry.path().filename());
+  }
+  return -1;
+}
+
+// The lock belongs to what was opened: a child that used the same would have it too.
+TEST_F(FileSinkTest, AForkedChildDoesNotRotateWhileItsParentDoes) {
+  auto rotating = options();
+  rotating.max_bytes = 100;
+  const Logger log = logger_to(rotating);
+  log.info("e", {{"n", 1}});
+  ASSERT_EQ(::flock(descriptor_of(path_), LOCK_EX), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    log.info("e", {{"n", 2}});
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_FALSE(fs::exists(rotated(1)));
+  EXPECT_EQ(numbers_in(path_), (std::vector{1, 2}));
 }
 
 TEST_F(FileSinkTest, ADeviceIsNotRotated) {

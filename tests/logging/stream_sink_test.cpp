@@ -1,7 +1,10 @@
+#include "deadletter/temporary_folder.hpp"
+
 #include <tidings/logging/logger.hpp>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +12,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -78,6 +82,30 @@ TEST(StreamSinkTest, WhatTheDestinationDoesNotTakeIsCountedAndTheNextLineIsWhole
   log.info("kept");
   EXPECT_EQ(Json::parse(packets.next()).at("event"), "kept");
   EXPECT_EQ(log.dropped(), 1U);
+}
+
+// What a shell opens for `> file` does not append: its place is not the end of a file that was cut.
+TEST(StreamSinkTest, WhatAFullDiskCutsOffLeavesNoHoleInAFileThatStandardOutputIs) {
+  const deadletter::TemporaryFolder folder;
+  const int file = ::open(folder.path("out").c_str(), O_WRONLY | O_CREAT, 0600);
+  const Redirected out(file);
+  const Logger log = logger_to_stdout();
+  log.info("first");
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit unlimited{};
+  ::getrlimit(RLIMIT_FSIZE, &unlimited);
+  const rlimit full{std::filesystem::file_size(folder.path("out")) + 20, unlimited.rlim_max};
+  testing::internal::CaptureStderr();
+  ::setrlimit(RLIMIT_FSIZE, &full);
+  log.info("cut");
+  ::setrlimit(RLIMIT_FSIZE, &unlimited);
+  std::signal(SIGXFSZ, before);
+  static_cast<void>(testing::internal::GetCapturedStderr());
+  log.info("next");
+  const std::string text = deadletter::read_file(folder.path("out"));
+  EXPECT_EQ(text.find('\0'), std::string::npos) << text;
+  EXPECT_EQ(Json::parse(text.substr(text.find('\n') + 1)).at("event"), "next");
+  ::close(file);
 }
 
 TEST(StreamSinkTest, AReaderThatWentAwayIsALossWhereTheServiceIgnoresTheSignal) {

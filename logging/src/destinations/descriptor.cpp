@@ -48,7 +48,9 @@ bool take_back(int descriptor, std::size_t bytes) noexcept {
   struct stat facts {};
   if (end < 0 || ::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size != end)
     return false;
-  return ::ftruncate(descriptor, end - static_cast<off_t>(bytes)) == 0;
+  const off_t whole = end - static_cast<off_t>(bytes);
+  // The next line goes there also where the descriptor does not append: a shell's `> file`.
+  return ::ftruncate(descriptor, whole) == 0 && ::lseek(descriptor, whole, SEEK_SET) == whole;
 }
 
 std::uint64_t count_lines(std::string_view text) noexcept {

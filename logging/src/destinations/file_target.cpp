@@ -2,6 +2,7 @@
 
 #include "destinations/notice.hpp"
 
+#include <tidings/detail/fork_generation.hpp>
 #include <tidings/error.hpp>
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -47,6 +49,17 @@ bool ends_within_line(const char* path, std::uint64_t size) noexcept {
   return count == 1 && last != '\n';
 }
 
+FileSinkOptions with_absolute_path(FileSinkOptions options) {
+  std::error_code no_current_folder;
+  auto path = std::filesystem::absolute(options.path, no_current_folder);
+  if (!no_current_folder) options.path = std::move(path);
+  return options;
+}
+
+bool is_name_of_stream(const std::string& path) noexcept {
+  return path.starts_with("/dev/std") || path.starts_with("/dev/fd/") || path.starts_with("/proc/");
+}
+
 std::int64_t microseconds_of(const timespec& time) noexcept {
   return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
 }
@@ -55,7 +68,9 @@ std::int64_t microseconds_of(const timespec& time) noexcept {
 
 void reopen_log_files() noexcept { reopen_requests.fetch_add(1, std::memory_order_relaxed); }
 
-FileTarget::FileTarget(FileSinkOptions options) : options_(std::move(options)) {
+FileTarget::FileTarget(FileSinkOptions options)
+    : options_(with_absolute_path(std::move(options))), rotates_(!is_name_of_stream(options_.path.native())) {
+  tidings::detail::watch_forks();
   if (const int error = open_path(); error != 0) {
     throw Error(ErrorCode::InvalidArgument, "cannot open the log file '" + options_.path.string() +
                                                 "': " + std::generic_category().message(error) +
@@ -72,6 +87,7 @@ bool FileTarget::is_terminal() const noexcept { return ::isatty(descriptor_) == 
 
 int FileTarget::open_path() noexcept {
   reopened_ = reopen_requests.load(std::memory_order_relaxed);
+  generation_ = tidings::detail::fork_generation();
   next_look_ = options_.clock->monotonic_now() + kLookEvery;
   const int opened = open_for_lines(options_.path.c_str(), static_cast<mode_t>(options_.mode));
   if (opened < 0) return errno;
@@ -82,6 +98,7 @@ int FileTarget::open_path() noexcept {
     return error;
   }
   if (descriptor_ >= 0) ::close(descriptor_);
+  told_ = 0;
   descriptor_ = opened;
   regular_ = S_ISREG(facts.st_mode);
   device_ = facts.st_dev;
@@ -93,17 +110,40 @@ int FileTarget::open_path() noexcept {
 }
 
 WrittenLines FileTarget::write(std::string_view lines) noexcept {
+  WrittenLines all;
+  while (!lines.empty()) {
+    const std::string_view part = fitting(lines);
+    lines.remove_prefix(part.size());
+    const WrittenLines written = write_to_one_file(part);
+    all.lost += written.lost;
+    if (written.error != 0) all.error = written.error;
+  }
+  return all;
+}
+
+std::string_view FileTarget::fitting(std::string_view lines) const noexcept {
+  if (!rotates_ || !regular_ || options_.max_bytes == 0) return lines;
+  const std::uint64_t room = options_.max_bytes - std::min(size_, options_.max_bytes);
+  if (lines.size() <= room) return lines;
+  const std::size_t last = lines.substr(0, room).rfind('\n');
+  return lines.substr(0, (last == std::string_view::npos ? lines.find('\n') : last) + 1);
+}
+
+WrittenLines FileTarget::write_to_one_file(std::string_view lines) noexcept {
   const Instant now = options_.clock->monotonic_now();
   look_at_path(now);
   if (is_due(lines.size()) && now >= no_rotation_until_.value_or(now)) rotate(now);
   const WrittenLines written = writer_.write(descriptor_, lines);
-  size_ += lines.size();
+  if (written.lost == 0) size_ += lines.size();
   if (options_.max_age.count() > 0) period_ = period_of(options_.clock->now());
   return written;
 }
 
 void FileTarget::look_at_path(Instant now) noexcept {
-  const bool asked = reopened_ != reopen_requests.load(std::memory_order_relaxed);
+  // A forked child opens a description of its own: the lock of a rotation and the place of the last line are
+  // those of the description.
+  const bool asked = reopened_ != reopen_requests.load(std::memory_order_relaxed) ||
+                     generation_ != tidings::detail::fork_generation();
   if (!asked && now < next_look_) return;
   next_look_ = now + kLookEvery;
   if (asked || !path_is_open_file()) {
@@ -121,13 +161,15 @@ bool FileTarget::path_is_open_file() const noexcept {
 
 std::int64_t FileTarget::period_of(Timestamp time) const noexcept {
   if (options_.max_age.count() <= 0) return 0;
-  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch() / options_.max_age;
+  const auto since_1970 = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch();
+  const std::int64_t periods = since_1970 / options_.max_age;
+  return since_1970 < periods * options_.max_age ? periods - 1 : periods;
 }
 
 bool FileTarget::is_due(std::size_t bytes) const noexcept {
-  if (!regular_ || size_ == 0) return false;
+  if (!rotates_ || !regular_ || size_ == 0) return false;
   const bool too_large = options_.max_bytes > 0 && size_ + bytes > options_.max_bytes;
-  return too_large || (options_.max_age.count() > 0 && period_of(options_.clock->now()) != period_);
+  return too_large || (options_.max_age.count() > 0 && period_of(options_.clock->now()) > period_);
 }
 
 // Under the file's own lock, so that of several processes one renames it, and the others find another file.
@@ -141,9 +183,12 @@ void FileTarget::rotate(Instant now) noexcept {
   tell("rotated", error);
 }
 
+// Where the path is a symbolic link, the file that it names: the link may be there to have it elsewhere.
 int FileTarget::rename_files() noexcept {
   try {
-    const std::string path = options_.path.string();
+    std::error_code unresolved;
+    const std::string path = std::filesystem::canonical(options_.path, unresolved).string();
+    if (unresolved) return unresolved.value();
     const auto numbered = [&](unsigned number) { return path + "." + std::to_string(number); };
     for (unsigned number = options_.keep; number > 1; --number) {
       const int renamed = ::rename(numbered(number - 1).c_str(), numbered(number).c_str());

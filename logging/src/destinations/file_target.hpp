@@ -30,13 +30,17 @@ class FileTarget final : public LineTarget {
   int open_path() noexcept;
   void look_at_path(Instant now) noexcept;
   [[nodiscard]] bool path_is_open_file() const noexcept;
+  /// The lines at the beginning that the file has room for, but at least one.
+  [[nodiscard]] std::string_view fitting(std::string_view lines) const noexcept;
+  [[nodiscard]] WrittenLines write_to_one_file(std::string_view lines) noexcept;
   [[nodiscard]] std::int64_t period_of(Timestamp time) const noexcept;
   [[nodiscard]] bool is_due(std::size_t bytes) const noexcept;
   void rotate(Instant now) noexcept;
   [[nodiscard]] int rename_files() noexcept;
   void tell(const char* what, int error) noexcept;
 
-  FileSinkOptions options_;
+  FileSinkOptions options_;  // the path is absolute: the process may change its folder
+  const bool rotates_;       // not what a path such as /dev/stdout names, even if it is a file
   int descriptor_ = -1;
   bool regular_ = false;
   dev_t device_ = 0;
@@ -45,6 +49,7 @@ class FileTarget final : public LineTarget {
   std::uint64_t size_ = 0;
   std::int64_t period_ = 0;  // of the last line
   std::uint32_t reopened_ = 0;
+  std::uint64_t generation_ = 0;  // of forks, in which it was opened
   Instant next_look_{};
   std::optional<Instant> no_rotation_until_;
   int told_ = 0;  // the errno that standard error was told of last

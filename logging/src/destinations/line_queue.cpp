@@ -29,8 +29,6 @@ using tidings::detail::MutexLock;
 
 constexpr std::size_t kChunk = 64 * 1024;
 
-std::string reason_of(int error) { return std::generic_category().message(error); }
-
 /// The whole lines at the beginning of `lines`, up to about kChunk.
 std::string_view first_chunk(std::string_view lines) noexcept {
   if (lines.size() <= kChunk) return lines;
@@ -96,7 +94,7 @@ void LineQueue::State::write(std::string_view lines, std::uint64_t end) noexcept
     const std::string_view chunk = first_chunk(lines);
     lines.remove_prefix(chunk.size());
     const WrittenLines result = target->write(chunk);
-    if (result.lost > 0) losses.add(result.lost, reason_of(result.error));
+    if (result.lost > 0) losses.add(result.lost, result.error);
     const MutexLock lock(mutex);
     written_bytes = end - lines.size();
     written.notify_all();
@@ -135,7 +133,7 @@ void LineQueue::State::push(std::string_view text, bool as_console) {
 void LineQueue::State::push_in_child(std::string_view text) noexcept {
   const MutexLock lock(child_mutex);
   const WrittenLines result = target->write(text);
-  if (result.lost > 0) losses.add(result.lost, reason_of(result.error));
+  if (result.lost > 0) losses.add(result.lost, result.error);
 }
 
 void LineQueue::State::wait_written(std::uint64_t end) noexcept {
@@ -211,7 +209,8 @@ void start_detached(std::shared_ptr<LineQueue::State> state) {
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error == 0) return;
-  throw Error(ErrorCode::NoThreads, "the system gives no thread to a log queue (" + reason_of(error) +
+  throw Error(ErrorCode::NoThreads, "the system gives no thread to a log queue (" +
+                                        std::generic_category().message(error) +
                                         "): raise its limit of processes or memory (ulimit -u, ulimit -v, "
                                         "pids.max of the container), or log without a queue");
 }

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 
 namespace tidings::logging {
 
@@ -29,6 +30,11 @@ void LossCount::add(std::uint64_t records, std::string_view why) noexcept {
       std::snprintf(text.data(), text.size(), "%llu log record(s) lost so far; the last because: %.*s",
                     static_cast<unsigned long long>(now), shown, why.data());
   write_notice({text.data(), std::min(static_cast<std::size_t>(size), text.size() - 1)});
+}
+
+void LossCount::add(std::uint64_t records, int error) noexcept {
+  std::array<char, 128> reason{};
+  add(records, std::string_view(::strerror_r(error, reason.data(), reason.size())));
 }
 
 }  // namespace tidings::logging

@@ -15,6 +15,8 @@ void write_notice(std::string_view what) noexcept;
 class LossCount {
  public:
   void add(std::uint64_t records, std::string_view why) noexcept;
+  /// `error`: the errno that says why.
+  void add(std::uint64_t records, int error) noexcept;
   /// Of what is told in another way.
   void add_silently(std::uint64_t records) noexcept { lost_.fetch_add(records, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t total() const noexcept { return lost_.load(std::memory_order_relaxed); }

@@ -98,13 +98,14 @@ struct StreamSinkOptions {
 [[nodiscard]] std::shared_ptr<RecordSink> stderr_sink(const StreamSinkOptions& options = {});
 
 struct FileSinkOptions {
-  /// Made if it is not there; appended to if it is. Its folder must exist. May be a symbolic link, or a
-  /// device such as /dev/stdout, which is never rotated.
+  /// Made if it is not there; appended to if it is. Its folder must exist. A relative path is of the folder
+  /// that the process is in when the sink is made. Where it is a symbolic link, the file that it names is
+  /// rotated, and the link stays. A device or a stream such as /dev/stdout is never rotated.
   std::filesystem::path path = {};
   /// The file is rotated before a line that would make it larger than this. 0: never for its size.
   std::uint64_t max_bytes = 0;
   /// The file is rotated before the first line of a new period: of a new day (UTC) for 24 h, of a new hour
-  /// for 1 h. 0: never for its age.
+  /// for 1 h. A clock that is set back begins none. 0: never for its age.
   std::chrono::seconds max_age{0};
   /// How many rotated files stay: `app.log.1` is the newest, `app.log.7` the oldest. At least 1.
   unsigned keep = 7;
