@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -95,6 +97,25 @@ TEST_F(EnvironmentOutputTest, AFileThatCannotBeOpenedIsToldAndStandardErrorIsUse
   EXPECT_NE(text.find("log_configuration_ignored"), std::string::npos) << text;
   EXPECT_NE(text.find("No such file or directory"), std::string::npos) << text;
   EXPECT_NE(text.find("\"event\":\"e\""), std::string::npos) << text;
+}
+
+TEST_F(EnvironmentOutputTest, OfTwoFilesForOneLoggerTheLastCounts) {
+  const Variable output(
+      "TIDINGS_LOG_OUTPUT",
+      ("audit=" + path("first.log") + ",audit=" + path("last.log") + "," + path("app.log")).c_str());
+  Logger(LoggerOptions{}).child("audit").info("e");
+  EXPECT_FALSE(std::filesystem::exists(path("first.log")));
+  EXPECT_NE(written("last.log").find("\"event\":\"e\""), std::string::npos);
+}
+
+TEST_F(EnvironmentOutputTest, WhatIsNoNameOfALoggerIsTold) {
+  const Variable output("TIDINGS_LOG_OUTPUT", "=stdout, a b=stdout, a\nb=stdout, \xff=stdout");
+  testing::internal::CaptureStderr();
+  Logger(LoggerOptions{}).info("e");
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5) << text;
+  EXPECT_NE(text.find("\"event\":\"e\""), std::string::npos) << text;
+  EXPECT_FALSE(has_output_of_its_own("any"));
 }
 
 TEST_F(EnvironmentOutputTest, WhatCannotBeUnderstoodIsTold) {

@@ -96,6 +96,18 @@ TEST(LineQueueTest, WhoLogsNeverWaitsAndWhatFindsNoRoomIsCountedAndReported) {
   EXPECT_EQ(queue.lost(), 3U);
 }
 
+TEST(LineQueueTest, AFlushWaitsForTheReportOfLossesToo) {
+  Received received;
+  test::Gate gate;
+  LineQueue queue(std::make_unique<HeldTarget>(received, &gate), kCapacity);
+  queue.push("first\n", false);
+  gate.await_arrival();
+  for (int n = 0; n < 3; ++n) queue.push(std::string(kCapacity, 'x') + "\n", false);
+  gate.open();
+  queue.flush();
+  EXPECT_NE(received.text().find("\"lost\":3}\n"), std::string::npos);
+}
+
 TEST(LineQueueTest, WhatItsTargetDoesNotTakeIsCountedAndTold) {
   testing::internal::CaptureStderr();
   LineQueue queue(std::make_unique<FullTarget>(), kCapacity);
@@ -160,6 +172,25 @@ TEST(LineQueueTest, ItIsWrittenOutWhenTheProcessExits) {
   ::unsetenv(kFile);
   const std::string text = deadletter::read_file(folder.path("app.log"));
   EXPECT_NE(text.find("\"n\":99}\n"), std::string::npos) << text.size();
+}
+
+LineQueue* late_queue = nullptr;
+Received* late_lines = nullptr;
+
+// As destructors of static objects do that were made before the first queue.
+TEST(LineQueueTest, WhatIsLoggedLateInTheExitIsWrittenToo) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        std::atexit([] {
+          late_queue->push("late\n", false);
+          ::_exit(late_lines->text() == "late\n" ? 0 : 1);
+        });
+        late_lines = new Received;  // never destroyed, as the queue
+        late_queue = new LineQueue(std::make_unique<HeldTarget>(*late_lines), kCapacity);
+        std::exit(2);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -80,12 +81,15 @@ void LineQueue::State::run() noexcept {
     taken.swap(waiting);
     const std::uint64_t end = pushed_bytes;
     const std::uint64_t lost = std::exchange(without_room, 0);
+    const std::uint64_t report = lost > 0 ? 1 : 0;  // counts as a byte, so that a flush waits for it
     const bool as_console = console;
     lock.unlock();
-    write(taken, end);
+    write(taken, end - report);
     if (lost > 0) write_loss(lost, as_console);
     taken.clear();
     lock.lock();
+    written_bytes += report;
+    written.notify_all();
   }
 }
 
@@ -120,7 +124,7 @@ void LineQueue::State::push(std::string_view text, bool as_console) {
   const MutexLock lock(mutex);
   console = as_console;
   if (waiting.size() + text.size() > capacity) {
-    ++without_room;
+    if (without_room++ == 0) ++pushed_bytes;  // the report
     losses.add_silently(1);
   } else {
     waiting.append(text);
@@ -167,6 +171,7 @@ namespace {
 /// The queues of the process, which are written out when it exits. Never destroyed: static objects may still
 /// log.
 struct LivingQueues {
+  std::atomic<bool> exiting{false};
   Mutex mutex;
   std::vector<std::weak_ptr<LineQueue::State>> all TIDINGS_GUARDED_BY(mutex);
 };
@@ -182,6 +187,7 @@ void flush_living_queues() {
     const MutexLock lock(living_queues().mutex);
     all = living_queues().all;
   }
+  living_queues().exiting.store(true);
   for (const auto& queue : all) {
     if (const auto state = queue.lock()) state->flush();
   }
@@ -228,7 +234,9 @@ LineQueue::LineQueue(std::unique_ptr<LineTarget> target, std::size_t capacity,
 LineQueue::~LineQueue() { state_->end(); }
 
 void LineQueue::push(std::string_view text, bool console) {
-  state_->in_child() ? state_->push_in_child(text) : state_->push(text, console);
+  if (state_->in_child()) return state_->push_in_child(text);
+  state_->push(text, console);
+  if (living_queues().exiting.load(std::memory_order_relaxed)) state_->flush();  // nothing does that later
 }
 
 void LineQueue::flush() noexcept { state_->flush(); }

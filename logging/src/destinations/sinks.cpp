@@ -3,6 +3,7 @@
 #include "destinations/file_target.hpp"
 #include "destinations/line_queue.hpp"
 
+#include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/mutex.hpp>
 #include <tidings/error.hpp>
 
@@ -17,10 +18,18 @@ namespace {
 
 /// A target that threads write to in turn.
 struct SharedTarget {
-  explicit SharedTarget(std::unique_ptr<LineTarget> to) : target(std::move(to)) {}
+  explicit SharedTarget(std::unique_ptr<LineTarget> to) : target(std::move(to)) {
+    tidings::detail::watch_forks();
+  }
+  /// In a forked child another one: a thread of the parent, which the child has not, may hold the first.
+  [[nodiscard]] tidings::detail::Mutex& mutex() noexcept {
+    return tidings::detail::fork_generation() == generation ? of_parent : of_child;
+  }
 
-  tidings::detail::Mutex mutex;
-  const std::unique_ptr<LineTarget> target;  // used under mutex
+  const std::uint64_t generation = tidings::detail::fork_generation();
+  tidings::detail::Mutex of_parent;
+  tidings::detail::Mutex of_child;
+  const std::unique_ptr<LineTarget> target;  // used under mutex()
 };
 
 /// Every thread writes its own lines.
@@ -30,12 +39,12 @@ class DirectSink final : public RecordSink {
 
   void write(const VisibleRecord& record) override {
     const std::string_view text = record.text();
-    const tidings::detail::MutexLock lock(target_->mutex);
+    const tidings::detail::MutexLock lock(target_->mutex());
     const WrittenLines result = target_->target->write(text);
     if (result.lost > 0) throw std::system_error(result.error, std::generic_category(), "cannot write it");
   }
   [[nodiscard]] bool is_terminal() const noexcept override {
-    const tidings::detail::MutexLock lock(target_->mutex);
+    const tidings::detail::MutexLock lock(target_->mutex());
     return target_->target->is_terminal();
   }
 

@@ -130,14 +130,16 @@ void read_output_entry(std::string_view entry, Environment& environment) {
   const std::size_t equals = entry.find('=');
   const bool for_all = equals == std::string_view::npos || entry.find('/') < equals;
   const std::string_view destination = trimmed(for_all ? entry : entry.substr(equals + 1));
-  if (!is_destination(destination)) {
+  const std::string_view logger = for_all ? std::string_view() : trimmed(entry.substr(0, equals));
+  if (!is_destination(destination) || (!for_all && !is_valid_name(logger))) {
     environment.problems.push_back({kOutputVariable, std::string(entry),
                                     "DESTINATION or LOGGER=DESTINATION, comma-separated; destinations are "
                                     "stdout, stderr, and paths with a slash (./app.log)"});
   } else if (for_all) {
     environment.output = destination;
   } else {
-    environment.output_by_prefix.emplace_back(trimmed(entry.substr(0, equals)), destination);
+    std::erase_if(environment.output_by_prefix, [&](const auto& each) { return each.first == logger; });
+    environment.output_by_prefix.emplace_back(logger, destination);
   }
 }
 

@@ -118,7 +118,9 @@ struct FileSinkOptions {
 };
 
 /// A file of lines. A line is in it whole or not at all: what a full disk cut off is taken back, and a line
-/// that a killed process left unfinished is ended before the next one, so that no two are glued together.
+/// that a killed process left unfinished is ended when the file is opened next. Only where several processes
+/// write it may the line of one that goes on be glued to a large one that a killed one left, and one that
+/// opens it while another writes a large line may add an empty line.
 ///
 /// Works beside logrotate: within a second of the path naming another file (or none) that file is opened (or
 /// made), and reopen_log_files() makes it happen with the next line. `copytruncate` works as well. Several
