@@ -2,6 +2,7 @@
 
 #include "bus/gate.hpp"
 #include "deadletter/temporary_folder.hpp"
+#include "logging/record_schema.hpp"
 
 #include <tidings/logging/logger.hpp>
 
@@ -90,8 +91,11 @@ TEST(LineQueueTest, WhoLogsNeverWaitsAndWhatFindsNoRoomIsCountedAndReported) {
   queue.push("after\n", true);
   queue.flush();
   const std::string text = received.text();
-  EXPECT_NE(text.find("\"level\":\"warning\",\"event\":\"log_records_lost\",\"lost\":3}\n"),
-            std::string::npos);
+  const std::size_t end = text.find("\"level\":\"warning\",\"event\":\"log_records_lost\",\"lost\":3}\n");
+  ASSERT_NE(end, std::string::npos);
+  const std::size_t begin = text.rfind('{', end);
+  EXPECT_EQ(test::RecordSchema().problems_of(Json::parse(text.substr(begin, text.find('\n', end) - begin))),
+            "");
   EXPECT_EQ(text.substr(text.size() - 6), "after\n");
   EXPECT_EQ(queue.lost(), 3U);
 }
