@@ -43,7 +43,7 @@ Redriver::Redriver(Redrives* redrives, BusLog& log, std::shared_ptr<Clock> clock
       calls_(std::move(calls)) {}
 
 RedriveRequest Redriver::request(const LetterFilter& filter, const RedriveOptions& options) {
-  const RedriveRequest request = redrives_->mark(service_, filter, options, clock_->now());
+  RedriveRequest request = redrives_->mark(service_, filter, options, clock_->now());
   if (request.letters > 0) log_.letters.redrive_requested(request, options.requested_by);
   look();
   return request;

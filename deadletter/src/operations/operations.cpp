@@ -107,7 +107,7 @@ class RequestOfOperator {
 
 class Operations::Implementation {
  public:
-  Implementation(const std::filesystem::path& path, Actor actor, Options options)
+  Implementation(const std::filesystem::path& path, Actor actor, const Options& options)
       : actor_(std::move(actor)),
         options_{.busy_timeout = tidings::detail::bounded(options.busy_timeout)},
         log_(named_audit(options.logger)),
@@ -197,7 +197,7 @@ Operations::Operations(Operations&&) noexcept = default;
 Operations& Operations::operator=(Operations&&) noexcept = default;
 Operations::~Operations() = default;
 
-Operations Operations::open(const std::filesystem::path& path, Actor actor, Options options) {
+Operations Operations::open(const std::filesystem::path& path, Actor actor, const Options& options) {
   return Operations(std::make_unique<Implementation>(path, std::move(actor), options));
 }
 

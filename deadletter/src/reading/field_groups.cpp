@@ -16,9 +16,10 @@ namespace {
 
 /// Nullopt for a column that is damaged, too.
 std::optional<std::string> field_of(std::string_view attributes, const std::string& name) {
-  const Json fields = Json::parse(attributes, nullptr, false);
-  const auto found = fields.find(name);
-  if (!fields.is_object() || found == fields.end()) return std::nullopt;
+  const auto fields = tidings::detail::find_json(attributes);
+  if (!fields || !fields->is_object()) return std::nullopt;
+  const auto found = fields->find(name);
+  if (found == fields->end()) return std::nullopt;
   const auto value = ContextValue::from_json(*found);
   return value ? std::optional(value->to_string()) : std::nullopt;
 }

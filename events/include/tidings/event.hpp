@@ -66,6 +66,11 @@ concept HasJson = requires(Json& json, const E& constant, E& mutable_event) {
 /// An immutable fact: a copyable struct with `static constexpr std::string_view event_type`, optionally
 /// `static constexpr int schema_version` (default 1), and nlohmann's to_json and from_json
 /// (NLOHMANN_DEFINE_TYPE_INTRUSIVE makes both).
+///
+/// With `static constexpr bool store_payload = false` no payload of the type is written to disk, nor to
+/// standard error: a dead letter has metadata and errors alone and cannot be redriven, and publishing the
+/// event durably throws Error(NotEncodable). For payloads that must not rest anywhere, such as card
+/// numbers.
 template <class E>
 concept Event =
     std::is_class_v<E> && std::copy_constructible<E> && detail::HasEventType<E> && detail::HasJson<E>;

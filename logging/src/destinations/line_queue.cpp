@@ -7,11 +7,10 @@
 #include <tidings/detail/mutex.hpp>
 #include <tidings/error.hpp>
 
-#include <signal.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -205,7 +204,7 @@ void remember(const std::shared_ptr<LineQueue::State>& state) {
 void start_detached(std::shared_ptr<LineQueue::State> state) {
   sigset_t all;
   sigset_t before;
-  ::sigfillset(&all);
+  sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   int error = 0;
   try {

@@ -110,7 +110,8 @@ class Operations {
   };
 
   /// Throws as Reader::open does, and DatabaseUnusable if this user may not write.
-  [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor, Options options);
+  [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor,
+                                       const Options& options);
   [[nodiscard]] static Operations open(const std::filesystem::path& path, Actor actor);
 
   Operations(Operations&&) noexcept;
