@@ -176,6 +176,15 @@ TEST_F(SpdlogCaptureTest, WhatTidingsWritesThroughACapturedLoggerIsWrittenOnce) 
   EXPECT_EQ(log.dropped(), 0U);
 }
 
+TEST_F(SpdlogCaptureTest, AFlushThroughACapturedLoggerOfTidingsOwnEnds) {
+  const Logger log({.format = Format::Json, .spdlog_logger = spdlog::default_logger()});
+  const SpdlogCapture others = capture_spdlog(log);
+  log.error("flushes");
+  spdlog::default_logger()->flush();
+  EXPECT_EQ(default_sink_->lines().size(), 1U);
+  EXPECT_EQ(default_sink_->flushes(), 2);
+}
+
 TEST_F(SpdlogCaptureTest, AnAsynchronousLoggerOfTidingsOwnDoesNotWaitForItself) {
   constexpr int kLines = 50;
   auto pool = std::make_shared<spdlog::details::thread_pool>(1, 1);  // a queue of one line

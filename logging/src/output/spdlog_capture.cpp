@@ -119,7 +119,9 @@ class CapturingSink final : public spdlog::sinks::sink {
   }
   void flush() override {
     for (const auto& own : sinks_) own->flush();
-    if (!CapturedLine::in_progress()) recorder_->flush();
+    if (CapturedLine::in_progress()) return;
+    const CapturedLine captured(logger_, sinks_);  // else the pipeline would flush its logger, and that this
+    recorder_->flush();
   }
   // A record's format is its logger's.
   void set_pattern(const std::string& /*pattern*/) override {}

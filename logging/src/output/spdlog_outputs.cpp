@@ -80,7 +80,9 @@ class SpdlogLogger final : public RecordSink {
       logger_->log(spdlog_time(record), kFromRecord, level, spdlog_text(record.line()));
     }
   }
-  void flush() override { logger_->flush(); }
+  void flush() override {
+    if (CapturedLine::sinks_of(*logger_) == nullptr) logger_->flush();  // else it is the one that flushes
+  }
   /// Only if all its sinks write to one: a line of colours in a file is worse than JSON on a screen.
   [[nodiscard]] bool is_terminal() const noexcept override {
     const auto& sinks = logger_->sinks();
