@@ -1,5 +1,9 @@
 #include "bus_fixture.hpp"
 
+#include <tidings/process_identity.hpp>
+
+#include <unistd.h>
+
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -50,6 +54,13 @@ class LetterTest : public BusTest {
     return letters_->letters().at(0);
   }
 };
+
+TEST_F(LetterTest, SaysInWhichProcessItFailed) {
+  set_process_identity({.host = "web-3", .release = "orders@1.4.2"});
+  const auto letter = letter_of(OrderShipped{.order_id = 8});
+  set_process_identity({});
+  EXPECT_EQ(letter.process, (FailingProcess{"web-3", ::getpid(), "orders@1.4.2"}));
+}
 
 TEST_F(LetterTest, HoldsEverythingNeededToRepeatTheDelivery) {
   Bus bus(options());

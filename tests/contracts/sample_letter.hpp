@@ -63,7 +63,12 @@ inline DeadLetter full_letter(std::uint64_t number) {
   result.attempts = {{Timestamp(std::chrono::microseconds(1'800'000'000'200'000)),
                       std::chrono::microseconds(1500), "std::runtime_error", "first"},
                      {Timestamp(std::chrono::microseconds(1'800'000'000'900'000)),
-                      std::chrono::microseconds(0), "unknown", result.error_message}};
+                      std::chrono::microseconds(0),
+                      "unknown",
+                      result.error_message,
+                      {{"step", 2}},
+                      SpanId::parse("00f067aa0ba902b7")}};
+  result.process = {"web-3 \xC3\xA9", 4'711, "orders@1.4.2+'x'"};
   return result;
 }
 
@@ -76,6 +81,7 @@ inline void expect_equal_failure(const DeadLetter& actual, const DeadLetter& exp
   EXPECT_EQ(actual.failed_at, expected.failed_at);
   EXPECT_EQ(actual.retry_count, expected.retry_count);
   EXPECT_EQ(actual.attempts, expected.attempts);
+  EXPECT_EQ(actual.process, expected.process);
 }
 
 inline void expect_equal_metadata(const Metadata& actual, const Metadata& expected) {

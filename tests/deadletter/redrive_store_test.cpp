@@ -5,6 +5,8 @@
 
 #include <tidings/redrive.hpp>
 
+#include <unistd.h>
+
 namespace tidings::deadletter {
 namespace {
 
@@ -162,6 +164,28 @@ TEST_F(RedriveStoreTest, ADeathDuringTheHandlerIsAnAttemptAndNotRepeated) {
   EXPECT_THAT(row("attempts ->> '$[1].error_message'"), HasSubstr("the process died while the handler ran"));
   EXPECT_EQ(row("attempts ->> '$[1].at'"), std::to_string(wall_.time_since_epoch().count()));
   EXPECT_EQ(query("SELECT failed FROM tidings_redrives"), "1");
+}
+
+TEST_F(RedriveStoreTest, OfAProcessThatDiedThePidIsKnownByItsClaim) {
+  store_marked(1);
+  execute("UPDATE dead_letters SET host = 'old', pid = 1, release = 'old', span_id = '00f067aa0ba902b7'");
+  static_cast<void>(claim("dead"));
+  ASSERT_TRUE(redrives().begin("dead", 1, wall_));
+  pass(kLease);
+  static_cast<void>(tend());
+  EXPECT_EQ(row("pid"), std::to_string(::getpid()));
+  EXPECT_EQ(row("coalesce(host, release, span_id, 'none')"), "none");
+}
+
+TEST_F(RedriveStoreTest, AFailureSaysInWhichProcessItWas) {
+  store_marked(1);
+  static_cast<void>(claim());
+  RedriveResult result{.id = 1, .end = End::Failed, .at = wall_, .letter = letter(1)};
+  result.letter.process = {"web-3", 42, "orders@2"};
+  result.letter.attempts.back().span_id = SpanId::parse("00f067aa0ba902b7");
+  static_cast<void>(redrives().settle("bus", std::vector{result}));
+  EXPECT_EQ(row("host || ' ' || pid || ' ' || release || ' ' || span_id"),
+            "web-3 42 orders@2 00f067aa0ba902b7");
 }
 
 TEST_F(RedriveStoreTest, ACrashOfTheCanaryStopsTheRequest) {

@@ -8,6 +8,15 @@ namespace {
 // The example of W3C Trace Context, section 3.2.4.
 constexpr std::string_view kExampleOfTraceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
+TEST(SpanId, IsSixteenDigitsNotAllZero) {
+  const auto span = SpanId::parse("00f067aa0ba902b7");
+  ASSERT_TRUE(span);
+  EXPECT_EQ(span->to_string(), "00f067aa0ba902b7");
+  for (const char* wrong :
+       {"", "0000000000000000", "00F067AA0BA902B7", "00f067aa0ba902b", "00f067aa0ba902b7a"})
+    EXPECT_FALSE(SpanId::parse(wrong)) << wrong;
+}
+
 TEST(TraceParent, ReadsTheExampleOfTheSpecification) {
   const auto parent = TraceParent::parse(kExampleOfTraceparent);
   ASSERT_TRUE(parent);

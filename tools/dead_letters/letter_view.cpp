@@ -58,6 +58,9 @@ OrderedJson letter_to_json(const Command& command, const deadletter::StoredLette
   json["published_at"] = to_rfc3339(metadata.published_at);
   json["failed_at"] = to_rfc3339(letter.failed_at);
   json["retry_count"] = letter.retry_count;
+  json["host"] = text_or_null(letter.process.host);
+  json["pid"] = letter.process.pid == 0 ? OrderedJson(nullptr) : OrderedJson(letter.process.pid);
+  json["release"] = text_or_null(letter.process.release);
   json["data_encoding"] = to_string(letter.data.encoding);
   add_redrive(json, command, stored);
   return json;
@@ -103,7 +106,8 @@ OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLet
                         {"duration_us", attempt.duration.count()},
                         {"error_type", attempt.error_type},
                         {"error_message", command.masked(attempt.error_message)},
-                        {"fields", fields_to_json(command, attempt.fields)}});
+                        {"fields", fields_to_json(command, attempt.fields)},
+                        {"span_id", id_or_null(attempt.span_id)}});
   }
   return attempts;
 }

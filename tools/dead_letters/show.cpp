@@ -67,6 +67,14 @@ std::string field_text(const Command& command, std::string_view name, const Cont
   return hidden ? "[redacted]" : command.masked(value.to_string());
 }
 
+/// `4711 on web-3, release orders@1.4.2`.
+std::string process_text(const FailingProcess& process) {
+  std::string text = process.pid == 0 ? "" : std::to_string(process.pid);
+  if (!process.host.empty()) text += (text.empty() ? "on " : " on ") + process.host;
+  if (!process.release.empty()) text += (text.empty() ? "release " : ", release ") + process.release;
+  return text;
+}
+
 void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
   const Metadata& metadata = letter.metadata;
@@ -80,6 +88,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
                             std::string(to_string(letter.reason)) + " after " +
                             (letter.retry_count == 1 ? std::string("1 retry")
                                                      : grouped(letter.retry_count) + " retries"));
+  if (letter.process != FailingProcess()) sheet.line("process", process_text(letter.process));
   sheet.line("cause", letter.error_fingerprint);
   sheet.line("event id", metadata.event_id.to_string());
   sheet.line("correlation", command.masked(metadata.correlation_id.to_string()));
@@ -126,6 +135,7 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
                when + ", took " + milliseconds(attempt.duration) + (same ? ": the same error" : ""));
     if (!same) sheet.line("", error_text(command, attempt.error_type, attempt.error_message));
     if (!attempt.fields.empty()) sheet.line("", bound_text(command, attempt.fields));
+    if (attempt.span_id) sheet.line("", "span " + attempt.span_id->to_string());
   }
 }
 

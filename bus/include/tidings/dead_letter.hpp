@@ -40,8 +40,22 @@ struct Attempt {
   std::string error_message;
   /// What its handler had bound: EventContext::bind.
   ContextFields fields = {};
+  /// The span that traced it, if any did.
+  std::optional<SpanId> span_id = std::nullopt;
 
   friend bool operator==(const Attempt&, const Attempt&) = default;
+};
+
+/// The process in which a delivery failed: what process_identity() says there.
+struct FailingProcess {
+  /// Empty: not known.
+  std::string host = {};
+  /// 0: not known.
+  std::int64_t pid = 0;
+  /// Empty: not known, or the service says none.
+  std::string release = {};
+
+  friend bool operator==(const FailingProcess&, const FailingProcess&) = default;
 };
 
 /// A delivery that gave up, with everything needed to understand and to repeat it. The table `dead_letters`
@@ -66,6 +80,9 @@ struct DeadLetter {
   std::uint32_t retry_count = 0;
   /// Oldest first. Of more than 100, the first 50 and the last 50 are kept.
   std::vector<Attempt> attempts;
+  /// Where the last attempt failed; of a delivery without attempts, where it was given up. Not known of
+  /// attempts that another process made before it died.
+  FailingProcess process = {};
 };
 
 /// Appends to a history: of more than 100 attempts the first 50 and the last 50 are kept.

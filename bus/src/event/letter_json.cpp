@@ -68,6 +68,12 @@ void add_metadata(Line& line, const Metadata& metadata) {
   line["causation_depth"] = metadata.causation_depth;
 }
 
+void add_process(Line& line, const FailingProcess& process) {
+  if (!process.host.empty()) add_bytes(line, "host", process.host);
+  if (process.pid != 0) line["pid"] = process.pid;
+  if (!process.release.empty()) add_bytes(line, "release", process.release);
+}
+
 void add_failure(Line& line, const DeadLetter& letter) {
   line["reason"] = to_string(letter.reason);
   add_bytes(line, "error_type", letter.error_type);
@@ -84,8 +90,10 @@ void add_failure(Line& line, const DeadLetter& letter) {
     add_bytes(each, "error_message", attempt.error_message);
     if (!attempt.fields.empty())
       each["fields"] = detail::parse_ordered_json(detail::context_to_json(attempt.fields));
+    if (attempt.span_id) each["span_id"] = attempt.span_id->to_string();
     line["attempts"].push_back(std::move(each));
   }
+  add_process(line, letter.process);
 }
 
 // --- reading ---
@@ -241,9 +249,20 @@ std::vector<Attempt> read_attempts(const Json& array) {
                         .duration = std::chrono::microseconds(fields.integer<std::int64_t>("duration_us")),
                         .error_type = fields.bytes("error_type"),
                         .error_message = fields.bytes("error_message"),
-                        .fields = read_bound(object)});
+                        .fields = read_bound(object),
+                        .span_id = fields.has("span_id")
+                                       ? std::optional(fields.parsed("span_id", SpanId::parse))
+                                       : std::nullopt});
   }
   return attempts;
+}
+
+FailingProcess read_process(const Fields& fields) {
+  FailingProcess process;
+  if (fields.has("host")) process.host = fields.bytes("host");
+  if (fields.has("pid")) process.pid = fields.integer<std::int64_t>("pid");
+  if (fields.has("release")) process.release = fields.bytes("release");
+  return process;
 }
 
 void read_failure(const Fields& fields, DeadLetter& letter) {
@@ -255,6 +274,7 @@ void read_failure(const Fields& fields, DeadLetter& letter) {
   letter.failed_at = fields.time("failed_at");
   letter.retry_count = fields.integer<std::uint32_t>("retry_count");
   letter.attempts = read_attempts(fields.array("attempts"));
+  letter.process = read_process(fields);
 }
 
 }  // namespace

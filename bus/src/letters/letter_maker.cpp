@@ -3,6 +3,7 @@
 #include <tidings/detail/patiently.hpp>
 #include <tidings/detail/what_of.hpp>
 #include <tidings/logging/redactor.hpp>
+#include <tidings/process_identity.hpp>
 
 #include <cxxabi.h>
 
@@ -49,6 +50,12 @@ void explain_letter(DeadLetter& letter) {
   letter.error_fingerprint = error_fingerprint(letter.handler, letter.error_type, letter.error_message);
 }
 
+/// A process that died says nothing of itself any more.
+bool failed_here(Reason reason, const DeliveryState* state) {
+  if (reason == Reason::Crashed) return false;
+  return state == nullptr || state->attempts.empty() || state->attempted_here;
+}
+
 std::uint32_t retries_of(std::uint32_t attempts_made) noexcept {
   return attempts_made == 0 ? 0 : attempts_made - 1;
 }
@@ -82,6 +89,11 @@ EncodedData encode_for_letter(const Payload& payload) {
   }
 }
 
+FailingProcess this_process() {
+  const ProcessIdentity& identity = process_identity();
+  return {identity.host, process_id(), identity.release};
+}
+
 DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_type, StoredForm form,
                        const Metadata& metadata, Reason reason, Timestamp failed_at,
                        const DeliveryState* state) {
@@ -99,6 +111,7 @@ DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_ty
     letter.ordering_key = state->ordering_key;
     letter.retry_count = retries_of(state->attempts_made);
   }
+  if (failed_here(reason, state)) letter.process = this_process();
   explain_letter(letter);
   return letter;
 }

@@ -20,6 +20,9 @@ namespace tidings::detail {
 /// The same for a letter, which waits for memory, and keeps no data of a type that opts out.
 [[nodiscard]] EncodedData encode_for_letter(const Payload& payload);
 
+/// For a letter that fails here.
+[[nodiscard]] FailingProcess this_process();
+
 /// `state` is what a delivery remembers of its past; null if there is nothing.
 [[nodiscard]] DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_type,
                                      StoredForm form, const Metadata& metadata, Reason reason,

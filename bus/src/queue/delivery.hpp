@@ -39,6 +39,8 @@ struct DeliveryState {
   std::uint32_t attempts_made = 0;
   Instant first_attempt{};
   std::vector<Attempt> attempts;
+  /// Whether this process made the last of them; others are read from the journal.
+  bool attempted_here = false;
   std::optional<std::string> ordering_key;
   /// Its share of a journalled event; empty for an event that is in memory only.
   OwedDeliveryHandle owed;

@@ -1,5 +1,6 @@
 #include "redelivery/redelivery.hpp"
 
+#include "letters/letter_maker.hpp"
 #include "subscriptions/crash_slots.hpp"
 
 #include <tidings/detail/kill_point.hpp>
@@ -104,6 +105,7 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   }
   const Verdict verdict = runner_.judge(subscriber, frame.context(), state, *failure, began);
   patiently([&] { add_failed_attempt(letter, state.attempts.back(), verdict.reason, result.at); });
+  patiently([&] { letter.process = this_process(); });
   result.end = RedriveResult::End::Failed;
   result.letter = std::move(letter);
   return false;

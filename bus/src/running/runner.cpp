@@ -56,6 +56,7 @@ Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, Deliv
     return Attempt{wall - duration, duration, failure.error_type, failure.error_message, context.bound()};
   });
   patiently([&] { append_attempt(state.attempts, attempt); });
+  state.attempted_here = true;
   Verdict verdict = decide(subscriber, state, failure, now);
   if (state.owed) record_failure(state, verdict, wall, failure.in_doubt);
   const bool retried = verdict.next != Verdict::Next::Dead;

@@ -23,8 +23,9 @@ constexpr const char* kInsertLetter =
     "attributes,"
     " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
     "causation_id,"
-    " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts,"
+    " host, pid, release, span_id, version)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
 constexpr const char* kFindLetter =
     "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
@@ -43,14 +44,18 @@ struct RowTexts {
       : data(data_within_limits(letter)),
         event_id(letter.metadata.event_id.to_string()),
         attributes(tidings::detail::context_to_json(letter.metadata.fields)),
-        attempts(attempts_to_json(letter.attempts)) {}
+        attempts(attempts_to_json(letter.attempts)),
+        span_id(span_of(letter.attempts)) {}
 
   const EncodedData& data;
   std::string event_id;
   std::string attributes;
   std::string attempts;
+  std::string span_id;
   ChainTexts chain = {};
 };
+
+void text_or_null(Prepared& row, std::string_view text) { text.empty() ? row.null() : row.text(text); }
 
 /// In the order of kInsertLetter's columns.
 void bind_letter(Prepared& row, const DeadLetter& letter, RowTexts& texts) {
@@ -74,6 +79,10 @@ void bind_letter(Prepared& row, const DeadLetter& letter, RowTexts& texts) {
   bind_time(row, letter.failed_at);
   row.integer(letter.retry_count);
   row.text(texts.attempts);
+  text_or_null(row, letter.process.host);
+  letter.process.pid == 0 ? row.null() : row.integer(letter.process.pid);
+  text_or_null(row, letter.process.release);
+  text_or_null(row, texts.span_id);
 }
 
 }  // namespace
@@ -108,6 +117,10 @@ void bind_time(Prepared& row, std::optional<Timestamp> time) {
   time ? row.integer(microseconds(*time)) : row.null();
 }
 
+std::string span_of(const std::vector<Attempt>& attempts) {
+  return attempts.empty() || !attempts.back().span_id ? "" : attempts.back().span_id->to_string();
+}
+
 std::string attempts_to_json(const std::vector<Attempt>& attempts) {
   std::string json = "[";
   for (const Attempt& attempt : attempts) {
@@ -119,20 +132,26 @@ std::string attempts_to_json(const std::vector<Attempt>& attempts) {
     json += ",\"error_message\":";
     append_json_string(json, attempt.error_message);
     if (!attempt.fields.empty()) json += ",\"fields\":" + tidings::detail::context_to_json(attempt.fields);
+    if (attempt.span_id) json += ",\"span_id\":\"" + attempt.span_id->to_string() + '"';
     json += '}';
   }
   return json += ']';
 }
 
 LetterInsert::LetterInsert(sqlite3* connection)
-    : connection_(connection), insert_(connection, kInsertLetter), find_(connection, kFindLetter) {}
+    : connection_(connection),
+      versions_(connection),
+      insert_(connection, kInsertLetter),
+      find_(connection, kFindLetter) {}
 
 LetterInsert::Result LetterInsert::insert(const DeadLetter& letter) {
   RowTexts texts(letter);
   const StatementUse use(insert_);
   bind_letter(insert_, letter, texts);
+  insert_.integer(versions_.next());
   insert_.step();
   if (sqlite3_changes(connection_) == 0) return {find(texts.event_id, letter), false};
+  versions_.given();
   return {sqlite3_last_insert_rowid(connection_), true};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "letters/letter_versions.hpp"
 #include "sqlite/prepared.hpp"
 
 #include <tidings/dead_letter.hpp>
@@ -38,6 +39,7 @@ class LetterInsert {
   [[nodiscard]] std::int64_t find(const std::string& event_id, const DeadLetter& letter);
 
   sqlite3* connection_;
+  LetterVersions versions_;
   Prepared insert_;
   Prepared find_;
 };

@@ -2,6 +2,7 @@
 
 #include "file/claim_life.hpp"
 #include "file/sqlite_error.hpp"
+#include "schema/schema.hpp"
 #include "sqlite/connection.hpp"
 #include "sqlite/stored_time.hpp"
 
@@ -121,6 +122,16 @@ void read_claim(RowReader& row, StoredLetter& stored) {
 
 }  // namespace
 
+namespace {
+
+std::optional<SpanId> read_span_id(const std::string& text) {
+  auto span = SpanId::parse(text);
+  if (!span) throw Error(ErrorCode::NotDecodable, "not a span's id");
+  return span;
+}
+
+}  // namespace
+
 std::vector<Attempt> attempts_from_json(std::string_view text) {
   std::vector<Attempt> attempts;
   const auto json = tidings::detail::parse_json(text);
@@ -129,7 +140,8 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
         {time_of(each.at("at").get<std::int64_t>()),
          std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
          each.at("error_type").get<std::string>(), each.at("error_message").get<std::string>(),
-         each.contains("fields") ? tidings::detail::context_of_json(each["fields"]) : ContextFields()});
+         each.contains("fields") ? tidings::detail::context_of_json(each["fields"]) : ContextFields(),
+         each.contains("span_id") ? read_span_id(each["span_id"].get<std::string>()) : std::nullopt});
   }
   return attempts;
 }
@@ -143,9 +155,12 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
   ", redrive_requested_at, reprocessed_at, resolution, edited_from, claimed_by, "                      \
   "tidings_claim_life(claimed_by, claimed_until), redrive_id, redrive_started_at, resolution_note"
 
-std::string_view letter_columns(LetterParts parts) noexcept {
-  if (parts == LetterParts::All) return TIDINGS_LETTER_COLUMNS("event_data", "attributes", "attempts");
-  return TIDINGS_LETTER_COLUMNS("NULL AS event_data", "'{}' AS attributes", "'[]' AS attempts");
+std::string letter_columns(SQLite::Database& database, LetterParts parts) {
+  const std::string columns =
+      parts == LetterParts::All
+          ? TIDINGS_LETTER_COLUMNS("event_data", "attributes", "attempts")
+          : TIDINGS_LETTER_COLUMNS("NULL AS event_data", "'{}' AS attributes", "'[]' AS attempts");
+  return columns + (is_of_third_version(database) ? ", host, pid, release" : ", NULL, NULL, NULL");
 }
 
 #undef TIDINGS_LETTER_COLUMNS
@@ -165,6 +180,9 @@ StoredLetter read_letter(SQLite::Statement& row, SQLite::Database& database) {
   stored.redrive_id = reader.optional([&] { return reader.integer(); });
   stored.redrive_started_at = reader.optional([&] { return reader.time(); });
   stored.resolution_note = reader.text();
+  stored.letter.process.host = reader.text();
+  stored.letter.process.pid = reader.integer();
+  stored.letter.process.release = reader.text();
   return stored;
 }
 

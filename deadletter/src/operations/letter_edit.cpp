@@ -12,8 +12,8 @@ namespace tidings::deadletter {
 namespace {
 
 StoredLetter read_editable(Connection& connection, std::int64_t id) {
-  SQLite::Statement row(connection.database(),
-                        "SELECT " + std::string(letter_columns()) + " FROM dead_letters WHERE id = ?");
+  SQLite::Statement row(connection.database(), "SELECT " + letter_columns(connection.database()) +
+                                                   " FROM dead_letters WHERE id = ?");
   row.bind(1, id);
   const std::string name = "letter " + std::to_string(id);
   if (!row.executeStep()) throw Error(ErrorCode::InvalidArgument, name + " is gone; nothing was edited");

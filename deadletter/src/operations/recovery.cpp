@@ -6,6 +6,7 @@
 #include "copies/vfs_file.hpp"
 #include "file/companions.hpp"
 #include "file/sqlite_error.hpp"
+#include "letters/letter_versions.hpp"
 #include "operations/salvage.hpp"
 #include "schema/database_file.hpp"
 #include "schema/schema.hpp"
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <system_error>
 
@@ -289,6 +291,10 @@ RecoveryReport fill(const std::filesystem::path& database, const ScratchFile& co
   connection.execute("PRAGMA synchronous = OFF");
   RecoveryReport report = Recovery(copy.path(), facts, connection, progress).run();
   complete_meta(connection, database);
+  // Of rows of a version that had no numbers.
+  connection.execute("BEGIN IMMEDIATE");
+  number_letters(connection.database(), std::numeric_limits<std::size_t>::max());
+  connection.execute("COMMIT");
   require_sound_result(connection, target.path());
   connection.execute("PRAGMA synchronous = FULL");
   connection.execute("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -47,7 +47,9 @@ class DamagedTable {
   [[nodiscard]] bool prepare() {
     // Not a view of that name, which a hostile file might have.
     if (!is_table()) return false;
-    return prepare(table().columns.size()) || prepare(table().oldest_columns);
+    for (std::size_t columns = table().columns.size(); columns >= table().oldest_columns; --columns)
+      if (prepare(columns)) return true;
+    return false;
   }
 
   void save_in_order() {

@@ -115,12 +115,18 @@ constexpr std::array kLetters = {
     SalvagedColumn{"redrive_id", &time_or_null, Null},
     SalvagedColumn{"redrive_started_at", &time_or_null, Null},
     SalvagedColumn{"resolution_note", &text_or_null, Null},
+    SalvagedColumn{"host", &text_or_null, Null},
+    SalvagedColumn{"pid", &time_or_null, Null},
+    SalvagedColumn{"release", &text_or_null, Null},
+    SalvagedColumn{"span_id", &known_or_null<&SpanId::parse>, Null},
+    SalvagedColumn{"version", &time_or_null, Null},
 };
 constexpr std::size_t kReprocessedAt = 28;
 constexpr std::size_t kResolution = 29;
 constexpr std::size_t kEventData = 4;
 constexpr std::size_t kDataEncoding = 5;
 constexpr std::size_t kDataNote = 6;
+constexpr std::size_t kVersion = 38;
 
 constexpr std::array kJournal = {
     SalvagedColumn{"id", &integer},
@@ -245,6 +251,8 @@ bool mend_letter(std::vector<StoredValue>& values) {
     values[kReprocessedAt] = values[kResolution] = std::monostate();
     mended = true;
   }
+  // Rows of older versions have none, and get one when they are inserted.
+  if (is_null(values[kVersion])) values[kVersion] = std::int64_t{0};
   const bool says_none = *text_in(values[kDataEncoding]) == to_string(DataEncoding::None);
   if (is_null(values[kEventData]) && !says_none) {
     values[kDataEncoding] = std::string(to_string(DataEncoding::None));

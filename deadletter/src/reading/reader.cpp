@@ -252,7 +252,7 @@ Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::C
   require_limit(limit);
   return implementation_->ask([&](Connection& connection) {
     auto row = Query(filter, after, order)
-                   .prepare(connection.database(), letter_columns(parts),
+                   .prepare(connection.database(), letter_columns(connection.database(), parts),
                             std::string(order_by(order)) + "LIMIT " + std::to_string(limit + 1));
     Page page;
     while (row.executeStep()) {
@@ -268,8 +268,8 @@ Page Reader::list(const Filter& filter, std::size_t limit, std::optional<Page::C
 
 std::optional<StoredLetter> Reader::find(std::int64_t id) {
   return implementation_->ask([&](Connection& connection) {
-    SQLite::Statement row(connection.database(),
-                          "SELECT " + std::string(letter_columns()) + " FROM dead_letters WHERE id = ?");
+    SQLite::Statement row(connection.database(), "SELECT " + letter_columns(connection.database()) +
+                                                     " FROM dead_letters WHERE id = ?");
     row.bind(1, id);
     return first_letter(row, connection);
   });
@@ -277,8 +277,8 @@ std::optional<StoredLetter> Reader::find(std::int64_t id) {
 
 std::optional<StoredLetter> Reader::oldest(const Filter& filter) {
   return implementation_->ask([&](Connection& connection) {
-    auto row =
-        Query(filter).prepare(connection.database(), letter_columns(), "ORDER BY failed_at, id LIMIT 1");
+    auto row = Query(filter).prepare(connection.database(), letter_columns(connection.database()),
+                                     "ORDER BY failed_at, id LIMIT 1");
     return first_letter(row, connection);
   });
 }
@@ -288,7 +288,7 @@ std::vector<StoredLetter> Reader::find_by_event(std::string_view prefix, std::si
   require_limit(limit);
   return implementation_->ask([&](Connection& connection) {
     SQLite::Statement row(connection.database(),
-                          "SELECT " + std::string(letter_columns(parts)) +
+                          "SELECT " + letter_columns(connection.database(), parts) +
                               " FROM dead_letters INDEXED BY dead_letters_once"
                               " WHERE event_id >= ? AND event_id < ? ORDER BY event_id, id LIMIT ?");
     // `~` is after every hexadecimal digit and hyphen.

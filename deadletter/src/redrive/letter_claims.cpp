@@ -4,6 +4,7 @@
 #include "sqlite/stored_time.hpp"
 
 #include <tidings/error.hpp>
+#include <tidings/process_identity.hpp>
 
 #include <SQLiteCpp/Exception.h>
 #include <nlohmann/json.hpp>
@@ -50,7 +51,8 @@ constexpr const char* kBegin =
 constexpr const char* kSetAside =
     "UPDATE dead_letters SET redrive_requested_at = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL, reason = 'undecodable', failed_at = ?1,"
-    " error_type = ?2, error_message = ?3, error_fingerprint = ?4, attempts = iif(json_valid(attempts),"
+    " error_type = ?2, error_message = ?3, error_fingerprint = ?4, host = nullif(?6, ''), pid = ?7,"
+    " release = nullif(?8, ''), span_id = NULL, attempts = iif(json_valid(attempts),"
     " json_insert(attempts, '$[#]', json_object('at', ?1, 'duration_us', 0, 'error_type', ?2,"
     " 'error_message', ?3)), attempts) WHERE id = ?5";
 
@@ -74,7 +76,7 @@ LetterClaims::LetterClaims(RedriveConnection& connection, RedriveRequests& reque
       resumable_(connection.database(), kResumable),
       marked_then_(connection.database(), kMarkedThen),
       marked_later_(connection.database(), kMarkedLater),
-      claim_(connection.database(), kClaim + std::string(letter_columns()) + ", redrive_id"),
+      claim_(connection.database(), kClaim + letter_columns(connection.database()) + ", redrive_id"),
       begin_(connection.database(), std::string(kBegin) + kHasFailed + ")"),
       parked_(connection),
       set_aside_(connection.database(), kSetAside) {}
@@ -278,7 +280,8 @@ void LetterClaims::set_aside(Round& round, const Candidate& candidate, bool park
                              const std::string& problem) {
   const std::string type = "tidings::Error";
   run(set_aside_, microseconds(round.wanted.wall), type, problem,
-      error_fingerprint(candidate.handler, type, problem), candidate.id);
+      error_fingerprint(candidate.handler, type, problem), candidate.id, process_identity().host,
+      process_id(), process_identity().release);
   if (parks) parked_.withdraw_behind(candidate.id, "");
   if (candidate.redrive_id)
     static_cast<void>(requests_.count(*candidate.redrive_id, 0, 1, round.wanted.wall));

@@ -2,13 +2,18 @@
 
 #include "file/claim_life.hpp"
 #include "letters/letter_row.hpp"
+#include "letters/letter_versions.hpp"
 #include "sqlite/stored_time.hpp"
 
 #include <tidings/error.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
+#include <string_view>
+#include <system_error>
 
 namespace tidings::deadletter {
 namespace {
@@ -24,7 +29,8 @@ constexpr const char* kFail =
     "UPDATE dead_letters SET reason = ?, error_type = ?, error_message = ?, error_fingerprint = ?, failed_at "
     "= "
     "?,"
-    " retry_count = ?, attempts = ?, redrive_requested_at = NULL, claimed_by = NULL,"
+    " retry_count = ?, attempts = ?, host = nullif(?, ''), pid = nullif(?, 0), release = nullif(?, ''),"
+    " span_id = nullif(?, ''), redrive_requested_at = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
 constexpr const char* kRelease =
     "UPDATE dead_letters SET claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
@@ -47,6 +53,16 @@ std::string stale_sql() {
          kMayBeTakenOver + " LIMIT ?";
 }
 
+/// Of `<boot id>/<pid>/<token of the bus>`; 0 if it cannot be read.
+std::int64_t pid_of_claimant(std::string_view claimed_by) {
+  const std::string_view rest = claimed_by.substr(std::min(claimed_by.find('/'), claimed_by.size()));
+  if (rest.empty()) return 0;
+  std::int64_t pid = 0;
+  const char* const end = rest.data() + rest.size();
+  const auto [after, problem] = std::from_chars(rest.data() + 1, end, pid);
+  return problem == std::errc() && after != end && *after == '/' ? pid : 0;
+}
+
 }  // namespace
 
 RedriveSettlement::RedriveSettlement(RedriveConnection& connection, RedriveRequests& requests)
@@ -61,7 +77,8 @@ RedriveSettlement::RedriveSettlement(RedriveConnection& connection, RedriveReque
       due_(connection.database(), due_sql()),
       renew_(connection.database(), kRenew),
       stale_(connection.database(), stale_sql()),
-      letter_(connection.database(), "SELECT " + std::string(letter_columns()) +
+      unnumbered_(connection.database(), kHasUnnumbered),
+      letter_(connection.database(), "SELECT " + letter_columns(connection.database()) +
                                          ", redrive_started_at FROM dead_letters WHERE id = ?") {}
 
 std::vector<RedriveEnd> RedriveSettlement::settle(const std::string& claimed_by,
@@ -119,7 +136,8 @@ void RedriveSettlement::fail(const RedriveResult& result) {
   const DeadLetter& letter = result.letter;
   run(fail_, std::string(to_string(letter.reason)), letter.error_type, letter.error_message,
       letter.error_fingerprint, microseconds(letter.failed_at), std::int64_t{letter.retry_count},
-      attempts_to_json(letter.attempts), result.id);
+      attempts_to_json(letter.attempts), letter.process.host, letter.process.pid, letter.process.release,
+      span_of(letter.attempts), result.id);
   if (result.parks) parked_.withdraw_behind(result.id, "");
 }
 
@@ -132,6 +150,7 @@ void RedriveSettlement::count_all(const Counts& counts, Timestamp wall, std::vec
 /// Checks without the write lock first: mostly there is nothing to do.
 void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::int64_t>& held,
                              const LeaseTime& time, Timestamp wall, RedriveUpkeep& upkeep) {
+  number_inserted();
   const std::int64_t renewal = time.until - (time.until - time.now) / 3;
   bool renew = false;
   bool any_stale = false;
@@ -156,6 +175,17 @@ void RedriveSettlement::tend(const std::string& claimed_by, const std::set<std::
   });
 }
 
+/// What programs have inserted that give letters no version.
+void RedriveSettlement::number_inserted() {
+  constexpr std::size_t kMostNumbered = 500;
+  {
+    const StatementUse use(unnumbered_);
+    if (!unnumbered_.executeStep() || unnumbered_.getColumn(0).getInt() == 0) return;
+  }
+  connection_.transact_unseen(
+      Sync::Never, [&] { static_cast<void>(number_letters(connection_.database(), kMostNumbered)); });
+}
+
 std::vector<RedriveSettlement::HeldLetter> RedriveSettlement::stale() {
   const StatementUse use(stale_);
   bind_all(stale_, std::int64_t{kMostStale});
@@ -171,7 +201,7 @@ void RedriveSettlement::end_stale(const HeldLetter& held, Timestamp wall, Counts
                                   RedriveUpkeep& upkeep) {
   RedriveResult result;
   result.id = held.id;
-  if (held.started) result = crashed(held.id, wall);
+  if (held.started) result = crashed(held, wall);
   if (!settle_one(held.claimed_by, result, counts)) return;  // withdrawn behind one that has crashed
   if (!held.started) {
     ++upkeep.returned;
@@ -182,13 +212,13 @@ void RedriveSettlement::end_stale(const HeldLetter& held, Timestamp wall, Counts
 }
 
 /// Withdraws a letter whose row cannot be read, so that it is not claimed again and again.
-RedriveResult RedriveSettlement::crashed(std::int64_t id, Timestamp wall) {
+RedriveResult RedriveSettlement::crashed(const HeldLetter& held, Timestamp wall) {
   RedriveResult result;
-  result.id = id;
+  result.id = held.id;
   result.end = RedriveResult::End::Withdrawn;
   result.at = wall;
   const StatementUse use(letter_);
-  letter_.bind(1, id);
+  letter_.bind(1, held.id);
   if (!letter_.executeStep()) return result;
   try {
     result.letter = read_letter(letter_, connection_.database()).letter;
@@ -198,6 +228,7 @@ RedriveResult RedriveSettlement::crashed(std::int64_t id, Timestamp wall) {
   const Timestamp began(
       std::chrono::microseconds(letter_.getColumn(letter_.getColumnCount() - 1).getInt64()));
   add_failed_attempt(result.letter, crashed_attempt(began), Reason::Crashed, wall);
+  result.letter.process = {.pid = pid_of_claimant(held.claimed_by)};
   result.end = RedriveResult::End::Failed;
   return result;
 }

@@ -57,9 +57,10 @@ class RedriveSettlement {
   bool settle_one(const std::string& claimed_by, const RedriveResult& result, Counts& counts);
   void fail(const RedriveResult& result);
   void count_all(const Counts& counts, Timestamp wall, std::vector<RedriveEnd>& ended);
+  void number_inserted();
   [[nodiscard]] std::vector<HeldLetter> stale();
   void end_stale(const HeldLetter& held, Timestamp wall, Counts& counts, RedriveUpkeep& upkeep);
-  [[nodiscard]] RedriveResult crashed(std::int64_t id, Timestamp wall);
+  [[nodiscard]] RedriveResult crashed(const HeldLetter& held, Timestamp wall);
 
   RedriveConnection& connection_;
   RedriveRequests& requests_;
@@ -72,6 +73,7 @@ class RedriveSettlement {
   SQLite::Statement due_;
   SQLite::Statement renew_;
   SQLite::Statement stale_;
+  SQLite::Statement unnumbered_;
   SQLite::Statement letter_;
 };
 

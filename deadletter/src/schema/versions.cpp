@@ -175,11 +175,50 @@ constexpr std::array kSecondVersionIndexes = {
     "reprocessed_at IS NULL",
 };
 
-// --- version 3: context values that are no text, and what relays and other tools need ---
+// --- version 3: context values that are no text, where a letter failed, and what relays need ---
+
+constexpr std::array kThirdVersionColumns = {
+    "ALTER TABLE dead_letters ADD COLUMN host TEXT",
+    "ALTER TABLE dead_letters ADD COLUMN pid INTEGER",
+    "ALTER TABLE dead_letters ADD COLUMN release TEXT",
+    "ALTER TABLE dead_letters ADD COLUMN span_id TEXT",
+    "ALTER TABLE dead_letters ADD COLUMN version INTEGER NOT NULL DEFAULT 0",
+    // Every letter has one, so that a relay begins with all of them.
+    "UPDATE dead_letters SET version = id",
+    "CREATE INDEX dead_letters_by_version ON dead_letters (version)",
+};
+
+std::string highest_version(const std::string& schema) {
+  return "coalesce((SELECT version FROM " + schema +
+         "dead_letters INDEXED BY dead_letters_by_version ORDER BY version DESC LIMIT 1), 0)";
+}
+
+/// Every change of a letter gives it a new number, whichever program makes it. No counter is written for
+/// that: the index knows the last number, unless its letter was deleted. Inserts have no trigger, as one that
+/// may update the table would cost each of them a tenth more: LetterInsert gives numbers itself, and a
+/// service numbers what others have inserted (LetterVersions).
+std::vector<std::string> letter_versions() {
+  // Not claimed_until, a lease that is renewed all the time, and not redrive_started_at, which follows a
+  // claim.
+  const std::string state =
+      "event_id, event_type, schema_version, event_data, data_encoding, data_note, attributes, source, "
+      "handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_id, "
+      "causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
+      "attempts, redrive_requested_at, claimed_by, reprocessed_at, resolution, edited_from, redrive_id, "
+      "resolution_note, host, pid, release, span_id";
+  return {"CREATE TRIGGER tidings_versions_changed AFTER UPDATE OF " + state +
+              " ON dead_letters BEGIN UPDATE dead_letters SET version = " + next_letter_version() +
+              " WHERE id = new.id; END",
+          "CREATE TRIGGER tidings_versions_deleted AFTER DELETE ON dead_letters WHEN old.version > " +
+              highest_version("") +
+              " BEGIN INSERT OR REPLACE INTO tidings_meta VALUES ('deleted_version', max(old.version, "
+              "coalesce((SELECT CAST(value AS INTEGER) FROM tidings_meta WHERE key = 'deleted_version'), "
+              "0))); END"};
+}
 
 /// Version 2 has an index for the unresolved letters of a type alone.
 constexpr const char* kLettersByType =
-    "CREATE INDEX dead_letters_by_type ON dead_letters (event_type, failed_at, id)";
+    "CREATE INDEX dead_letters_by_type ON dead_letters (event_type, failed_at)";
 
 /// SQL for a column of microseconds as ISO 8601 text, null for null.
 std::string iso8601(const std::string& column) {
@@ -211,6 +250,20 @@ std::vector<std::string> second_version() {
   return statements;
 }
 
-std::vector<std::string> third_version() { return {kLettersByType}; }
+std::string next_letter_version(const std::string& schema) {
+  return "(SELECT 1 + max(" + highest_version(schema) + ", coalesce((SELECT CAST(value AS INTEGER) FROM " +
+         schema + "tidings_meta WHERE key = 'deleted_version'), 0)))";
+}
+
+std::vector<std::string> third_version() {
+  std::vector<std::string> statements = {"DROP VIEW dead_letters_readable"};
+  statements.insert(statements.end(), kThirdVersionColumns.begin(), kThirdVersionColumns.end());
+  statements.emplace_back(kLettersByType);
+  const auto triggers = letter_versions();
+  statements.insert(statements.end(), triggers.begin(), triggers.end());
+  statements.push_back(readable_view(", redrive_id, " + iso8601("redrive_started_at") +
+                                     ", resolution_note, host, pid, release, span_id, version"));
+  return statements;
+}
 
 }  // namespace tidings::deadletter

@@ -29,6 +29,17 @@ struct TraceParent {
   friend constexpr bool operator==(const TraceParent&, const TraceParent&) noexcept = default;
 };
 
+/// The id of a span, which is one operation of a trace: 8 bytes, not all zero.
+struct SpanId {
+  std::array<std::uint8_t, 8> bytes{};
+
+  /// 16 lowercase hexadecimal digits, not all 0; nullopt for anything else.
+  [[nodiscard]] static std::optional<SpanId> parse(std::string_view text) noexcept;
+  [[nodiscard]] std::string to_string() const;
+
+  friend constexpr bool operator==(const SpanId&, const SpanId&) noexcept = default;
+};
+
 /// Whether `text` may travel as a `tracestate` header: at most 512 printable ASCII characters (section 3.3).
 /// Its list members are passed on unread.
 [[nodiscard]] bool is_valid_tracestate(std::string_view text) noexcept;

@@ -63,6 +63,16 @@ std::string TraceParent::to_string() const {
   return text;
 }
 
+std::optional<SpanId> SpanId::parse(std::string_view text) noexcept {
+  SpanId result;
+  const bool is_hex = text.size() == 2 * result.bytes.size() &&
+                      detail::read_lowercase_hex(text.data(), result.bytes.data(), result.bytes.size());
+  if (!is_hex || is_zero(result.bytes)) return std::nullopt;
+  return result;
+}
+
+std::string SpanId::to_string() const { return to_hex(bytes); }
+
 std::string TraceParent::trace_id_text() const { return to_hex(trace_id); }
 std::string TraceParent::parent_id_text() const { return to_hex(parent_id); }
 
