@@ -159,6 +159,7 @@ normalised() {
     -e 's/^(LETTERS  CAUSE) +FIRST +LAST  /\1             FIRST  LAST  /' \
     -e 's/^( *[0-9,]+  [0-9a-f]{16}) +[0-9dhms]+ +[0-9dhms]+  /\1     4m    4m  /' \
     -e '/^dead-letters: nothing was delivered for /d' \
+    -e 's/^(process     )[0-9]+ on .*/\14711 on shop-1/' \
     "screen.$1" | sed -e :again -e '/^\n*$/{$d;N;b again' -e '}'
 }
 
@@ -177,7 +178,7 @@ write_guide() {
 
 From an alert to an empty list, as in a real run of the [example service](../examples/webhooks/service.cpp):
 \`tests/examples/on_call.bash\` plays the night, types only commands that the programs propose, and writes this page; a
-test fails if the run and the page differ. Only ids and times are normalised. [dead-letters.md](dead-letters.md)
+test fails if the run and the page differ. Only ids, times, process and host are normalised. [dead-letters.md](dead-letters.md)
 describes all verbs, [check-dead-letters.md](check-dead-letters.md) the alert.
 
 The service receives webhooks and, among other things, appends each to a public activity page, which is a file. At three
