@@ -26,7 +26,7 @@ namespace tidings::logging {
 
 namespace {
 
-constexpr std::size_t kMaxNames = 1000;  // what has so many loggers makes their names up
+constexpr std::size_t kMostNames = 1000;  // what has so many loggers makes their names up
 
 Level level_of(spdlog::level::level_enum level) noexcept {
   constexpr std::array kLevels = {Level::Trace,   Level::Debug, Level::Info,
@@ -90,7 +90,7 @@ class LineRecorder {
     const tidings::detail::MutexLock lock(mutex_);
     const auto known = by_name_.find(name);
     if (known != by_name_.end()) return known->second;
-    if (by_name_.size() >= kMaxNames) return logger_;
+    if (by_name_.size() >= kMostNames) return logger_;
     return by_name_.emplace(name, renamed(logger_, name)).first->second;
   }
 
