@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, kReservedCount> kReservedNames = {
 constexpr auto kByFirstCharacter = [] {
   std::array<std::uint32_t, 128> names{};
   for (std::size_t index = 0; index < kReservedCount; ++index) {
-    names[static_cast<std::size_t>(kReservedNames[index].front())] |= 1U << index;
+    names[static_cast<unsigned char>(kReservedNames[index].front())] |= 1U << index;
   }
   return names;
 }();
