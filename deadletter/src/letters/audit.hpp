@@ -20,11 +20,8 @@ namespace tidings::deadletter {
 /// One row of tidings_audit, which grows with each batch of a change.
 class Audit {
  public:
-  Audit(Actor actor, std::string verb, std::string filter, std::string note = {})
-      : actor_(std::move(actor)),
-        verb_(std::move(verb)),
-        filter_(std::move(filter)),
-        note_(std::move(note)) {}
+  Audit(Actor actor, std::string verb, std::string filter)
+      : actor_(std::move(actor)), verb_(std::move(verb)), filter_(std::move(filter)) {}
 
   /// Inside the transaction that changes the letters. Throws SQLite::Exception.
   void add(SQLite::Database& database, std::int64_t letters);

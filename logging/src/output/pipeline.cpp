@@ -61,10 +61,8 @@ Pipeline::Pipeline(LoggerOptions unchecked, Environment& environment)
   process_fields_ = options.process_fields.value_or(environment.process_fields.value_or(ProcessFields()));
   const Format format = options.format == Format::Auto ? environment.format : options.format;
   if (options.spdlog_logger) options.sinks.emplace_back(spdlog_logger_sink(std::move(options.spdlog_logger)));
-  if (options.sinks.empty() && options.routes.empty()) {
-    options.routes = environment_routes(environment);
-    options.sinks = {environment_sink(environment)};
-  } else if (options.sinks.empty()) {
+  if (options.sinks.empty()) {
+    if (options.routes.empty()) options.routes = environment_routes(environment);
     options.sinks = {environment_sink(environment)};
   }
   for (Route& route : options.routes) add_route(std::move(route), format);
