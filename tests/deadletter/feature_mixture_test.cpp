@@ -50,9 +50,12 @@ class NothingTakesLetters {
     std::filesystem::create_directory(spill_);  // which no file can replace
   }
   ~NothingTakesLetters() {
-    fault_.reset();  // first: or a letter is spilled, and imported later
+    let_the_database_take_them();
     std::filesystem::remove(spill_);
   }
+  /// And the spill file none yet: a letter that the database has just refused would be spilled, and imported
+  /// later.
+  void let_the_database_take_them() { fault_.reset(); }
   NothingTakesLetters(const NothingTakesLetters&) = delete;
   NothingTakesLetters& operator=(const NothingTakesLetters&) = delete;
 
@@ -129,14 +132,13 @@ TEST_F(FeatureMixtureTest, ADurableDeliveryIsOwedUntilSomethingTakesItsLetter) {
   const auto failing = give_up_behind(gate, bus);
   bus.publish(Placed{1});
   gate.await_arrival();
-  {
-    const NothingTakesLetters full(spill());
-    gate.open();
-    while (bus.snapshot().letters_pending == 0) std::this_thread::yield();
-    while (capture_.count("journal_refused") == 0) clock->advance(1s);
-    EXPECT_FALSE(bus.wait_idle(1ms));
-    EXPECT_EQ(journalled(), "1");
-  }
+  NothingTakesLetters full(spill());
+  gate.open();
+  while (bus.snapshot().letters_pending == 0) std::this_thread::yield();
+  while (capture_.count("journal_refused") == 0) clock->advance(1s);
+  EXPECT_FALSE(bus.wait_idle(1ms));
+  EXPECT_EQ(journalled(), "1");
+  full.let_the_database_take_them();
   while (!bus.wait_idle(1ms)) clock->advance(1s);
   EXPECT_EQ(capture_.count("dead_letter_unsaved"), 0U);
   EXPECT_EQ(query("SELECT group_concat(reason) FROM dead_letters"), "permanent");
