@@ -1,11 +1,18 @@
 # Installs the libraries, their headers, and a package for find_package(tidings): targets tidings::events,
-# tidings::logging, tidings::bus, tidings::deadletter. The tools install themselves.
+# tidings::logging, tidings::bus, tidings::deadletter, and tidings::encryption if it was built. The tools install themselves.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tidings)
+set(optional_targets "")
+set(TIDINGS_HAS_ENCRYPTION OFF)
+if(TARGET tidings_encryption)
+  list(APPEND optional_targets tidings_encryption)
+  set(TIDINGS_HAS_ENCRYPTION ON)
+  install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findsodium.cmake DESTINATION ${package_dir})
+endif()
 
 install(
-  TARGETS tidings_events tidings_logging tidings_bus tidings_deadletter
+  TARGETS tidings_events tidings_logging tidings_bus tidings_deadletter ${optional_targets}
   EXPORT tidingsTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -16,6 +16,7 @@ using ::testing::IsEmpty;
 
 const RoomOrder kRooms = {
     {"events", {"text", "time", "json", "ids", "event"}},
+    {"encryption", {"keys", "cipher"}},
     {"logging", {"text", "redaction", "record", "destinations", "output"}},
     {"bus",
      {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",

@@ -32,6 +32,9 @@ class MemoryJournal final : public LetterSink, public Journal {
     return letters_.dead_keys(service, event_type, handler);
   }
   Journal* journal() noexcept override { return this; }
+  [[nodiscard]] PayloadEncryption encryption() const override { return encryption_used; }
+  /// Not of what a process finds after a crash.
+  PayloadEncryption encryption_used = {};
 
   // --- Journal ---
   JournalStart acquire(std::string_view service, std::chrono::milliseconds owner_wait) override {

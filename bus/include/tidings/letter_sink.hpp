@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/dead_letter.hpp>
+#include <tidings/payload_cipher.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -100,6 +101,9 @@ class LetterSink {
   /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
   /// transaction; lives as long as the sink. Returns null if there is none; events then cannot be durable.
   [[nodiscard]] virtual Journal* journal() noexcept { return nullptr; }
+
+  /// What the bus encrypts payloads with before the sink or its journal gets them; asked for once.
+  [[nodiscard]] virtual PayloadEncryption encryption() const { return {}; }
 
   /// The port through which a bus finds letters to deliver again; lives as long as the sink. Returns null if
   /// the sink keeps letters but does not redrive them.

@@ -11,7 +11,7 @@ namespace tidings {
 /// its letters. Thread-safe.
 class MemoryLetterSink final : public LetterSink {
  public:
-  MemoryLetterSink();
+  explicit MemoryLetterSink(PayloadEncryption encryption = {});
   ~MemoryLetterSink() override;
 
   [[nodiscard]] std::vector<LetterOutcome> store(std::span<const DeadLetter> letters,
@@ -19,6 +19,7 @@ class MemoryLetterSink final : public LetterSink {
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
   [[nodiscard]] Redrives* redrives() noexcept override;
+  [[nodiscard]] PayloadEncryption encryption() const override;
 
   /// All letters so far, in the order they were stored; the id of letters()[i] is i + 1. A redrive that fails
   /// changes its letter; one that succeeds leaves it as it was.

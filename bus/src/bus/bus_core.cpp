@@ -58,8 +58,8 @@ BusCore::BusCore(BusOptions options)
                  .deliver = [this](ClaimedLetter letter) { running_.redelivery.deliver(std::move(letter)); },
                  .refresh_keys = [this] { return running_.keys.refresh(); },
                  .wake = [this] { housekeeper_.wake(); }}),
-      running_({setup_, gate_, topics_, upcasters_, retirement_, letters_.log, letters_.writer,
-                ledger_.journal, ledger_.refill, redriver_, housekeeper_, pool_}),
+      running_({setup_, gate_, topics_, payloads_.upcasters, payloads_.keeper, retirement_, letters_.log,
+                letters_.writer, ledger_.journal, ledger_.refill, redriver_, housekeeper_, pool_}),
       publisher_(running_.bus, running_.end, running_.runner, running_.retries),
       journal_duties_(running_.bus, ledger_.count, running_.end, running_.runner, running_.retries),
       housekeeper_(setup_.options.clock, [this](Instant now) { return do_duties(now); }),
@@ -110,7 +110,7 @@ void BusCore::open_journal() {
 }
 
 void BusCore::upcast(std::string_view event_type, int from_version, Upcasters::Step step) {
-  upcasters_.add(event_type, from_version, std::move(step));
+  payloads_.upcasters.add(event_type, from_version, std::move(step));
 }
 
 void BusCore::notify() {
@@ -135,6 +135,8 @@ RedriveRequest BusCore::redrive(const LetterFilter& filter, const RedriveOptions
 // --- subscriptions ---
 
 std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
+  if (payloads_.keeper.remember(spec.event_type, *spec.payload_type) && setup_.options.store)
+    letters_.log.key_missing(spec.event_type, spec.handler);
   auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this());
   running_.keys.hold_keys(*subscriber);
   journal_duties_.backlogs().begin(*subscriber);

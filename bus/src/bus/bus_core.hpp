@@ -74,7 +74,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   const BusSetup setup_;
   PublishGate gate_{setup_};
   Topics topics_;
-  Upcasters upcasters_;
+  PayloadParts payloads_{setup_};
   Retirement retirement_;
   LetterParts letters_;
   LedgerParts ledger_;

@@ -4,6 +4,9 @@
 
 namespace tidings::detail {
 
+PayloadParts::PayloadParts(const BusSetup& setup)
+    : keeper(setup.options.store ? setup.options.store->encryption() : PayloadEncryption{}) {}
+
 LetterParts::LetterParts(const BusSetup& setup, Housekeeper& housekeeper)
     : log(setup.options.logger.with_service(setup.options.service), setup.options.clock),
       writer(setup.options.store, log, setup.options.clock, [&housekeeper] { housekeeper.wake(); }),

@@ -15,6 +15,14 @@ namespace tidings::detail {
 // The parts of one bus, in groups, each made with references to those before (to the housekeeper and the pool
 // before they are made).
 
+/// Payloads on their way to storage and back.
+struct PayloadParts {
+  explicit PayloadParts(const BusSetup& setup);
+
+  PayloadKeeper keeper;
+  Upcasters upcasters;
+};
+
 /// What is logged, and how letters get to the sink.
 struct LetterParts {
   LetterParts(const BusSetup& setup, Housekeeper& housekeeper);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "event/payload_keeper.hpp"
 #include "event/upcasters.hpp"
 #include "ledger/open_journal.hpp"
 #include "ledger/refill_signal.hpp"
@@ -22,6 +23,7 @@ struct BusParts {
   PublishGate& gate;
   Topics& topics;
   const Upcasters& upcasters;
+  const PayloadKeeper& payloads;
   Retirement& retirement;
   BusLog& log;
   LetterWriter& letters;

@@ -159,21 +159,28 @@ std::optional<StoredForm> DeliveryEnd::journalled_form(const HandlerIdentity& ha
 
 /// An event that is owed was encoded for the journal, and its letter takes that form: to_json may fail the
 /// second time, and the journal deletes its copy in the commit that stores the letter.
-StoredForm DeliveryEnd::stored_form_of(const Payload& payload, const HandlerIdentity& handler,
-                                       const DeliveryState* state, const StoredEvent* stored) const {
-  if (stored != nullptr && stored->stored_form() != nullptr) return *stored->stored_form();
+StoredForm DeliveryEnd::letter_form_of(const Payload& payload, const HandlerIdentity& handler,
+                                       const EventId& event_id, const DeliveryState* state,
+                                       const StoredEvent* stored) const {
+  const auto as_letters_keep_it = [&](StoredForm form) {
+    form.data = bus_.payloads.for_letter(std::move(form.data), payload, event_id);
+    return form;
+  };
+  if (stored != nullptr && stored->stored_form() != nullptr)
+    return as_letters_keep_it(*stored->stored_form());
   if (state != nullptr && state->owed) {
-    if (auto form = journalled_form(handler, state->owed)) return std::move(*form);
+    if (auto form = journalled_form(handler, state->owed)) return as_letters_keep_it(*std::move(form));
   }
-  return {encode_for_letter(payload), payload.schema_version};
+  return {bus_.payloads.for_letter(payload, event_id), payload.schema_version};
 }
 
 DeadLetter DeliveryEnd::letter_of(const HandlerIdentity& handler, const Payload& payload,
                                   const Metadata& metadata, Reason reason, const DeliveryState* state,
                                   const StoredEvent* stored) const {
   return patiently([&] {
-    return make_letter(handler, payload.event_type, stored_form_of(payload, handler, state, stored), metadata,
-                       reason, bus_.setup.clock.now(), state);
+    return make_letter(handler, payload.event_type,
+                       letter_form_of(payload, handler, metadata.event_id, state, stored), metadata, reason,
+                       bus_.setup.clock.now(), state);
   });
 }
 
@@ -203,7 +210,9 @@ DeliveryOutcome DeliveryEnd::bury(DeadLetter letter, const OwedDeliveryHandle& o
 }
 
 void DeliveryEnd::bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason) {
-  DeadLetter letter = make_letter(row, bus_.setup.options.service, reason, bus_.setup.clock.now());
+  EncodedData data = bus_.payloads.for_letter(row.data, row.event_type, row.metadata.event_id);
+  DeadLetter letter =
+      make_letter(row, std::move(data), bus_.setup.options.service, reason, bus_.setup.clock.now());
   gave_up(letter);
   bus_.journal.commits->bury(owed, std::move(letter), GroupCommit::Wait::Not);
 }

@@ -107,8 +107,9 @@ class DeliveryEnd {
                     std::optional<Reason> dead_of);
   void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
   void keep_order_of_letters(const DeadLetter& letter, bool durable);
-  [[nodiscard]] StoredForm stored_form_of(const Payload& payload, const HandlerIdentity& handler,
-                                          const DeliveryState* state, const StoredEvent* stored) const;
+  [[nodiscard]] StoredForm letter_form_of(const Payload& payload, const HandlerIdentity& handler,
+                                          const EventId& event_id, const DeliveryState* state,
+                                          const StoredEvent* stored) const;
   [[nodiscard]] std::optional<StoredForm> journalled_form(const HandlerIdentity& handler,
                                                           const OwedDeliveryHandle& owed) const;
 

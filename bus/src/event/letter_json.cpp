@@ -44,7 +44,8 @@ void add_bytes(Line& object, const std::string& name, std::string_view value) {
 /// JSON travels as text, byte for byte; what is not UTF-8 as base64.
 void add_data(Line& line, const EncodedData& data) {
   line["data_encoding"] = to_string(data.encoding);
-  const bool is_text = data.encoding == DataEncoding::Json && detail::is_valid_utf8(data.bytes);
+  const bool is_json = data.encoding == DataEncoding::Json || data.encoding == DataEncoding::Masked;
+  const bool is_text = is_json && detail::is_valid_utf8(data.bytes);
   if (is_text) {
     line["event_data"] = data.bytes;
   } else {

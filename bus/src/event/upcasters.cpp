@@ -12,14 +12,18 @@ namespace tidings::detail {
 
 namespace {
 
+Json decode_plain(const EncodedData& data) { return decode_data(data.bytes, data.encoding); }
+
 [[noreturn]] void refuse_upcast(std::string_view event_type, const std::string& what) {
   throw Error(ErrorCode::NotDecodable, "stored '" + std::string(event_type) + "' " + what);
 }
 
 /// Stored data is dispatched as any event is; only what concerns JSON is ever asked of it.
 constexpr PayloadType kStoredDataType{
-    [](const void* object) -> Json { return static_cast<const StoredData*>(object)->decode(); }, nullptr,
-    nullptr, true};
+    [](const void* object) -> Json { return static_cast<const StoredData*>(object)->decode(); },
+    nullptr,
+    nullptr,
+    {}};
 
 }  // namespace
 
@@ -78,22 +82,27 @@ Json Upcasters::bring_up(std::string_view event_type, int version, int known, Js
 
 Json StoredData::decode() const {
   if (known_version_ != 0 && schema_version_ > known_version_) {
-    refuse_upcast(event_type_, "has schema version " + std::to_string(schema_version_) +
-                                   ", and this handler knows versions up to " +
-                                   std::to_string(known_version_) +
-                                   "; deploy the newer service, then redrive");
+    refuse_upcast(owner_.event_type, "has schema version " + std::to_string(schema_version_) +
+                                         ", and this handler knows versions up to " +
+                                         std::to_string(known_version_) +
+                                         "; deploy the newer service, then redrive");
   }
   if (data_.encoding == DataEncoding::None) {
-    refuse_upcast(event_type_,
+    refuse_upcast(owner_.event_type,
                   "has no payload: " + (data_.problem.empty() ? "it was not kept" : data_.problem));
   }
-  return upcasters_.bring_up(event_type_, schema_version_, known_version_,
-                             decode_data(data_.bytes, data_.encoding));
+  if (data_.encoding == DataEncoding::Masked) {
+    refuse_upcast(owner_.event_type, "has no whole payload (" + data_.problem +
+                                         "): a letter whose fields are masked cannot be delivered again");
+  }
+  const bool encrypted = data_.encoding == DataEncoding::Encrypted;
+  Json value = encrypted ? decode_plain(payloads_.decrypted(data_, owner_)) : decode_plain(data_);
+  return upcasters_.bring_up(owner_.event_type, schema_version_, known_version_, std::move(value));
 }
 
 Payload StoredData::payload() const {
-  return {this, &kStoredDataType, event_type_,
-          upcasters_.reached(event_type_, schema_version_, known_version_)};
+  return {this, &kStoredDataType, owner_.event_type,
+          upcasters_.reached(owner_.event_type, schema_version_, known_version_)};
 }
 
 }  // namespace tidings::detail

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "event/payload_keeper.hpp"
+
 #include <tidings/detail/mutex.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event.hpp>
@@ -42,37 +44,39 @@ class Upcasters {
 class StoredData {
  public:
   /// `known_version` is that of the handler's struct; 0 for a handler that takes JSON.
-  StoredData(const EncodedData& data, std::string_view event_type, int schema_version, int known_version,
-             const Upcasters& upcasters)
+  StoredData(const EncodedData& data, const PayloadOwner& owner, int schema_version, int known_version,
+             const Upcasters& upcasters, const PayloadKeeper& payloads)
       : data_(data),
-        event_type_(event_type),
+        owner_(owner),
         schema_version_(schema_version),
         known_version_(known_version),
-        upcasters_(upcasters) {}
+        upcasters_(upcasters),
+        payloads_(payloads) {}
 
-  /// Decodes. Throws Error(NotDecodable): there is no data, it is damaged, its schema version is newer than
-  /// the handler's, or an upcaster failed.
+  /// Decodes. Throws Error(NotDecodable): there is no data, or none that may be delivered; it is damaged; it
+  /// cannot be decrypted; its schema version is newer than the handler's; or an upcaster failed.
   [[nodiscard]] Json decode() const;
   /// What dispatch takes; refers to this object. Its schema version is the one that decoding reaches.
   [[nodiscard]] Payload payload() const;
 
  private:
   const EncodedData& data_;
-  const std::string_view event_type_;
+  const PayloadOwner owner_;
   const int schema_version_;
   const int known_version_;
   const Upcasters& upcasters_;
+  const PayloadKeeper& payloads_;
 };
 
 /// An event that was read back from the journal, kept as it was stored.
 class RecoveredEvent final : public StoredEvent {
  public:
-  RecoveredEvent(StoredForm form, std::string event_type, KeptMetadata&& metadata, int known_version,
-                 const Upcasters& upcasters)
+  RecoveredEvent(StoredForm form, std::string event_type, const EventId& event_id, KeptMetadata&& metadata,
+                 int known_version, const Upcasters& upcasters, const PayloadKeeper& payloads)
       : StoredEvent(std::move(metadata)),
         form_(std::move(form)),
         type_(std::move(event_type)),
-        stored_(form_.data, type_, form_.schema_version, known_version, upcasters),
+        stored_(form_.data, {type_, event_id}, form_.schema_version, known_version, upcasters, payloads),
         payload_(stored_.payload()) {}
 
   [[nodiscard]] Payload payload() const noexcept override { return payload_; }

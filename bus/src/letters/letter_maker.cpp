@@ -1,21 +1,12 @@
 #include "letters/letter_maker.hpp"
 
-#include <tidings/detail/patiently.hpp>
-#include <tidings/detail/what_of.hpp>
-#include <tidings/logging/redactor.hpp>
 #include <tidings/process_identity.hpp>
 
-#include <cxxabi.h>
-
-#include <exception>
 #include <utility>
 
 namespace tidings::detail {
 
 namespace {
-
-constexpr std::size_t kMaxProblemBytes = 4096;
-constexpr const char* kToJsonFailed = "to_json failed: ";
 
 /// The error text of a letter that no exception explains.
 std::string_view explain(Reason reason) {
@@ -62,33 +53,6 @@ std::uint32_t retries_of(std::uint32_t attempts_made) noexcept {
 
 }  // namespace
 
-EncodedData try_to_encode(const Payload& payload) {
-  try {
-    return encode_data(payload.type->encode(payload.object));
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const abi::__forced_unwind&) {
-    throw;
-  } catch (const std::exception& error) {
-    return {"", DataEncoding::None,
-            logging::printable_error(std::string(kToJsonFailed) + what_of(error), kMaxProblemBytes)};
-  } catch (...) {
-    return {"", DataEncoding::None, "to_json threw something that is not a std::exception"};
-  }
-}
-
-EncodedData encode_for_letter(const Payload& payload) {
-  if (!payload.type->store_payload) {
-    return {"", DataEncoding::None,
-            "the event type opts out of payload storage (store_payload = false): cannot be redriven"};
-  }
-  try {
-    return with_some_patience([&] { return try_to_encode(payload); });
-  } catch (const std::bad_alloc& error) {
-    return {"", DataEncoding::None, std::string(kToJsonFailed) + what_of(error)};
-  }
-}
-
 FailingProcess this_process() {
   const ProcessIdentity& identity = process_identity();
   return {identity.host, process_id(), identity.release};
@@ -116,13 +80,13 @@ DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_ty
   return letter;
 }
 
-DeadLetter make_letter(const OwedDelivery& row, const std::string& service, Reason reason,
+DeadLetter make_letter(const OwedDelivery& row, EncodedData data, const std::string& service, Reason reason,
                        Timestamp failed_at) {
   DeliveryState state;
   state.attempts = row.delivery.attempts;
   state.attempts_made = row.delivery.attempts_made;
   return make_letter({service, row.event_type, row.delivery.handler, 0}, row.event_type,
-                     {row.data, row.schema_version}, row.metadata, reason, failed_at, &state);
+                     {std::move(data), row.schema_version}, row.metadata, reason, failed_at, &state);
 }
 
 }  // namespace tidings::detail

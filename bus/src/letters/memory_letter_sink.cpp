@@ -2,14 +2,20 @@
 
 #include "letters/memory_redrives.hpp"
 
+#include <utility>
+
 namespace tidings {
 
 class MemoryLetterSink::Implementation {
  public:
   detail::MemoryRedrives letters;
+  PayloadEncryption encryption;
 };
 
-MemoryLetterSink::MemoryLetterSink() : implementation_(std::make_unique<Implementation>()) {}
+MemoryLetterSink::MemoryLetterSink(PayloadEncryption encryption)
+    : implementation_(std::make_unique<Implementation>()) {
+  implementation_->encryption = std::move(encryption);
+}
 MemoryLetterSink::~MemoryLetterSink() = default;
 
 std::vector<LetterOutcome> MemoryLetterSink::store(std::span<const DeadLetter> letters, WhenBusy) {
@@ -29,6 +35,8 @@ std::vector<std::string> MemoryLetterSink::dead_keys(std::string_view service, s
                                                      std::string_view handler) {
   return implementation_->letters.dead_keys(service, event_type, handler);
 }
+
+PayloadEncryption MemoryLetterSink::encryption() const { return implementation_->encryption; }
 
 Redrives* MemoryLetterSink::redrives() noexcept { return &implementation_->letters; }
 

@@ -87,6 +87,14 @@ void BusLog::published(const Payload& payload, const Metadata& metadata) const n
   records_.write_published(Level::Debug, "event_published", payload, metadata);
 }
 
+void BusLog::key_missing(std::string_view event_type, std::string_view handler) const noexcept {
+  records_.write_nobodys(
+      Level::Error, "payload_key_missing",
+      {{"event_type", event_type},
+       {"handler", handler},
+       {"advice", "the type is stored encrypted or hashed: set StoreOptions::encryption"}});
+}
+
 void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const noexcept {
   records_.write_published(Level::Warning, "event_unhandled", payload, metadata);
 }

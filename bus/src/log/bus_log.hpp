@@ -32,6 +32,8 @@ class BusLog {
   void started(const BusOptions& options) const noexcept;
   void stopped(const StopReport& report) const noexcept;
   void published(const Payload& payload, const Metadata& metadata) const noexcept;
+  /// Logged when a handler subscribes to a type that needs a key.
+  void key_missing(std::string_view event_type, std::string_view handler) const noexcept;
   void unhandled(const Payload& payload, const Metadata& metadata) const noexcept;
   /// An event was accepted and dropped: its idempotency key was used before, by `first` (nil: not known).
   void duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,

@@ -23,19 +23,6 @@ namespace {
       "PublishOptions::durability");
 }
 
-EncodedData encode_durably(const Payload& payload) {
-  if (!payload.type->store_payload) {
-    throw Error(ErrorCode::NotEncodable,
-                "event type '" + std::string(payload.event_type) +
-                    "' opts out of payload storage (store_payload = false), so it cannot be durable; nothing "
-                    "was delivered");
-  }
-  EncodedData data = try_to_encode(payload);
-  if (data.encoding != DataEncoding::None) return data;
-  throw Error(ErrorCode::NotEncodable, "the event cannot be kept in the journal, nothing was delivered: " +
-                                           logging::sanitize_text(data.problem, 1000));
-}
-
 }  // namespace
 
 /// One event of a durable publish, from its stamp to its deliveries.
@@ -120,7 +107,7 @@ void DurablePublisher::prepare(std::optional<DurableEvent>& event, const Subscri
   event.emplace(payload);
   event->metadata = stamper_.stamp(options, event->begun);
   if (log_.debug()) log_.published(payload, event->metadata);
-  event->data = encode_durably(payload);
+  event->data = payloads_.for_journal(payload, event->metadata.event_id);
   event->direct.resize(list.subscribers.size());
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     Subscriber& subscriber = *list.subscribers[index];
@@ -130,13 +117,18 @@ void DurablePublisher::prepare(std::optional<DurableEvent>& event, const Subscri
   }
 }
 
+/// What the journal would have, as letters keep it.
+StoredForm DurablePublisher::letter_form_of(const DurableEvent& event) const {
+  return {payloads_.for_letter(event.data, event.payload, event.metadata.event_id),
+          event.payload.schema_version};
+}
+
 /// An event that nobody subscribes to, or that ends a chain of too many, is dead as it is published: its
 /// letters are committed with its idempotency key, so that a repeat finds both or neither.
 void DurablePublisher::write_dead_letters(const SubscriberList& list, DurableEvent& event) const {
   const auto write = [&](const HandlerIdentity& identity, Reason reason) -> DeadLetter& {
-    return event.letters.emplace_back(make_letter(identity, event.payload.event_type,
-                                                  {event.data, event.payload.schema_version}, event.metadata,
-                                                  reason, setup_.clock.now(), nullptr));
+    return event.letters.emplace_back(make_letter(identity, event.payload.event_type, letter_form_of(event),
+                                                  event.metadata, reason, setup_.clock.now(), nullptr));
   };
   if (list.subscribers.empty()) {
     if (unhandled_.are_letters()) write(unhandled_.nobody(event.payload.event_type), Reason::Unhandled);
@@ -359,9 +351,9 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
 DeliveryOutcome DurablePublisher::nobody_subscribes_within(JournalTransaction& transaction,
                                                            const DurableEvent& event) {
   if (!unhandled_.are_letters()) return unhandled_.settle(event.payload, event.metadata);
-  const DeadLetter letter = make_letter(unhandled_.nobody(event.payload.event_type), event.payload.event_type,
-                                        {event.data, event.payload.schema_version}, event.metadata,
-                                        Reason::Unhandled, setup_.clock.now(), nullptr);
+  const DeadLetter letter =
+      make_letter(unhandled_.nobody(event.payload.event_type), event.payload.event_type,
+                  letter_form_of(event), event.metadata, Reason::Unhandled, setup_.clock.now(), nullptr);
   transaction.store(letter);
   end_.gave_up(letter);
   return DeliveryOutcome::Scheduled;

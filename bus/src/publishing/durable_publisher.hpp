@@ -28,6 +28,7 @@ class DurablePublisher {
       : setup_(bus.setup),
         gate_(bus.gate),
         topics_(bus.topics),
+        payloads_(bus.payloads),
         log_(bus.log),
         letters_(bus.letters),
         journal_(bus.journal),
@@ -52,6 +53,7 @@ class DurablePublisher {
 
   void prepare(std::optional<DurableEvent>& event, const SubscriberList& list, const Payload& payload,
                const PublishOptions& options, DispatchGuard& guard);
+  [[nodiscard]] StoredForm letter_form_of(const DurableEvent& event) const;
   void write_dead_letters(const SubscriberList& list, DurableEvent& event) const;
   std::vector<AppendRequest> append(const SubscriberList& list, DurableEvents& events,
                                     const PublishOptions& options, Durability durability, Placing& placing);
@@ -75,6 +77,7 @@ class DurablePublisher {
   const BusSetup& setup_;
   const PublishGate& gate_;
   Topics& topics_;
+  const PayloadKeeper& payloads_;
   BusLog& log_;
   LetterWriter& letters_;
   const OpenJournal& journal_;

@@ -46,9 +46,10 @@ std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDeliv
     return std::nullopt;
   }
   Delivery delivery;
-  delivery.event = EventPointer(new RecoveredEvent(
-      StoredForm{std::move(row.data), row.schema_version}, std::move(row.event_type),
-      KeptMetadata(row.metadata, bus_.setup.source), subscriber.schema_version, bus_.upcasters));
+  delivery.event = EventPointer(new RecoveredEvent(StoredForm{std::move(row.data), row.schema_version},
+                                                   std::move(row.event_type), row.metadata.event_id,
+                                                   KeptMetadata(row.metadata, bus_.setup.source),
+                                                   subscriber.schema_version, bus_.upcasters, bus_.payloads));
   DeliveryState& state = delivery.remember();
   state.owed = owed;
   state.attempts_made = row.delivery.attempts_made;
@@ -125,8 +126,8 @@ void Readmission::queue(const std::shared_ptr<Subscriber>& subscriber, Delivery&
 std::optional<std::string> Readmission::key_of(Subscriber& subscriber, const OwedDelivery& row) {
   if (row.has_letter || !row.problem.empty()) return std::nullopt;
   try {
-    const StoredData stored(row.data, row.event_type, row.schema_version, subscriber.schema_version,
-                            bus_.upcasters);
+    const StoredData stored(row.data, {row.event_type, row.metadata.event_id}, row.schema_version,
+                            subscriber.schema_version, bus_.upcasters, bus_.payloads);
     const Payload payload = stored.payload();
     PayloadForms forms(payload);
     DispatchGuard guard(bus_.setup);

@@ -81,8 +81,8 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   DeliveryState& state = *delivery.state;
   letter.metadata.causation_depth = 0;
   state.attempts_made = letter.attempts.empty() ? 0 : letter.retry_count + 1;
-  const StoredData stored(letter.data, letter.event_type, letter.schema_version, subscriber.schema_version,
-                          bus_.upcasters);
+  const StoredData stored(letter.data, {letter.event_type, letter.metadata.event_id}, letter.schema_version,
+                          subscriber.schema_version, bus_.upcasters, bus_.payloads);
   const Payload payload = stored.payload();
   PayloadForms forms(payload);
   DeliveryFrame frame(payload, letter.metadata, subscriber.identity);

@@ -105,8 +105,10 @@ void bind_chain(Prepared& row, const Metadata& metadata, std::string_view event_
 void bind_data(Prepared& row, const EncodedData& data) {
   switch (data.encoding) {
     case DataEncoding::Json:
+    case DataEncoding::Masked:
       return row.text(data.bytes);
     case DataEncoding::Cbor:
+    case DataEncoding::Encrypted:
       return row.blob(data.bytes);
     case DataEncoding::None:
       return row.null();

@@ -163,6 +163,8 @@ SinkFiles Store::look_after_files() {
 Journal* Store::journal() noexcept { return &implementation_->journal; }
 Redrives* Store::redrives() noexcept { return &implementation_->redrives; }
 
+PayloadEncryption Store::encryption() const { return implementation_->settings.options.encryption; }
+
 const std::filesystem::path& Store::path() const noexcept { return implementation_->settings.path; }
 std::string Store::location() const { return path().string(); }
 const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spills.path(); }

@@ -17,13 +17,16 @@ namespace tidings {
 
 /// How stored JSON is written.
 enum class DataEncoding : std::uint8_t {
-  Json,  ///< UTF-8 JSON text.
-  Cbor,  ///< RFC 8949, for values that JSON cannot represent: invalid UTF-8, NaN and infinities.
-  None,  ///< There is no data: to_json threw, or the value is discarded or nested too deeply;
-         ///< `EncodedData::problem` says which.
+  Json,       ///< UTF-8 JSON text.
+  Cbor,       ///< RFC 8949, for values that JSON cannot represent: invalid UTF-8, NaN and infinities.
+  None,       ///< There is no data: to_json threw, or the value is discarded or nested too deeply;
+              ///< `EncodedData::problem` says which.
+  Encrypted,  ///< What a PayloadCipher made of the data of a type with `encrypt_payload`.
+  Masked,     ///< JSON in which `masked_fields` or `hashed_fields` were replaced, as `EncodedData::problem`
+              ///< says: to be read, and not to be delivered again.
 };
 
-/// `json`, `cbor`, `none`: as in the database.
+/// `json`, `cbor`, `none`, `encrypted`, `masked`: as in the database.
 [[nodiscard]] std::string_view to_string(DataEncoding encoding) noexcept;
 [[nodiscard]] std::optional<DataEncoding> parse_data_encoding(std::string_view text) noexcept;
 
@@ -71,6 +74,20 @@ concept HasJson = requires(Json& json, const E& constant, E& mutable_event) {
 /// standard error: a dead letter has metadata and errors alone and cannot be redriven, and publishing the
 /// event durably throws Error(NotEncodable). For payloads that must not rest anywhere, such as card
 /// numbers.
+///
+/// With `static constexpr bool encrypt_payload = true` payloads of the type are stored encrypted: in letters,
+/// in the journal, in the spill file and on standard error. Durable publishing, recovery and redrive work as
+/// for any type; all of them need StoreOptions::encryption. Without it a durable publish throws
+/// Error(NotEncodable), and a letter has no payload.
+///
+/// With `static constexpr std::array<std::string_view, N> masked_fields = {"/card/number", ...}` (JSON
+/// pointers, RFC 6901) these fields are replaced in dead letters, which can then not be redriven; with
+/// `hashed_fields` they are replaced by a hash under a key of StoreOptions::encryption, so that equal values
+/// can be recognised (and masked if there is no key). The journal is not masked, since recovery delivers what
+/// it has: add `encrypt_payload` for it.
+///
+/// All of this is about payloads. Context fields, ordering keys, ids and the error texts of handlers are
+/// stored in the clear: do not put into them what must not rest.
 template <class E>
 concept Event =
     std::is_class_v<E> && std::copy_constructible<E> && detail::HasEventType<E> && detail::HasJson<E>;
@@ -111,7 +128,7 @@ template <class E>
 struct EncodedData {
   std::string bytes;
   DataEncoding encoding = DataEncoding::Json;
-  /// Why the encoding is None.
+  /// Why the encoding is None, or which fields were replaced in Masked data.
   std::string problem;
 };
 
@@ -125,7 +142,8 @@ inline constexpr std::size_t kMaxJsonDepth = 1000;
 [[nodiscard]] EncodedData encode_data(const Json& value);
 /// The reverse. Reads any JSON (the last of duplicate keys wins). Of CBOR it reads what encode_data writes
 /// (RFC 8949, definite lengths, text keys), and half and single floats. Throws Error(NotDecodable) on
-/// malformed or undecodable data, saying where; never crashes on hostile bytes.
+/// malformed or undecodable data, saying where; never crashes on hostile bytes. Masked data is read as the
+/// JSON that it is; encrypted data is not decodable here (PayloadCipher::decrypt).
 [[nodiscard]] Json decode_data(std::string_view bytes, DataEncoding encoding);
 
 /// How deeply arrays and objects nest in `value`; 0 for a scalar. Not recursive.

@@ -22,12 +22,17 @@ std::string_view to_string(DataEncoding encoding) noexcept {
       return "cbor";
     case DataEncoding::None:
       return "none";
+    case DataEncoding::Encrypted:
+      return "encrypted";
+    case DataEncoding::Masked:
+      return "masked";
   }
   return "unknown";
 }
 
 std::optional<DataEncoding> parse_data_encoding(std::string_view text) noexcept {
-  for (const DataEncoding encoding : {DataEncoding::Json, DataEncoding::Cbor, DataEncoding::None}) {
+  for (const DataEncoding encoding : {DataEncoding::Json, DataEncoding::Cbor, DataEncoding::None,
+                                      DataEncoding::Encrypted, DataEncoding::Masked}) {
     if (text == to_string(encoding)) return encoding;
   }
   return std::nullopt;

@@ -27,9 +27,12 @@ EncodedData encode_data(const Json& value) {
 Json decode_data(std::string_view bytes, DataEncoding encoding) {
   switch (encoding) {
     case DataEncoding::Json:
+    case DataEncoding::Masked:
       return detail::read_json_text(bytes, kMaxJsonDepth, detail::Duplicates::LastWins);
     case DataEncoding::Cbor:
       return detail::read_cbor(bytes, kMaxJsonDepth);
+    case DataEncoding::Encrypted:
+      throw Error(ErrorCode::NotDecodable, "the data is encrypted: it takes a PayloadCipher to read it");
     case DataEncoding::None:
       break;
   }

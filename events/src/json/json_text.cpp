@@ -204,7 +204,8 @@ bool is_cbor_within(std::string_view bytes, std::size_t max_depth) {
 
 bool nests_too_deeply(const EncodedData& data) {
   if (data.bytes.size() <= kMaxJsonDepth) return false;  // each level takes a byte
-  if (data.encoding == DataEncoding::Json) return bracket_depth(data.bytes) > kMaxJsonDepth;
+  if (data.encoding == DataEncoding::Json || data.encoding == DataEncoding::Masked)
+    return bracket_depth(data.bytes) > kMaxJsonDepth;
   return data.encoding == DataEncoding::Cbor && !is_cbor_within(data.bytes, kMaxJsonDepth) &&
          is_cbor_within(data.bytes, std::numeric_limits<std::size_t>::max());
 }

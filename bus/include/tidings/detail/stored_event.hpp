@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -22,13 +23,29 @@ namespace tidings::detail {
 class StoredEvent;
 struct Payload;
 
+/// What a type asks for when its payloads are stored.
+struct AtRest {
+  bool store_payload = true;
+  bool encrypt_payload = false;
+  std::span<const std::string_view> masked_fields = {};
+  std::span<const std::string_view> hashed_fields = {};
+
+  [[nodiscard]] constexpr bool replaces_fields() const noexcept {
+    return !masked_fields.empty() || !hashed_fields.empty();
+  }
+  /// Nothing.
+  [[nodiscard]] constexpr bool is_usual() const noexcept {
+    return store_payload && !encrypt_payload && !replaces_fields();
+  }
+};
+
 /// What the bus needs to know about an event's C++ type. One constant per type.
 struct PayloadType {
   Json (*encode)(const void* object);
   StoredEvent* (*copy)(const Payload& payload, KeptMetadata&& metadata);
   /// Makes an object of this type from JSON; throws what from_json throws.
   std::shared_ptr<const void> (*decode)(const Json& data);
-  bool store_payload;
+  AtRest at_rest;
 };
 
 /// An event being dispatched: a pointer to the publisher's object, or into a StoredEvent.
@@ -123,13 +140,51 @@ struct TypeOf<E> {
   static constexpr int schema_version = schema_version_of<E>();
 };
 
-template <class E>
-[[nodiscard]] constexpr bool stores_payload() noexcept {
-  if constexpr (requires { E::store_payload; }) {
-    return E::store_payload;
-  } else {
-    return true;
+/// A JSON pointer (RFC 6901) to something below the root.
+[[nodiscard]] constexpr bool is_field_pointer(std::string_view pointer) noexcept {
+  if (pointer.empty() || pointer.front() != '/') return false;
+  for (std::size_t i = 0; i < pointer.size(); ++i) {
+    if (pointer[i] != '~') continue;
+    if (i + 1 == pointer.size() || (pointer[i + 1] != '0' && pointer[i + 1] != '1')) return false;
   }
+  return true;
+}
+
+[[nodiscard]] constexpr bool are_field_pointers(std::span<const std::string_view> pointers) noexcept {
+  for (const std::string_view pointer : pointers) {
+    if (!is_field_pointer(pointer)) return false;
+  }
+  return !pointers.empty();
+}
+
+template <class E>
+[[nodiscard]] constexpr AtRest at_rest_of() noexcept {
+  AtRest rules;
+  if constexpr (requires { E::store_payload; }) rules.store_payload = E::store_payload;
+  if constexpr (requires { E::encrypt_payload; }) rules.encrypt_payload = E::encrypt_payload;
+  if constexpr (requires { E::masked_fields; }) {
+    rules.masked_fields = E::masked_fields;
+    static_assert(are_field_pointers(E::masked_fields),
+                  "tidings: masked_fields are JSON pointers, such as \"/card/number\"");
+  }
+  if constexpr (requires { E::hashed_fields; }) {
+    rules.hashed_fields = E::hashed_fields;
+    static_assert(are_field_pointers(E::hashed_fields),
+                  "tidings: hashed_fields are JSON pointers, such as \"/card/number\"");
+  }
+  return rules;
+}
+
+/// What is wrong with the combination; the template reports it where the type is published or subscribed to.
+template <class E>
+constexpr void require_at_rest() {
+  constexpr AtRest rules = at_rest_of<E>();
+  static_assert(rules.store_payload || !rules.encrypt_payload,
+                "tidings: store_payload = false keeps no payload, so there is nothing for encrypt_payload to "
+                "encrypt: leave one of them out");
+  static_assert(rules.store_payload || !rules.replaces_fields(),
+                "tidings: store_payload = false keeps no payload, so masked_fields and hashed_fields have "
+                "nothing to replace: leave one of them out");
 }
 
 template <class E>
@@ -142,7 +197,7 @@ inline constexpr PayloadType kPayloadType{
       return new StoredCopy<E>(payload, std::move(metadata));
     },
     [](const Json& data) -> std::shared_ptr<const void> { return std::make_shared<const E>(data.get<E>()); },
-    stores_payload<E>()};
+    (require_at_rest<E>(), at_rest_of<E>())};
 
 template <class E>
 class StoredCopy final : public StoredEvent {

@@ -31,6 +31,8 @@ struct StoreOptions {
   std::chrono::hours retention = std::chrono::hours(24 * 30);
   /// How long the rows of the audit are kept; zero: for ever.
   std::chrono::hours audit_retention = std::chrono::hours(24 * 365);
+  /// What payloads are encrypted with whose types ask for it (Event).
+  PayloadEncryption encryption = {};
   /// Create tidings' tables in a database that another application owns, and touch nothing else there: its
   /// application_id, user_version and mode stay, migrations make no copy, and a database that is not in WAL
   /// mode is refused, since the mode is its owner's to change. A missing file is created, and its
@@ -83,6 +85,8 @@ class Store final : public LetterSink {
   /// journal to another is refused with JournalOwned. Lives as long as the store.
   [[nodiscard]] Journal* journal() noexcept override;
   [[nodiscard]] Redrives* redrives() noexcept override;
+  /// StoreOptions::encryption.
+  [[nodiscard]] PayloadEncryption encryption() const override;
 
   /// Copies the whole database, as it is at one moment, to the file `target` while it stays in use. The copy
   /// (mode 0600) is synced, and gets that name only when it is complete; an earlier file there is replaced. A

@@ -1,0 +1,189 @@
+#include "event/payload_keeper.hpp"
+
+#include <tidings/detail/patiently.hpp>
+#include <tidings/detail/what_of.hpp>
+#include <tidings/error.hpp>
+#include <tidings/logging/redactor.hpp>
+#include <tidings/logging/text.hpp>
+
+#include <cxxabi.h>
+
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace tidings::detail {
+
+namespace {
+
+constexpr std::size_t kMaxProblemBytes = 4096;
+constexpr const char* kToJsonFailed = "to_json failed: ";
+constexpr const char* kMask = "[masked]";
+
+EncodedData unkept(std::string problem) { return {"", DataEncoding::None, std::move(problem)}; }
+
+bool is_plain(const EncodedData& data) noexcept {
+  return data.encoding == DataEncoding::Json || data.encoding == DataEncoding::Cbor;
+}
+
+[[noreturn]] void refuse_durable(std::string_view event_type, const char* what) {
+  throw Error(ErrorCode::NotEncodable, "event type '" + std::string(event_type) + "' " + what);
+}
+
+/// One of the fields, if the payload has it.
+template <class Replacement>
+void replace_field(Json& payload, std::string_view pointer, const Replacement& replacement) {
+  const Json::json_pointer place{std::string(pointer)};
+  if (!payload.contains(place)) return;
+  Json& field = payload.at(place);
+  field = replacement(field);
+}
+
+void add_to(std::string& list, const char* what, std::span<const std::string_view> pointers) {
+  for (const std::string_view pointer : pointers) {
+    list += list.empty() ? what : pointer == pointers.front() ? std::string("; ") + what : ", ";
+    list += pointer;
+  }
+}
+
+}  // namespace
+
+EncodedData try_to_encode(const Payload& payload) {
+  try {
+    return encode_data(payload.type->encode(payload.object));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    return unkept(logging::printable_error(std::string(kToJsonFailed) + what_of(error), kMaxProblemBytes));
+  } catch (...) {
+    return unkept("to_json threw something that is not a std::exception");
+  }
+}
+
+PayloadKeeper::PayloadKeeper(const PayloadEncryption& encryption) : cipher_(encryption.cipher) {
+  const MutexLock lock(mutex_);
+  for (const std::string& name : encryption.types) {
+    validate_name(name, "event type in PayloadEncryption::types");
+    by_type_[name].encrypt_payload = true;
+  }
+  any_.store(!by_type_.empty());
+}
+
+bool PayloadKeeper::remember(std::string_view event_type, const PayloadType& type) {
+  if (type.at_rest.is_usual()) return !cipher_ && rules_of(event_type).encrypt_payload;
+  const MutexLock lock(mutex_);
+  AtRest& rules = by_type_.try_emplace(std::string(event_type)).first->second;
+  const bool was_encrypted = rules.encrypt_payload;
+  rules = type.at_rest;
+  rules.encrypt_payload = rules.store_payload && (rules.encrypt_payload || was_encrypted);
+  any_.store(true);
+  return !cipher_ && (rules.encrypt_payload || !rules.hashed_fields.empty());
+}
+
+AtRest PayloadKeeper::rules_of(std::string_view event_type) const {
+  if (!any_.load(std::memory_order_acquire)) return {};
+  const MutexLock lock(mutex_);
+  const auto found = by_type_.find(event_type);
+  return found == by_type_.end() ? AtRest{} : found->second;
+}
+
+AtRest PayloadKeeper::rules_of(const Payload& payload) const {
+  return payload.type->at_rest.is_usual() ? rules_of(payload.event_type) : payload.type->at_rest;
+}
+
+EncodedData PayloadKeeper::for_journal(const Payload& payload, const EventId& event_id) const {
+  const AtRest rules = rules_of(payload);
+  if (!rules.store_payload) {
+    refuse_durable(payload.event_type,
+                   "opts out of payload storage (store_payload = false), so it cannot be durable; nothing "
+                   "was delivered");
+  }
+  if (rules.encrypt_payload && !cipher_) {
+    refuse_durable(
+        payload.event_type,
+        "is stored encrypted (encrypt_payload = true), and there is no key, so it cannot be durable: "
+        "set StoreOptions::encryption; nothing was delivered");
+  }
+  EncodedData data = try_to_encode(payload);
+  if (data.encoding == DataEncoding::None) {
+    throw Error(ErrorCode::NotEncodable, "the event cannot be kept in the journal, nothing was delivered: " +
+                                             logging::sanitize_text(data.problem, 1000));
+  }
+  if (!rules.encrypt_payload) return data;
+  return cipher_->encrypt(data, {payload.event_type, event_id});
+}
+
+EncodedData PayloadKeeper::for_letter(const Payload& payload, const EventId& event_id) const {
+  const AtRest rules = rules_of(payload);
+  if (!rules.store_payload) {
+    return unkept("the event type opts out of payload storage (store_payload = false): cannot be redriven");
+  }
+  if (rules.encrypt_payload && !cipher_ && !rules.replaces_fields())
+    return unkept(std::string(kUnkeptWithoutKey));
+  try {
+    EncodedData plain = with_some_patience([&] { return try_to_encode(payload); });
+    return plain.encoding == DataEncoding::None
+               ? plain
+               : kept(std::move(plain), rules, {payload.event_type, event_id});
+  } catch (const std::bad_alloc& error) {
+    return unkept(std::string(kToJsonFailed) + what_of(error));
+  } catch (const std::exception& error) {
+    return unkept(logging::printable_error(what_of(error), kMaxProblemBytes));
+  }
+}
+
+/// Masks win over encryption: what is left can be read without the key.
+EncodedData PayloadKeeper::kept(EncodedData plain, const AtRest& rules, const PayloadOwner& owner) const {
+  if (rules.replaces_fields()) return with_fields_replaced(plain, rules);
+  return rules.encrypt_payload ? cipher_->encrypt(plain, owner) : std::move(plain);
+}
+
+EncodedData PayloadKeeper::with_fields_replaced(const EncodedData& plain, const AtRest& rules) const {
+  Json payload = decode_data(plain.bytes, plain.encoding);
+  const auto mask = [](const Json&) { return Json(kMask); };
+  const auto hash = [&](const Json& field) {
+    return cipher_ ? Json(cipher_->fingerprint(field.dump(-1, ' ', true, Json::error_handler_t::replace)))
+                   : Json(kMask);
+  };
+  for (const std::string_view pointer : rules.hashed_fields) replace_field(payload, pointer, hash);
+  for (const std::string_view pointer : rules.masked_fields) replace_field(payload, pointer, mask);
+  // What JSON cannot say is lost: nothing is delivered from it any more.
+  EncodedData data{payload.dump(-1, ' ', false, Json::error_handler_t::replace), DataEncoding::Masked, ""};
+  add_to(data.problem, "masked: ", rules.masked_fields);
+  add_to(data.problem, cipher_ ? "hashed: " : "masked for want of a key: ", rules.hashed_fields);
+  return data;
+}
+
+EncodedData PayloadKeeper::for_letter(EncodedData stored, const Payload& payload,
+                                      const EventId& event_id) const {
+  return restored(std::move(stored), rules_of(payload), {payload.event_type, event_id});
+}
+
+EncodedData PayloadKeeper::for_letter(EncodedData stored, std::string_view event_type,
+                                      const EventId& event_id) const {
+  return restored(std::move(stored), rules_of(event_type), {event_type, event_id});
+}
+
+EncodedData PayloadKeeper::restored(EncodedData stored, const AtRest& rules,
+                                    const PayloadOwner& owner) const {
+  const bool hides = rules.replaces_fields() || (rules.encrypt_payload && cipher_ && is_plain(stored));
+  if (!hides || stored.encoding == DataEncoding::None || stored.encoding == DataEncoding::Masked)
+    return stored;
+  try {
+    return kept(decrypted(stored, owner), rules, owner);
+  } catch (const Error&) {
+    return stored;
+  }
+}
+
+EncodedData PayloadKeeper::decrypted(const EncodedData& data, const PayloadOwner& owner) const {
+  if (data.encoding != DataEncoding::Encrypted) return data;
+  if (cipher_) return cipher_->decrypt(data.bytes, owner);
+  throw Error(ErrorCode::NotDecodable,
+              "stored '" + std::string(owner.event_type) + "' is " + describe_encrypted(data) +
+                  ", and there is no key: set StoreOptions::encryption, then redrive");
+}
+
+}  // namespace tidings::detail

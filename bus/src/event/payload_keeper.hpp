@@ -1,0 +1,62 @@
+#pragma once
+
+#include <tidings/detail/mutex.hpp>
+#include <tidings/detail/stored_event.hpp>
+#include <tidings/event.hpp>
+#include <tidings/payload_cipher.hpp>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::detail {
+
+/// An event in memory as JSON or CBOR; without data, and with the reason, if it cannot be encoded.
+[[nodiscard]] EncodedData try_to_encode(const Payload& payload);
+
+/// Where payloads are given the form in which they are stored, as their types ask for it (AtRest), and get
+/// their own back. Thread-safe.
+///
+/// What a struct says holds for its type's name too, from the first subscription to it on: for events that
+/// are published as JSON, and for those that were read back from storage.
+class PayloadKeeper {
+ public:
+  /// Throws Error(InvalidArgument) for a name that no type can have.
+  explicit PayloadKeeper(const PayloadEncryption& encryption);
+
+  /// Called at each subscription. True: the type needs a key for what it asks for, and there is none.
+  bool remember(std::string_view event_type, const PayloadType& type);
+
+  /// For the journal. Throws Error(NotEncodable), and std::bad_alloc.
+  [[nodiscard]] EncodedData for_journal(const Payload& payload, const EventId& event_id) const;
+  /// For a letter; without data, and with the reason, if it cannot be kept. Throws std::bad_alloc alone.
+  [[nodiscard]] EncodedData for_letter(const Payload& payload, const EventId& event_id) const;
+  /// For a letter of an event that was stored before. What cannot be encrypted or masked stays as it was
+  /// stored. Throws std::bad_alloc alone.
+  [[nodiscard]] EncodedData for_letter(EncodedData stored, const Payload& payload,
+                                       const EventId& event_id) const;
+  [[nodiscard]] EncodedData for_letter(EncodedData stored, std::string_view event_type,
+                                       const EventId& event_id) const;
+  /// What was encrypted, in JSON or CBOR. Throws Error(NotDecodable) if it cannot be had.
+  [[nodiscard]] EncodedData decrypted(const EncodedData& data, const PayloadOwner& owner) const;
+
+ private:
+  [[nodiscard]] AtRest rules_of(const Payload& payload) const;
+  [[nodiscard]] AtRest rules_of(std::string_view event_type) const;
+  [[nodiscard]] EncodedData restored(EncodedData stored, const AtRest& rules,
+                                     const PayloadOwner& owner) const;
+  [[nodiscard]] EncodedData with_fields_replaced(const EncodedData& plain, const AtRest& rules) const;
+  [[nodiscard]] EncodedData kept(EncodedData plain, const AtRest& rules, const PayloadOwner& owner) const;
+
+  const std::shared_ptr<const PayloadCipher> cipher_;
+  mutable Mutex mutex_;
+  std::map<std::string, AtRest, std::less<>> by_type_ TIDINGS_GUARDED_BY(mutex_);
+  /// Whether `by_type_` has anything: most buses never look.
+  std::atomic<bool> any_{false};
+};
+
+}  // namespace tidings::detail

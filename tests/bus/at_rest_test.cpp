@@ -1,0 +1,262 @@
+#include "contracts/xor_cipher.hpp"
+#include "durable_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+#include <array>
+
+namespace tidings::test {
+namespace {
+
+using contract::XorCipher;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct CardCharged {
+  static constexpr std::string_view event_type = "shop.card_charged";
+  static constexpr bool encrypt_payload = true;
+  std::string number{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(CardCharged, number)
+};
+
+struct CustomerMoved {
+  static constexpr std::string_view event_type = "shop.customer_moved";
+  static constexpr std::array<std::string_view, 2> masked_fields = {"/street", "/not/there"};
+  static constexpr std::array<std::string_view, 1> hashed_fields = {"/customer"};
+  std::string customer{};
+  std::string street{};
+  std::string city{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(CustomerMoved, customer, street, city)
+};
+
+struct SealedMove : CustomerMoved {
+  static constexpr std::string_view event_type = "shop.sealed_move";
+  static constexpr bool encrypt_payload = true;
+};
+
+constexpr const char* kNumber = "4111 1111 1111 1111";
+
+class AtRestTest : public DurableTest {
+ protected:
+  [[nodiscard]] BusOptions with_key(BusOptions options) {
+    const PayloadEncryption encryption{std::make_shared<XorCipher>(), {"shop.parcel"}};
+    if (options.store == journal_) {
+      journal_->encryption_used = encryption;
+    } else {
+      options.store = letters_ = std::make_shared<MemoryLetterSink>(encryption);
+    }
+    return options;
+  }
+  [[nodiscard]] static auto fails() {
+    return [](const auto&) { throw Permanent("no"); };
+  }
+  [[nodiscard]] DeadLetter only_letter() const {
+    const auto all = letters_->letters();
+    EXPECT_EQ(all.size(), 1U);
+    return all.empty() ? DeadLetter{} : all.front();
+  }
+  [[nodiscard]] static std::string decrypted(const DeadLetter& letter) {
+    const PayloadOwner owner{letter.event_type, letter.metadata.event_id};
+    return XorCipher().decrypt(letter.data.bytes, owner).bytes;
+  }
+  /// Leaves a durable event owed, as a process that was killed does.
+  template <class E>
+  void leave_owed_event(const E& event) {
+    Gate gate;
+    Bus bus(with_key(durable()));
+    auto stuck = bus.subscribe<E>("handler", [&](const E&) { gate.pass(); }, {.dispatch = Dispatch::Queued});
+    bus.publish(event);
+    auto left = journal_->after_crash();
+    gate.open();
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    journal_ = std::move(left);
+  }
+  [[nodiscard]] OwedDelivery owed() {
+    static_cast<void>(journal_->acquire("shop", 0ms));
+    auto rows = journal_->owed({"", "handler", 0, 100, 1});
+    journal_->release(true);
+    return rows.at(0);
+  }
+};
+
+TEST_F(AtRestTest, ALetterOfAnEncryptedTypeHasThePayloadForThoseWithTheKeyAlone) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CardCharged>("handler", fails());
+  bus.publish(CardCharged{kNumber});
+  const DeadLetter letter = only_letter();
+  EXPECT_EQ(letter.data.encoding, DataEncoding::Encrypted);
+  EXPECT_THAT(to_json_line(letter), Not(HasSubstr("4111")));
+  EXPECT_EQ(describe_encrypted(letter.data), "encrypted (key k1)");
+  EXPECT_EQ(decrypted(letter), R"({"number":"4111 1111 1111 1111"})");
+}
+
+TEST_F(AtRestTest, AnEncryptedLetterSurvivesItsJsonLine) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CardCharged>("handler", fails());
+  bus.publish(CardCharged{kNumber});
+  const DeadLetter read = parse_json_line(to_json_line(only_letter()));
+  EXPECT_EQ(read.data.encoding, DataEncoding::Encrypted);
+  EXPECT_EQ(decrypted(read), R"({"number":"4111 1111 1111 1111"})");
+}
+
+TEST_F(AtRestTest, TheJournalHasItEncryptedAndRecoveryDeliversIt) {
+  leave_owed_event(CardCharged{kNumber});
+  EXPECT_EQ(owed().data.encoding, DataEncoding::Encrypted);
+  EXPECT_THAT(owed().data.bytes, Not(HasSubstr("4111")));
+  std::string seen;
+  Bus bus(with_key(durable()));
+  auto handler = bus.subscribe<CardCharged>("handler", [&](const CardCharged& card) { seen = card.number; });
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(seen, kNumber);
+}
+
+TEST_F(AtRestTest, ALetterOfARecoveredEventStaysEncrypted) {
+  leave_owed_event(CardCharged{kNumber});
+  Bus bus(with_key(durable()));
+  auto handler = bus.subscribe<CardCharged>("handler", fails());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  const auto letters = journal_->letters();
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(decrypted(letters.front()), R"({"number":"4111 1111 1111 1111"})");
+}
+
+TEST_F(AtRestTest, WithoutTheKeyADurablePublishIsRefusedAndDeliversNothing) {
+  Bus bus(durable());
+  int calls = 0;
+  auto handler = bus.subscribe<CardCharged>("handler", [&](const CardCharged&) { ++calls; });
+  EXPECT_EQ(error_code_of([&] { bus.publish(CardCharged{kNumber}); }), ErrorCode::NotEncodable);
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(journal_->events(), 0U);
+}
+
+TEST_F(AtRestTest, WithoutTheKeySubscribingIsLogged) {
+  Bus bus(options());
+  auto handler = bus.subscribe<CardCharged>("handler", [](const CardCharged&) {});
+  EXPECT_EQ(capture_.count("payload_key_missing"), 1U);
+  auto other = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
+  EXPECT_EQ(capture_.count("payload_key_missing"), 1U);
+}
+
+TEST_F(AtRestTest, WithoutTheKeyALetterHasNoPayloadAndSaysWhy) {
+  Bus bus(options());
+  auto handler = bus.subscribe<CardCharged>("handler", fails());
+  bus.publish(CardCharged{kNumber});
+  EXPECT_EQ(only_letter().data.encoding, DataEncoding::None);
+  EXPECT_EQ(only_letter().data.problem, kUnkeptWithoutKey);
+}
+
+TEST_F(AtRestTest, WithoutTheKeyWhatTheJournalHasBecomesALetterThatKeepsIt) {
+  leave_owed_event(CardCharged{kNumber});
+  Bus bus(durable());
+  auto handler = bus.subscribe<CardCharged>("handler", [](const CardCharged&) {});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  const auto letters = journal_->letters();
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters.front().reason, Reason::Undecodable);
+  EXPECT_THAT(letters.front().error_message, HasSubstr("encrypted (key k1), and there is no key"));
+  EXPECT_EQ(decrypted(letters.front()), R"({"number":"4111 1111 1111 1111"})");
+}
+
+TEST_F(AtRestTest, AnEncryptedLetterIsRedelivered) {
+  std::string seen;
+  bool broken = true;
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CardCharged>("handler", [&](const CardCharged& card) {
+    if (broken) throw Permanent("no");
+    seen = card.number;
+  });
+  bus.publish(CardCharged{kNumber});
+  broken = false;
+  static_cast<void>(bus.redrive({}, {}));
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(seen, kNumber);
+}
+
+TEST_F(AtRestTest, WhatAStructSaysHoldsForJsonOfItsType) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CardCharged>("handler", fails());
+  bus.publish("shop.card_charged", Json{{"number", kNumber}});
+  EXPECT_EQ(decrypted(only_letter()), R"({"number":"4111 1111 1111 1111"})");
+}
+
+TEST_F(AtRestTest, ATypeKnownAsJsonAloneCanBeNamed) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe("shop.parcel", "handler", fails());
+  bus.publish("shop.parcel", Json{{"to", "Eve"}});
+  EXPECT_EQ(decrypted(only_letter()), R"({"to":"Eve"})");
+}
+
+struct Unkept {
+  static constexpr std::string_view event_type = "shop.unkept_note";
+  static constexpr bool store_payload = false;
+  std::string word{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Unkept, word)
+};
+
+TEST_F(AtRestTest, JsonOfATypeThatOptsOutIsNotStoredEither) {
+  Bus bus(options());
+  auto handler = bus.subscribe<Unkept>("handler", fails());
+  bus.publish("shop.unkept_note", Json{{"word", "hunter2"}});
+  EXPECT_EQ(only_letter().data.encoding, DataEncoding::None);
+}
+
+TEST_F(AtRestTest, FieldsOfALetterAreMaskedAndHashed) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CustomerMoved>("handler", fails());
+  bus.publish(CustomerMoved{"Eve", "Elm Street", "Springwood"});
+  const EncodedData data = only_letter().data;
+  EXPECT_EQ(data.encoding, DataEncoding::Masked);
+  EXPECT_EQ(data.problem, "masked: /street, /not/there; hashed: /customer");
+  const Json payload = decode_data(data.bytes, data.encoding);
+  EXPECT_EQ(payload.at("street"), "[masked]");
+  EXPECT_EQ(payload.at("city"), "Springwood");
+  EXPECT_EQ(payload.at("customer"), XorCipher().fingerprint("\"Eve\""));
+  EXPECT_FALSE(payload.contains("not"));
+}
+
+TEST_F(AtRestTest, WithoutAKeyWhatIsToBeHashedIsMasked) {
+  Bus bus(options());
+  auto handler = bus.subscribe<CustomerMoved>("handler", fails());
+  bus.publish(CustomerMoved{"Eve", "Elm Street", "Springwood"});
+  EXPECT_THAT(only_letter().data.bytes, Not(HasSubstr("Eve")));
+  EXPECT_THAT(only_letter().data.problem, HasSubstr("masked for want of a key: /customer"));
+}
+
+TEST_F(AtRestTest, AMaskedLetterIsNotDelivered) {
+  int calls = 0;
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CustomerMoved>("handler", [&](const CustomerMoved&) {
+    ++calls;
+    throw Permanent("no");
+  });
+  bus.publish(CustomerMoved{"Eve", "Elm Street", "Springwood"});
+  static_cast<void>(bus.redrive({}, {}));
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(calls, 1);
+  EXPECT_THAT(only_letter().error_message, HasSubstr("a letter whose fields are masked"));
+}
+
+TEST_F(AtRestTest, MaskingIsForLettersAndEncryptionForTheJournal) {
+  leave_owed_event(SealedMove{{"Eve", "Elm Street", "Springwood"}});
+  EXPECT_EQ(owed().data.encoding, DataEncoding::Encrypted);
+  Bus bus(with_key(durable()));
+  auto handler = bus.subscribe<SealedMove>("handler", [](const SealedMove& move) {
+    throw Permanent(move.street == "Elm Street" ? "all there" : "masked");
+  });
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_EQ(journal_->letters().size(), 1U);
+  EXPECT_EQ(journal_->letters().front().error_message, "all there");
+  EXPECT_EQ(journal_->letters().front().data.encoding, DataEncoding::Masked);
+  EXPECT_THAT(journal_->letters().front().data.bytes, Not(HasSubstr("Elm")));
+}
+
+TEST_F(AtRestTest, ATypeWithoutRulesIsStoredAsItWas) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<OrderPlaced>("handler", fails());
+  bus.publish(OrderPlaced{7});
+  EXPECT_EQ(only_letter().data.encoding, DataEncoding::Json);
+}
+
+}  // namespace
+}  // namespace tidings::test

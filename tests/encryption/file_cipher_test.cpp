@@ -1,0 +1,104 @@
+#include "encryption/key_files.hpp"
+
+#include <tidings/error.hpp>
+
+#include <gmock/gmock.h>
+
+namespace tidings::encryption {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class FileCipherTest : public KeyFileTest {
+ protected:
+  [[nodiscard]] static EventId event(const char* last) {
+    return EventId::parse(std::string("019a0000-0000-7000-8000-00000000000") + last).value();
+  }
+  [[nodiscard]] static std::string refusal(const FileCipher& cipher, const std::string& bytes,
+                                           const PayloadOwner& owner) {
+    try {
+      return "decrypted: " + cipher.decrypt(bytes, owner).bytes;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::NotDecodable);
+      return error.what();
+    }
+  }
+
+  const PayloadOwner owner_{"shop.card", event("1")};
+  const EncodedData plain_{R"({"number":"4111"})", DataEncoding::Json, ""};
+  const std::string keys_ = "k1:" + key_of('a') + "\n";
+};
+
+TEST_F(FileCipherTest, GivesBackWhatItEncrypted) {
+  const auto opened = cipher(keys_);
+  for (const EncodedData& plain : {plain_, EncodedData{"\xa0", DataEncoding::Cbor, ""}}) {
+    const EncodedData encrypted = opened->encrypt(plain, owner_);
+    EXPECT_EQ(encrypted.encoding, DataEncoding::Encrypted);
+    EXPECT_THAT(encrypted.bytes, Not(HasSubstr(plain.bytes)));
+    const EncodedData again = opened->decrypt(encrypted.bytes, owner_);
+    EXPECT_EQ(again.bytes, plain.bytes);
+    EXPECT_EQ(again.encoding, plain.encoding);
+  }
+}
+
+TEST_F(FileCipherTest, SaysWhichKeyItUsed) {
+  EXPECT_EQ(describe_encrypted(cipher(keys_)->encrypt(plain_, owner_)), "encrypted (key k1)");
+  EXPECT_EQ(describe_encrypted({"{}", DataEncoding::Encrypted, ""}), "encrypted, and damaged");
+}
+
+TEST_F(FileCipherTest, OnePayloadTwiceDoesNotLookTheSame) {
+  const auto opened = cipher(keys_);
+  EXPECT_NE(opened->encrypt(plain_, owner_).bytes, opened->encrypt(plain_, owner_).bytes);
+}
+
+TEST_F(FileCipherTest, APayloadIsThatOfItsEventAlone) {
+  const auto opened = cipher(keys_);
+  const std::string bytes = opened->encrypt(plain_, owner_).bytes;
+  EXPECT_THAT(refusal(*opened, bytes, {"shop.card", event("2")}), HasSubstr("it is another event's"));
+  EXPECT_THAT(refusal(*opened, bytes, {"shop.cart", event("1")}), HasSubstr("it is another event's"));
+}
+
+TEST_F(FileCipherTest, EveryChangedBitIsNoticed) {
+  const auto opened = cipher(keys_);
+  const std::string bytes = opened->encrypt(plain_, owner_).bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    EXPECT_THAT(refusal(*opened, changed, owner_), StartsWith("the encrypted payload"));
+    EXPECT_THAT(refusal(*opened, bytes.substr(0, i), owner_), StartsWith("the encrypted payload"));
+  }
+}
+
+TEST_F(FileCipherTest, AnOldKeyReadsOnAndAMissingOneIsNamed) {
+  const std::string bytes = cipher(keys_)->encrypt(plain_, owner_).bytes;
+  const std::string newer = "k2:" + key_of('b') + "\n";
+  const auto both = cipher(newer + keys_);
+  EXPECT_EQ(both->decrypt(bytes, owner_).bytes, plain_.bytes);
+  EXPECT_EQ(describe_encrypted(both->encrypt(plain_, owner_)), "encrypted (key k2)");
+  EXPECT_THAT(refusal(*cipher(newer), bytes, owner_),
+              HasSubstr("needs the key 'k1', which is not in the key file"));
+}
+
+TEST_F(FileCipherTest, AnotherKeyOfTheSameNameDoesNotDecrypt) {
+  const std::string bytes = cipher(keys_)->encrypt(plain_, owner_).bytes;
+  const auto other = cipher("k1:" + key_of('b') + "\n");
+  EXPECT_THAT(refusal(*other, bytes, owner_), HasSubstr("the key file has another key of that name"));
+}
+
+TEST_F(FileCipherTest, WhatIsNoPayloadIsNotEncrypted) {
+  EXPECT_THROW(static_cast<void>(cipher(keys_)->encrypt({"", DataEncoding::None, ""}, owner_)), Error);
+}
+
+TEST_F(FileCipherTest, AFingerprintIsTheSameForOneValueUnderOneKey) {
+  const auto opened = cipher(keys_);
+  const std::string print = opened->fingerprint("4111");
+  EXPECT_THAT(print, StartsWith("k1:"));
+  EXPECT_EQ(print, opened->fingerprint("4111"));
+  EXPECT_NE(print, opened->fingerprint("4112"));
+  EXPECT_NE(print, cipher("k1:" + key_of('b'))->fingerprint("4111"));
+}
+
+}  // namespace
+}  // namespace tidings::encryption
