@@ -3,7 +3,7 @@
 _dead_letters()
 {
     local current=$2 previous=$3 word verb="" options
-    local verbs="list groups show trace stats retry discard edit undo export import purge erase doctor backup restore recover"
+    local verbs="list groups show trace stats retry discard edit undo export import purge erase doctor backup restore recover rekey new-key"
     local filters="--type --handler --service --fingerprint --correlation-id --event-id --since --until --attribute --where"
     local reasons="exhausted permanent causation_loop unhandled shutdown parked undecodable crashed"
 
@@ -17,7 +17,7 @@ _dead_letters()
     done
 
     case $previous in
-        --db | --file | --output | -o)
+        --db | --file | --output | -o | --key-file)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -47,11 +47,12 @@ _dead_letters()
         "") options+=" --version -V $verbs" ;;
         list) options+=" $filters --reason --unresolved --resolved --all --sort --limit --after --reveal" ;;
         groups) options+=" $filters --reason --unresolved --resolved --all --sort --limit --by --reveal" ;;
-        show | trace) options+=" --reveal" ;;
+        show) options+=" --reveal --key-file" ;;
+        trace) options+=" --reveal" ;;
         stats) options+=" $filters --reason --unresolved --resolved --all" ;;
         retry) options+=" $filters --reason --all --dry-run -n --canary --rate --stop-after --wait --timeout" ;;
         discard) options+=" $filters --letter-reason --all --reason --dry-run -n" ;;
-        edit) options+=" --set --file --dry-run -n" ;;
+        edit) options+=" --set --file --key-file --dry-run -n" ;;
         undo) options+=" $filters --reason --all --dry-run -n" ;;
         export) options+=" $filters --reason --unresolved --resolved --all --output -o" ;;
         import) options+=" --dry-run -n" ;;
@@ -61,8 +62,10 @@ _dead_letters()
         backup) options+=" --dry-run -n" ;;
         restore) options+=" --dry-run -n" ;;
         recover) options+=" --output -o" ;;
+        new-key) options+=" --add" ;;
+        rekey) options+=" --key-file" ;;
     esac
-    if [[ $verb == import || $verb == backup || $verb == restore || $verb == recover ]] && [[ $current != -* ]]; then
+    if [[ $verb == import || $verb == backup || $verb == restore || $verb == recover || $verb == new-key ]] && [[ $current != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return

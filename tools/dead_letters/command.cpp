@@ -8,6 +8,8 @@
 #include "text/shell_word.hpp"
 #include "text/time.hpp"
 
+#include <tidings/encryption/file_cipher.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,8 +68,24 @@ deadletter::Operations& Command::operations() {
   deadletter::Operations::Options options;
   if (logging::has_output_of_its_own(kAuditLogger))
     options.logger = logging::Logger({.service = "dead-letters"});
+  // Other verbs do their work also where the key file cannot be read.
+  if (line_.verb == Verb::Edit || line_.verb == Verb::Rekey) options.cipher = cipher();
   operations_ = deadletter::Operations::open(line_.database, current_operator(), options);
   return *operations_;
+}
+
+std::shared_ptr<const PayloadCipher> Command::cipher() {
+  if (cipher_) return *cipher_;
+  try {
+    if (line_.key_file) {
+      cipher_ = encryption::FileCipher::open(*line_.key_file);
+    } else {
+      cipher_ = encryption::FileCipher::open_from_environment();
+    }
+  } catch (const Error& error) {
+    throw Refusal(ExitStatus::NoInput, error.what());
+  }
+  return *cipher_;
 }
 
 std::int64_t Command::unique_letter(const std::string& name) {

@@ -45,6 +45,9 @@ class Command {
   /// Opened at first use. Throws Refusal.
   [[nodiscard]] deadletter::Reader& reader();
   [[nodiscard]] deadletter::Operations& operations();
+  /// The keys of --key-file, or else of TIDINGS_KEY_FILE; null if neither names a file. Opened at first use.
+  /// Throws Refusal if it cannot be used.
+  [[nodiscard]] std::shared_ptr<const PayloadCipher> cipher();
 
   /// The selected letters, by number if letters or an event were named: they are looked up here. Throws
   /// Refusal(NoInput) for a letter that does not exist, Refusal(Usage) for a beginning that fits several.
@@ -85,6 +88,7 @@ class Command {
   std::shared_ptr<const logging::Redactor> redactor_ = logging::default_redactor();
   std::optional<deadletter::Reader> reader_;
   std::optional<deadletter::Operations> operations_;
+  std::optional<std::shared_ptr<const PayloadCipher>> cipher_;
 };
 
 /// `1 letter`, `12,345 letters`.
@@ -115,5 +119,7 @@ class Command {
 [[nodiscard]] ExitStatus run_backup(Command& command);
 [[nodiscard]] ExitStatus run_restore(Command& command);
 [[nodiscard]] ExitStatus run_recover(Command& command);
+[[nodiscard]] ExitStatus run_new_key(Command& command);
+[[nodiscard]] ExitStatus run_rekey(Command& command);
 
 }  // namespace tidings::dead_letters

@@ -299,15 +299,21 @@ void take_verb(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
     case Verb::Recover:
       line.file = raw.file.value_or("");
       return;
+    case Verb::NewKey:
+      line.file = raw.file.value_or("");
+      line.add_key = raw.add_key;
+      return;
     case Verb::Doctor:
       line.thorough = raw.thorough;
       return;
     case Verb::Show:
+    case Verb::Rekey:
       return;
   }
 }
 
 std::string choose_database(const RawCommandLine& raw, const char* environment) {
+  if (raw.verb == Verb::NewKey) return raw.database.value_or("");  // needs none
   if (raw.damaged) {
     if (raw.database) refuse("recover: --db and FILE are the same; give one");
     if (raw.damaged->empty()) refuse("recover: the file name is empty; give the database's path");
@@ -343,6 +349,7 @@ std::variant<CommandLine, Information> parse_command_line(const std::vector<std:
   line.reveal = raw.reveal;
   line.dry_run = raw.dry_run;
   line.yes = raw.yes;
+  line.key_file = raw.key_file;
   take_filter(raw, line, now);
   take_verb(raw, line, now);
   return line;

@@ -32,6 +32,8 @@ enum class Verb : std::uint8_t {
   Backup,
   Restore,
   Recover,
+  NewKey,
+  Rekey,
 };
 
 /// The command line, checked. Members that a verb does not take have their defaults.
@@ -82,6 +84,10 @@ struct CommandLine {
   bool purge_unresolved = false;
   std::optional<std::int64_t> confirm;
   bool thorough = false;
+  /// For payloads that are stored encrypted.
+  std::optional<std::string> key_file;
+  /// new-key: to a file that has keys.
+  bool add_key = false;
 };
 
 /// --help or --version: print this, do nothing.

@@ -54,11 +54,17 @@ std::int64_t leave_out_without_payload(Command& command, Filter& filter) {
   if (!newest) return 0;
   const auto letters = std::max(count_of(command, without), std::int64_t{1});
   const std::string id = std::to_string(newest->id);
-  command.warn(counted(letters, "letter") + " cannot be delivered again, as the payload was not kept; " +
-               as_they_are(letters) + ". Letter " + id + ": " +
+  const bool masked = newest->letter.data.encoding == DataEncoding::Masked;
+  command.warn(counted(letters, "letter") + " cannot be delivered again, as the payload was not kept" +
+               (masked ? " whole; " : "; ") + as_they_are(letters) + ". Letter " + id + ": " +
                tools::printable(command.masked(newest->letter.data.problem)));
+  const std::string discard = command.self() + " discard " + id + " --reason '...'";
+  if (masked) {
+    command.advise("Give one up: " + discard);
+    return letters;
+  }
   command.advise("Give one a payload: " + command.self() + " edit " + id + " --file FILE");
-  command.advise("Or give it up:      " + command.self() + " discard " + id + " --reason '...'");
+  command.advise("Or give it up:      " + discard);
   return letters;
 }
 
@@ -88,6 +94,7 @@ std::string handler_name(std::string_view handler) {
 Obstacle obstacle_of(Command& command, const StoredLetter& stored) {
   if (stored.letter.handler.empty()) return Obstacle::NoHandler;
   if (stored.letter.data.encoding == DataEncoding::None) return Obstacle::NoPayload;
+  if (stored.letter.data.encoding == DataEncoding::Masked) return Obstacle::Masked;
   const bool held_back =
       stored.letter.reason == Reason::Parked && command.reader().find_held_back({.ids = {{stored.id}}});
   return held_back ? Obstacle::HeldBack : Obstacle::None;

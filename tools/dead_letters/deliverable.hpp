@@ -12,7 +12,7 @@ namespace tidings::dead_letters {
 [[nodiscard]] std::string handler_name(std::string_view handler);
 
 /// Why no bus would deliver a letter if a redrive were requested now.
-enum class Obstacle : std::uint8_t { None, NoHandler, NoPayload, HeldBack };
+enum class Obstacle : std::uint8_t { None, NoHandler, NoPayload, Masked, HeldBack };
 [[nodiscard]] Obstacle obstacle_of(Command& command, const deadletter::StoredLetter& stored);
 /// Whether there is an unresolved letter among those that match which a retry of all of them delivers.
 [[nodiscard]] bool has_deliverable(Command& command, deadletter::Filter filter);

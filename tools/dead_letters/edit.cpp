@@ -44,8 +44,28 @@ std::string text_for_editor(const Json& payload) {
   return payload.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
-Original original_of(const EncodedData& data) {
-  if (data.encoding == DataEncoding::None) return {{}, "the letter has no payload", "null"};
+EncodedData decrypted(Command& command, const DeadLetter& letter) {
+  if (letter.data.encoding != DataEncoding::Encrypted) return letter.data;
+  const auto cipher = command.cipher();
+  if (!cipher) {
+    throw Refusal(ExitStatus::Data,
+                  "the letter's payload is " + describe_encrypted(letter.data) +
+                      "; give --key-file FILE, or set TIDINGS_KEY_FILE; nothing was edited");
+  }
+  return cipher->decrypt(letter.data.bytes, {letter.event_type, letter.metadata.event_id});
+}
+
+void require_unmasked(const EncodedData& data) {
+  if (data.encoding != DataEncoding::Masked) return;
+  throw Refusal(ExitStatus::Data, "the letter cannot be edited, as its type has fields masked in letters (" +
+                                      tools::printable(data.problem, 300) +
+                                      "); publish a corrected event; nothing was edited");
+}
+
+Original original_of(Command& command, const DeadLetter& letter) {
+  require_unmasked(letter.data);
+  if (letter.data.encoding == DataEncoding::None) return {{}, "the letter has no payload", "null"};
+  const EncodedData data = decrypted(command, letter);
   try {
     Json payload = decode_data(data.bytes, data.encoding);
     std::string text = text_for_editor(payload);
@@ -135,7 +155,7 @@ void print_changes(Command& command, const OrderedJson& changes) {
 ExitStatus run_edit(Command& command) {
   const auto stored = command.letter(command.line().letters.front());
   require_editable(stored);
-  const Original original = original_of(stored.letter.data);
+  const Original original = original_of(command, stored.letter);
   const Json payload = new_payload(command, original);
   const bool json = command.line().json;
   const auto changes = changes_between(original.payload, payload);

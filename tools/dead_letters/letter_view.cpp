@@ -69,7 +69,7 @@ OrderedJson letter_to_json(const Command& command, const deadletter::StoredLette
 Json envelope_of(const DeadLetter& letter) {
   CloudEvent event{
       .type = letter.event_type, .schema_version = letter.schema_version, .metadata = letter.metadata};
-  if (letter.data.encoding == DataEncoding::Json) {
+  if (letter.data.encoding == DataEncoding::Json || letter.data.encoding == DataEncoding::Masked) {
     event.data = decode_data(letter.data.bytes, letter.data.encoding);
     event.datacontenttype = "application/json";
   } else if (letter.data.encoding == DataEncoding::Cbor) {
@@ -80,8 +80,16 @@ Json envelope_of(const DeadLetter& letter) {
   return to_cloudevent_json(event);
 }
 
-OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter& stored) try {
+std::optional<EncodedData> readable_data(Command& command, const DeadLetter& letter) {
+  if (letter.data.encoding != DataEncoding::Encrypted) return letter.data;
+  const auto cipher = command.cipher();
+  if (!cipher) return std::nullopt;
+  return cipher->decrypt(letter.data.bytes, {letter.event_type, letter.metadata.event_id});
+}
+
+OrderedJson event_to_json(Command& command, const deadletter::StoredLetter& stored) try {
   DeadLetter letter = stored.letter;
+  letter.data = readable_data(command, letter).value_or(EncodedData{"", DataEncoding::None, ""});
   // Values that JSON cannot represent are shown as similar as possible rather than in base64, in which
   // secrets cannot be masked.
   if (letter.data.encoding == DataEncoding::Cbor) {

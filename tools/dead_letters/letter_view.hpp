@@ -2,6 +2,7 @@
 
 #include "dead_letters/command.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,8 +14,12 @@ namespace tidings::dead_letters {
 
 /// A letter as list and show have it in JSON, without attempts and payload; secrets masked.
 [[nodiscard]] OrderedJson letter_to_json(const Command& command, const deadletter::StoredLetter& stored);
-/// Its event as CloudEvents 1.0; secrets masked. Null when it breaks the specification.
-[[nodiscard]] OrderedJson event_to_json(const Command& command, const deadletter::StoredLetter& stored);
+/// A letter's payload, decrypted if it has to be; nullopt if there are no keys. Throws Refusal if the key
+/// file cannot be used, and Error(NotDecodable).
+[[nodiscard]] std::optional<EncodedData> readable_data(Command& command, const DeadLetter& letter);
+/// Its event as CloudEvents 1.0; secrets masked; without data if that is encrypted and there are no keys.
+/// Null when it breaks the specification, or cannot be decrypted.
+[[nodiscard]] OrderedJson event_to_json(Command& command, const deadletter::StoredLetter& stored);
 /// Context fields, or what was bound to an attempt; secrets masked.
 [[nodiscard]] OrderedJson fields_to_json(const Command& command, const ContextFields& fields);
 /// Its attempts.

@@ -23,6 +23,7 @@ constexpr const char* kUnsaved = "dead_letter_unsaved";
 
 /// The payload's text only where the envelope does not give the same bytes back.
 bool is_restored_exactly(const EncodedData& data) {
+  if (data.encoding == DataEncoding::Encrypted || data.encoding == DataEncoding::Masked) return false;
   if (data.encoding != DataEncoding::Json) return true;
   return encode_data(decode_data(data.bytes, data.encoding)).bytes == data.bytes;
 }

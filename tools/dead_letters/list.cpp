@@ -118,6 +118,8 @@ void say_how_to_end(Command& command, const deadletter::StoredLetter& newest, co
     case Obstacle::NoPayload:
       return command.advise("To give " + id + " a payload: " + command.self() + " edit " + id +
                             " --file FILE");
+    case Obstacle::Masked:
+      return command.advise("To give them up:   " + command.self() + " discard" + cause + " --reason '...'");
     case Obstacle::HeldBack:
       break;
   }

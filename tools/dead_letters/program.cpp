@@ -48,6 +48,10 @@ Run verb_of(Verb verb) {
       return &run_restore;
     case Verb::Recover:
       return &run_recover;
+    case Verb::NewKey:
+      return &run_new_key;
+    case Verb::Rekey:
+      return &run_rekey;
   }
   return nullptr;
 }

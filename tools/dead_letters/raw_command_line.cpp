@@ -99,6 +99,12 @@ void add_letter(CLI::App& verb, RawCommandLine& raw) {
       ->expected(1);
 }
 
+void add_key_file(CLI::App& verb, RawCommandLine& raw) {
+  verb.add_option("--key-file", raw.key_file,
+                  "The keys of payloads that are encrypted (default: $TIDINGS_KEY_FILE)")
+      ->type_name("FILE");
+}
+
 void make_list(CLI::App& verb, RawCommandLine& raw) {
   add_filters(verb, raw);
   add_reason_filter(verb, raw, "--reason");
@@ -121,6 +127,7 @@ void make_groups(CLI::App& verb, RawCommandLine& raw) {
 void make_show(CLI::App& verb, RawCommandLine& raw) {
   add_letter(verb, raw);
   verb.add_flag("--reveal", raw.reveal, "Show secrets too");
+  add_key_file(verb, raw);
 }
 
 void make_trace(CLI::App& verb, RawCommandLine& raw) {
@@ -162,6 +169,7 @@ void make_edit(CLI::App& verb, RawCommandLine& raw) {
       ->allow_extra_args(false);
   verb.add_option("--file", raw.file, "Take the whole payload from this JSON file; - is standard input")
       ->type_name("FILE");
+  add_key_file(verb, raw);
   add_dry_run(verb, raw);
 }
 
@@ -227,6 +235,13 @@ void make_recover(CLI::App& verb, RawCommandLine& raw) {
       ->type_name("FILE");
 }
 
+void make_new_key(CLI::App& verb, RawCommandLine& raw) {
+  verb.add_option("file", raw.file, "The key file; a new file, without --add")->type_name("FILE")->required();
+  verb.add_flag("--add", raw.add_key, "Put a new key before those of a file that exists");
+}
+
+void make_rekey(CLI::App& verb, RawCommandLine& raw) { add_key_file(verb, raw); }
+
 struct VerbEntry {
   const char* name;
   const char* description;
@@ -235,7 +250,7 @@ struct VerbEntry {
 };
 
 /// In the order of Verb.
-constexpr std::array<VerbEntry, 17> kVerbs = {{
+constexpr std::array<VerbEntry, 19> kVerbs = {{
     {"list", "List letters, the newest failure first",
      "dead-letters list --handler send_receipt --since 2h\n  dead-letters list --where /order_id=42 --all",
      &make_list},
@@ -277,6 +292,10 @@ constexpr std::array<VerbEntry, 17> kVerbs = {{
     {"recover", "Save what can be read of a damaged database",
      "dead-letters recover orders.db\n  dead-letters --db orders.db restore orders.db.recovered",
      &make_recover},
+    {"new-key", "Make a key file, or a new first key in one",
+     "dead-letters new-key /etc/orders/keys\n  dead-letters new-key /etc/orders/keys --add", &make_new_key},
+    {"rekey", "Encrypt with the first key what is encrypted with others",
+     "dead-letters --db orders.db rekey --key-file /etc/orders/keys", &make_rekey},
 }};
 
 /// The word in the place of the verb.

@@ -52,6 +52,8 @@ struct RawCommandLine {
   std::optional<std::string> older_than;
   std::optional<std::string> confirm;
   bool thorough = false;
+  std::optional<std::string> key_file;
+  bool add_key = false;
 
   /// The filters that were given, each as a shell would take it.
   [[nodiscard]] std::vector<std::string> typed_filters() const;

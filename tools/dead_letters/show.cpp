@@ -139,15 +139,30 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
   }
 }
 
-void add_payload(Sheet& sheet, const Command& command, const EncodedData& data) {
-  if (data.encoding == DataEncoding::None) {
-    sheet.heading("Payload");
-    return sheet.block("none: " + command.masked(data.problem));
+std::string payload_heading(const Command& command, const EncodedData& data) {
+  switch (data.encoding) {
+    case DataEncoding::Cbor:
+      return "Payload (kept as CBOR: JSON cannot say all of it)";
+    case DataEncoding::Encrypted:
+      return "Payload, " + describe_encrypted(data);
+    case DataEncoding::Masked:
+      return "Payload (" + tools::printable(command.masked(data.problem), 300) +
+             "; cannot be delivered again)";
+    case DataEncoding::Json:
+    case DataEncoding::None:
+      break;
   }
-  sheet.heading(data.encoding == DataEncoding::Cbor ? "Payload (kept as CBOR: JSON cannot say all of it)"
-                                                    : "Payload");
+  return "Payload";
+}
+
+void add_payload(Sheet& sheet, Command& command, const DeadLetter& letter) {
+  const EncodedData& data = letter.data;
+  sheet.heading(payload_heading(command, data));
+  if (data.encoding == DataEncoding::None) return sheet.block("none: " + command.masked(data.problem));
   try {
-    const Json payload = command.masked_json(decode_data(data.bytes, data.encoding));
+    const auto readable = readable_data(command, letter);
+    if (!readable) return sheet.block("not shown: give --key-file FILE, or set TIDINGS_KEY_FILE");
+    const Json payload = command.masked_json(decode_data(readable->bytes, readable->encoding));
     sheet.block(payload.dump(2, ' ', false, Json::error_handler_t::replace));
   } catch (const Error& error) {
     sheet.block(command.masked(std::string("cannot be read: ") + error.what()));
@@ -171,6 +186,8 @@ void say_how_to_deliver(Command& command, const deadletter::StoredLetter& stored
     case Obstacle::NoPayload:
       command.advise("It cannot be delivered again, having no payload.");
       return propose(command, "Give it one:       ", "edit " + id + " --file FILE");
+    case Obstacle::Masked:
+      return command.advise("It cannot be delivered again, as fields of its payload are masked.");
     case Obstacle::HeldBack:
       break;
   }
@@ -214,7 +231,7 @@ ExitStatus run_show(Command& command) {
   sheet.line("letter", std::to_string(stored.id));
   add_facts(sheet, command, stored);
   add_attempts(sheet, command, stored);
-  add_payload(sheet, command, stored.letter.data);
+  add_payload(sheet, command, stored.letter);
   command.print(sheet.text());
   say_what_next(command, stored);
   return ExitStatus::Ok;

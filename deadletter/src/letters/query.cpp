@@ -6,6 +6,8 @@
 #include "schema/schema.hpp"
 #include "sqlite/stored_time.hpp"
 
+#include <tidings/payload_cipher.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <utility>
@@ -79,7 +81,14 @@ void Query::add_state(const Filter& filter) {
   if (filter.marked)
     add_flag(*filter.marked, "redrive_requested_at IS NOT NULL", "redrive_requested_at IS NULL");
   if (filter.running) add_running(*filter.running);
-  if (filter.has_payload) add_flag(*filter.has_payload, "data_encoding <> 'none'", "data_encoding = 'none'");
+  if (filter.has_payload) {
+    add_flag(*filter.has_payload, "data_encoding NOT IN ('none', 'masked')",
+             "data_encoding IN ('none', 'masked')");
+  }
+  if (filter.not_under_key) {
+    add(kNotUnderKey, envelope_header(*filter.not_under_key));
+    values_.emplace_back(envelope_header(*filter.not_under_key));
+  }
   if (filter.has_handler) add_flag(*filter.has_handler, "handler <> ''", "handler = ''");
   if (filter.resolution) add("resolution = ?", std::string(to_string(*filter.resolution)));
   if (filter.resolved_before) add("reprocessed_at < ?", microseconds(*filter.resolved_before));

@@ -1,12 +1,16 @@
 #include "operations/letter_edit.hpp"
 
+#include "file/sqlite_error.hpp"
 #include "letters/audit.hpp"
 #include "letters/letter_insert.hpp"
 #include "letters/letter_row.hpp"
 #include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"
 
+#include <tidings/payload_cipher.hpp>
+
 #include <string>
+#include <utility>
 
 namespace tidings::deadletter {
 namespace {
@@ -30,14 +34,36 @@ StoredLetter read_editable(Connection& connection, std::int64_t id) {
   return stored;
 }
 
-DeadLetter corrected(const DeadLetter& original, const EncodedData& data) {
+/// Whether the type of its event is stored encrypted, as far as the letter says.
+bool belongs_encrypted(const EncodedData& data) {
+  return data.encoding == DataEncoding::Encrypted || data.problem == kUnkeptWithoutKey;
+}
+
+/// The new payload as it is to be stored.
+EncodedData at_rest(const EncodedData& original, EncodedData data, const PayloadOwner& owner,
+                    const PayloadCipher* cipher) {
+  if (original.encoding == DataEncoding::Masked) {
+    throw Error(ErrorCode::InvalidArgument,
+                "the letter cannot be edited, as its type has fields masked in letters (" +
+                    printable(original.problem) + "): publish a corrected event; nothing was edited");
+  }
+  if (!belongs_encrypted(original)) return data;
+  if (cipher == nullptr) {
+    throw Error(ErrorCode::InvalidArgument,
+                "the letter's event type is stored encrypted: give the key file; nothing was edited");
+  }
+  return cipher->encrypt(data, owner);
+}
+
+DeadLetter corrected(const DeadLetter& original, EncodedData data, const PayloadCipher* cipher) {
   DeadLetter letter = original;
   const Timestamp now{std::chrono::microseconds(wall_now())};
   letter.metadata.event_id = uuid_v7_source()->next(now);
   letter.metadata.causation_id = original.metadata.event_id;
   letter.metadata.causation_depth = original.metadata.causation_depth + 1;
   letter.metadata.published_at = now;
-  letter.data = data;
+  letter.data =
+      at_rest(original.data, std::move(data), {letter.event_type, letter.metadata.event_id}, cipher);
   return letter;
 }
 
@@ -52,15 +78,16 @@ void supersede(Connection& connection, const Actor& actor, std::int64_t old_id, 
 
 }  // namespace
 
-EditResult edit_letter(Connection& connection, Audit& audit, std::int64_t id, const Json& payload) {
-  const EncodedData data = encode_data(payload);
+EditResult edit_letter(Connection& connection, Audit& audit, std::int64_t id, const Json& payload,
+                       const PayloadCipher* cipher) {
+  EncodedData data = encode_data(payload);
   if (data.encoding == DataEncoding::None) {
     throw Error(ErrorCode::InvalidArgument,
                 "the new payload cannot be kept: " + data.problem + "; nothing was edited");
   }
   WriteTransaction transaction(connection);
   const StoredLetter original = read_editable(connection, id);
-  const DeadLetter letter = corrected(original.letter, data);
+  const DeadLetter letter = corrected(original.letter, std::move(data), cipher);
   const auto inserted = LetterInsert(connection.database()).insert(letter);
   run(connection.database(), "UPDATE dead_letters SET edited_from = ? WHERE id = ?",
       original.letter.metadata.event_id.to_string(), inserted.id);

@@ -9,8 +9,8 @@
 
 namespace tidings::deadletter {
 
-/// Operations::edit, as one transaction. Throws SQLite::Exception and Error.
+/// Operations::edit, as one transaction. `cipher` may be null. Throws SQLite::Exception and Error.
 [[nodiscard]] EditResult edit_letter(Connection& connection, Audit& audit, std::int64_t id,
-                                     const Json& payload);
+                                     const Json& payload, const PayloadCipher* cipher);
 
 }  // namespace tidings::deadletter

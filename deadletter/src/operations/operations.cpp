@@ -14,6 +14,7 @@
 #include "operations/erasure.hpp"
 #include "operations/letter_edit.hpp"
 #include "operations/letter_import.hpp"
+#include "operations/rekeying.hpp"
 #include "redrive/redrive_requests.hpp"
 #include "schema/database_file.hpp"
 #include "schema/schema.hpp"
@@ -109,7 +110,7 @@ class Operations::Implementation {
  public:
   Implementation(const std::filesystem::path& path, Actor actor, const Options& options)
       : actor_(std::move(actor)),
-        options_{.busy_timeout = tidings::detail::bounded(options.busy_timeout)},
+        options_{.busy_timeout = tidings::detail::bounded(options.busy_timeout), .cipher = options.cipher},
         log_(named_audit(options.logger)),
         path_(resolve_path(path, "dead-letter database")) {
     if (options.busy_timeout <= std::chrono::milliseconds::zero()) {
@@ -161,6 +162,7 @@ class Operations::Implementation {
   [[nodiscard]] Connection& connection() noexcept { return *connection_; }
   [[nodiscard]] const Actor& actor() const noexcept { return actor_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] const PayloadCipher* cipher() const noexcept { return options_.cipher.get(); }
   [[nodiscard]] std::chrono::milliseconds busy_timeout() const noexcept { return options_.busy_timeout; }
 
  private:
@@ -264,7 +266,17 @@ Progress Operations::undo(Filter filter, const Watch& watch) {
 
 EditResult Operations::edit(std::int64_t id, const Json& payload) {
   return implementation_->audited("edit", describe_filter({.ids = {{id}}}), [&](Audit& audit) {
-    return edit_letter(implementation_->connection(), audit, id, payload);
+    return edit_letter(implementation_->connection(), audit, id, payload, implementation_->cipher());
+  });
+}
+
+RekeyResult Operations::rekey(const Watch& watch) {
+  const PayloadCipher* const cipher = implementation_->cipher();
+  if (cipher == nullptr)
+    throw Error(ErrorCode::InvalidArgument, "there is no key to encrypt with: give the key file");
+  return implementation_->audited("rekey", "{}", [&](Audit& audit) {
+    return rekey_payloads(implementation_->connection(), audit, *cipher, implementation_->busy_timeout(),
+                          watch);
   });
 }
 

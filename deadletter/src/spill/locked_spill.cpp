@@ -3,6 +3,8 @@
 #include "file/sqlite_error.hpp"
 #include "letters/payload_value.hpp"
 
+#include <tidings/payload_cipher.hpp>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -18,6 +20,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
+bool is_under_other_key(const EncodedData& data, const std::string& key) {
+  return data.encoding == DataEncoding::Encrypted && !data.bytes.starts_with(envelope_header(key));
+}
+
 /// A spilled letter has no number yet and is unresolved.
 bool is_chosen(const DeadLetter& letter, const Filter& filter) {
   if (filter.ids || filter.resolved == true || filter.resolution) return false;
@@ -26,6 +32,7 @@ bool is_chosen(const DeadLetter& letter, const Filter& filter) {
          is(filter.event_type, letter.event_type) && is(filter.handler, letter.handler) &&
          is(filter.service, letter.service) && is(filter.fingerprint, letter.error_fingerprint) &&
          is(filter.event_id, letter.metadata.event_id) && is(filter.reason, letter.reason) &&
+         (!filter.not_under_key || is_under_other_key(letter.data, *filter.not_under_key)) &&
          (!filter.since || letter.failed_at >= *filter.since) &&
          (!filter.until || letter.failed_at < *filter.until) &&
          std::all_of(filter.fields.begin(), filter.fields.end(),
@@ -81,15 +88,14 @@ std::int64_t LockedSpill::visit(const Filter& filter,
 }
 
 void LockedSpill::fail() const {
-  throw unusable("cannot erase from the spill file", path_,
-                 errno_text(errno) + "; run as the service's user");
+  throw unusable("cannot use the spill file", path_, errno_text(errno) + "; run as the service's user");
 }
 
 void LockedSpill::lock(steady_clock::time_point deadline) const {
   while (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) fail();
     if (steady_clock::now() >= deadline) {
-      throw unusable("cannot erase from the spill file", path_, "a service has locked it; try again",
+      throw unusable("cannot use the spill file", path_, "a service has locked it; try again",
                      ErrorCode::DatabaseBusy);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

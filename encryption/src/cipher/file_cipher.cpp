@@ -123,8 +123,7 @@ EncodedData FileCipher::encrypt(const EncodedData& plain, const PayloadOwner& ow
   if (plain.encoding != DataEncoding::Json && plain.encoding != DataEncoding::Cbor)
     throw Error(ErrorCode::NotEncodable, "there is no payload in JSON or CBOR to encrypt");
   const auto& key = implementation_->first();
-  EncodedData data{std::string{EncryptedEnvelope::kVersion, static_cast<char>(key.id.size())} + key.id,
-                   DataEncoding::Encrypted, ""};
+  EncodedData data{envelope_header(key.id), DataEncoding::Encrypted, ""};
   const std::string bound = bound_to(data.bytes, owner);
   PlainText marked;
   marked.text.reserve(plain.bytes.size() + 1);

@@ -70,6 +70,9 @@ struct EncryptedEnvelope {
 /// Nullopt if these are not the bytes of an encrypted payload.
 [[nodiscard]] std::optional<EncryptedEnvelope> parse_envelope(std::string_view encrypted) noexcept;
 
+/// The beginning of everything that is encrypted with the key of this name: EncryptedEnvelope::header.
+[[nodiscard]] std::string envelope_header(std::string_view key_id);
+
 /// Whether `id` may be the name of a key: 1 to 64 letters, digits, `.`, `_` and `-`.
 [[nodiscard]] bool is_valid_key_id(std::string_view id) noexcept;
 

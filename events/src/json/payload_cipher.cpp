@@ -29,6 +29,11 @@ std::optional<EncryptedEnvelope> parse_envelope(std::string_view encrypted) noex
   return envelope;
 }
 
+std::string envelope_header(std::string_view key_id) {
+  std::string header{EncryptedEnvelope::kVersion, static_cast<char>(key_id.size())};
+  return header += key_id;
+}
+
 std::string describe_encrypted(const EncodedData& data) {
   const auto envelope = parse_envelope(data.bytes);
   if (!envelope) return "encrypted, and damaged";

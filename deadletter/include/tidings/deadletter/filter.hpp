@@ -55,8 +55,11 @@ struct Filter {
   std::optional<bool> marked = {};
   /// Whether their handler is running now, so that they must not be changed.
   std::optional<bool> running = {};
-  /// Whether the payload was kept, without which a letter cannot be delivered again.
+  /// Whether the payload was kept, and kept whole (not masked), without which a letter cannot be delivered
+  /// again.
   std::optional<bool> has_payload = {};
+  /// Encrypted, and not with the key of this name.
+  std::optional<std::string> not_under_key = {};
   /// Whether the letter has a handler. A letter without one (reason `unhandled`) is never claimed by a bus.
   std::optional<bool> has_handler = {};
   /// Whether a parked letter is held back by an earlier letter of its ordering key that is not marked.

@@ -3,6 +3,7 @@
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/event.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/payload_cipher.hpp>
 #include <tidings/redrive.hpp>
 
 #include <chrono>
@@ -71,6 +72,21 @@ struct ImportOutcome {
   std::string problem = {};
 };
 
+struct RekeyResult {
+  /// Letters that are encrypted with the first key now, and were not before.
+  Progress progress;
+  /// The same of events of the journal.
+  std::int64_t journal_events = 0;
+  /// What is still encrypted with other keys: because the cipher has not that key, because its bytes were
+  /// changed, or (in spill files) because a service has yet to import it. Zero of each: the other keys are
+  /// needed no more, except for backups and exports.
+  std::int64_t letters_left = 0;
+  std::int64_t journal_events_left = 0;
+  std::int64_t spilled_left = 0;
+  /// Why one of them could not be rewritten; empty if none was tried in vain.
+  std::string problem = {};
+};
+
 struct EraseResult {
   Progress progress;
   /// Letters that were erased from spill files.
@@ -107,6 +123,8 @@ class Operations {
     /// route or TIDINGS_LOG_OUTPUT can send to a file of its own. Not set: the audit is in the database
     /// alone.
     std::optional<logging::Logger> logger = std::nullopt;
+    /// For payloads that are stored encrypted: edit and rekey need it. Null: none.
+    std::shared_ptr<const PayloadCipher> cipher = nullptr;
   };
 
   /// Throws as Reader::open does, and DatabaseUnusable if this user may not write.
@@ -126,9 +144,15 @@ class Operations {
   /// Makes discarded letters unresolved again.
   [[nodiscard]] Progress undo(Filter filter, const Watch& watch);
   /// Makes a corrected copy: a new event, caused by the old one, with the history of the old letter, which is
-  /// resolved as superseded. Throws InvalidArgument if the letter is gone or resolved, DatabaseBusy if its
+  /// resolved as superseded. It is encrypted if the old one was. Throws InvalidArgument if the letter is gone
+  /// or resolved, if its fields are masked, or if it is encrypted and there is no cipher; DatabaseBusy if its
   /// handler is running.
   [[nodiscard]] EditResult edit(std::int64_t id, const Json& payload);
+  /// Encrypts with the cipher's first key what is encrypted with another: letters, resolved or not, and
+  /// events that the journal owes. Services may run; one that was started with the new key file writes with
+  /// the first key already, and one that has not the new key cannot deliver what was rewritten. Throws
+  /// InvalidArgument without a cipher.
+  [[nodiscard]] RekeyResult rekey(const Watch& watch);
   /// Imports letters, with their resolutions, until `next` returns nullopt. `tell` is called with the outcome
   /// of each, in order.
   [[nodiscard]] Progress import(const std::function<std::optional<StoredLetter>()>& next,

@@ -1,0 +1,91 @@
+#include "dead_letters/command.hpp"
+#include "dead_letters/long_change.hpp"
+#include "text/printable.hpp"
+#include "text/shell_word.hpp"
+
+#include <tidings/encryption/file_cipher.hpp>
+
+#include <string>
+
+namespace tidings::dead_letters {
+namespace {
+
+using deadletter::RekeyResult;
+
+std::int64_t left(const RekeyResult& result) {
+  return result.letters_left + result.journal_events_left + result.spilled_left;
+}
+
+void say_what_is_left(Command& command, const RekeyResult& result) {
+  if (result.letters_left + result.journal_events_left > 0) {
+    command.warn(counted(result.letters_left, "letter") + " and " +
+                 counted(result.journal_events_left, "event") +
+                 " of the journal are still encrypted with other keys" +
+                 (result.problem.empty() ? "" : ": " + tools::printable(result.problem, 500)));
+  }
+  if (result.spilled_left > 0) {
+    command.warn(counted(result.spilled_left, "letter") +
+                 " in spill files too: let a service import them, then run this again");
+  }
+  if (!result.progress.complete) command.warn("stopped; the same command goes on");
+  if (left(result) == 0 && result.progress.complete) {
+    command.advise(
+        "Nothing is encrypted with another key any more: the lines of older keys can be removed from the key "
+        "file, unless backups, exports or other databases need them.");
+  }
+}
+
+}  // namespace
+
+ExitStatus run_new_key(Command& command) {
+  const CommandLine& line = command.line();
+  std::string id;
+  try {
+    id = line.add_key ? encryption::add_key(line.file) : encryption::create_key_file(line.file);
+  } catch (const Error& error) {
+    throw Refusal(line.add_key ? ExitStatus::NoInput : ExitStatus::CannotCreate, error.what());
+  }
+  if (line.json) {
+    command.print_json({{"file", line.file}, {"key", id}, {"added", line.add_key}});
+    return ExitStatus::Ok;
+  }
+  command.print("Key " + id + (line.add_key ? " is the first of " : " is in the new file ") +
+                tools::printable(tools::shell_word(line.file)) + ".\n");
+  if (line.add_key) {
+    command.advise(
+        "Restart the services with the file as it is now, then: dead-letters --db FILE rekey --key-file " +
+        tools::printable(tools::shell_word(line.file)));
+  } else {
+    command.advise("Keep a copy apart from the database's backups: without it payloads cannot be read.");
+  }
+  return ExitStatus::Ok;
+}
+
+ExitStatus run_rekey(Command& command) {
+  const auto cipher = command.cipher();
+  if (!cipher)
+    throw Refusal(ExitStatus::Usage, "rekey needs the keys; give --key-file FILE, or set TIDINGS_KEY_FILE");
+  const Interruption interruption;
+  ProgressLine line(command);
+  const auto result = run_watched(command, line, "rekeyed", 0, [&](const deadletter::Watch& watch) {
+    return command.operations().rekey(watch);
+  });
+  if (command.line().json) {
+    command.print_json({{"key", cipher->writing_key()},
+                        {"letters", result.progress.changed},
+                        {"journal_events", result.journal_events},
+                        {"letters_left", result.letters_left},
+                        {"journal_events_left", result.journal_events_left},
+                        {"spilled_left", result.spilled_left},
+                        {"complete", result.progress.complete}});
+  } else {
+    command.print(counted(result.progress.changed, "letter") + " and " +
+                  counted(result.journal_events, "event") + " of the journal rekeyed: they are under key " +
+                  std::string(cipher->writing_key()) + " now.\n");
+  }
+  say_what_is_left(command, result);
+  if (!result.progress.complete || result.spilled_left > 0) return ExitStatus::TryAgain;
+  return left(result) > 0 ? ExitStatus::Data : ExitStatus::Ok;
+}
+
+}  // namespace tidings::dead_letters
