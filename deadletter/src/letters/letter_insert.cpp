@@ -10,6 +10,9 @@
 #include <tidings/detail/json_string.hpp>
 #include <tidings/detail/parse_json.hpp>
 
+#include <array>
+#include <charconv>
+
 namespace tidings::deadletter {
 namespace {
 
@@ -36,6 +39,14 @@ const EncodedData& data_within_limits(const DeadLetter& letter) {
   static const EncodedData too_deep{
       {}, DataEncoding::None, "the payload nests deeper than " + std::to_string(kMaxJsonDepth) + " levels"};
   return tidings::detail::nests_too_deeply(letter.data) ? too_deep : letter.data;
+}
+
+/// Characters for which room is made at once: growing by doubling copied each attempt several times.
+constexpr std::size_t kUsualAttempt = 192;
+
+void append_number(std::string& json, std::int64_t number) {
+  std::array<char, 20> digits;  // as many as the least number has, with its sign
+  json.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
 }
 
 /// What a row has in another form than the letter.
@@ -124,17 +135,17 @@ std::string span_of(const std::vector<Attempt>& attempts) {
 }
 
 std::string attempts_to_json(const std::vector<Attempt>& attempts) {
-  std::string json = "[";
+  std::string json;
+  json.reserve(2 + attempts.size() * kUsualAttempt);
+  json += '[';
   for (const Attempt& attempt : attempts) {
     if (json.size() > 1) json += ',';
-    json += "{\"at\":" + std::to_string(microseconds(attempt.at));
-    json += ",\"duration_us\":" + std::to_string(attempt.duration.count());
-    json += ",\"error_type\":";
-    append_json_string(json, attempt.error_type);
-    json += ",\"error_message\":";
-    append_json_string(json, attempt.error_message);
-    if (!attempt.fields.empty()) json += ",\"fields\":" + tidings::detail::context_to_json(attempt.fields);
-    if (attempt.span_id) json += ",\"span_id\":\"" + attempt.span_id->to_string() + '"';
+    append_number(json += "{\"at\":", microseconds(attempt.at));
+    append_number(json += ",\"duration_us\":", attempt.duration.count());
+    append_json_string(json += ",\"error_type\":", attempt.error_type);
+    append_json_string(json += ",\"error_message\":", attempt.error_message);
+    if (!attempt.fields.empty()) (json += ",\"fields\":") += tidings::detail::context_to_json(attempt.fields);
+    if (attempt.span_id) ((json += ",\"span_id\":\"") += attempt.span_id->to_string()) += '"';
     json += '}';
   }
   return json += ']';
