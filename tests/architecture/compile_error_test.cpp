@@ -90,6 +90,23 @@ const Mistake kEventMistakes[] = {
           NLOHMANN_DEFINE_TYPE_INTRUSIVE(Bad, id)
         };)",
      "bus.publish(Bad{});", "event_type must be 1 to 200 visible ASCII characters"},
+    {"NothingToEncrypt",
+     R"(struct Bad : Good {
+          static constexpr bool store_payload = false;
+          static constexpr bool encrypt_payload = true;
+        };)",
+     "bus.publish(Bad{});", "there is nothing for encrypt_payload to encrypt"},
+    {"NothingToMask",
+     R"(struct Bad : Good {
+          static constexpr bool store_payload = false;
+          static constexpr std::array<std::string_view, 1> masked_fields = {"/order_id"};
+        };)",
+     R"(bus.subscribe<Bad>("handler", [](const Bad&) {}).keep();)", "masked_fields and hashed_fields have"},
+    {"NoPointer",
+     R"(struct Bad : Good {
+          static constexpr std::array<std::string_view, 1> hashed_fields = {"order_id"};
+        };)",
+     "bus.publish(Bad{});", "hashed_fields are JSON pointers"},
     {"SchemaVersionZero",
      R"(struct Bad {
           static constexpr std::string_view event_type = "bad";
