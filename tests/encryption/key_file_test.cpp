@@ -85,6 +85,14 @@ TEST_F(KeyFileRuleTest, AKeyIsAddedToNoFileThatIsNone) {
   EXPECT_THROW(static_cast<void>(add_key(folder_.path("missing"))), Error);
 }
 
+TEST_F(KeyFileRuleTest, AnotherNewFileThatIsThereIsLeftAlone) {
+  const auto path = key_file("k1:" + key_of('a') + "\n");
+  deadletter::write_file(folder_.path("keys.new"), "another's");
+  EXPECT_THROW(static_cast<void>(add_key(path)), Error);
+  EXPECT_EQ(read_file(folder_.path("keys.new")), "another's");
+  EXPECT_THAT(FileCipher::open(path)->key_ids(), ElementsAre("k1"));
+}
+
 TEST_F(KeyFileRuleTest, IsNamedByTheEnvironment) {
   ::unsetenv("TIDINGS_KEY_FILE");
   EXPECT_EQ(FileCipher::open_from_environment(), nullptr);

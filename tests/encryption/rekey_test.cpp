@@ -7,6 +7,10 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 namespace tidings::encryption {
 namespace {
@@ -104,6 +108,27 @@ TEST_F(RekeyTest, WhatAStoppedRunDidStaysAndTheNextGoesOn) {
   EXPECT_FALSE(stopped.progress.complete);
   EXPECT_EQ(stopped.letters_left, 3);
   EXPECT_EQ(rekey(new_key_ + old_key_).letters_left, 0);
+}
+
+TEST_F(RekeyTest, AKilledRunLeavesEachPayloadUnderOneKeyOrTheOther) {
+  leave_owed(old_key_);
+  store_letters(old_key_, 1, 2);
+  const std::string both = new_key_ + old_key_;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int questions = 0;
+    static_cast<void>(operations(both).rekey({.stop = [&] {
+      if (++questions > 1) ::raise(SIGKILL);
+      return false;
+    }}));
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(query("SELECT substr(event_data, 3, 2) FROM tidings_journal"), "k2");
+  EXPECT_EQ(query("SELECT group_concat(substr(event_data, 3, 2)) FROM dead_letters"), "k1,k1");
+  EXPECT_EQ(rekey(both).letters_left, 0);
 }
 
 TEST_F(RekeyTest, WithoutTheOldKeyNothingIsChangedAndItIsNamed) {

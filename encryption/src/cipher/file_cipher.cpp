@@ -73,7 +73,7 @@ class FileCipher::Implementation {
     Secret for_fingerprints;
   };
 
-  Implementation(std::vector<Key> keys, std::string file) : file_(std::move(file)) {
+  Implementation(const std::vector<Key>& keys, std::string file) : file_(std::move(file)) {
     keys_.reserve(keys.size());
     for (const Key& key : keys)
       keys_.push_back({key.id, derive(key.master, kForPayloads), derive(key.master, kForFingerprints)});

@@ -80,6 +80,35 @@ void write_all(int descriptor, std::string_view text, std::string_view file) {
   if (::fsync(descriptor) != 0) refuse_for_errno(file, "cannot be synced");
 }
 
+/// A file that is made here, for its user alone, and removed again unless it is kept.
+class NewFile {
+ public:
+  explicit NewFile(const std::filesystem::path& path)
+      : path_(path), file_(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC) {
+    if (file_.get() < 0) refuse_for_errno(path_.native(), "cannot be made");
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  ~NewFile() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
+
+  void write(std::string_view text) const { write_all(file_.get(), text, path_.native()); }
+  void take_access_of(const std::filesystem::path& other) const {
+    struct stat status {};
+    const bool same = ::stat(other.c_str(), &status) == 0 &&
+                      ::fchown(file_.get(), status.st_uid, status.st_gid) == 0 &&
+                      ::fchmod(file_.get(), status.st_mode & 07777U) == 0;
+    if (!same) refuse(other.native(), "only its owner can add a key to it");
+  }
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  const std::filesystem::path& path_;
+  const File file_;
+  bool kept_ = false;
+};
+
 /// After a file was made or renamed.
 void sync_folder_of(const std::filesystem::path& path) {
   const auto parent = path.parent_path();
@@ -171,10 +200,10 @@ Secret read_key_file(const std::filesystem::path& path) {
 
 std::string create_key_file(const std::filesystem::path& path) {
   require_sodium();
-  const File created(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC);
-  if (created.get() < 0) refuse_for_errno(path.native(), "cannot be made");
-  const std::string id = new_key_id();
-  write_all(created.get(), new_line(id).text(), path.native());
+  NewFile created(path);
+  std::string id = new_key_id();
+  created.write(new_line(id).text());
+  created.keep();
   sync_folder_of(path);
   return id;
 }
@@ -186,23 +215,13 @@ std::string add_key(const std::filesystem::path& path) {
   const std::filesystem::path target = std::filesystem::canonical(path);
   std::filesystem::path whole = target;
   whole += ".new";
-  const std::string id = new_key_id();
-  {
-    const File created(whole, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC);
-    if (created.get() < 0)
-      refuse_for_errno(whole.native(), "cannot be made; remove it if an earlier one was left");
-    struct stat status {};
-    const bool same_access = ::stat(target.c_str(), &status) == 0 &&
-                             ::fchown(created.get(), status.st_uid, status.st_gid) == 0 &&
-                             ::fchmod(created.get(), status.st_mode & 07777U) == 0;
-    if (!same_access) {
-      ::unlink(whole.c_str());
-      refuse(target.native(), "only its owner can add a key to it");
-    }
-    write_all(created.get(), new_line(id).text(), whole.native());
-    write_all(created.get(), before.text(), whole.native());
-  }
+  NewFile created(whole);
+  created.take_access_of(target);
+  std::string id = new_key_id();
+  created.write(new_line(id).text());
+  created.write(before.text());
   if (::rename(whole.c_str(), target.c_str()) != 0) refuse_for_errno(target.native(), "cannot be replaced");
+  created.keep();
   sync_folder_of(target);
   return id;
 }
