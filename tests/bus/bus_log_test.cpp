@@ -64,6 +64,7 @@ TEST_F(BusLogTest, SlowHandlersAreNamed) {
   bus.publish(OrderPlaced{});
   EXPECT_EQ(capture_.only("handler_slow").at("handler"), "slow");
   EXPECT_EQ(capture_.only("handler_slow").at("duration_ms"), 150.0);
+  EXPECT_EQ(capture_.only("handler_slow").at("threshold_ms"), 100.0);
 }
 
 TEST_F(BusLogTest, TheFirstFailureOfAnInlineHandlerIsTimedFromThePublish) {

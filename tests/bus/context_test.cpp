@@ -117,8 +117,8 @@ TEST_F(BusContextTest, TwoRequestsOnTwoThreadsNeverShowEachOthersFields) {
 /// What says to whom and to what a record belongs.
 Json identity_of(const Json& record) {
   Json identity;
-  for (const char* name :
-       {"service", "handler", "event_type", "event_id", "correlation_id", "trace_id", "tenant", "user_id"}) {
+  for (const char* name : {"service", "handler", "event_type", "event_id", "correlation_id", "causation_id",
+                           "trace_id", "span_id", "tenant", "user_id"}) {
     identity[name] = record.contains(name) ? record.at(name) : Json("missing");
   }
   return identity;
@@ -129,18 +129,23 @@ TEST_F(BusContextTest, AllRecordsOfADeliveryBearTheSameIdentity) {
   auto handler = bus_.subscribe<OrderPlaced>("charge",
                                              [&](const OrderPlaced&) {
                                                log.info("charging");
+                                               const ContextScope scope({{"step", 1}});
+                                               log.info("charging_step");
                                                throw std::runtime_error("no");
                                              },
                                              {.dispatch = Dispatch::Queued, .retry = {.max_attempts = 2}});
   {
-    const ContextScope scope(
+    Context request =
         Context::from_headers({{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}})
-            .with({{"tenant", "acme"}, {"user_id", 42}}));
+            .with({{"tenant", "acme"}, {"user_id", 42}});
+    request.causation_id = EventId::parse("0195f3c2-7b1e-7cc3-98c4-dc0c0c07398f");
+    const ContextScope scope(std::move(request));
     bus_.publish(OrderPlaced{});
   }
   ASSERT_TRUE(bus_.wait_idle(kLong));
   std::set<std::string> identities;
-  for (const char* name : {"charging", "handler_failed", "handler_exhausted_retries", "dead_letter_stored"}) {
+  for (const char* name :
+       {"charging", "charging_step", "handler_failed", "handler_exhausted_retries", "dead_letter_stored"}) {
     ASSERT_GE(capture_.count(name), 1U) << name;
     for (const Json& record : capture_.records(name)) identities.insert(identity_of(record).dump());
   }

@@ -208,7 +208,26 @@ TEST_F(RetryDeliveryTest, AnythingThrownCounts) {
   EXPECT_EQ(letters[0].error_type, "int");
   EXPECT_EQ(letters[0].error_message, "not a std::exception");
   EXPECT_EQ(letters[1].error_message, "plain text");
+  EXPECT_EQ(letters[2].error_message, "not a std::exception");
   EXPECT_EQ(letters[3].error_message, "a string");
+}
+
+TEST_F(RetryDeliveryTest, ANestedExceptionIsNamedWithWhatItWasThrownFrom) {
+  Bus bus(options());
+  auto charging = bus.subscribe<OrderPlaced>("charge", [](const OrderPlaced&) {
+    try {
+      throw std::out_of_range("no such card");
+    } catch (...) {
+      std::throw_with_nested(Permanent("the charge failed"));
+    }
+  });
+  EXPECT_EQ(bus.publish(OrderPlaced{}).dead, 1U);
+  const DeadLetter letter = letters_->letters().at(0);
+  EXPECT_EQ(letter.error_type, "tidings::Permanent");
+  EXPECT_EQ(letter.error_message, "the charge failed; caused by std::out_of_range: no such card");
+  EXPECT_EQ(letter.reason, Reason::Permanent);
+  EXPECT_EQ(capture_.only("handler_failed").at("error"), letter.error_message);
+  EXPECT_EQ(capture_.only("handler_failed").at("error_type"), letter.error_type);
 }
 
 TEST_F(RetryDeliveryTest, ALongHistoryKeepsItsBeginningAndItsEnd) {

@@ -84,9 +84,10 @@ struct Speechless : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return nullptr; }
 };
 
-TEST(ErrorDescriptionTest, AnExceptionWithoutAMessageHasAnEmptyOne) {
-  EXPECT_EQ(described([] { throw Speechless(); }).message, "");
-  EXPECT_EQ(describe_error(Speechless()).message, "");
+TEST(ErrorDescriptionTest, AnExceptionWhoseWhatIsNullSaysSo) {
+  constexpr const char* kMessage = "(no message: what() returned a null pointer)";
+  EXPECT_EQ(described([] { throw Speechless(); }).message, kMessage);
+  EXPECT_EQ(describe_error(Speechless()).message, kMessage);
 }
 
 }  // namespace

@@ -119,8 +119,14 @@ void BusLog::handled(const EventContext& context, std::chrono::microseconds dura
                  {{"duration_ms", milliseconds(duration)}, {"attempt", context.attempt()}});
 }
 
-void BusLog::slow(const EventContext& context, std::chrono::microseconds duration) noexcept {
-  took_long("handler_slow", context, "duration_ms", duration);
+void BusLog::slow(const EventContext& context, std::chrono::microseconds duration,
+                  std::chrono::microseconds threshold) noexcept {
+  constexpr std::string_view kRecord = "handler_slow";
+  if (!records_.admit(kRecord, context.handler(), context.handler(), context.metadata().event_id)) return;
+  records_.write(Level::Warning, kRecord,
+                 {{"duration_ms", milliseconds(duration)},
+                  {"threshold_ms", milliseconds(threshold)},
+                  {"attempt", context.attempt()}});
 }
 
 void BusLog::transaction_waited(const EventContext& context, std::chrono::microseconds waited) noexcept {

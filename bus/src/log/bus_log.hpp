@@ -39,7 +39,8 @@ class BusLog {
   void duplicate(const Payload& payload, const Metadata& metadata, std::string_view idempotency_key,
                  const EventId& first) noexcept;
   void handled(const EventContext& context, std::chrono::microseconds duration) const noexcept;
-  void slow(const EventContext& context, std::chrono::microseconds duration) noexcept;
+  void slow(const EventContext& context, std::chrono::microseconds duration,
+            std::chrono::microseconds threshold) noexcept;
   /// A handler's transaction began late, or kept other writers waiting for long.
   void transaction_waited(const EventContext& context, std::chrono::microseconds waited) noexcept;
   void transaction_held(const EventContext& context, std::chrono::microseconds held) noexcept;

@@ -3,8 +3,8 @@
 #include "threads/worker_pool.hpp"
 
 #include <tidings/detail/patiently.hpp>
-#include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
+#include <tidings/logging/error_description.hpp>
 #include <tidings/logging/redactor.hpp>
 #include <tidings/logging/text.hpp>
 
@@ -12,10 +12,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <exception>
 #include <new>
-#include <typeinfo>
 #include <utility>
 
 namespace tidings::detail {
@@ -41,19 +39,17 @@ void rethrow_if_short_of_memory(const std::exception_ptr& error) {
   }
 }
 
-std::string demangle(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(
-      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
-  return status == 0 && name ? std::string(name.get()) : std::string(type.name());
+/// The message and those of the exceptions that it was thrown from: the letter is to name the first cause.
+std::string with_causes(const logging::ErrorDescription& error) {
+  std::string text = error.message;
+  for (const std::string& cause : error.causes) (text += "; caused by ") += cause;
+  return text;
 }
 
-std::string current_exception_type() {
-  const std::type_info* const type = abi::__cxa_current_exception_type();
-  return type == nullptr ? "unknown" : logging::sanitize_text(demangle(*type), kMaxErrorTypeBytes);
+void describe(const logging::ErrorDescription& error, Failure& failure) {
+  failure.error_type = logging::sanitize_text(error.type, kMaxErrorTypeBytes);
+  failure.error_message = logging::printable_error(with_causes(error), kMaxErrorBytes);
 }
-
-std::string printable(std::string_view message) { return logging::printable_error(message, kMaxErrorBytes); }
 
 bool says_permanent(const RetryPolicy& policy) {
   for (const ExceptionMatcher matches : policy.permanent) {
@@ -81,27 +77,23 @@ std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion,
   }
 }
 
-/// Without what the policy says of it.
+/// Without what the policy says of it. Each catch gives the exception itself: throwing it once more to
+/// describe it would cost as much as all the rest.
 std::unique_ptr<Failure> put_current_exception_into_words() {
   auto failure = std::make_unique<Failure>();
-  failure->error_type = current_exception_type();
   try {
     throw;
   } catch (const Permanent& error) {
-    failure->error_message = printable(what_of(error));
+    describe(logging::describe_error(error), *failure);
     failure->final_reason = Reason::Permanent;
-    return failure;
   } catch (const RetryAfter& error) {
-    failure->error_message = printable(what_of(error));
+    describe(logging::describe_error(error), *failure);
     failure->retry_after = error.delay();
   } catch (const std::exception& error) {
-    failure->error_message = printable(what_of(error));
-  } catch (const std::string& text) {
-    failure->error_message = printable(text);
-  } catch (const char* text) {
-    failure->error_message = printable(text != nullptr ? text : "");
+    describe(logging::describe_error(error), *failure);
   } catch (...) {
-    failure->error_message = "not a std::exception";
+    describe(logging::describe_error(std::current_exception()), *failure);
+    if (failure->error_message.empty()) failure->error_message = "not a std::exception";
   }
   return failure;
 }

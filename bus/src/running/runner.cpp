@@ -64,8 +64,8 @@ Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, Deliv
                     return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
                   }),
                   retried ? std::optional(verdict.delay) : std::nullopt);
-  if (subscriber.options.slow_threshold && duration > *subscriber.options.slow_threshold)
-    bus_.log.slow(context, duration);
+  if (const auto& threshold = subscriber.options.slow_threshold; threshold && duration > *threshold)
+    bus_.log.slow(context, duration, *threshold);
   return verdict;
 }
 
@@ -114,7 +114,7 @@ void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext&
   if (!threshold && !debug) return;
   const auto duration = microseconds(bus_.setup.clock.monotonic_now() - began);
   if (debug) bus_.log.handled(context, duration);
-  if (threshold && duration > *threshold) bus_.log.slow(context, duration);
+  if (threshold && duration > *threshold) bus_.log.slow(context, duration, *threshold);
 }
 
 // --- on workers ---

@@ -1,3 +1,4 @@
+#include <tidings/detail/what_of.hpp>
 #include <tidings/logging/error_description.hpp>
 
 #include <cxxabi.h>
@@ -53,16 +54,11 @@ std::string current_type() {
   return type == nullptr ? "unknown" : source_name(*type);
 }
 
-std::string message_of(const std::exception& error) {
-  const char* message = error.what();
-  return message == nullptr ? std::string() : std::string(message);
-}
-
 Step describe_one(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& exception) {
-    return {{type_of(exception), message_of(exception), {}}, cause_of(exception)};
+    return {{type_of(exception), tidings::detail::what_of(exception), {}}, cause_of(exception)};
   } catch (const std::string& text) {
     return {{"std::string", text, {}}, nullptr};
   } catch (const char* text) {
@@ -94,7 +90,7 @@ ErrorDescription describe_error(const std::exception_ptr& error) {
 }
 
 ErrorDescription describe_error(const std::exception& error) {
-  return {type_of(error), message_of(error), causes_from(cause_of(error))};
+  return {type_of(error), tidings::detail::what_of(error), causes_from(cause_of(error))};
 }
 
 }  // namespace tidings::logging

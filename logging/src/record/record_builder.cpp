@@ -121,12 +121,18 @@ void RecordBuilder::finish() {
 }
 
 void RecordBuilder::add_correlation_of(const AmbientFrame& frame) {
+  const AmbientFrame* handled = handled_event(frame);
   if (frame.event != nullptr) {
     add_correlation(frame.event->correlation_id, frame.event->causation_id, frame.event->traceparent);
   } else if (frame.scope != nullptr) {
-    add_correlation(frame.scope->correlation_id, frame.scope->causation_id, frame.scope->traceparent);
+    // A scope inside a handler has the handled event as the cause of what is published in it. What caused the
+    // handled event itself is what every record of its delivery says.
+    const bool of_handled = handled != nullptr && frame.scope->causation_id == handled->event->event_id;
+    add_correlation(frame.scope->correlation_id,
+                    of_handled ? handled->event->causation_id : frame.scope->causation_id,
+                    frame.scope->traceparent);
   }
-  if (const AmbientFrame* handled = handled_event(frame)) add_event(*handled);
+  if (handled != nullptr) add_event(*handled);
 }
 
 void RecordBuilder::add_correlation(const CorrelationId& id, const std::optional<EventId>& causation,
