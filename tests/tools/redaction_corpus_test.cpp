@@ -4,9 +4,14 @@
 
 #include <tidings/logging/redactor.hpp>
 
+#include <algorithm>
+#include <cctype>
+#include <set>
+
 namespace tidings::dead_letters {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -18,13 +23,21 @@ void expect_no_secret(const std::string& text, const std::string& line) {
   EXPECT_THAT(text, Not(HasSubstr(tools::printable(line))));
 }
 
+/// No field holds a line with control characters.
+bool fits_a_field(const std::string& line) {
+  return std::none_of(line.begin(), line.end(), [](unsigned char each) { return std::iscntrl(each) != 0; });
+}
+
 /// As services before this version, or other programs, may have stored it: nothing is masked.
 DeadLetter letter_with(const std::string& line) {
   DeadLetter letter = letter_that_failed(std::chrono::minutes(1), "send_receipt", line);
   letter.data.bytes = Json{{"lines", {line}}}.dump();
   letter.ordering_key = line;
+  letter.metadata.correlation_id = CorrelationId::parse("r-1").value();
+  if (fits_a_field(line)) letter.metadata.fields = {{"note", line}};
   letter.attempts.insert(letter.attempts.begin(), 2, letter.attempts.front());
   letter.attempts[1].error_type = "Other";
+  if (fits_a_field(line)) letter.attempts[1].fields = {{"bound", line}};
   return letter;
 }
 
@@ -36,6 +49,10 @@ class RedactionCorpusInToolsTest : public DeadLettersTest {
     for (const std::string& line : logging::innocent_lines()) lines_.push_back(line);
     for (const std::string& line : lines_) letters.push_back(letter_with(line));
     database_ = make_database("orders.db", letters);
+  }
+
+  void expect_no_secrets(const std::string& text) const {
+    for (const std::string& line : lines_) expect_no_secret(text, line);
   }
 
   std::vector<std::string> lines_;
@@ -79,6 +96,33 @@ TEST_F(RedactionCorpusInToolsTest, GroupsHaveNoSecret) {
     const std::string& line = lines_.at(group.at("newest_letter").get<std::size_t>() - 1);
     EXPECT_EQ(group.at("sample_error"), redacted(line));
     expect_no_secret(table, line);
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, CountsByAFieldHaveNoSecret) {
+  expect_no_secrets(call({"groups", "--by", "note", "--limit", "1000"}).out);
+  std::set<std::string> values;
+  for (const auto& group : call({"groups", "--by", "note", "--limit", "1000", "--json"}).json().at("values"))
+    values.insert(group.at("value").is_null() ? "" : group.at("value").get<std::string>());
+  for (const std::string& line : lines_) {
+    if (fits_a_field(line)) {
+      EXPECT_THAT(values, Contains(redacted(line)));
+    }
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, TheStoryOfARequestHasNoSecret) {
+  const std::string story = call({"trace", "r-1"}).out;
+  EXPECT_THAT(story, HasSubstr("send_receipt"));
+  expect_no_secrets(story);
+  expect_no_secrets(call({"trace", "r-1", "--json"}).out);
+}
+
+TEST_F(RedactionCorpusInToolsTest, AnAlertHasNoSecret) {
+  for (const char* how : {"-v", "-vvv", "--json"}) {
+    const std::string alert = check_dead_letters::run_tool({"--db", database_, how}).out;
+    EXPECT_THAT(alert, HasSubstr("send_receipt"));
+    expect_no_secrets(alert);
   }
 }
 

@@ -17,7 +17,8 @@
 namespace tidings::detail {
 
 /// The parts of one bus that stand before a delivery runs, for the rooms from here on, which work with most
-/// of them. Each class has a copy of its own, so that every part is one load away.
+/// of them. Each class has a copy of its own, so that every part is one load away; only a HandlerTransaction
+/// refers to its Runner's.
 struct BusParts {
   const BusSetup& setup;
   PublishGate& gate;

@@ -33,8 +33,9 @@ inline void count(PublishResult& result, DeliveryOutcome outcome) noexcept {
 
 /// Where a delivery ends: handled, dead, or handed back. Each end lets the journal know, passes the ordering
 /// key on, gives the queue's place back, and asks for what the journal has in its stead. An inline delivery
-/// has no place and no key. Two ends begin elsewhere: the transaction of a handler commits the journal's part
-/// itself (HandlerTransaction), and a redrive reports its result to Redriver (Redelivery). Thread-safe.
+/// has no place and no key; what is handed back keeps its key. Three ends are elsewhere: an event that is
+/// dead as it is published durably (DurablePublisher), the journal's part of a handler's transaction
+/// (HandlerTransaction), and the result of a redrive (Redelivery). Thread-safe.
 class DeliveryEnd {
  public:
   explicit DeliveryEnd(const BusParts& bus) : bus_(bus) {}
