@@ -43,6 +43,7 @@ inline Metadata full_metadata(std::uint64_t number) {
           .tracestate = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
           .published_at = Timestamp(std::chrono::microseconds(1'800'000'000'123'456)),
           .source = "https://example.com/orders",
+          .foreign_id = "C234 'x'; -- \xC3\xA9\xF0\x9F\x98\x80",
           .fields = {{"tenant", "ac'me \"\\ \xC3\xA9\xF0\x9F\x98\x80"},
                      {"actor", ""},
                      {"user_id", 42},
@@ -92,6 +93,7 @@ inline void expect_equal_metadata(const Metadata& actual, const Metadata& expect
   EXPECT_EQ(actual.tracestate.view(), expected.tracestate.view());
   EXPECT_EQ(actual.published_at, expected.published_at);
   EXPECT_EQ(actual.source.view(), expected.source.view());
+  EXPECT_EQ(actual.foreign_id, expected.foreign_id);
   EXPECT_EQ(actual.fields, expected.fields);
 }
 

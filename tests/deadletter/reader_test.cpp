@@ -127,7 +127,8 @@ TEST_F(ReaderTest, GivesUpOnAQueryThatTakesTooLong) {
       "causation_id,"
       " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
       "attempts,"
-      " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, i FROM dead_letters, n"
+      " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, i, NULL FROM "
+      "dead_letters, n"
       " WHERE id = 1");
   EXPECT_THAT(error_of(ErrorCode::DatabaseBusy,
                        [&] {

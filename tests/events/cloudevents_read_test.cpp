@@ -30,7 +30,7 @@ void expect_refused_with(const std::string& name, const Json& value, const std::
   expect_refused(envelope, part);
 }
 
-// The example of the JSON format's specification, section 3.2, with a UUID for its id.
+// The example of the JSON format's specification, section 3.2.
 constexpr const char* kSpecificationExample = R"({
     "specversion" : "1.0",
     "type" : "com.example.someevent",
@@ -44,16 +44,12 @@ constexpr const char* kSpecificationExample = R"({
     "data_base64" : "AQIDBA=="
 })";
 
-std::string with_uuid(std::string text) {
-  const std::string_view id = "C234-1234-1234";
-  return text.replace(text.find(id), id.size(), kReadId);
-}
-
 TEST(ReadCloudEvent, ReadsTheExampleOfTheSpecification) {
-  const CloudEvent event = parse_cloudevent(with_uuid(kSpecificationExample));
+  const CloudEvent event = parse_cloudevent(kSpecificationExample);
   EXPECT_EQ(event.type, "com.example.someevent");
   EXPECT_EQ(event.metadata.source.view(), "/mycontext");
-  EXPECT_EQ(event.metadata.event_id.to_string(), kReadId);
+  EXPECT_EQ(event.metadata.foreign_id, "C234-1234-1234");
+  EXPECT_TRUE(event.metadata.event_id.is_nil());
   EXPECT_EQ(event.subject, "");
   EXPECT_EQ(to_rfc3339(event.metadata.published_at), "2018-04-05T17:31:00.000000Z");
   EXPECT_EQ(event.metadata.fields,
@@ -64,9 +60,40 @@ TEST(ReadCloudEvent, ReadsTheExampleOfTheSpecification) {
   EXPECT_TRUE(event.data.is_discarded());
 }
 
-TEST(ReadCloudEvent, TheIdOfTheSpecificationsExampleIsNoUuid) {
-  expect_error(ErrorCode::NotDecodable, "\"id\" must be a UUID",
-               [] { return parse_cloudevent(kSpecificationExample); });
+TEST(ReadCloudEvent, AnIdAsTidingsMakesThemIsTheEventsOwn) {
+  EXPECT_EQ(read_with("id", kReadId).metadata.event_id.to_string(), kReadId);
+  EXPECT_FALSE(read_with("id", kReadId).metadata.foreign_id);
+}
+
+TEST(ReadCloudEvent, AnyOtherIdIsForeignAndGoesOutAgainAsItWas) {
+  for (const std::string& id :
+       {std::string("1"), std::string("a b"), std::string("\xC3\xA9\xF0\x9F\x93\xAC"),
+        std::string("' OR 1=1 --"), std::string("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"),
+        std::string("00000000-0000-0000-0000-000000000000"), std::string(100'000, 'x')}) {
+    const CloudEvent event = read_with("id", id);
+    EXPECT_EQ(event.metadata.foreign_id, id);
+    EXPECT_TRUE(event.metadata.event_id.is_nil());
+    EXPECT_EQ(to_cloudevent_json(event).at("id"), id);
+  }
+}
+
+TEST(ReadCloudEvent, TidingsOwnIdStandsBesideAForeignOne) {
+  Json envelope = smallest_envelope();
+  envelope["id"] = "017f22e2-79b0-7cc3-98c4-000000000001";
+  envelope["tidingsid"] = kReadId;
+  const CloudEvent event = from_cloudevent_json(envelope);
+  EXPECT_EQ(event.metadata.event_id.to_string(), kReadId);
+  EXPECT_EQ(event.metadata.foreign_id, "017f22e2-79b0-7cc3-98c4-000000000001");
+  EXPECT_EQ(to_cloudevent_json(event), envelope);
+  for (const char* id : {"A234", "00000000-0000-0000-0000-000000000000"})
+    expect_refused_with("tidingsid", id, "\"tidingsid\" must be a UUID");
+}
+
+TEST(ReadCloudEvent, AnIdIsTextWithoutControlCharactersAndNoncharacters) {
+  for (const std::string& id :
+       {std::string("a\0b", 3), std::string("a\nb"), std::string("\xFF"), std::string("\xC2\x85"),
+        std::string("\xEF\xBF\xBF"), std::string("\xED\xA0\x80")})
+    expect_refused_with("id", id, "\"id\" must be text without control characters");
 }
 
 TEST(ReadCloudEvent, TheSmallestHasDefaultsForTheRest) {
@@ -97,8 +124,6 @@ TEST(ReadCloudEvent, RequiredAttributesHaveTheirForms) {
   for (const char* version : {"0.3", "1", "1.1", "1.0 "})
     expect_refused_with("specversion", version, "must be \"1.0\"");
   expect_refused_with("source", "not a uri", "\"source\" must be a URI-reference");
-  expect_refused_with("id", "00000000-0000-0000-0000-000000000000", "nil UUID");
-  EXPECT_EQ(read_with("id", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F").metadata.event_id.to_string(), kReadId);
 }
 
 TEST(ReadCloudEvent, NullMeansAbsent) {

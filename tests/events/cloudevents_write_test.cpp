@@ -77,6 +77,17 @@ TEST(WriteCloudEvent, ComesBackAsItWas) {
   EXPECT_EQ(to_cloudevent_json(back), to_cloudevent_json(event));
 }
 
+TEST(WriteCloudEvent, AnEventWithAForeignIdGoesOutUnderItAndKeepsItsOwn) {
+  CloudEvent event = smallest_event();
+  event.metadata.foreign_id = "C234-1234-1234";
+  const Json envelope = to_cloudevent_json(event);
+  EXPECT_EQ(envelope.at("id"), "C234-1234-1234");
+  EXPECT_EQ(envelope.at("tidingsid"), kWrittenId);
+  EXPECT_EQ(from_cloudevent_json(envelope).metadata, event.metadata);
+  event.metadata.fields = {{"tidingsid", "a field of that name"}};
+  EXPECT_EQ(from_cloudevent_json(to_cloudevent_json(event)).metadata, event.metadata);
+}
+
 TEST(WriteCloudEvent, NullDataDiffersFromNone) {
   CloudEvent event = smallest_event();
   EXPECT_FALSE(to_cloudevent_json(event).contains("data"));
@@ -120,6 +131,8 @@ void expect_refused(const std::string& part, Change change) {
 TEST(WriteCloudEvent, RefusesAnEventWithoutItsRequiredAttributes) {
   expect_refused("\"type\" is required", [](CloudEvent& event) { event.type = ""; });
   expect_refused("\"id\" is required", [](CloudEvent& event) { event.metadata.event_id = EventId(); });
+  expect_refused("\"id\" must not be empty", [](CloudEvent& event) { event.metadata.foreign_id = ""; });
+  expect_refused("\"id\" must be UTF-8", [](CloudEvent& event) { event.metadata.foreign_id = "\xFF"; });
   expect_refused("\"source\" must be", [](CloudEvent& event) { event.metadata.source = ""; });
   expect_refused("\"source\" must be", [](CloudEvent& event) { event.metadata.source = "not a uri"; });
 }

@@ -115,5 +115,15 @@ TEST(UriReference, RefusesEverythingElse) {
     EXPECT_TRUE(is_uri_reference("http://[" + std::string(host) + "]:80/")) << host;
 }
 
+TEST(ForeignId, IsAnyTextOfCloudEventsUpToALength) {
+  for (const std::string& text :
+       {std::string("1"), std::string("a b"), std::string("caf\xC3\xA9"), std::string(kMaxForeignId, 'x')})
+    EXPECT_TRUE(is_foreign_id(text)) << text;
+  for (const std::string& text :
+       {std::string(), std::string("a\0b", 3), std::string("a\nb"), std::string("\xFF"),
+        std::string("\xEF\xBF\xBE"), std::string(kMaxForeignId + 1, 'x')})
+    EXPECT_FALSE(is_foreign_id(text)) << text;
+}
+
 }  // namespace
 }  // namespace tidings

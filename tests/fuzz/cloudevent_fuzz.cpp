@@ -27,6 +27,8 @@ void check_round_trip(const CloudEvent& event) {
   const tidings::Json written = to_cloudevent_json(event);
   const CloudEvent again = tidings::from_cloudevent_json(written);
   FUZZ_CHECK(again.metadata == event.metadata);
+  FUZZ_CHECK(event.metadata.foreign_id ? written.at("id") == *event.metadata.foreign_id
+                                       : written.at("id") == event.metadata.event_id.to_string());
   FUZZ_CHECK(again.type == event.type && again.schema_version == event.schema_version);
   FUZZ_CHECK(again.binary == event.binary && again.has_binary == event.has_binary);
   FUZZ_CHECK(again.data.is_discarded() == event.data.is_discarded());

@@ -98,6 +98,17 @@ TEST(AmbientTest, TheHandledEventIsInTheRecord) {
       R"("tenant":"acme","user":"ada","own":1})");
 }
 
+TEST(AmbientTest, TheForeignIdOfTheHandledEventIsInTheRecordWithoutSecrets) {
+  const Capture capture;
+  Metadata metadata = example();
+  metadata.foreign_id = "C234 token=hunter2hunter2";
+  const HandledEvent handled(metadata);
+  capture.logger().info("e");
+  const auto text = capture.only("e").at("foreign_id").get<std::string>();
+  EXPECT_TRUE(text.starts_with("C234 ")) << text;
+  EXPECT_EQ(text.find("hunter2"), std::string::npos) << text;
+}
+
 TEST(AmbientTest, AScopeInsideAHandlerChangesTheCorrelationAndNotTheHandling) {
   const Capture capture;
   const HandledEvent handled(example());

@@ -123,9 +123,10 @@ TEST(LoggerTest, AFieldCannotPoseAsAReservedOne) {
 
 TEST(LoggerTest, AReservedNameIsKeptWhereThereIsNoSuchField) {
   const Capture capture;
-  for (const char* name : {"logger", "service", "environment", "release", "host", "pid", "thread",
-                           "correlation_id", "causation_id", "event_id", "event_type", "handler", "attempt",
-                           "trace_id", "span_id", "error_type", "error", "error_chain"}) {
+  for (const char* name :
+       {"logger", "service", "environment", "release", "host", "pid", "thread", "correlation_id",
+        "causation_id", "event_id", "foreign_id", "event_type", "handler", "attempt", "trace_id", "span_id",
+        "error_type", "error", "error_chain"}) {
     EXPECT_TRUE(is_reserved_name(name)) << name;
     capture.logger().info("e", {{name, "mine"}});
     EXPECT_EQ(Json::parse(capture.lines().back()).at(name), "mine");

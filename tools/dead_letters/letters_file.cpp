@@ -40,8 +40,9 @@ Json facts_of(const deadletter::StoredLetter& stored) {
   const DeadLetter& letter = stored.letter;
   Json facts = tidings::detail::parse_json(to_json_line(letter));
   const bool keeps_data = !is_restored_exactly(letter.data);
-  for (const char* name : {"event_type", "schema_version", "event_id", "correlation_id", "causation_id",
-                           "traceparent", "tracestate", "published_at", "source"}) {
+  for (const char* name :
+       {"event_type", "schema_version", "event_id", "correlation_id", "causation_id", "traceparent",
+        "tracestate", "published_at", "source", "foreign_id", "foreign_id_base64"}) {
     facts.erase(name);
   }
   // The envelope has the fields, unless one of them has the name of these facts.
@@ -104,6 +105,7 @@ void require_names(const DeadLetter& letter) {
 
 void require_consistent(const DeadLetter& letter, const CloudEvent& event) {
   require_names(letter);
+  if (letter.metadata.event_id.is_nil()) refuse("its id is not tidings' own, and it has no tidingsid");
   if (letter.metadata.correlation_id.empty()) refuse("it has no correlationid");
   if (letter.data.encoding == DataEncoding::Cbor && !event.has_binary) refuse("its data_base64 is missing");
   if (letter.data.encoding == DataEncoding::Json && event.data.is_discarded() && letter.data.bytes.empty()) {

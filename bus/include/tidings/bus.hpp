@@ -29,6 +29,8 @@
 
 namespace tidings {
 
+struct CloudEvent;
+
 /// What happens to an event that has no subscriber.
 enum class Unhandled : std::uint8_t {
   Ignore,
@@ -79,6 +81,11 @@ struct PublishOptions {
   std::string_view correlation_id = {};
   /// URI-reference; empty: the bus's.
   std::string_view source = {};
+  /// The id that another system, named by `source`, gave to this event: see is_foreign_id(). Empty: none. The
+  /// event keeps it beside its own (Metadata::foreign_id). A durable publish is de-duplicated by the pair of
+  /// both, exactly as by an idempotency_key, unless there is one: then that alone counts. Other publishes are
+  /// not de-duplicated.
+  std::string_view foreign_id = {};
   /// Added to those of the current context, and over them.
   ContextFields fields = {};
   /// Not set: inherit.
@@ -106,7 +113,8 @@ struct PublishResult {
   std::uint32_t scheduled = 0;
   /// Given up, and the letter is committed (or in the spill file, which the log says).
   std::uint32_t dead = 0;
-  /// The idempotency key was used before: nothing was delivered, and event_id is that of the event that was.
+  /// The idempotency key or the foreign id was used before: nothing was delivered, and event_id is that of
+  /// the event that was.
   bool duplicate = false;
 };
 
@@ -297,7 +305,8 @@ class Bus {
 
   /// Publishes several events of one type, in a std::vector or anything else that converts to a std::span, in
   /// their order. Durable ones are committed together, and either all are accepted or, when it throws, none;
-  /// others are published one after the other. An idempotency_key is for one event. Throws as publish does.
+  /// others are published one after the other. An idempotency_key and a foreign_id are for one event. Throws
+  /// as publish does.
   template <class Events>
   std::vector<PublishResult> publish_batch(const Events& events, const PublishOptions& options = {}) {
     const std::span batch(events);
@@ -317,6 +326,15 @@ class Bus {
   /// kMaxJsonDepth.
   PublishResult publish(std::string_view event_type, const Json& data,
                         const PublishOptions& options = kNoPublishOptions, int schema_version = 1);
+
+  /// Publishes an event that came from outside (<tidings/cloudevents.hpp>) under its type name. It gets an id
+  /// of tidings' own and a new time, and keeps its `source` and `id` (PublishOptions::foreign_id), by which a
+  /// durable publish recognises a repeat; its correlation and causation ids, its trace and its fields are
+  /// inherited over those of the current context. What `options` say goes before what the event says. Binary
+  /// data becomes a binary value of JSON, absent data null; subject, datacontenttype and dataschema are not
+  /// kept. Throws as above, and Error(InvalidArgument) for an id, a source or an extension that breaks the
+  /// narrower rules of PublishOptions.
+  PublishResult publish(const CloudEvent& event, const PublishOptions& options = kNoPublishOptions);
 
   /// Subscribes a handler of a struct under a name that is stable across releases and unique for this type on
   /// this bus. The handler returns void; it has failed when it throws. It must not end its thread

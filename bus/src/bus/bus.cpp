@@ -1,4 +1,5 @@
 #include <tidings/bus.hpp>
+#include <tidings/cloudevents.hpp>
 #include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/longest_wait.hpp>
 #include <tidings/error.hpp>
@@ -81,6 +82,11 @@ void validate(std::string_view event_type, const Json& data, int schema_version)
   }
 }
 
+Json data_of(const CloudEvent& event) {
+  if (event.has_binary) return Json::binary({event.binary.begin(), event.binary.end()});
+  return event.data.is_discarded() ? Json(nullptr) : event.data;
+}
+
 void validate(const RedriveOptions& options) {
   if (options.canary == 0U) refuse("a canary must be at least 1 letter; leave it out for none");
   if (options.stop_after == 0U) refuse("stop_after must be at least 1 failure; leave it out for no limit");
@@ -112,6 +118,25 @@ PublishResult Bus::publish(std::string_view event_type, const Json& data, const 
                            int schema_version) {
   validate(event_type, data, schema_version);
   return core_->publish_named({&data, &detail::kPayloadType<Json>, event_type, schema_version}, options);
+}
+
+PublishResult Bus::publish(const CloudEvent& event, const PublishOptions& options) {
+  const Metadata& metadata = event.metadata;
+  Context context = Context::current();
+  if (!metadata.correlation_id.empty()) context.correlation_id = metadata.correlation_id;
+  if (metadata.causation_id) context.causation_id = metadata.causation_id;
+  if (metadata.traceparent) {
+    context.traceparent = metadata.traceparent;
+    context.tracestate = metadata.tracestate;
+  }
+  const ContextScope scope(std::move(context));
+  PublishOptions own = options;
+  const std::string id = metadata.foreign_id.value_or(
+      metadata.event_id.is_nil() ? std::string() : metadata.event_id.to_string());
+  if (own.foreign_id.empty()) own.foreign_id = id;
+  if (own.source.empty()) own.source = metadata.source;
+  own.fields = metadata.fields.with(options.fields);
+  return publish(event.type, data_of(event), own, event.schema_version);
 }
 
 PublishResult Bus::publish_payload(const detail::Payload& payload, std::size_t slot,

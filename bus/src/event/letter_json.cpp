@@ -62,6 +62,7 @@ void add_metadata(Line& line, const Metadata& metadata) {
   add_bytes(line, "tracestate", metadata.tracestate.view());
   line["published_at"] = microseconds_of(metadata.published_at);
   add_bytes(line, "source", metadata.source.view());
+  if (metadata.foreign_id) add_bytes(line, "foreign_id", *metadata.foreign_id);
   line["attributes"] = Line::array();
   for (const auto& [name, value] : metadata.fields)
     line["attributes"].push_back(
@@ -226,6 +227,7 @@ Metadata read_metadata(const Fields& fields) {
   metadata.tracestate = fields.bytes("tracestate");
   metadata.published_at = fields.time("published_at");
   metadata.source = fields.bytes("source");
+  if (fields.has("foreign_id")) metadata.foreign_id = fields.bytes("foreign_id");
   metadata.fields = read_attributes(fields.array("attributes"));
   metadata.causation_depth = fields.integer<std::uint32_t>("causation_depth");
   return metadata;

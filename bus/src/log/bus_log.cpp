@@ -109,7 +109,7 @@ void BusLog::duplicate(const Payload& payload, const Metadata& metadata, std::st
         Level::Info, kRecord,
         {{"event_type", payload.event_type},
          {"event_id", metadata.event_id.to_string()},
-         {"idempotency_key", idempotency_key},
+         {"idempotency_key", idempotency_key.empty() ? logging::Value() : logging::Value(idempotency_key)},
          {"first_event_id", first.is_nil() ? logging::Value() : logging::Value(first.to_string())}});
   });
 }

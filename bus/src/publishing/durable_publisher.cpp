@@ -23,6 +23,9 @@ namespace {
       "PublishOptions::durability");
 }
 
+/// With a space, which no idempotency key of a user has.
+std::string foreign_id_key(const std::string& id) { return "id " + id; }
+
 }  // namespace
 
 /// One event of a durable publish, from its stamp to its deliveries.
@@ -30,13 +33,15 @@ struct DurablePublisher::DurableEvent {
   explicit DurableEvent(const Payload& event) : payload(event), forms(payload) {}
 
   /// But for its id and its handlers.
-  [[nodiscard]] JournalAppend append(const PublishOptions& options, IdempotencyWindow& keys) const {
+  [[nodiscard]] JournalAppend append(const PublishOptions& options, IdempotencyWindow& keys) {
     JournalAppend row;
     row.event_type = payload.event_type;
     row.schema_version = payload.schema_version;
     row.data = &data;
     row.metadata = &metadata;
     row.idempotency_key = options.idempotency_key;
+    if (options.idempotency_key.empty() && metadata.foreign_id)
+      row.idempotency_key = foreign_key = foreign_id_key(*metadata.foreign_id);
     if (!row.idempotency_key.empty()) row.key_period = keys.ending_with(metadata.published_at);
     return row;
   }
@@ -45,6 +50,7 @@ struct DurablePublisher::DurableEvent {
   PayloadForms forms;
   PublishResult begun;
   Metadata metadata;
+  std::string foreign_key;  // its foreign id as an idempotency key, if it is one
   EncodedData data;
   EventPointer stored;                                    // for queues
   std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber, or none at all
@@ -54,14 +60,15 @@ struct DurablePublisher::DurableEvent {
 };
 
 void require_idempotency_key(const PublishOptions& options, std::size_t events) {
-  if (options.idempotency_key.empty()) return;
-  if (!CorrelationId::parse(options.idempotency_key)) {
+  if (options.idempotency_key.empty() && options.foreign_id.empty()) return;
+  if (!options.idempotency_key.empty() && !CorrelationId::parse(options.idempotency_key)) {
     throw Error(ErrorCode::InvalidArgument,
                 "idempotency_key must be 1 to 128 visible ASCII characters; nothing was delivered");
   }
   if (events != 1) {
     throw Error(ErrorCode::InvalidArgument,
-                "an idempotency_key is for one event: publish the events of a batch one by one to give each "
+                "an idempotency_key or a foreign_id is for one event: publish the events of a batch one by "
+                "one to give each "
                 "its own; nothing was delivered");
   }
 }
@@ -229,7 +236,9 @@ PublishResult DurablePublisher::queue(const SubscriberList& list, DurableEvent& 
 void DurablePublisher::run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
                            DispatchGuard& guard, PublishResult& result) {
   if (request.repeat)
-    return log_.duplicate(event.payload, event.metadata, request.append.idempotency_key, *request.repeat);
+    return log_.duplicate(event.payload, event.metadata,
+                          event.foreign_key.empty() ? request.append.idempotency_key : std::string_view(),
+                          *request.repeat);
   for (std::size_t index = 0; index < request.letters.size(); ++index) {
     end_.gave_up(request.letters[index]);
     letters_.report({&request.letters[index], 1}, {&request.outcomes[index], 1});
@@ -317,7 +326,7 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
   HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_);
   const bool ends_here = open != nullptr && &open->journal() == &transaction;
   std::vector<JournalAppend> rows;
-  for (const auto& event : events) {
+  for (auto& event : events) {
     rows.push_back(event->append(options, *journal_.idempotency));
     rows.back().handlers = list.names()->json;
     rows.back().id = journal_.ledger->reserve([&](std::int64_t id) {

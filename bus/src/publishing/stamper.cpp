@@ -3,6 +3,7 @@
 #include <tidings/context.hpp>
 #include <tidings/error.hpp>
 
+#include <string>
 #include <string_view>
 
 namespace tidings::detail {
@@ -13,6 +14,13 @@ void require_source(std::string_view source) {
   if (is_valid_source(source)) return;
   throw Error(ErrorCode::InvalidArgument,
               "source must be a URI-reference of at most 1024 characters, such as 'orders' or '/shop/eu'");
+}
+
+void require_foreign_id(std::string_view id) {
+  if (is_foreign_id(id)) return;
+  throw Error(ErrorCode::InvalidArgument,
+              "foreign_id must be 1 to " + std::to_string(kMaxForeignId) +
+                  " bytes of UTF-8 without control characters and noncharacters; nothing was delivered");
 }
 
 CorrelationId require_correlation_id(std::string_view text) {
@@ -55,6 +63,10 @@ void apply(const PublishOptions& options, Metadata& metadata) {
   if (!options.source.empty()) {
     require_source(options.source);
     metadata.source = Text::borrow(options.source);
+  }
+  if (!options.foreign_id.empty()) {
+    require_foreign_id(options.foreign_id);
+    metadata.foreign_id = options.foreign_id;
   }
 }
 

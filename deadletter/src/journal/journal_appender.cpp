@@ -18,7 +18,7 @@ namespace {
 constexpr const char* kInsertEvent =
     "INSERT INTO main.tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding,"
     " attributes, source, service, correlation_id, causation_id, causation_depth, traceparent, tracestate,"
-    " published_at, handlers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    " published_at, handlers, foreign_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kClaimKey =
     "INSERT INTO main.tidings_idempotency_keys (source, idempotency_key, event_id, published_at)"
     " VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET event_id = excluded.event_id, published_at ="
@@ -129,6 +129,7 @@ void JournalAppender::insert(const JournalAppend& event, std::string_view event_
   bind_chain(insert_, metadata, event_id, chain_);
   insert_.integer(microseconds(metadata.published_at));
   insert_.text(event.handlers);
+  bind_foreign_id(insert_, metadata);
   insert_.step();
 }
 

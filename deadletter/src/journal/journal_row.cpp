@@ -23,6 +23,11 @@ class LenientRow {
   std::string_view text() { return row_.column_text(column_++); }
   std::int64_t integer() { return row_.column_integer(column_++); }
   Timestamp time() { return time_of(integer()); }
+  std::optional<std::string> optional_text() {
+    if (!row_.column_is_null(column_)) return std::string(text());
+    ++column_;
+    return std::nullopt;
+  }
   std::optional<Timestamp> optional_time() {
     if (row_.column_is_null(column_)) {
       ++column_;
@@ -109,6 +114,7 @@ OwedDelivery read_event(const Prepared& row) {
   metadata.traceparent = values.optional("traceparent", &TraceParent::parse);
   metadata.tracestate = std::string(values.text());
   metadata.published_at = values.time();
+  metadata.foreign_id = values.optional_text();
   return event;
 }
 

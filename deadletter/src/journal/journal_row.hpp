@@ -14,7 +14,8 @@ namespace tidings::deadletter {
 /// The columns that `read_event` reads, in its order, for a SELECT from tidings_journal.
 inline constexpr std::string_view kEventColumns =
     "id, handlers, event_id, event_type, schema_version, event_data, data_encoding, attributes, source,"
-    " correlation_id, causation_id, causation_depth, traceparent, tracestate, published_at";
+    " correlation_id, causation_id, causation_depth, traceparent, tracestate, published_at,"
+    " foreign_id";
 inline constexpr int kHandlersColumn = 1;
 inline constexpr int kEventIdColumn = 2;
 

@@ -27,8 +27,8 @@ constexpr const char* kInsertLetter =
     " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
     "causation_id,"
     " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts,"
-    " host, pid, release, span_id, version)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " host, pid, release, span_id, foreign_id, version)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
 constexpr const char* kFindLetter =
     "SELECT id FROM main.dead_letters WHERE event_id = ? AND service = ? AND handler = ?";
@@ -94,6 +94,7 @@ void bind_letter(Prepared& row, const DeadLetter& letter, RowTexts& texts) {
   letter.process.pid == 0 ? row.null() : row.integer(letter.process.pid);
   text_or_null(row, letter.process.release);
   text_or_null(row, texts.span_id);
+  bind_foreign_id(row, letter.metadata);
 }
 
 }  // namespace
@@ -111,6 +112,10 @@ void bind_chain(Prepared& row, const Metadata& metadata, std::string_view event_
   if (metadata.traceparent) texts.traceparent = metadata.traceparent->to_string();
   metadata.traceparent ? row.text(texts.traceparent) : row.null();
   metadata.tracestate.empty() ? row.null() : row.text(metadata.tracestate);
+}
+
+void bind_foreign_id(Prepared& row, const Metadata& metadata) {
+  metadata.foreign_id ? row.text(*metadata.foreign_id) : row.null();
 }
 
 void bind_data(Prepared& row, const EncodedData& data) {

@@ -52,6 +52,8 @@ struct ChainTexts {
 };
 /// The columns correlation_id, causation_id, causation_depth, traceparent and tracestate.
 void bind_chain(Prepared& row, const Metadata& metadata, std::string_view event_id, ChainTexts& texts);
+/// The column foreign_id.
+void bind_foreign_id(Prepared& row, const Metadata& metadata);
 /// Payloads and times as the columns keep them.
 void bind_data(Prepared& row, const EncodedData& data);
 void bind_time(Prepared& row, std::optional<Timestamp> time);

@@ -160,7 +160,8 @@ std::string letter_columns(SQLite::Database& database, LetterParts parts) {
       parts == LetterParts::All
           ? TIDINGS_LETTER_COLUMNS("event_data", "attributes", "attempts")
           : TIDINGS_LETTER_COLUMNS("NULL AS event_data", "'{}' AS attributes", "'[]' AS attempts");
-  return columns + (is_of_third_version(database) ? ", host, pid, release" : ", NULL, NULL, NULL");
+  return columns +
+         (is_of_third_version(database) ? ", host, pid, release, foreign_id" : ", NULL, NULL, NULL, NULL");
 }
 
 #undef TIDINGS_LETTER_COLUMNS
@@ -183,6 +184,7 @@ StoredLetter read_letter(SQLite::Statement& row, SQLite::Database& database) {
   stored.letter.process.host = reader.text();
   stored.letter.process.pid = reader.integer();
   stored.letter.process.release = reader.text();
+  stored.letter.metadata.foreign_id = reader.optional([&] { return reader.text(); });
   return stored;
 }
 

@@ -59,6 +59,7 @@ DeadLetter corrected(const DeadLetter& original, EncodedData data, const Payload
   DeadLetter letter = original;
   const Timestamp now{std::chrono::microseconds(wall_now())};
   letter.metadata.event_id = uuid_v7_source()->next(now);
+  letter.metadata.foreign_id.reset();  // another event than the one that the other system sent
   letter.metadata.causation_id = original.metadata.event_id;
   letter.metadata.causation_depth = original.metadata.causation_depth + 1;
   letter.metadata.published_at = now;

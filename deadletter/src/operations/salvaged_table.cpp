@@ -120,6 +120,7 @@ constexpr std::array kLetters = {
     SalvagedColumn{"release", &text_or_null, Null},
     SalvagedColumn{"span_id", &known_or_null<&SpanId::parse>, Null},
     SalvagedColumn{"version", &time_or_null, Null},
+    SalvagedColumn{"foreign_id", &text_or_null, Null},
 };
 constexpr std::size_t kReprocessedAt = 28;
 constexpr std::size_t kResolution = 29;
@@ -145,6 +146,7 @@ constexpr std::array kJournal = {
     SalvagedColumn{"tracestate", &text_or_null, Null},
     SalvagedColumn{"published_at", &integer},
     SalvagedColumn{"handlers", &names},
+    SalvagedColumn{"foreign_id", &text_or_null, Null},
 };
 
 constexpr std::array kDeliveries = {
@@ -215,7 +217,7 @@ bool is_meta(const std::vector<StoredValue>& row) {
 
 constexpr std::array kTables = {
     SalvagedTable{"dead_letters", kLetters, 31, 1, true},
-    SalvagedTable{"tidings_journal", kJournal, kJournal.size(), 1, true},
+    SalvagedTable{"tidings_journal", kJournal, kJournal.size() - 1, 1, true},
     SalvagedTable{"tidings_journal_deliveries", kDeliveries, kDeliveries.size(), 2, false},
     SalvagedTable{"tidings_idempotency_keys", kKeys, kKeys.size(), 2, false, &is_idempotency_key},
     SalvagedTable{"tidings_spill_imports", kSpillImports, kSpillImports.size(), 1, false},

@@ -186,6 +186,10 @@ constexpr std::array kThirdVersionColumns = {
     // Every letter has one, so that a relay begins with all of them.
     "UPDATE dead_letters SET version = id",
     "CREATE INDEX dead_letters_by_version ON dead_letters (version)",
+    "ALTER TABLE dead_letters ADD COLUMN foreign_id TEXT",
+    // Letters of events that come from nowhere else cost nothing here.
+    "CREATE INDEX dead_letters_by_foreign_id ON dead_letters (foreign_id) WHERE foreign_id IS NOT NULL",
+    "ALTER TABLE tidings_journal ADD COLUMN foreign_id TEXT",
 };
 
 std::string highest_version(const std::string& schema) {
@@ -205,7 +209,7 @@ std::vector<std::string> letter_versions() {
       "handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, causation_id, "
       "causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
       "attempts, redrive_requested_at, claimed_by, reprocessed_at, resolution, edited_from, redrive_id, "
-      "resolution_note, host, pid, release, span_id";
+      "resolution_note, host, pid, release, span_id, foreign_id";
   return {"CREATE TRIGGER tidings_versions_changed AFTER UPDATE OF " + state +
               " ON dead_letters BEGIN UPDATE dead_letters SET version = " + next_letter_version() +
               " WHERE id = new.id; END",
@@ -262,7 +266,7 @@ std::vector<std::string> third_version() {
   const auto triggers = letter_versions();
   statements.insert(statements.end(), triggers.begin(), triggers.end());
   statements.push_back(readable_view(", redrive_id, " + iso8601("redrive_started_at") +
-                                     ", resolution_note, host, pid, release, span_id, version"));
+                                     ", resolution_note, host, pid, release, span_id, version, foreign_id"));
   return statements;
 }
 

@@ -14,9 +14,10 @@ namespace tidings {
 struct CloudEvent {
   std::string type;
   int schema_version = 1;
-  /// `published_at` is the attribute `time`; the epoch stands for its absence. An absent correlation id stays
-  /// unset. `fields` holds every extension that has no member here. They may break the narrower rules of
-  /// ContextFields, which publish applies.
+  /// `id` is `foreign_id`, unless tidings itself made it: then it is `event_id`, which is nil for an event
+  /// that tidings has not published yet. `published_at` is the attribute `time`; the epoch stands for its
+  /// absence. An absent correlation id stays unset. `fields` holds every extension that has no member here.
+  /// They may break the narrower rules of ContextFields, which publish applies.
   Metadata metadata = {};
   /// `data`. Json::value_t::discarded means absent, which differs from null.
   Json data = Json(Json::value_t::discarded);
@@ -33,9 +34,10 @@ struct CloudEvent {
 inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 
 /// The envelope. Correlation, causation, trace and context fields stand beside `type` as extension attributes
-/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and those of the fields' own names). Fields
-/// that CloudEvents has no name or type for (a name with `_` or with a meaning of its own, an integer beyond
-/// 32 bits, a floating-point number) travel in the extension `contextfields`, a JSON object as text. A schema
+/// (`correlationid`, `causationid`, `traceparent`, `tracestate`, and those of the fields' own names). An
+/// event with a foreign id goes out under that, and its `event_id` is the extension `tidingsid`. Fields that
+/// CloudEvents has no name or type for (a name with `_` or with a meaning of its own, an integer beyond 32
+/// bits, a floating-point number) travel in the extension `contextfields`, a JSON object as text. A schema
 /// version above 1 is the extension `schemaversion`, since tidings cannot invent a `dataschema` URI. Throws
 /// Error(NotEncodable), naming the attribute and the rule, when the envelope would break the specification,
 /// for data that JSON cannot represent (pass that as `binary`), and for data nested deeper than
@@ -43,9 +45,10 @@ inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 [[nodiscard]] Json to_cloudevent_json(const CloudEvent& event);
 /// Strict: throws Error(NotDecodable), naming the attribute and the rule, on anything the specification
 /// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` without a `traceparent`
-/// is dropped, and any other is kept as limited_tracestate describes. An `id` or `causationid` that is not a
-/// UUID is refused, since tidings' ids are UUIDs, and so is a `correlationid` that is not 1 to 128 visible
-/// ASCII characters.
+/// is dropped, and any other is kept as limited_tracestate describes. An `id` may be any text that
+/// CloudEvents allows: one that is not a UUID as tidings spells it becomes the foreign id. A `causationid` or
+/// `tidingsid` that is not a UUID is refused, since tidings' ids are UUIDs, and so is a `correlationid` that
+/// is not 1 to 128 visible ASCII characters.
 [[nodiscard]] CloudEvent from_cloudevent_json(const Json& envelope);
 /// As above, from text: one event. Refuses duplicate keys too, which would make the envelope ambiguous.
 [[nodiscard]] CloudEvent parse_cloudevent(std::string_view text);

@@ -4,6 +4,7 @@
 #include <tidings/ids.hpp>
 #include <tidings/trace_context.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -70,6 +71,12 @@ class Text {
 /// `/orders/eu` or `https://example.com/orders`.
 [[nodiscard]] bool is_uri_reference(std::string_view text) noexcept;
 
+/// The longest foreign id of an event that is published, in bytes.
+inline constexpr std::size_t kMaxForeignId = 1024;
+/// Whether `text` can be the foreign id of an event: 1 to kMaxForeignId bytes of UTF-8 without control
+/// characters and Unicode noncharacters, as CloudEvents has it.
+[[nodiscard]] bool is_foreign_id(std::string_view text) noexcept;
+
 /// What tidings knows about a published event besides its payload. A copy owns all it holds.
 struct Metadata {
   EventId event_id = {};
@@ -83,6 +90,9 @@ struct Metadata {
   Timestamp published_at{};
   /// Who published: a URI-reference (CloudEvents `source`).
   Text source = {};
+  /// The id that another system gave to the event, if it came from one: the pair of `source` and this
+  /// identifies it there. It is this event's alone: nothing inherits it. Never empty text.
+  std::optional<std::string> foreign_id = std::nullopt;
   /// The request's own facts. The table calls them `attributes`.
   ContextFields fields = {};
   /// How many events precede this one in its chain of causes; 0 for the first.

@@ -103,12 +103,27 @@ EventId parse_uuid(std::string_view name, std::string_view text) {
   return *id;
 }
 
+/// An id that tidings may have given is the event's own; any other one is foreign, and so is one beside which
+/// tidings' own stands. A UUID in another spelling is foreign too, since it goes out again as it came.
+void read_id(Envelope& envelope, Metadata& metadata) {
+  std::string id = envelope.take_required("id");
+  const std::string own_name(detail::kOwnIdExtension);
+  const auto own = envelope.take_filled_text(own_name);
+  if (own) {
+    metadata.event_id = parse_uuid(own_name, *own);
+  } else if (const auto uuid = EventId::parse(id); uuid && !uuid->is_nil() && uuid->to_string() == id) {
+    metadata.event_id = *uuid;
+    return;
+  }
+  metadata.foreign_id = std::move(id);
+}
+
 void read_required(Envelope& envelope, CloudEvent& event) {
   if (envelope.take_required("specversion") != "1.0") {
     refuse_attribute("specversion", "must be \"1.0\": other versions are not supported");
   }
   event.type = envelope.take_required("type");
-  event.metadata.event_id = parse_uuid("id", envelope.take_required("id"));
+  read_id(envelope, event.metadata);
   std::string source = envelope.take_required("source");
   if (!is_uri_reference(source)) refuse_attribute("source", "must be a URI-reference (RFC 3986)");
   event.metadata.source = std::move(source);

@@ -20,7 +20,7 @@ namespace tidings {
 namespace {
 
 // What CloudEvents and tidings give a meaning: a field of that name cannot be an extension attribute.
-constexpr std::array<std::string_view, 16> kTakenNames = {"id",
+constexpr std::array<std::string_view, 17> kTakenNames = {"id",
                                                           "source",
                                                           "specversion",
                                                           "type",
@@ -35,6 +35,7 @@ constexpr std::array<std::string_view, 16> kTakenNames = {"id",
                                                           "traceparent",
                                                           "tracestate",
                                                           "schemaversion",
+                                                          detail::kOwnIdExtension,
                                                           detail::kFieldsExtension};
 
 [[noreturn]] void refuse_writing(const std::string& problem) {
@@ -56,15 +57,27 @@ void add_optional(Json& envelope, const std::string& name, std::string_view text
   if (!text.empty()) add_text(envelope, name, text);
 }
 
+/// The foreign id, if there is one: the receivers know the event by it.
+void add_id(Json& envelope, const Metadata& metadata) {
+  if (!metadata.foreign_id) {
+    if (metadata.event_id.is_nil()) refuse_writing_attribute("id", "is required; the event has none yet");
+    envelope["id"] = metadata.event_id.to_string();
+    return;
+  }
+  if (metadata.foreign_id->empty()) refuse_writing_attribute("id", "must not be empty");
+  add_text(envelope, "id", *metadata.foreign_id);
+  if (!metadata.event_id.is_nil())
+    envelope[std::string(detail::kOwnIdExtension)] = metadata.event_id.to_string();
+}
+
 void add_required(Json& envelope, const CloudEvent& event) {
   const Metadata& metadata = event.metadata;
   if (event.type.empty()) refuse_writing_attribute("type", "is required");
-  if (metadata.event_id.is_nil()) refuse_writing_attribute("id", "is required; the event has none yet");
+  add_id(envelope, metadata);
   if (!is_uri_reference(metadata.source)) {
     refuse_writing_attribute("source", "must be a non-empty URI-reference (RFC 3986)");
   }
   envelope["specversion"] = "1.0";
-  envelope["id"] = metadata.event_id.to_string();
   add_text(envelope, "type", event.type);
   add_text(envelope, "source", metadata.source);
 }

@@ -1,6 +1,7 @@
 #include "text/attribute_text.hpp"
 
 #include <tidings/detail/utf8.hpp>
+#include <tidings/metadata.hpp>
 
 #include <algorithm>
 
@@ -29,3 +30,11 @@ bool is_attribute_name(std::string_view name) noexcept {
 }
 
 }  // namespace tidings::detail
+
+namespace tidings {
+
+bool is_foreign_id(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= kMaxForeignId && detail::is_attribute_text(text);
+}
+
+}  // namespace tidings

@@ -12,6 +12,9 @@ namespace tidings::detail {
 /// object as text.
 inline constexpr std::string_view kFieldsExtension = "contextfields";
 
+/// The extension attribute with the id that tidings gave to an event whose `id` is a foreign one.
+inline constexpr std::string_view kOwnIdExtension = "tidingsid";
+
 /// Whether `name` may name a CloudEvents attribute: one or more of [a-z0-9].
 [[nodiscard]] bool is_attribute_name(std::string_view name) noexcept;
 

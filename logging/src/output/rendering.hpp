@@ -46,7 +46,8 @@ void render_console(const Record& record, const Rendering& rendering, std::strin
 
 /// Ids and names of tidings' own are not scanned for secrets: they have rules of their own.
 [[nodiscard]] constexpr bool is_scanned(detail::Reserved which) noexcept {
-  return which == detail::Reserved::Error || which == detail::Reserved::ErrorChain;
+  return which == detail::Reserved::Error || which == detail::Reserved::ErrorChain ||
+         which == detail::Reserved::ForeignId;
 }
 
 /// Calls `write(name, value)` for each field that is not reserved, masked where its name or path says so.

@@ -30,6 +30,7 @@ enum class Reserved : std::uint8_t {
   CorrelationId,
   CausationId,
   EventId,
+  ForeignId,
   EventType,
   Handler,
   Attempt,
@@ -41,7 +42,7 @@ enum class Reserved : std::uint8_t {
   SourceFile,
   SourceLine,
 };
-inline constexpr std::size_t kReservedCount = 19;
+inline constexpr std::size_t kReservedCount = 20;
 
 [[nodiscard]] std::string_view reserved_name(Reserved reserved) noexcept;
 [[nodiscard]] std::optional<Reserved> find_reserved(std::string_view name) noexcept;
@@ -51,10 +52,10 @@ class RecordBuilder;
 }  // namespace detail
 
 /// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, environment,
-/// release, host, pid, thread, correlation_id, causation_id, event_id, event_type, handler, attempt,
-/// trace_id, span_id, error_type, error, error_chain, source_file, source_line. A field of your own with such
-/// a name keeps it if the record has no field of tidings' with that name, as outside of a delivery; else it is
-/// written as `name_1`.
+/// release, host, pid, thread, correlation_id, causation_id, event_id, foreign_id, event_type, handler,
+/// attempt, trace_id, span_id, error_type, error, error_chain, source_file, source_line. A field of your own
+/// with such a name keeps it if the record has no field of tidings' with that name, as outside of a delivery;
+/// else it is written as `name_1`.
 [[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
 
 /// A record on its way to the sinks, as a Processor sees it: facts, which cannot be changed, and other
