@@ -4,7 +4,7 @@ _dead_letters()
 {
     local current=$2 previous=$3 word verb="" options
     local verbs="list groups show trace stats retry discard edit undo export import purge erase doctor backup restore recover rekey new-key"
-    local filters="--type --handler --service --fingerprint --correlation-id --event-id --since --until --attribute --where"
+    local filters="--type --handler --service --fingerprint --correlation-id --event-id --foreign-id --since --until --attribute --where"
     local reasons="exhausted permanent causation_loop unhandled shutdown parked undecodable crashed"
 
     local before=""
@@ -36,7 +36,7 @@ _dead_letters()
             fi
             return
             ;;
-        --type | --handler | --service | --fingerprint | --correlation-id | --event-id | --since | --until | --attribute | --where | --by | \
+        --type | --handler | --service | --fingerprint | --correlation-id | --event-id | --foreign-id | --since | --until | --attribute | --where | --by | \
             --limit | --after | --canary | --rate | --stop-after | --timeout | --set | --older-than | --confirm)
             return
             ;;

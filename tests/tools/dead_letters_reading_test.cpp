@@ -254,6 +254,46 @@ TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {
   EXPECT_EQ(call({"trace", "r-10"}).status, 66);
 }
 
+/// A letter of an event that another system sent.
+DeadLetter letter_of_another_system(const std::string& correlation_id) {
+  auto letter = letter_that_failed(std::chrono::minutes(9), "sync_" + correlation_id);
+  letter.metadata.correlation_id = CorrelationId::parse(correlation_id).value();
+  letter.metadata.source = "/partner";
+  letter.metadata.foreign_id = "C234 '\xC3\xA9'";
+  return letter;
+}
+
+TEST_F(ReadingVerbsTest, AForeignIdFindsItsLetterAndItsRequest) {
+  store_letters(*deadletter::Store::open(database_), {letter_of_another_system("r-9")});
+  const auto listed = call({"list", "--foreign-id", "C234 '\xC3\xA9'", "--json"}).json().at("letters");
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0].at("foreign_id"), "C234 '\xC3\xA9'");
+  EXPECT_EQ(listed[0].at("source"), "/partner");
+  EXPECT_THAT(call({"show", std::to_string(listed[0].at("id").get<int>())}).out,
+              AllOf(HasSubstr("foreign id"), HasSubstr("C234 '\xC3\xA9'")));
+  EXPECT_EQ(call({"trace", "C234 '\xC3\xA9'", "--json"}).json().at("correlation_id"), "r-9");
+  EXPECT_TRUE(call({"show", "1", "--json"}).json().at("letter").at("foreign_id").is_null());
+}
+
+TEST_F(ReadingVerbsTest, AForeignIdOfSeveralRequestsIsNotTracedButListed) {
+  store_letters(*deadletter::Store::open(database_),
+                {letter_of_another_system("r-9"), letter_of_another_system("r-10")});
+  const auto answer = call({"trace", "C234 '\xC3\xA9'"});
+  EXPECT_EQ(answer.status, 64);
+  EXPECT_THAT(answer.err, AllOf(HasSubstr("in 2 requests"), HasSubstr("list --all --foreign-id ")));
+  EXPECT_EQ(call({"list", "--all", "--foreign-id", "C234 '\xC3\xA9'", "--json"}).json().at("letters").size(),
+            2U);
+}
+
+TEST_F(ReadingVerbsTest, AForeignIdThatNoEventCanHaveIsRefused) {
+  for (const std::string& id :
+       {std::string(), std::string("a\nb"), std::string("\xFF"), std::string(1025, 'x')})
+    for (const char* verb : {"list", "groups", "stats", "export"})
+      EXPECT_EQ(call({verb, "--foreign-id", id}).status, 64) << verb;
+  EXPECT_EQ(call({"trace", "a\nb"}).status, 64);
+  EXPECT_EQ(call({"trace", "C235 nobody"}).status, 66);
+}
+
 TEST_F(ReadingVerbsTest, TraceOfALongChainFitsTheTerminal) {
   std::vector<DeadLetter> chain;
   for (int depth = 0; depth < 40; ++depth) {

@@ -28,6 +28,8 @@ TEST_F(SecondVersionToolsTest, AreToldEverythingAndChangeNothing) {
   EXPECT_EQ(call({"stats", "--json"}).status, 0);
   EXPECT_EQ(call({"doctor", "--json"}).json().at("schema_version"), 2);
   EXPECT_THAT(call({"export", "--all"}).out, HasSubstr("customer-7"));
+  EXPECT_TRUE(call({"show", "5", "--json"}).json().at("letter").at("foreign_id").is_null());
+  EXPECT_EQ(call({"list", "--all", "--foreign-id", "x", "--json"}).json().at("letters").size(), 0U);
   expect_unchanged();
 }
 

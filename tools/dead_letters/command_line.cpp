@@ -101,6 +101,26 @@ std::optional<std::string> correlation(const std::optional<std::string>& text) {
   return text;
 }
 
+std::optional<std::string> foreign_id(const std::optional<std::string>& text) {
+  if (text && !is_foreign_id(*text)) {
+    refuse("--foreign-id", *text,
+           "is not one; they are 1 to " + std::to_string(kMaxForeignId) +
+               " bytes of UTF-8 without control characters");
+  }
+  return text;
+}
+
+/// A correlation id can be a foreign id too, but not the reverse.
+std::string trace_id(const std::string& text) {
+  if (!CorrelationId::parse(text) && !is_foreign_id(text)) {
+    refuse("trace", text,
+           "is neither a correlation id, 1 to 128 visible ASCII characters, nor the id of another system, 1 "
+           "to " +
+               std::to_string(kMaxForeignId) + " bytes of UTF-8 without control characters");
+  }
+  return text;
+}
+
 /// Splits at the first `=`, so that a value may contain more of them; a pointer cannot.
 std::pair<std::string, std::string> pointer_and_value(const char* option, const std::string& text) {
   const auto equals = text.find('=');
@@ -146,6 +166,7 @@ void take_filter(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
   line.filter.reason = reason(raw.reason);
   line.filter.fingerprint = fingerprint(raw.fingerprint);
   line.filter.correlation_id = correlation(raw.correlation_id);
+  line.filter.foreign_id = foreign_id(raw.foreign_id);
   line.filter.since = begin("--since", raw.since, now);
   line.filter.until = time("--until", raw.until, now);
   if (line.filter.since && line.filter.until && *line.filter.since >= *line.filter.until) {
@@ -291,7 +312,7 @@ void take_verb(const RawCommandLine& raw, CommandLine& line, Timestamp now) {
     case Verb::Purge:
       return take_purge(raw, line, now);
     case Verb::Trace:
-      line.correlation_id = correlation(raw.trace_id);
+      line.trace_id = trace_id(raw.trace_id.value_or(""));
       return;
     case Verb::Import:
     case Verb::Backup:

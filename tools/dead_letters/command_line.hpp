@@ -80,7 +80,8 @@ struct CommandLine {
   /// The file of edit, export, import, backup and restore, and the result of recover; empty: none, or a
   /// standard stream.
   std::string file;
-  std::optional<std::string> correlation_id;
+  /// trace: a correlation id or a foreign id.
+  std::string trace_id;
   bool purge_unresolved = false;
   std::optional<std::int64_t> confirm;
   bool thorough = false;

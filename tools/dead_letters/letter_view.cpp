@@ -55,6 +55,8 @@ OrderedJson letter_to_json(const Command& command, const deadletter::StoredLette
                       {"causation_id", id_or_null(metadata.causation_id)}};
   json["ordering_key"] =
       letter.ordering_key ? OrderedJson(command.masked(*letter.ordering_key)) : OrderedJson(nullptr);
+  json["source"] = command.masked(metadata.source);
+  json["foreign_id"] = text_or_null(command.masked(metadata.foreign_id.value_or("")));
   json["published_at"] = to_rfc3339(metadata.published_at);
   json["failed_at"] = to_rfc3339(letter.failed_at);
   json["retry_count"] = letter.retry_count;

@@ -49,6 +49,8 @@ void add_filters(CLI::App& verb, RawCommandLine& raw) {
   verb.add_option("--correlation-id", raw.correlation_id, "Only letters of this request")->type_name("ID");
   verb.add_option("--event-id", raw.event_id, "Only letters of this event; its beginning is enough")
       ->type_name("ID");
+  verb.add_option("--foreign-id", raw.foreign_id, "Only letters of the event with this id of another system")
+      ->type_name("ID");
   verb.add_option("--since", raw.since, "Only letters that failed then or later; in UTC")->type_name("TIME");
   verb.add_option("--until", raw.until, "Only letters that failed before then; in UTC")->type_name("TIME");
   verb.add_option("--attribute", raw.attributes, "Only letters with this context field; may be repeated")
@@ -131,7 +133,8 @@ void make_show(CLI::App& verb, RawCommandLine& raw) {
 }
 
 void make_trace(CLI::App& verb, RawCommandLine& raw) {
-  verb.add_option("correlation-id", raw.trace_id, "The request's correlation id")
+  verb.add_option("correlation-id", raw.trace_id,
+                  "The request's correlation id, or an event's id of another system")
       ->type_name("ID")
       ->required();
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");
@@ -365,6 +368,7 @@ std::vector<std::string> RawCommandLine::typed_filters() const {
   add(words, "--fingerprint", fingerprint);
   add(words, "--correlation-id", correlation_id);
   add(words, "--event-id", event_id);
+  add(words, "--foreign-id", foreign_id);
   add(words, "--since", since);
   add(words, "--until", until);
   for (const auto& each : attributes) words.push_back("--attribute " + tools::shell_word(each));

@@ -26,6 +26,7 @@ struct RawCommandLine {
   std::optional<std::string> reason;
   std::optional<std::string> fingerprint;
   std::optional<std::string> correlation_id;
+  std::optional<std::string> foreign_id;
   std::optional<std::string> event_id;
   std::optional<std::string> since;
   std::optional<std::string> until;

@@ -91,6 +91,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (letter.process != FailingProcess()) sheet.line("process", process_text(letter.process));
   sheet.line("cause", letter.error_fingerprint);
   sheet.line("event id", metadata.event_id.to_string());
+  if (metadata.foreign_id) sheet.line("foreign id", command.masked(*metadata.foreign_id));
   sheet.line("correlation", command.masked(metadata.correlation_id.to_string()));
   if (metadata.causation_id) sheet.line("caused by", metadata.causation_id->to_string());
   if (stored.edited_from) sheet.line("edited from", stored.edited_from->to_string());

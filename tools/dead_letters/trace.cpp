@@ -175,16 +175,32 @@ OrderedJson events_to_json(const Command& command, const Events& events) {
   return list;
 }
 
+/// The request with that correlation id, else that of the event with that foreign id, which is usually all
+/// that the other system knows.
+std::string correlation_of(Command& command, const std::string& id) {
+  if (CorrelationId::parse(id) && command.reader().count({.correlation_id = id}) > 0) return id;
+  std::set<std::string> found;
+  for (const auto& stored : command.reader().list({.foreign_id = id}, kMostLetters).letters)
+    found.insert(stored.letter.metadata.correlation_id.to_string());
+  if (found.size() == 1) return *found.begin();
+  if (found.empty()) {
+    throw Refusal(ExitStatus::NoInput,
+                  "no letter belongs to the request " + tools::printable(id) +
+                      ", and none to an event with that id of another system: nothing of it "
+                      "failed, or its letters were purged");
+  }
+  throw Refusal(ExitStatus::Usage, "the id " + tools::printable(id) + " is in " +
+                                       std::to_string(found.size()) + " requests; see " + command.self() +
+                                       " list --all --foreign-id " + tools::printable(tools::shell_word(id)) +
+                                       ", and trace one by its correlation id, which show tells");
+}
+
 }  // namespace
 
 ExitStatus run_trace(Command& command) {
-  const std::string& correlation = *command.line().correlation_id;
+  const std::string correlation = correlation_of(command, command.line().trace_id);
   const auto page = command.reader().list({.correlation_id = correlation}, kMostLetters, {},
                                           deadletter::ListOrder::OldestFirst);
-  if (page.letters.empty()) {
-    throw Refusal(ExitStatus::NoInput, "no letter belongs to the request " + tools::printable(correlation) +
-                                           ": nothing of it failed, or its letters were purged");
-  }
   const auto events = events_of(page.letters);
   if (command.line().json) {
     command.print_json({{"correlation_id", command.masked(correlation)},

@@ -36,6 +36,7 @@ std::string describe_filter(const Filter& filter) {
   put(json, "fingerprint", filter.fingerprint);
   if (filter.correlation_id) json["correlation_id"] = true;
   if (filter.event_id) json["event_id"] = true;
+  if (filter.foreign_id) json["foreign_id"] = true;
   if (filter.reason) json["reason"] = to_string(*filter.reason);
   put(json, "resolved", filter.resolved);
   if (filter.resolution) json["resolution"] = to_string(*filter.resolution);

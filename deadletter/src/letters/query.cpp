@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view kByTime = "dead_letters_by_time";
 constexpr std::string_view kByType = "dead_letters_by_type";
+constexpr std::string_view kByForeignId = "dead_letters_by_foreign_id";
+constexpr std::string_view kHasForeignId = "foreign_id = ?";
 
 /// The index that leaves the fewest rows to look at; none for letters by number. Names are those of
 /// schema.cpp.
@@ -24,6 +26,7 @@ std::string_view choose_index(const Filter& filter) noexcept {
   if (filter.ids) return "";
   if (filter.running == true) return "dead_letters_claimed";
   if (filter.event_id) return "dead_letters_once";
+  if (filter.foreign_id) return kByForeignId;
   if (filter.correlation_id) return "dead_letters_by_correlation";
   if (filter.resolved != false) return filter.event_type ? kByType : kByTime;
   if (filter.fingerprint) return "dead_letters_unresolved_by_fingerprint";
@@ -55,6 +58,7 @@ Query::Query(const Filter& filter, const std::optional<Page::Cursor>& after, Lis
     : index_(choose_index(filter)) {
   if (filter.ids) add("id IN (SELECT value FROM json_each(?))", Json(*filter.ids).dump());
   if (filter.event_id) add("event_id = ?", filter.event_id->to_string());
+  add_text(kHasForeignId, filter.foreign_id);
   add_text("correlation_id = ?", filter.correlation_id);
   add_text("event_type = ?", filter.event_type);
   add_text("handler = ?", filter.handler);
@@ -178,15 +182,21 @@ std::string Query::sql(std::string_view columns, std::string_view rest, std::str
   return text += rest;
 }
 
-/// The one index of these that version 2 does not have.
-std::string_view Query::index_in(SQLite::Database& database) const {
-  return index_ == kByType && !is_of_third_version(database) ? kByTime : index_;
+/// Two of the indexes, and the column foreign_id, are not in version 2, in which nothing has such an id.
+std::string Query::sql_in(SQLite::Database& database, std::string_view columns, std::string_view rest) const {
+  if (is_of_third_version(database)) return sql(columns, rest, index_);
+  Query older = *this;
+  if (index_ == kByType || index_ == kByForeignId) older.index_ = kByTime;
+  std::string& text = older.conditions_;
+  for (auto found = text.find(kHasForeignId); found != std::string::npos; found = text.find(kHasForeignId))
+    text.replace(found, kHasForeignId.size(), "? IS NULL");
+  return older.sql(columns, rest, older.index_);
 }
 
 SQLite::Statement Query::prepare(SQLite::Database& database, std::string_view columns,
                                  std::string_view rest) const {
   if (reads_payload_) define_payload_condition(database);
-  SQLite::Statement statement(database, sql(columns, rest, index_in(database)));
+  SQLite::Statement statement(database, sql_in(database, columns, rest));
   int index = 0;
   for (const Value& value : values_) {
     ++index;

@@ -42,7 +42,8 @@ class Query {
   using Value = std::variant<std::int64_t, std::string>;
   [[nodiscard]] std::string sql(std::string_view columns, std::string_view rest,
                                 std::string_view index) const;
-  [[nodiscard]] std::string_view index_in(SQLite::Database& database) const;
+  [[nodiscard]] std::string sql_in(SQLite::Database& database, std::string_view columns,
+                                   std::string_view rest) const;
   void add(std::string_view condition, Value value);
   void add_text(std::string_view condition, const std::optional<std::string>& value);
   void add_flag(bool condition, std::string_view if_true, std::string_view if_false);

@@ -149,6 +149,7 @@ class PersonalValues {
   explicit PersonalValues(const Filter& filter) {
     if (filter.correlation_id) add(*filter.correlation_id);
     if (filter.event_id) add(filter.event_id->to_string());
+    if (filter.foreign_id) add(*filter.foreign_id);
     for (const FieldValue& each : filter.fields) add(each.value);
     for (const PayloadValue& each : filter.where) {
       add(each.value);
@@ -186,6 +187,7 @@ std::int64_t count_in_journal(Connection& connection, const Filter& filter) {
   };
   add(" AND correlation_id = ?", filter.correlation_id);
   add(" AND event_id = ?", filter.event_id ? std::optional(filter.event_id->to_string()) : std::nullopt);
+  add(" AND foreign_id = ?", filter.foreign_id);
   add(" AND event_type = ?", filter.event_type);
   add(" AND service = ?", filter.service);
   for (const FieldValue& each : filter.fields) {

@@ -94,11 +94,12 @@ Tallies count_letters(SQLite::Database& database, const Filter& filter) {
 }
 
 bool asks_for_every_unresolved(const Filter& filter) {
-  const bool restricted = filter.event_id || filter.correlation_id || filter.reason || filter.since ||
-                          filter.until || filter.ids || !filter.where.empty() || !filter.fields.empty() ||
-                          filter.resolution || filter.resolved_before || filter.marked || filter.running ||
-                          filter.has_payload || filter.not_under_key || filter.has_handler ||
-                          filter.held_back || filter.failed_in_redrive || filter.up_to_id;
+  const bool restricted = filter.event_id || filter.foreign_id || filter.correlation_id || filter.reason ||
+                          filter.since || filter.until || filter.ids || !filter.where.empty() ||
+                          !filter.fields.empty() || filter.resolution || filter.resolved_before ||
+                          filter.marked || filter.running || filter.has_payload || filter.not_under_key ||
+                          filter.has_handler || filter.held_back || filter.failed_in_redrive ||
+                          filter.up_to_id;
   return filter.resolved == false && !restricted;
 }
 

@@ -49,8 +49,9 @@ class NameTallies {
 
 /// Whether a large part of the table matches the filter.
 bool is_of_most(SQLite::Database& database, const Filter& filter) {
-  const bool narrow = filter.ids || filter.running == true || filter.event_id || filter.correlation_id ||
-                      filter.fingerprint || filter.handler || filter.event_type || filter.since;
+  const bool narrow = filter.ids || filter.running == true || filter.event_id || filter.foreign_id ||
+                      filter.correlation_id || filter.fingerprint || filter.handler || filter.event_type ||
+                      filter.since;
   if (narrow) return false;
   if (filter.resolved != false) return true;
   return database

@@ -29,9 +29,10 @@ bool is_chosen(const DeadLetter& letter, const Filter& filter) {
   if (filter.ids || filter.resolved == true || filter.resolution) return false;
   const auto is = [](const auto& wanted, const auto& actual) { return !wanted || *wanted == actual; };
   return is(filter.correlation_id, letter.metadata.correlation_id.to_string()) &&
-         is(filter.event_type, letter.event_type) && is(filter.handler, letter.handler) &&
-         is(filter.service, letter.service) && is(filter.fingerprint, letter.error_fingerprint) &&
-         is(filter.event_id, letter.metadata.event_id) && is(filter.reason, letter.reason) &&
+         is(filter.foreign_id, letter.metadata.foreign_id) && is(filter.event_type, letter.event_type) &&
+         is(filter.handler, letter.handler) && is(filter.service, letter.service) &&
+         is(filter.fingerprint, letter.error_fingerprint) && is(filter.event_id, letter.metadata.event_id) &&
+         is(filter.reason, letter.reason) &&
          (!filter.not_under_key || is_under_other_key(letter.data, *filter.not_under_key)) &&
          (!filter.since || letter.failed_at >= *filter.since) &&
          (!filter.until || letter.failed_at < *filter.until) &&

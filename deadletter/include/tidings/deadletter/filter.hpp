@@ -36,6 +36,9 @@ struct Filter {
   std::optional<std::string> fingerprint = {};
   std::optional<std::string> correlation_id = {};
   std::optional<EventId> event_id = {};
+  /// The id that another system gave to the event, whatever its source. No letter of a database of version 2
+  /// has one.
+  std::optional<std::string> foreign_id = {};
   std::optional<Reason> reason = {};
   /// Resolved (true) or unresolved (false).
   std::optional<bool> resolved = {};
