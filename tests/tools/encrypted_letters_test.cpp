@@ -35,8 +35,9 @@ class EncryptedLettersTest : public DeadLettersTest {
     const auto data = encryption::FileCipher::open(keys_)->encrypt(
         {kPayload, DataEncoding::Json, ""}, {stored.letter.event_type, stored.letter.metadata.event_id});
     std::string hex;
-    for (const unsigned char c : data.bytes) {
+    for (const char byte : data.bytes) {
       constexpr const char* kDigits = "0123456789abcdef";
+      const auto c = static_cast<unsigned char>(byte);
       hex += {kDigits[c / 16], kDigits[c % 16]};
     }
     execute("UPDATE dead_letters SET data_encoding = 'encrypted', event_data = x'" + hex +
