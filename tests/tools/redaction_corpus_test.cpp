@@ -101,8 +101,10 @@ TEST_F(RedactionCorpusInToolsTest, GroupsHaveNoSecret) {
 
 TEST_F(RedactionCorpusInToolsTest, CountsByAFieldHaveNoSecret) {
   expect_no_secrets(call({"groups", "--by", "note", "--limit", "1000"}).out);
+  const OrderedJson groups =
+      call({"groups", "--by", "note", "--limit", "1000", "--json"}).json().at("values");
   std::set<std::string> values;
-  for (const auto& group : call({"groups", "--by", "note", "--limit", "1000", "--json"}).json().at("values"))
+  for (const auto& group : groups)
     values.insert(group.at("value").is_null() ? "" : group.at("value").get<std::string>());
   for (const std::string& line : lines_) {
     if (fits_a_field(line)) {
