@@ -1,5 +1,6 @@
 #include "contracts/xor_cipher.hpp"
 #include "durable_fixture.hpp"
+#include "event/payload_keeper.hpp"
 
 #include <gmock/gmock.h>
 
@@ -35,6 +36,7 @@ struct SealedMove : CustomerMoved {
   static constexpr bool encrypt_payload = true;
 };
 
+constexpr const char* kSomeId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
 constexpr const char* kNumber = "4111 1111 1111 1111";
 
 class AtRestTest : public DurableTest {
@@ -249,6 +251,68 @@ TEST_F(AtRestTest, MaskingIsForLettersAndEncryptionForTheJournal) {
   EXPECT_EQ(journal_->letters().front().error_message, "all there");
   EXPECT_EQ(journal_->letters().front().data.encoding, DataEncoding::Masked);
   EXPECT_THAT(journal_->letters().front().data.bytes, Not(HasSubstr("Elm")));
+}
+
+// Another struct of the type's name, as a second team has it, and a name that the options encrypt.
+struct MovedElsewhere {
+  static constexpr std::string_view event_type = "shop.customer_moved";
+  static constexpr std::array<std::string_view, 2> masked_fields = {"/city", "/items/99999999999999999999"};
+  std::string city{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(MovedElsewhere, city)
+};
+
+TEST_F(AtRestTest, WhatTwoStructsOfATypeAskForHoldsTogether) {
+  Bus bus(with_key(options()));
+  auto first = bus.subscribe<CustomerMoved>("first", [](const CustomerMoved&) {});
+  auto second = bus.subscribe<MovedElsewhere>("second", fails());
+  bus.publish("shop.customer_moved", Json{{"customer", "Eve"}, {"street", "Elm"}, {"city", "Springwood"}});
+  EXPECT_EQ(only_letter().data.problem,
+            "masked: /street, /not/there, /city, /items/99999999999999999999; hashed: /customer");
+  const Json payload = decode_data(only_letter().data.bytes, only_letter().data.encoding);
+  EXPECT_EQ(payload.at("street"), "[masked]");
+  EXPECT_EQ(payload.at("city"), "[masked]");
+  EXPECT_EQ(payload.at("customer"), XorCipher().fingerprint("\"Eve\""));
+}
+
+TEST_F(AtRestTest, APlaceThatNoArrayHasMasksNothingAndLosesNothing) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<MovedElsewhere>("handler", fails());
+  bus.publish("shop.customer_moved", Json{{"items", {1, 2}}, {"city", "Springwood"}});
+  EXPECT_EQ(only_letter().data.bytes, R"({"city":"[masked]","items":[1,2]})");
+}
+
+struct MaskedParcel {
+  static constexpr std::string_view event_type = "shop.parcel";
+  static constexpr std::array<std::string_view, 1> masked_fields = {"/to"};
+  std::string to{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(MaskedParcel, to)
+};
+
+TEST_F(AtRestTest, ANamedTypeIsEncryptedInTheJournalThoughItsStructOnlyMasks) {
+  leave_owed_event(MaskedParcel{"Eve"});
+  EXPECT_EQ(owed().data.encoding, DataEncoding::Encrypted);
+}
+
+TEST_F(AtRestTest, ALetterOfARecoveredEventIsUnderTheFirstKey) {
+  leave_owed_event(CardCharged{kNumber});
+  journal_->encryption_used.cipher = std::make_shared<XorCipher>("k2", "k1");
+  Bus bus(durable());
+  auto handler = bus.subscribe<CardCharged>("handler", fails());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_EQ(journal_->letters().size(), 1U);
+  EXPECT_EQ(describe_encrypted(journal_->letters().front().data), "encrypted (key k2)");
+}
+
+TEST_F(AtRestTest, OfADamagedPayloadThatCannotBeMaskedNothingIsKept) {
+  PayloadEncryption encryption;
+  const detail::PayloadKeeper keeper(encryption);
+  const CustomerMoved moved;
+  const detail::Payload payload{&moved, &detail::kPayloadType<CustomerMoved>, CustomerMoved::event_type, 1};
+  const EncodedData damaged{R"({"street":"Elm Street","customer)", DataEncoding::Json, ""};
+  const EncodedData kept = keeper.for_letter(damaged, payload, *EventId::parse(kSomeId));
+  EXPECT_EQ(kept.encoding, DataEncoding::Masked);
+  EXPECT_EQ(kept.bytes, R"("[masked]")");
+  EXPECT_EQ(kept.problem, "masked: all of it, as it cannot be read");
 }
 
 TEST_F(AtRestTest, ATypeWithoutRulesIsStoredAsItWas) {

@@ -43,5 +43,16 @@ TEST_F(UnloadedCodeTest, MayGoWhenItsSubscriptionsAreResetAndTheBusIsIdle) {
   EXPECT_EQ(letters_->letters().size(), 100U);
 }
 
+TEST_F(UnloadedCodeTest, WhatItsTypesAskedForHoldsAfterwards) {
+  Bus bus(options());
+  find<void (*)(Bus&)>("plugin_begin")(bus);
+  find<void (*)()>("plugin_end")();
+  ASSERT_TRUE(bus.wait_idle(kLong));
+  unload();
+  auto failing = bus.subscribe("plugin.event", "host", [&](const Json&) { throw Permanent("no"); });
+  bus.publish("plugin.event", Json{{"text", "after"}});
+  EXPECT_EQ(letters_->letters().back().data.bytes, R"({"text":"[masked]"})");
+}
+
 }  // namespace
 }  // namespace tidings::test

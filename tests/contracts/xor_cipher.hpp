@@ -11,7 +11,9 @@ namespace tidings::contract {
 /// Hides a payload from a search for its text, and from nobody else. Knows for whom it was encrypted.
 class XorCipher final : public PayloadCipher {
  public:
-  explicit XorCipher(std::string key_id = "k1") : key_id_(std::move(key_id)) {}
+  /// Decrypts what is under `older_key` too.
+  explicit XorCipher(std::string key_id = "k1", std::string older_key = "")
+      : key_id_(std::move(key_id)), older_key_(std::move(older_key)) {}
 
   [[nodiscard]] EncodedData encrypt(const EncodedData& plain, const PayloadOwner& owner) const override {
     std::string bytes{EncryptedEnvelope::kVersion, static_cast<char>(key_id_.size())};
@@ -21,7 +23,7 @@ class XorCipher final : public PayloadCipher {
   }
   [[nodiscard]] EncodedData decrypt(std::string_view encrypted, const PayloadOwner& owner) const override {
     const auto envelope = parse_envelope(encrypted);
-    if (!envelope || envelope->key_id != key_id_)
+    if (!envelope || (envelope->key_id != key_id_ && envelope->key_id != older_key_))
       throw Error(ErrorCode::NotDecodable, "the key is not there");
     std::string text(envelope->ciphertext.substr(0, envelope->ciphertext.size() - 16));
     if (!text.ends_with(bound_to(owner))) throw Error(ErrorCode::NotDecodable, "it is another event's");
@@ -44,6 +46,7 @@ class XorCipher final : public PayloadCipher {
     return owner.event_id.to_string() + std::string(owner.event_type);
   }
   const std::string key_id_;
+  const std::string older_key_;
 };
 
 }  // namespace tidings::contract

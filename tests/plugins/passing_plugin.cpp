@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,7 @@ namespace {
 
 struct PluginEvent {
   static constexpr std::string_view event_type = "plugin.event";
+  static constexpr std::array<std::string_view, 1> masked_fields = {"/text"};
   std::string text = "longer than what a string keeps in itself";
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(PluginEvent, text)
 };

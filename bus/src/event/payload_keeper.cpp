@@ -8,6 +8,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <utility>
@@ -30,19 +31,35 @@ bool is_plain(const EncodedData& data) noexcept {
   throw Error(ErrorCode::NotEncodable, "event type '" + std::string(event_type) + "' " + what);
 }
 
+/// Nothing has a place in an array that is no number for a computer.
+bool has(const Json& payload, const Json::json_pointer& place) {
+  try {
+    return payload.contains(place);
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
 /// One of the fields, if the payload has it.
 template <class Replacement>
-void replace_field(Json& payload, std::string_view pointer, const Replacement& replacement) {
-  const Json::json_pointer place{std::string(pointer)};
-  if (!payload.contains(place)) return;
+void replace_field(Json& payload, const std::string& pointer, const Replacement& replacement) {
+  const Json::json_pointer place(pointer);
+  if (!has(payload, place)) return;
   Json& field = payload.at(place);
   field = replacement(field);
 }
 
-void add_to(std::string& list, const char* what, std::span<const std::string_view> pointers) {
-  for (const std::string_view pointer : pointers) {
+void add_to(std::string& list, const char* what, const std::vector<std::string>& pointers) {
+  for (const std::string& pointer : pointers) {
     list += list.empty() ? what : pointer == pointers.front() ? std::string("; ") + what : ", ";
     list += pointer;
+  }
+}
+
+void add_new(std::vector<std::string>& pointers, std::span<const std::string_view> more) {
+  for (const std::string_view pointer : more) {
+    if (std::find(pointers.begin(), pointers.end(), pointer) == pointers.end())
+      pointers.emplace_back(pointer);
   }
 }
 
@@ -62,6 +79,13 @@ EncodedData try_to_encode(const Payload& payload) {
   }
 }
 
+void AtRestRules::add(const AtRest& more) {
+  store_payload = store_payload && more.store_payload;
+  encrypt_payload = encrypt_payload || more.encrypt_payload;
+  add_new(masked_fields, more.masked_fields);
+  add_new(hashed_fields, more.hashed_fields);
+}
+
 PayloadKeeper::PayloadKeeper(const PayloadEncryption& encryption) : cipher_(encryption.cipher) {
   const MutexLock lock(mutex_);
   for (const std::string& name : encryption.types) {
@@ -72,29 +96,31 @@ PayloadKeeper::PayloadKeeper(const PayloadEncryption& encryption) : cipher_(encr
 }
 
 bool PayloadKeeper::remember(std::string_view event_type, const PayloadType& type) {
-  if (type.at_rest.is_usual()) return !cipher_ && rules_of(event_type).encrypt_payload;
-  const MutexLock lock(mutex_);
-  AtRest& rules = by_type_.try_emplace(std::string(event_type)).first->second;
-  const bool was_encrypted = rules.encrypt_payload;
-  rules = type.at_rest;
-  rules.encrypt_payload = rules.store_payload && (rules.encrypt_payload || was_encrypted);
-  any_.store(true);
-  return !cipher_ && (rules.encrypt_payload || !rules.hashed_fields.empty());
+  if (!type.at_rest.is_usual()) {
+    const MutexLock lock(mutex_);
+    by_type_.try_emplace(std::string(event_type)).first->second.add(type.at_rest);
+    any_.store(true);
+  }
+  if (cipher_) return false;
+  const AtRestRules rules = rules_of(event_type);
+  return rules.store_payload && (rules.encrypt_payload || !rules.hashed_fields.empty());
 }
 
-AtRest PayloadKeeper::rules_of(std::string_view event_type) const {
+AtRestRules PayloadKeeper::rules_of(std::string_view event_type) const {
   if (!any_.load(std::memory_order_acquire)) return {};
   const MutexLock lock(mutex_);
   const auto found = by_type_.find(event_type);
-  return found == by_type_.end() ? AtRest{} : found->second;
+  return found == by_type_.end() ? AtRestRules{} : found->second;
 }
 
-AtRest PayloadKeeper::rules_of(const Payload& payload) const {
-  return payload.type->at_rest.is_usual() ? rules_of(payload.event_type) : payload.type->at_rest;
+AtRestRules PayloadKeeper::rules_of(const Payload& payload) const {
+  AtRestRules rules = rules_of(payload.event_type);
+  rules.add(payload.type->at_rest);
+  return rules;
 }
 
 EncodedData PayloadKeeper::for_journal(const Payload& payload, const EventId& event_id) const {
-  const AtRest rules = rules_of(payload);
+  const AtRestRules rules = rules_of(payload);
   if (!rules.store_payload) {
     refuse_durable(payload.event_type,
                    "opts out of payload storage (store_payload = false), so it cannot be durable; nothing "
@@ -116,7 +142,7 @@ EncodedData PayloadKeeper::for_journal(const Payload& payload, const EventId& ev
 }
 
 EncodedData PayloadKeeper::for_letter(const Payload& payload, const EventId& event_id) const {
-  const AtRest rules = rules_of(payload);
+  const AtRestRules rules = rules_of(payload);
   if (!rules.store_payload) {
     return unkept("the event type opts out of payload storage (store_payload = false): cannot be redriven");
   }
@@ -135,20 +161,21 @@ EncodedData PayloadKeeper::for_letter(const Payload& payload, const EventId& eve
 }
 
 /// Masks win over encryption: what is left can be read without the key.
-EncodedData PayloadKeeper::kept(EncodedData plain, const AtRest& rules, const PayloadOwner& owner) const {
+EncodedData PayloadKeeper::kept(EncodedData plain, const AtRestRules& rules,
+                                const PayloadOwner& owner) const {
   if (rules.replaces_fields()) return with_fields_replaced(plain, rules);
   return rules.encrypt_payload ? cipher_->encrypt(plain, owner) : std::move(plain);
 }
 
-EncodedData PayloadKeeper::with_fields_replaced(const EncodedData& plain, const AtRest& rules) const {
+EncodedData PayloadKeeper::with_fields_replaced(const EncodedData& plain, const AtRestRules& rules) const {
   Json payload = decode_data(plain.bytes, plain.encoding);
   const auto mask = [](const Json&) { return Json(kMask); };
   const auto hash = [&](const Json& field) {
     return cipher_ ? Json(cipher_->fingerprint(field.dump(-1, ' ', true, Json::error_handler_t::replace)))
                    : Json(kMask);
   };
-  for (const std::string_view pointer : rules.hashed_fields) replace_field(payload, pointer, hash);
-  for (const std::string_view pointer : rules.masked_fields) replace_field(payload, pointer, mask);
+  for (const std::string& pointer : rules.hashed_fields) replace_field(payload, pointer, hash);
+  for (const std::string& pointer : rules.masked_fields) replace_field(payload, pointer, mask);
   // What JSON cannot say is lost: nothing is delivered from it any more.
   EncodedData data{payload.dump(-1, ' ', false, Json::error_handler_t::replace), DataEncoding::Masked, ""};
   add_to(data.problem, "masked: ", rules.masked_fields);
@@ -166,16 +193,30 @@ EncodedData PayloadKeeper::for_letter(EncodedData stored, std::string_view event
   return restored(std::move(stored), rules_of(event_type), {event_type, event_id});
 }
 
-EncodedData PayloadKeeper::restored(EncodedData stored, const AtRest& rules,
+EncodedData PayloadKeeper::restored(EncodedData stored, const AtRestRules& rules,
                                     const PayloadOwner& owner) const {
-  const bool hides = rules.replaces_fields() || (rules.encrypt_payload && cipher_ && is_plain(stored));
-  if (!hides || stored.encoding == DataEncoding::None || stored.encoding == DataEncoding::Masked)
-    return stored;
+  const bool is_new = stored.encoding == DataEncoding::None || stored.encoding == DataEncoding::Masked;
+  const bool encrypts =
+      cipher_ && ((rules.encrypt_payload && is_plain(stored)) || is_under_an_older_key(stored));
+  if (is_new || !(rules.replaces_fields() || encrypts)) return stored;
   try {
-    return kept(decrypted(stored, owner), rules, owner);
-  } catch (const Error&) {
-    return stored;
+    EncodedData plain = decrypted(stored, owner);
+    if (rules.replaces_fields()) return with_fields_replaced(plain, rules);
+    return cipher_->encrypt(plain, owner);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    if (!rules.replaces_fields() || !is_plain(stored)) return stored;
+    // Not without data: what a bus cannot encode stays owed, and this would be met again and again. The error
+    // is that of a parser, which quotes what it reads.
+    return {Json(kMask).dump(), DataEncoding::Masked, "masked: all of it, as it cannot be read"};
   }
+}
+
+bool PayloadKeeper::is_under_an_older_key(const EncodedData& data) const {
+  if (data.encoding != DataEncoding::Encrypted) return false;
+  const auto envelope = parse_envelope(data.bytes);
+  return envelope && envelope->key_id != cipher_->writing_key();
 }
 
 EncodedData PayloadKeeper::decrypted(const EncodedData& data, const PayloadOwner& owner) const {

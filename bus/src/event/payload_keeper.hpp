@@ -18,6 +18,21 @@ namespace tidings::detail {
 /// An event in memory as JSON or CBOR; without data, and with the reason, if it cannot be encoded.
 [[nodiscard]] EncodedData try_to_encode(const Payload& payload);
 
+/// What the structs of one event type ask for together, and PayloadEncryption::types: a struct can add to
+/// what others ask for, and take nothing away. Has copies of the names, which a plugin that is unloaded takes
+/// along.
+struct AtRestRules {
+  bool store_payload = true;
+  bool encrypt_payload = false;
+  std::vector<std::string> masked_fields = {};
+  std::vector<std::string> hashed_fields = {};
+
+  void add(const AtRest& more);
+  [[nodiscard]] bool replaces_fields() const noexcept {
+    return !masked_fields.empty() || !hashed_fields.empty();
+  }
+};
+
 /// Where payloads are given the form in which they are stored, as their types ask for it (AtRest), and get
 /// their own back. Thread-safe.
 ///
@@ -35,8 +50,9 @@ class PayloadKeeper {
   [[nodiscard]] EncodedData for_journal(const Payload& payload, const EventId& event_id) const;
   /// For a letter; without data, and with the reason, if it cannot be kept. Throws std::bad_alloc alone.
   [[nodiscard]] EncodedData for_letter(const Payload& payload, const EventId& event_id) const;
-  /// For a letter of an event that was stored before. What cannot be encrypted or masked stays as it was
-  /// stored. Throws std::bad_alloc alone.
+  /// For a letter of an event that was stored before. What was encrypted with an older key is encrypted with
+  /// the first one. What cannot be encrypted stays as it was stored; of what cannot be masked nothing is
+  /// left. Throws std::bad_alloc alone.
   [[nodiscard]] EncodedData for_letter(EncodedData stored, const Payload& payload,
                                        const EventId& event_id) const;
   [[nodiscard]] EncodedData for_letter(EncodedData stored, std::string_view event_type,
@@ -45,16 +61,18 @@ class PayloadKeeper {
   [[nodiscard]] EncodedData decrypted(const EncodedData& data, const PayloadOwner& owner) const;
 
  private:
-  [[nodiscard]] AtRest rules_of(const Payload& payload) const;
-  [[nodiscard]] AtRest rules_of(std::string_view event_type) const;
-  [[nodiscard]] EncodedData restored(EncodedData stored, const AtRest& rules,
+  [[nodiscard]] AtRestRules rules_of(const Payload& payload) const;
+  [[nodiscard]] AtRestRules rules_of(std::string_view event_type) const;
+  [[nodiscard]] EncodedData restored(EncodedData stored, const AtRestRules& rules,
                                      const PayloadOwner& owner) const;
-  [[nodiscard]] EncodedData with_fields_replaced(const EncodedData& plain, const AtRest& rules) const;
-  [[nodiscard]] EncodedData kept(EncodedData plain, const AtRest& rules, const PayloadOwner& owner) const;
+  [[nodiscard]] EncodedData with_fields_replaced(const EncodedData& plain, const AtRestRules& rules) const;
+  [[nodiscard]] EncodedData kept(EncodedData plain, const AtRestRules& rules,
+                                 const PayloadOwner& owner) const;
+  [[nodiscard]] bool is_under_an_older_key(const EncodedData& data) const;
 
   const std::shared_ptr<const PayloadCipher> cipher_;
   mutable Mutex mutex_;
-  std::map<std::string, AtRest, std::less<>> by_type_ TIDINGS_GUARDED_BY(mutex_);
+  std::map<std::string, AtRestRules, std::less<>> by_type_ TIDINGS_GUARDED_BY(mutex_);
   /// Whether `by_type_` has anything: most buses never look.
   std::atomic<bool> any_{false};
 };
