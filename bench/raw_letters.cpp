@@ -9,12 +9,10 @@ namespace tidings::bench {
 namespace {
 
 constexpr const char* kInsert =
-    "INSERT OR FAIL INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
-    "data_note, "
-    "attributes,"
-    " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
-    "causation_id,"
-    " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts)"
+    "INSERT OR FAIL INTO dead_letters (event_id, event_type, schema_version, event_data, data_encoding,"
+    " data_note, attributes, source, handler, service, reason, error_type, error_message, error_fingerprint,"
+    " correlation_id, causation_id, causation_depth, traceparent, tracestate, ordering_key, published_at,"
+    " failed_at, retry_count, attempts)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
 constexpr const char* kBytes =

@@ -20,9 +20,9 @@ class CommitScheduleTest : public testing::Test {
 };
 
 TEST_F(CommitScheduleTest, ACommitIsDueWithin50Milliseconds) {
-  EXPECT_EQ(schedule_.tell(), std::nullopt);
+  EXPECT_EQ(schedule_.next_due(), std::nullopt);
   EXPECT_TRUE(schedule_.arm());
-  EXPECT_EQ(schedule_.tell(), in(50ms));
+  EXPECT_EQ(schedule_.next_due(), in(50ms));
   EXPECT_FALSE(schedule_.take_due(*in(49ms)));
   EXPECT_TRUE(schedule_.take_due(*in(50ms)));
   EXPECT_FALSE(schedule_.take_due(*in(50ms)));
@@ -31,7 +31,7 @@ TEST_F(CommitScheduleTest, ACommitIsDueWithin50Milliseconds) {
 TEST_F(CommitScheduleTest, TheTimerIsWokenOnlyIfItWouldNotWakeInTime) {
   EXPECT_TRUE(schedule_.arm());
   EXPECT_FALSE(schedule_.arm());
-  static_cast<void>(schedule_.tell());
+  static_cast<void>(schedule_.next_due());
   EXPECT_FALSE(schedule_.arm_again());  // it wakes in 50 ms
   clock_->advance(50ms);
   EXPECT_FALSE(schedule_.arm_again());  // it wakes now
@@ -41,7 +41,7 @@ TEST_F(CommitScheduleTest, TheTimerIsWokenOnlyIfItWouldNotWakeInTime) {
 
 TEST_F(CommitScheduleTest, ATimerThatWaitsForARefusedCommitIsWokenForTheNext) {
   schedule_.commit_refused(false);
-  EXPECT_EQ(schedule_.tell(), in(100ms));
+  EXPECT_EQ(schedule_.next_due(), in(100ms));
   schedule_.commit_succeeded();
   EXPECT_TRUE(schedule_.arm());
 }
@@ -50,20 +50,20 @@ TEST_F(CommitScheduleTest, WaitsLongerAfterEachRefusalUpToFiveSeconds) {
   for (const auto wait : {100ms, 200ms, 400ms, 800ms, 1600ms, 3200ms, 5000ms, 5000ms}) {
     schedule_.commit_refused(false);
     EXPECT_TRUE(schedule_.refused());
-    EXPECT_EQ(schedule_.tell(), in(wait));
+    EXPECT_EQ(schedule_.next_due(), in(wait));
   }
   schedule_.commit_succeeded();
   EXPECT_FALSE(schedule_.refused());
-  EXPECT_EQ(schedule_.tell(), std::nullopt);
+  EXPECT_EQ(schedule_.next_due(), std::nullopt);
   schedule_.commit_refused(false);
-  EXPECT_EQ(schedule_.tell(), in(100ms));
+  EXPECT_EQ(schedule_.next_due(), in(100ms));
 }
 
 TEST_F(CommitScheduleTest, ShortMemoryIsTriedAgainAtOnceAndLengthensNoWait) {
   schedule_.commit_refused(true);
-  EXPECT_EQ(schedule_.tell(), in(kAgainWithoutMemory));
+  EXPECT_EQ(schedule_.next_due(), in(kAgainWithoutMemory));
   schedule_.commit_refused(false);
-  EXPECT_EQ(schedule_.tell(), in(100ms));
+  EXPECT_EQ(schedule_.next_due(), in(100ms));
 }
 
 TEST_F(CommitScheduleTest, ADueCommitMayBeTriedByAnyoneAgain) {

@@ -52,10 +52,9 @@ TEST_F(ErasureTest, SaysWhenAReaderKeepsErasedPages) {
 
 TEST_F(ErasureTest, SaysWhatTheJournalStillHolds) {
   execute(
-      "INSERT INTO tidings_journal (event_id, event_type, schema_version, event_data, data_encoding, "
-      "attributes,"
-      " source, service, correlation_id, causation_depth, published_at, handlers) VALUES ('e', 't', 1,"
-      " '{\"email\":\"eve\"}', 'json', '{}', 's', 's', 'request-1', 0, 0, '[]')");
+      "INSERT INTO tidings_journal (event_id, event_type, schema_version, event_data, data_encoding,"
+      " attributes, source, service, correlation_id, causation_depth, published_at, handlers) VALUES ('e',"
+      " 't', 1, '{\"email\":\"eve\"}', 'json', '{}', 's', 's', 'request-1', 0, 0, '[]')");
   EXPECT_EQ(operations().erase({.where = {{"/email", "eve"}}}, {}).journal_events, 1);
   EXPECT_EQ(operations().erase({.correlation_id = "request-1"}, {}).journal_events, 1);
   EXPECT_EQ(operations().erase({.correlation_id = "request-2"}, {}).journal_events, 0);

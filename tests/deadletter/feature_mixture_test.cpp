@@ -239,12 +239,10 @@ TEST_F(FeatureMixtureTest, ABusIsNotIdleWhileTheJournalOwesASubscribedHandlerSom
   EXPECT_TRUE(bus.wait_idle(kLong));
   // The bus does not know of it, and so nobody works on it.
   execute(
-      "INSERT INTO tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding, "
-      "attributes,"
-      " source, service, correlation_id, causation_depth, published_at, handlers) VALUES (1000,"
-      " '017f22e2-79b0-7cc3-98c4-dc0c0c07398f', 'shop.placed', 1, '{\"number\":1}', 'json', '{}', 'shop', "
-      "'shop', 'c',"
-      " 0, 1, '[\"listen\"]')");
+      "INSERT INTO tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding,"
+      " attributes, source, service, correlation_id, causation_depth, published_at, handlers) VALUES (1000,"
+      " '017f22e2-79b0-7cc3-98c4-dc0c0c07398f', 'shop.placed', 1, '{\"number\":1}', 'json', '{}', 'shop',"
+      " 'shop', 'c', 0, 1, '[\"listen\"]')");
   EXPECT_FALSE(bus.wait_idle(20ms));
   EXPECT_EQ(bus.snapshot().handlers.at(0).owed, 1U);
   const auto report = bus.stop(kLong);

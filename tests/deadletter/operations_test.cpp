@@ -96,14 +96,11 @@ TEST_F(OperationsTest, LeavesLettersThatComeMeanwhile) {
   store_letters(4, 5'100);
   const Watch late{.progress = [&](const Progress&) {
     execute(
-        "INSERT INTO dead_letters (event_id, event_type, "
-        "schema_version, data_encoding, attributes, source, handler, service, reason, error_type, "
-        "error_message, "
-        "error_fingerprint, correlation_id, causation_depth, published_at, failed_at, retry_count, attempts) "
-        "SELECT "
-        "hex(randomblob(16)), 'a', 1, 'none', '{}', 's', 'h', 's', 'exhausted', '', '', '', 'c', 0, 0, "
-        "failed_at, 0, "
-        "'[]' FROM dead_letters WHERE id = 5100");
+        "INSERT INTO dead_letters (event_id, event_type, schema_version, data_encoding, attributes, source,"
+        " handler, service, reason, error_type, error_message, error_fingerprint, correlation_id,"
+        " causation_depth, published_at, failed_at, retry_count, attempts) SELECT hex(randomblob(16)), 'a',"
+        " 1, 'none', '{}', 's', 'h', 's', 'exhausted', '', '', '', 'c', 0, 0, failed_at, 0, '[]' FROM"
+        " dead_letters WHERE id = 5100");
   }};
   EXPECT_EQ(operations().discard({}, "", late).changed, 5'100);
 }

@@ -120,16 +120,12 @@ TEST_F(ReaderTest, GivesUpOnAQueryThatTakesTooLong) {
     static_cast<void>(store(*opened, {letter(1)}));
   }
   execute(
-      "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
-      " INSERT INTO dead_letters SELECT i, i, event_type, schema_version, event_data, data_encoding, "
-      "data_note,"
-      " attributes, source, handler, service, reason, error_type, error_message, i, correlation_id, "
-      "causation_id,"
-      " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, "
-      "attempts,"
-      " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, i, NULL FROM "
-      "dead_letters, n"
-      " WHERE id = 1");
+      "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO"
+      " dead_letters SELECT i, i, event_type, schema_version, event_data, data_encoding, data_note,"
+      " attributes, source, handler, service, reason, error_type, error_message, i, correlation_id,"
+      " causation_id, causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at,"
+      " retry_count, attempts, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+      " NULL, i, NULL FROM dead_letters, n WHERE id = 1");
   EXPECT_THAT(error_of(ErrorCode::DatabaseBusy,
                        [&] {
                          auto opened = reader(std::chrono::milliseconds(5));
@@ -206,9 +202,8 @@ TEST_F(ReaderTest, FindsByNumberAndTheOldest) {
 TEST_F(ReaderTest, ReadsHowALetterWasResolved) {
   store_all({letter(1)});
   execute(
-      "UPDATE dead_letters SET redrive_requested_at = 5, reprocessed_at = 7, resolution = 'superseded', "
-      "edited_from ="
-      " '019a0000-0000-7000-8000-000000000009'");
+      "UPDATE dead_letters SET redrive_requested_at = 5, reprocessed_at = 7, resolution = 'superseded',"
+      " edited_from = '019a0000-0000-7000-8000-000000000009'");
   const auto stored = reader().find(1).value();
   EXPECT_EQ(stored.redrive_requested_at, Timestamp(std::chrono::microseconds(5)));
   EXPECT_EQ(stored.reprocessed_at, Timestamp(std::chrono::microseconds(7)));

@@ -31,11 +31,9 @@ void RecoveryTest::SetUp() {
     opened->journal()->release(true);
   }
   execute(
-      "UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded' WHERE id % 10 = 0;"
-      "INSERT INTO tidings_audit (at, user, host, verb, filter, letters) VALUES (1, 'ann', 'desk', "
-      "'discard', "
-      "'{}', 12);"
-      "INSERT INTO tidings_redrives VALUES (1, 1, 'ann@desk', NULL, 2.0, NULL, 1, 0, 0, 'open', NULL)");
+      "UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded' WHERE id % 10 = 0;INSERT INTO"
+      " tidings_audit (at, user, host, verb, filter, letters) VALUES (1, 'ann', 'desk', 'discard', '{}',"
+      " 12);INSERT INTO tidings_redrives VALUES (1, 1, 'ann@desk', NULL, 2.0, NULL, 1, 0, 0, 'open', NULL)");
   sound_ = read_file(database());
 }
 

@@ -239,9 +239,8 @@ TEST_F(RecoveryTest, NamesTablesOfTheApplicationThatItDoesNotSave) {
 
 TEST_F(RecoveryTest, FindsTablesOfTheApplicationWithoutAReadableSchema) {
   execute(
-      "CREATE TABLE balances (account INTEGER PRIMARY KEY, cents INTEGER); INSERT INTO balances VALUES (7, "
-      "0);"
-      "PRAGMA wal_checkpoint(TRUNCATE)");
+      "CREATE TABLE balances (account INTEGER PRIMARY KEY, cents INTEGER); INSERT INTO balances VALUES (7,"
+      " 0);PRAGMA wal_checkpoint(TRUNCATE)");
   sound_ = read_file(database());
   replace_page(1, std::string(kPageSize, '\xff'));
   const auto report = recover_here();

@@ -120,9 +120,8 @@ TEST_F(ChangingVerbsTest, RetryMarksByNumberAndByFilter) {
 
 TEST_F(ChangingVerbsTest, RetryWaitsForTheService) {
   execute(
-      "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET "
-      "state ="
-      " 'finished', succeeded = new.letters WHERE id = new.id; END");
+      "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET"
+      " state = 'finished', succeeded = new.letters WHERE id = new.id; END");
   const auto answer = call({"retry", "--all", "--wait"});
   EXPECT_EQ(answer.status, 0);
   EXPECT_THAT(answer.out, HasSubstr("3 succeeded, 0 failed again."));
@@ -130,11 +129,9 @@ TEST_F(ChangingVerbsTest, RetryWaitsForTheService) {
 
 TEST_F(ChangingVerbsTest, RetrySaysWhatFailedAgain) {
   execute(
-      "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET "
-      "state ="
-      " 'stopped', failed = 1, canary = 1 WHERE id = new.id;"
-      " UPDATE dead_letters SET redrive_requested_at = NULL, redrive_id = nullif(new.id, (id <> 3) * new.id);"
-      " END");
+      "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET"
+      " state = 'stopped', failed = 1, canary = 1 WHERE id = new.id; UPDATE dead_letters SET"
+      " redrive_requested_at = NULL, redrive_id = nullif(new.id, (id <> 3) * new.id); END");
   const auto answer = call({"retry", "--all", "--canary", "1", "--wait"});
   EXPECT_EQ(answer.status, 69);
   EXPECT_THAT(answer.out,

@@ -145,10 +145,9 @@ TEST_F(JsonDocumentTest, HoldsForDryRuns) {
 
 TEST_F(JsonDocumentTest, HoldsForVerbsThatChange) {
   execute(
-      "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET "
-      "state ="
-      " 'finished', failed = 1 WHERE id = new.id; UPDATE dead_letters SET "
-      "redrive_requested_at = NULL WHERE redrive_id = new.id; END");
+      "CREATE TRIGGER served AFTER UPDATE OF letters ON tidings_redrives BEGIN UPDATE tidings_redrives SET"
+      " state = 'finished', failed = 1 WHERE id = new.id; UPDATE dead_letters SET redrive_requested_at ="
+      " NULL WHERE redrive_id = new.id; END");
   expect_as_documented("retry", {"retry", "1", "--wait"});
   expect_as_documented("discard", {"discard", "1"});
   expect_as_documented("discard", {"undo", "1"});

@@ -36,8 +36,7 @@ struct Selection {
 struct Verdict {
   State state = State::Ok;
   /// Stable names of all that is wrong: `unresolved_critical`, `unresolved_warning`, `oldest_critical`,
-  /// `oldest_warning`, `spill_waiting`, `handlers_unserved`, `wal_large`,
-  /// `check_failed`.
+  /// `oldest_warning`, `spill_waiting`, `handlers_unserved`, `wal_large`, `check_failed`.
   std::vector<std::string_view> reasons;
 };
 

@@ -330,7 +330,7 @@ class Bus {
   /// Publishes an event that came from outside (<tidings/cloudevents.hpp>) under its type name. It gets an id
   /// of tidings' own and a new time, and keeps its `source` and `id` (PublishOptions::foreign_id), by which a
   /// durable publish recognises a repeat; its correlation and causation ids, its trace and its fields are
-  /// inherited over those of the current context. What `options` say goes before what the event says. Binary
+  /// inherited over those of the current context. `options` override what the event says. Binary
   /// data becomes a binary value of JSON, absent data null; subject, datacontenttype and dataschema are not
   /// kept. Throws as above, and Error(InvalidArgument) for an id, a source or an extension that breaks the
   /// narrower rules of PublishOptions.

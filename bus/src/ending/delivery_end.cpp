@@ -24,7 +24,7 @@ void DeliveryEnd::handled(const std::shared_ptr<Subscriber>& subscriber, const D
 
 void DeliveryEnd::dead(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                        Reason reason) {
-  bury_soon(*subscriber, delivery, reason);
+  hand_over_letter(*subscriber, delivery, reason);
   end_in_queue(subscriber, delivery, reason);
 }
 
@@ -42,7 +42,7 @@ void DeliveryEnd::end_in_queue(const std::shared_ptr<Subscriber>& subscriber, co
 DeliveryOutcome DeliveryEnd::parked(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery) {
   DeliveryOutcome outcome = DeliveryOutcome::Scheduled;
   if (subscriber->state.load() == SubscriberState::Open && bus_.gate.is_open()) {
-    bury_soon(*subscriber, delivery, Reason::Parked);
+    hand_over_letter(*subscriber, delivery, Reason::Parked);
   } else {  // the end of a bus or subscription refuses a key's deliveries, too, without any letter before
             // them
     outcome = not_delivered(*subscriber, delivery);
@@ -70,7 +70,7 @@ void DeliveryEnd::hand_back(const std::shared_ptr<Subscriber>& subscriber, const
     subscriber->queue.end_redrive();
     return;
   }
-  bury_soon(*subscriber, delivery, reason);
+  hand_over_letter(*subscriber, delivery, reason);
   release_place(*subscriber);
 }
 
@@ -93,11 +93,9 @@ void DeliveryEnd::release_place(Subscriber& subscriber) {
 
 // --- of a delivery without a queue ---
 
-void DeliveryEnd::inline_handled(const OwedDeliveryHandle& owed) {
+void DeliveryEnd::ended(const OwedDeliveryHandle& owed) {
   if (owed) bus_.journal.ledger->ended(owed);
 }
-
-void DeliveryEnd::found_dead(const OwedDeliveryHandle& owed) { bus_.journal.ledger->ended(owed); }
 
 DeliveryOutcome DeliveryEnd::not_delivered(const Subscriber& subscriber, const Delivery& delivery) {
   Metadata buffer;
@@ -226,7 +224,7 @@ void DeliveryEnd::keep_order_of_letters(const DeadLetter& letter, bool durable) 
 }
 
 /// A durable delivery that has no time left stays owed instead.
-void DeliveryEnd::bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
+void DeliveryEnd::hand_over_letter(const Subscriber& subscriber, const Delivery& delivery, Reason reason) {
   const OwedDeliveryHandle owed = delivery.state ? delivery.state->owed : OwedDeliveryHandle{};
   if (owed && reason == Reason::Shutdown) return leave_in_journal(subscriber, owed);
   const StoredEvent& event = *delivery.event;

@@ -65,10 +65,9 @@ class DeliveryEnd {
 
   // --- of a delivery without a queue. `owed` is empty unless the event is durable ---
 
-  /// An inline handler returned.
-  void inline_handled(const OwedDeliveryHandle& owed);
-  /// The journal still has a delivery whose letter is stored.
-  void found_dead(const OwedDeliveryHandle& owed);
+  /// An inline handler returned, or a delivery that was read from the journal has its letter already: nothing
+  /// is owed any more.
+  void ended(const OwedDeliveryHandle& owed);
 
   /// The subscriber closed after this publish was accepted. A durable delivery stays in the journal. Any
   /// other is dropped if its owner unsubscribed, and becomes a letter if the bus stops. `state` may be null.
@@ -106,7 +105,7 @@ class DeliveryEnd {
   [[nodiscard]] DeliveryOutcome not_delivered(const Subscriber& subscriber, const Delivery& delivery);
   void end_in_queue(const std::shared_ptr<Subscriber>& subscriber, const Delivery& delivery,
                     std::optional<Reason> dead_of);
-  void bury_soon(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
+  void hand_over_letter(const Subscriber& subscriber, const Delivery& delivery, Reason reason);
   void keep_order_of_letters(const DeadLetter& letter, bool durable);
   [[nodiscard]] StoredForm letter_form_of(const Payload& payload, const HandlerIdentity& handler,
                                           const EventId& event_id, const DeliveryState* state,

@@ -16,22 +16,23 @@ class CommitSchedule {
  public:
   explicit CommitSchedule(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
 
-  /// Asks for a commit within 50 ms, unless one is asked for already. True: the housekeeper must be woken.
+  /// Asks for a commit within 50 ms, unless one is asked for already. Returns whether the housekeeper must be
+  /// woken.
   [[nodiscard]] bool arm() { return !due_ && arm_again(); }
-  /// The same, without a look whether one is asked for. The housekeeper wakes by itself at the time that
-  /// tell() returned last, unless that has just passed.
+  /// The same, but puts the time off if a commit is asked for already. The housekeeper needs no wake-up if it
+  /// wakes anyway, between now and then, at the time that next_due() returned last.
   [[nodiscard]] bool arm_again() {
     const Instant now = clock_->monotonic_now();
     due_ = now + kFlushWithin;
-    return !told_ || *told_ < now || *told_ > *due_;
+    return !planned_ || *planned_ < now || *planned_ > *due_;
   }
 
-  /// For the one thread that commits when it is due, and that is not woken for what is due after this.
-  [[nodiscard]] std::optional<Instant> tell() {
-    told_ = due_;
+  /// When the next commit is due. For the housekeeper alone, which plans to wake then.
+  [[nodiscard]] std::optional<Instant> next_due() {
+    planned_ = due_;
     return due_;
   }
-  /// Whether it is due now, which is then seen to.
+  /// Returns whether a commit is due now. The caller then commits: it is no longer due.
   [[nodiscard]] bool take_due(Instant now) {
     if (!due_ || now < *due_) return false;
     due_.reset();
@@ -39,7 +40,7 @@ class CommitSchedule {
     return true;
   }
 
-  /// The database did not take the last commit, and what waits is left to the background.
+  /// The database did not take the last commit; the background commits what waits.
   [[nodiscard]] bool refused() const noexcept { return refused_; }
   [[nodiscard]] std::chrono::milliseconds backoff() const noexcept { return backoff_; }
   void commit_refused(bool short_of_memory) {
@@ -56,9 +57,9 @@ class CommitSchedule {
     due_.reset();
   }
   /// Nothing is left that a refused commit would have to be repeated for.
-  void nothing_waits() noexcept { refused_ = false; }
+  void clear_refusal() noexcept { refused_ = false; }
 
-  /// How long to wait after a failure that follows one after which so long was waited.
+  /// How long to wait after the next of several failures in a row; `last` is the wait before it.
   [[nodiscard]] static std::chrono::milliseconds after_backoff(std::chrono::milliseconds last) {
     return std::clamp(last * 2, kFirstBackoff, kMaxBackoff);
   }
@@ -72,8 +73,8 @@ class CommitSchedule {
   bool refused_ = false;
   std::chrono::milliseconds backoff_{0};
   std::optional<Instant> due_;
-  /// What tell() has answered last.
-  std::optional<Instant> told_;
+  /// What next_due() returned last.
+  std::optional<Instant> planned_;
 };
 
 }  // namespace tidings::detail

@@ -264,7 +264,7 @@ void GroupCommit::refuse(CommitGroup& group, const std::exception_ptr& error) {
   }
   if (lost()) return drop(group);
   ledger_.next_.put_back(group);
-  if (!anything_waits()) return ledger_.schedule_.nothing_waits();
+  if (!anything_waits()) return ledger_.schedule_.clear_refusal();
   ledger_.schedule_.commit_refused(is_bad_alloc(error));
   wake_after_commit_ = true;
 }
@@ -284,7 +284,7 @@ void GroupCommit::lose(const Error& error) noexcept {
 
 std::optional<Instant> GroupCommit::due() {
   const MutexLock lock(ledger_.mutex_);
-  return ledger_.schedule_.tell();
+  return ledger_.schedule_.next_due();
 }
 
 void GroupCommit::flush_if_due(Instant now) {

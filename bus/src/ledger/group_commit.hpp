@@ -50,16 +50,16 @@ class GroupCommit final : private SharedCommits {
   /// Tries to commit what waits of the letter's ordering key, and all else that waits now.
   void keep_before(const DeadLetter& letter);
 
-  /// When to call flush_if_due(). For the one thread that does, and that asks again no later than then, or
-  /// when it is woken: it is not woken for what is due after that.
+  /// When to call flush_if_due(). For the housekeeper alone: it asks again at that time or when it is woken,
+  /// and is not woken for what is due later.
   [[nodiscard]] std::optional<Instant> due();
   void flush_if_due(Instant now);
   /// Commits all that waits. False: the database does not take it now.
   bool flush();
-  /// The same, or waits until the background has, while the database is busy. False at the deadline.
+  /// The same, but waits for the background while the database is busy. Returns false at the deadline.
   bool wait_until_recorded(Instant deadline);
-  /// Wakes the background when settled_up_to() may have grown: after the commit or the placing that is under
-  /// way, if one is; not for the end of transactions.
+  /// Wakes the background when OwedLedger::settled_up_to() may have grown: after the running commit or
+  /// placing, if there is one. The end of a transaction does not wake it.
   void wake_when_settled();
   /// flush() for the end of the bus: letters go to the spill file if the database is busy.
   void flush_finally(std::optional<Instant> deadline = {});
@@ -67,7 +67,7 @@ class GroupCommit final : private SharedCommits {
   void stop_waiting();
   /// After the last flush: writes letters that nothing took to standard error. Their deliveries stay owed.
   void give_up_letters() noexcept;
-  /// Another bus has taken the journal: said once in the log. What is left here is that bus's to deliver.
+  /// Another bus has taken the journal. Logs that once; what is left here is for that bus to deliver.
   void lose(const Error& error) noexcept;
   [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
   /// Letters that are not committed yet.

@@ -29,10 +29,8 @@ void describe_event(OwedEvent& event, JournalBatch& batch) {
     return;
   }
   for (std::size_t index = 0; index < event.parts.size(); ++index) {
-    OwedEvent::Part& part = event.parts[index];
-    if (!std::exchange(part.changed, false)) continue;
-    batch.changed.push_back({event.id, event.handlers->names[index], part.done, part.attempts_made,
-                             part.attempts, part.failed_at, part.next_attempt_at, part.crashes});
+    if (!std::exchange(event.parts[index].changed, false)) continue;
+    batch.changed.push_back(event.row_of(index));
   }
 }
 

@@ -27,9 +27,9 @@ struct AppendRequest {
   /// Letters of deliveries that are dead from the start: they are stored in the commit that appends the
   /// event, which then is owed to no handler.
   std::vector<DeadLetter> letters = {};
-  /// Set when committed: the event that was published before under the same idempotency key.
+  /// Set by the commit: the earlier event with the same idempotency key, if there is one.
   std::optional<EventId> repeat = {};
-  /// The same: what became of `letters`.
+  /// Set by the commit: what became of `letters`.
   std::vector<LetterOutcome> outcomes = {};
 
  private:

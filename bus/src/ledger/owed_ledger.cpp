@@ -225,8 +225,8 @@ void OwedLedger::handled_in(const OwedDeliveryHandle& delivery, DeliveryTransact
   if (event.parts_open == 1 && all_recorded) {
     end.finished.push_back(event.id);
   } else {
-    end.changed.push_back({event.id, event.handlers->names[delivery.index], true, part.attempts_made,
-                           part.attempts, part.failed_at, part.next_attempt_at, part.crashes});
+    end.changed.push_back(event.row_of(delivery.index));
+    end.changed.back().done = true;
   }
   if (!all_recorded) next_.prepare_for_event();
   transaction.commit(end);

@@ -63,8 +63,8 @@ class OwedLedger {
   /// Whether there are any.
   [[nodiscard]] bool awaits_transactions() const;
   /// The transactions of these ids have ended: each is in the journal, or never will be. An id is settled by
-  /// its number alone, never by its place before another, so that an id that was reserved
-  /// later than the caller thinks is not skipped.
+  /// its number alone, never by its place before another, so that an id that was reserved later than the
+  /// caller thinks is not skipped.
   void transactions_ended(std::span<const std::int64_t> ids);
   /// Every id up to this one is committed, or never will be, and is in the queues that memory took it for.
   [[nodiscard]] std::int64_t settled_up_to() const;

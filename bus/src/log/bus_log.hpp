@@ -20,8 +20,8 @@
 
 namespace tidings::detail {
 
-/// Everything a bus logs: here, and of letters in LetterLog. Names and
-/// fields are an interface: docs/logging.md. What can repeat passes through one limit. Never throws.
+/// Everything a bus logs; what concerns letters is in LetterLog. Names and fields are an interface, described
+/// in docs/logging.md. Records that can repeat pass through one limiter. Never throws.
 /// Thread-safe.
 class BusLog {
  public:

@@ -271,7 +271,7 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
     frame.set_attempt(1);
   } else {
     kill_point("deliver.inline_returned");
-    end_.inline_handled(owed);
+    end_.ended(owed);
     kill_point("deliver.inline_noted");
     runner_.attempt_succeeded(*subscriber, frame.context(), began);
   }

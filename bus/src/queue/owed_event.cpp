@@ -17,4 +17,16 @@ std::string json_of(const std::vector<std::string>& names) {
 
 HandlerNames::HandlerNames(std::vector<std::string> all) : names(std::move(all)), json(json_of(names)) {}
 
+JournalDelivery OwedEvent::row_of(std::size_t index) const {
+  const Part& part = parts[index];
+  return {id,
+          handlers->names[index],
+          part.done,
+          part.attempts_made,
+          part.attempts,
+          part.failed_at,
+          part.next_attempt_at,
+          part.crashes};
+}
+
 }  // namespace tidings::detail

@@ -2,6 +2,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/journal.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,9 @@ struct OwedEvent {
 
   explicit OwedEvent(std::shared_ptr<const HandlerNames> owed_to)
       : handlers(std::move(owed_to)), parts(handlers->names.size()), parts_open(parts.size()) {}
+
+  /// What the journal is to have of one delivery.
+  [[nodiscard]] JournalDelivery row_of(std::size_t index) const;
 
   const std::shared_ptr<const HandlerNames> handlers;
   std::int64_t id = 0;  // constant once the event is appended

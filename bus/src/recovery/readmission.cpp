@@ -31,7 +31,7 @@ std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDeliv
 std::optional<Delivery> Readmission::take_over(Subscriber& subscriber, OwedDelivery& row,
                                                const OwedDeliveryHandle& owed) {
   if (row.has_letter) {
-    end_.found_dead(owed);
+    end_.ended(owed);
     return std::nullopt;
   }
   if (!row.problem.empty()) {

@@ -36,7 +36,7 @@ void Redelivery::deliver(ClaimedLetter letter) {
     DeliveryState& state = delivery.remember();
     state.ordering_key = patiently([&] { return letter.letter.ordering_key; });
     state.redrive = patiently([&] { return std::make_unique<ClaimedLetter>(std::move(letter)); });
-    if (runner_.is_queued(subscriber, subscriber->queue.push_redrive(delivery))) return;
+    if (runner_.hand_to_worker(subscriber, subscriber->queue.push_redrive(delivery))) return;
   }
   bus_.redriver.end(
       {.id = id, .end = RedriveResult::End::Returned, .at = bus_.setup.clock.now(), .letter = {}});
@@ -103,7 +103,7 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
     result.end = RedriveResult::End::Reprocessed;
     return settled;
   }
-  const Verdict verdict = runner_.judge(subscriber, frame.context(), state, *failure, began);
+  const Verdict verdict = runner_.after_failure(subscriber, frame.context(), state, *failure, began);
   patiently([&] { add_failed_attempt(letter, state.attempts.back(), verdict.reason, result.at); });
   patiently([&] { letter.process = this_process(); });
   result.end = RedriveResult::End::Failed;

@@ -40,11 +40,11 @@ class Redriver {
            std::uint64_t random, Calls calls);
 
   [[nodiscard]] bool supported() const noexcept { return redrives_ != nullptr; }
-  /// Marks letters, and sees to them. Throws Error.
+  /// Marks letters, and has them claimed soon. Throws Error.
   RedriveRequest request(const LetterFilter& filter, const RedriveOptions& options);
-  /// Handlers have come: there may be letters for them.
+  /// There are new handlers: looks soon for letters that are marked for them.
   void look();
-  /// What waits behind an ordering key's redrives may go on: refresh_keys is to be called.
+  /// Looks soon, and refreshes ordering keys too: what waits behind a key's redrives may be able to go on.
   void look_at_keys();
   /// No letter is begun any more.
   void stop();

@@ -61,7 +61,7 @@ std::vector<Delivery> RetryTimer::take(Subscriber& subscriber) {
   return taken;
 }
 
-/// Uncounted before a worker can take it, so that an ended delivery never counts as waiting.
+/// A retry stops counting as waiting before a worker can take it, so that an ended delivery never counts.
 void RetryTimer::serve_due(Instant now) {
   for (;;) {
     std::optional<Entry> entry;

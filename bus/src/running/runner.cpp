@@ -41,8 +41,8 @@ Verdict Runner::decide(const Subscriber& subscriber, const DeliveryState& state,
   return {Verdict::Next::RetryLater, delay};
 }
 
-Verdict Runner::judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
-                      const Failure& failure, Instant began) {
+Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
+                              const Failure& failure, Instant began) {
   const Instant now = bus_.setup.clock.monotonic_now();
   const Timestamp wall = bus_.setup.clock.now();
   // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with
@@ -95,7 +95,7 @@ bool Runner::recorded(const Delivery& delivery) {
 Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
                        DeliveryState& state, std::unique_ptr<Failure> failure, Instant began) {
   for (;;) {
-    const Verdict verdict = judge(subscriber, frame.context(), state, *failure, began);
+    const Verdict verdict = after_failure(subscriber, frame.context(), state, *failure, began);
     if (verdict.next != Verdict::Next::RetryNow) return verdict;
     frame.set_attempt(state.attempts_made + 1);
     began = bus_.setup.clock.monotonic_now();
@@ -121,18 +121,18 @@ void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext&
 
 DeliveryOutcome Runner::enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
   const DeliveryQueue::Pushed pushed = subscriber->queue.push(delivery);
-  if (is_queued(subscriber, pushed)) return DeliveryOutcome::Scheduled;
+  if (hand_to_worker(subscriber, pushed)) return DeliveryOutcome::Scheduled;
   return pushed == DeliveryQueue::Pushed::Parked ? end_.parked(subscriber, delivery)
                                                  : end_.refused(subscriber, delivery);
 }
 
-bool Runner::is_queued(const std::shared_ptr<Subscriber>& subscriber, DeliveryQueue::Pushed pushed) {
+bool Runner::hand_to_worker(const std::shared_ptr<Subscriber>& subscriber, DeliveryQueue::Pushed pushed) {
   if (pushed == DeliveryQueue::Pushed::NeedsWorker) bus_.pool.submit(subscriber);
   return pushed == DeliveryQueue::Pushed::NeedsWorker || pushed == DeliveryQueue::Pushed::Queued;
 }
 
 void Runner::retry_due(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
-  if (!is_queued(subscriber, subscriber->queue.push_retry(delivery)))
+  if (!hand_to_worker(subscriber, subscriber->queue.push_retry(delivery)))
     end_.dead(subscriber, delivery, Reason::Shutdown);
 }
 
@@ -254,7 +254,7 @@ DeliveryOutcome Runner::inline_failed(const std::shared_ptr<Subscriber>& subscri
     verdict = {Verdict::Next::Dead, {}, delivery.event ? Reason::Shutdown : Reason::Exhausted};
   }
   if (verdict.next == Verdict::Next::Handled) {
-    end_.inline_handled(state.owed);
+    end_.ended(state.owed);
     return DeliveryOutcome::Handled;
   }
   return end_.inline_dead(*subscriber, forms.payload(), metadata, verdict.reason, state);

@@ -39,8 +39,9 @@ class Runner {
 
   /// Queues a delivery that does not hold its key yet, in the place that is reserved for it.
   DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
-  /// Hands the subscriber to a worker if its queue needs one. False: the queue did not take the delivery.
-  [[nodiscard]] bool is_queued(const std::shared_ptr<Subscriber>& subscriber, DeliveryQueue::Pushed pushed);
+  /// Hands the subscriber to a worker if its queue needs one. Returns whether the queue took the delivery.
+  [[nodiscard]] bool hand_to_worker(const std::shared_ptr<Subscriber>& subscriber,
+                                    DeliveryQueue::Pushed pushed);
   /// Works through a subscriber's queue, on a worker that was given a permit.
   void serve(const std::shared_ptr<Subscriber>& subscriber);
   /// A retry's time has come.
@@ -52,8 +53,8 @@ class Runner {
                                 std::unique_ptr<Failure> failure, Instant began);
 
   /// Logs and counts a failed attempt, lets the journal know, and decides what follows.
-  [[nodiscard]] Verdict judge(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
-                              const Failure& failure, Instant began);
+  [[nodiscard]] Verdict after_failure(Subscriber& subscriber, const EventContext& context,
+                                      DeliveryState& state, const Failure& failure, Instant began);
   /// Runs an attempt that may end in a transaction, or be found by the crash slots. `owed` may be null, or
   /// empty.
   [[nodiscard]] std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, OwedDeliveryHandle* owed,

@@ -46,8 +46,7 @@ std::string_view advice(int sqlite_code) noexcept {
     case SQLITE_PERM:
     case SQLITE_AUTH:
       return "the database or its -wal and -shm files cannot be opened; whoever reads a database that is in "
-             "use must be "
-             "able to write beside it: run as the service's user or group";
+             "use must be able to write beside it: run as the service's user or group";
     case SQLITE_NOMEM:
       return "there is not enough memory";
     case SQLITE_TOOBIG:

@@ -21,13 +21,10 @@ using tidings::detail::append_json_string;
 /// OR FAIL, since a statement with triggers that may have to be undone alone has SQLite copy every page
 /// before it changes it, and nobody goes on with a transaction in which this one failed.
 constexpr const char* kInsertLetter =
-    "INSERT OR FAIL INTO main.dead_letters (event_id, event_type, schema_version, event_data, data_encoding, "
-    "data_note, "
-    "attributes,"
-    " source, handler, service, reason, error_type, error_message, error_fingerprint, correlation_id, "
-    "causation_id,"
-    " causation_depth, traceparent, tracestate, ordering_key, published_at, failed_at, retry_count, attempts,"
-    " host, pid, release, span_id, foreign_id, version)"
+    "INSERT OR FAIL INTO main.dead_letters (event_id, event_type, schema_version, event_data, data_encoding,"
+    " data_note, attributes, source, handler, service, reason, error_type, error_message, error_fingerprint,"
+    " correlation_id, causation_id, causation_depth, traceparent, tracestate, ordering_key, published_at,"
+    " failed_at, retry_count, attempts, host, pid, release, span_id, foreign_id, version)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (event_id, service, handler) DO NOTHING";
 constexpr const char* kFindLetter =

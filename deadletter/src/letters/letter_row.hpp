@@ -28,8 +28,7 @@ namespace tidings::deadletter {
 
 /// The column `attempts`:
 /// `[{"at":1767225600000000,"duration_us":1500,"error_type":"...","error_message":"...","fields":{"order_id":42}}]`;
-/// `fields` only if something was bound, `span_id` only if it was
-/// traced.
+/// `fields` only if something was bound, `span_id` only if it was traced.
 [[nodiscard]] std::string attempts_to_json(const std::vector<Attempt>& attempts);
 /// The column `span_id`: that of the last attempt; empty if there is none.
 [[nodiscard]] std::string span_of(const std::vector<Attempt>& attempts);

@@ -45,9 +45,8 @@ constexpr const char* kClaim =
     "       OR earlier.reason = 'shutdown'))"
     " RETURNING ";
 constexpr const char* kBegin =
-    "UPDATE dead_letters SET redrive_started_at = ?1 WHERE id = ?2 AND claimed_by = ?3 AND reprocessed_at IS "
-    "NULL"
-    " AND NOT EXISTS (SELECT 1 FROM tidings_redrives WHERE id = redrive_id AND ";
+    "UPDATE dead_letters SET redrive_started_at = ?1 WHERE id = ?2 AND claimed_by = ?3 AND reprocessed_at IS"
+    " NULL AND NOT EXISTS (SELECT 1 FROM tidings_redrives WHERE id = redrive_id AND ";
 constexpr const char* kSetAside =
     "UPDATE dead_letters SET redrive_requested_at = NULL, claimed_by = NULL,"
     " claimed_until = NULL, redrive_started_at = NULL, reason = 'undecodable', failed_at = ?1,"

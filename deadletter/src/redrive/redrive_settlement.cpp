@@ -26,12 +26,10 @@ constexpr const char* kResolve =
     " resolution = coalesce(resolution, 'reprocessed'), redrive_requested_at = NULL, redrive_id = NULL,"
     " claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?2";
 constexpr const char* kFail =
-    "UPDATE dead_letters SET reason = ?, error_type = ?, error_message = ?, error_fingerprint = ?, failed_at "
-    "= "
-    "?,"
-    " retry_count = ?, attempts = ?, host = nullif(?, ''), pid = nullif(?, 0), release = nullif(?, ''),"
-    " span_id = nullif(?, ''), redrive_requested_at = NULL, claimed_by = NULL,"
-    " claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
+    "UPDATE dead_letters SET reason = ?, error_type = ?, error_message = ?, error_fingerprint = ?, failed_at"
+    " = ?, retry_count = ?, attempts = ?, host = nullif(?, ''), pid = nullif(?, 0), release = nullif(?, ''),"
+    " span_id = nullif(?, ''), redrive_requested_at = NULL, claimed_by = NULL, claimed_until = NULL,"
+    " redrive_started_at = NULL WHERE id = ?";
 constexpr const char* kRelease =
     "UPDATE dead_letters SET claimed_by = NULL, claimed_until = NULL, redrive_started_at = NULL WHERE id = ?";
 constexpr const char* kWithdraw =

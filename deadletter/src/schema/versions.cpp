@@ -119,9 +119,8 @@ CREATE TABLE tidings_causes (
 )sql";
 
 constexpr const char* kFillCauses =
-    "INSERT INTO tidings_causes SELECT error_fingerprint, event_type, handler, service, count(*) FROM "
-    "dead_letters"
-    " WHERE reprocessed_at IS NULL GROUP BY error_fingerprint, event_type, handler, service";
+    "INSERT INTO tidings_causes SELECT error_fingerprint, event_type, handler, service, count(*) FROM"
+    " dead_letters WHERE reprocessed_at IS NULL GROUP BY error_fingerprint, event_type, handler, service";
 
 /// SQL of a trigger's step for the row `row` (`new` or `old`). Not one upsert with DO UPDATE: for that SQLite
 /// keeps a copy of every page that the statement changes.

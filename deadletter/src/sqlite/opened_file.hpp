@@ -20,8 +20,8 @@ namespace tidings::deadletter {
 /// The file that a store was opened on, with its -wal and -shm files. All of a store's connections are to
 /// these: rows are identified by their numbers, which mean other rows in another database, and commits to a
 /// deleted -wal file end with the last connection. SQLite keeps both as long as a connection has them open.
-/// Once one of the three was seen to be gone from its path, or replaced, the file stays lost: other processes
-/// may have used it meanwhile under another name, or with another -wal file. Thread-safe.
+/// Once one of the three was found to be gone from its path, or replaced, the file stays lost: other
+/// processes may have used it meanwhile under another name, or with another -wal file. Thread-safe.
 class OpenedFile {
  public:
   /// How much is checked: each check of a file costs a system call.

@@ -29,7 +29,7 @@ class Reconnecting {
     const char* what_failed;
     /// Makes one, admitted to the file. Throws Error, SQLite::Exception.
     std::function<Opened<Connected>()> connect;
-    /// Called with the connection, if there is one, when the file is seen to be lost. May be empty.
+    /// Called with the connection, if there is one, when the file is found to be lost. May be empty.
     std::function<void(Connected&)> save = {};
   };
 

@@ -156,7 +156,7 @@ SinkFiles Store::look_after_files() {
   if (!implementation_->settings.process.is_this()) return {};
   return translated("cannot look after the files of", path(), [this] {
     implementation_->session.look_after_file();
-    return implementation_->wal.look();
+    return implementation_->wal.tend();
   });
 }
 

@@ -174,7 +174,7 @@ RedriveUpkeep StoreRedrives::tend(std::string_view claimant, std::chrono::millis
     parts.settlement.tend(claimed_by(claimant), mine, {now, now + std::chrono::microseconds(lease).count()},
                           wall, upkeep);
     if (untidy_ && now >= next_tidy_) tidy(parts, wall, upkeep);
-    if (now >= next_retention_) forget(parts, wall, upkeep);
+    if (now >= next_retention_) apply_retention(parts, wall, upkeep);
     return upkeep;
   });
 }
@@ -190,7 +190,7 @@ void StoreRedrives::tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
   upkeep.ended.insert(upkeep.ended.end(), tidied.ended.begin(), tidied.ended.end());
 }
 
-void StoreRedrives::forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
+void StoreRedrives::apply_retention(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) {
   const StoreOptions& options = settings_.options;
   if (options.retention.count() > 0) upkeep.deleted = parts.retention.delete_before(wall - options.retention);
   bool more = upkeep.deleted == Retention::kBatch;

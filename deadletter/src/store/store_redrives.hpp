@@ -48,7 +48,7 @@ class StoreRedrives final : public Redrives {
   [[nodiscard]] std::string claimed_by(std::string_view claimant) const;
   void forget_held(std::string_view claimant, std::span<const RedriveResult> results);
   void tidy(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
-  void forget(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
+  void apply_retention(Parts& parts, Timestamp wall, RedriveUpkeep& upkeep) TIDINGS_REQUIRES(mutex_);
 
   const StoreSettings& settings_;
 

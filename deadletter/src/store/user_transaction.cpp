@@ -97,9 +97,8 @@ void UserTransaction::require_sync() const {
   Prepared setting(connection_, "PRAGMA main.synchronous");
   if (setting.step() && setting.column_integer(0) >= kFull) return;
   refuse_connection(
-      "a PowerLoss event needs a connection whose commits are synced: execute PRAGMA synchronous = FULL on "
-      "it "
-      "before the transaction begins, or publish with Durability::ProcessCrash");
+      "a PowerLoss event needs a connection whose commits are synced: execute PRAGMA synchronous = FULL on"
+      " it before the transaction begins, or publish with Durability::ProcessCrash");
 }
 
 void UserTransaction::take_lock() {

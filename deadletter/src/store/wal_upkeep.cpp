@@ -22,21 +22,21 @@ constexpr const char* kCannotEmpty = "cannot empty the -wal file of";
 WalUpkeep::WalUpkeep(const StoreSettings& settings)
     : settings_(settings), network_(settings.internals.placement(settings.path).network) {}
 
-SinkFiles WalUpkeep::look() {
+SinkFiles WalUpkeep::tend() {
   const MutexLock lock(mutex_);
   SinkFiles files;
   files.network_file_system = network_;
   files.database_bytes = size_or_zero(settings_.path);
   files.wal_bytes = size_or_zero(wal_path(settings_.path));
   if (files.wal_bytes > settings_.internals.large_wal) {
-    empty(files);
+    truncate(files);
   } else {
     copied_.reset();
   }
   return files;
 }
 
-void WalUpkeep::empty(SinkFiles& files) {
+void WalUpkeep::truncate(SinkFiles& files) {
   settings_.internals.file->require_in_place(kCannotEmpty);
   const auto now = std::chrono::steady_clock::now();
   Connection connection(settings_.path, Access::ReadWrite, settings_.internals.vfs, now);

@@ -19,10 +19,10 @@ class WalUpkeep {
 
   /// See LetterSink::look_after_files. Never waits for a lock; writers wait for no more than what was
   /// written since this began. Throws Error, SQLite::Exception.
-  [[nodiscard]] SinkFiles look();
+  [[nodiscard]] SinkFiles tend();
 
  private:
-  void empty(SinkFiles& files) TIDINGS_REQUIRES(mutex_);
+  void truncate(SinkFiles& files) TIDINGS_REQUIRES(mutex_);
   [[nodiscard]] bool copy_into_database(Connection& connection, SinkFiles& files) TIDINGS_REQUIRES(mutex_);
 
   const StoreSettings& settings_;

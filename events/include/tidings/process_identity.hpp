@@ -19,7 +19,7 @@ struct ProcessIdentity {
 /// The identity of this process. Unless set_process_identity was called: the system's host name, and the
 /// values of TIDINGS_ENVIRONMENT and TIDINGS_RELEASE, read at the first call, which every logger makes that
 /// is constructed. A value that breaks is_valid_name counts as not set. Valid for the life of the
-/// process, also when it is set anew. Thread-safe; one load.
+/// process, also when it is set again. Thread-safe; one load.
 [[nodiscard]] const ProcessIdentity& process_identity();
 
 /// Sets the identity, for all loggers and buses of the process; an empty member takes what the system or the

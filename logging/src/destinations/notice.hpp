@@ -10,14 +10,14 @@ namespace tidings::logging {
 /// what cannot be logged because logging itself fails. Allocates nothing.
 void write_notice(std::string_view what) noexcept;
 
-/// Counts lost records. The first, second, fourth, eighth ... loss is told on standard error: a full disk
+/// Counts lost records. The first, second, fourth, eighth ... loss is reported on standard error: a full disk
 /// must not fill the terminal too. Thread-safe.
 class LossCount {
  public:
   void add(std::uint64_t records, std::string_view why) noexcept;
   /// `error`: the errno that says why.
   void add(std::uint64_t records, int error) noexcept;
-  /// Of what is told in another way.
+  /// For losses that are reported in another way.
   void add_silently(std::uint64_t records) noexcept { lost_.fetch_add(records, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t total() const noexcept { return lost_.load(std::memory_order_relaxed); }
 

@@ -85,9 +85,8 @@ struct LoggerOptions {
   std::optional<Level> level = std::nullopt;
   Format format = Format::Auto;
   /// Where records go: stdout_sink(), file_sink({...}), a RecordSink of your own, spdlog sinks (thread-safe
-  /// ones,
-  /// `_mt`). None, and neither routes nor a spdlog_logger: the value of TIDINGS_LOG_OUTPUT, else standard
-  /// error.
+  /// ones, `_mt`). None, and neither routes nor a spdlog_logger: the value of TIDINGS_LOG_OUTPUT, else
+  /// standard error.
   std::vector<Output> sinks = {};
   /// For some loggers, by name.
   std::vector<Route> routes = {};
