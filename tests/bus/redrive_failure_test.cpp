@@ -1,6 +1,11 @@
 #include "redrive_fixture.hpp"
 
+#include "contracts/sample_letter.hpp"
 #include "gate.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace tidings::test {
 namespace {
@@ -37,7 +42,8 @@ class FlakyRedrives final : public Redrives {
   RedriveUpkeep tend(std::string_view claimant, std::chrono::milliseconds lease, Timestamp wall) override {
     ++upkeeps;
     auto upkeep = real_.tend(claimant, lease, wall);
-    if (crashed_letter != 0) upkeep.crashed.push_back(crashed_letter.exchange(0));
+    std::move(crashed.begin(), crashed.end(), std::back_inserter(upkeep.crashed));
+    crashed.clear();
     return upkeep;
   }
   std::vector<LetterKey> keys(std::string_view service, const ServedHandler& handler) override {
@@ -51,7 +57,8 @@ class FlakyRedrives final : public Redrives {
   std::atomic<int> failing_settlements{0};
   std::atomic<int> upkeeps{0};
   std::atomic<bool> lose_claims{false};
-  std::atomic<std::int64_t> crashed_letter{0};
+  /// For the next upkeep; set before a bus uses this.
+  std::vector<RedriveResult> crashed;
 
  private:
   static void fail_if(std::atomic<int>& times) {
@@ -194,12 +201,41 @@ TEST_F(RedriveFailureTest, ARequestThatCannotBeWrittenDownIsRefused) {
   EXPECT_EQ(bus.redrive({}).letters, 0U);
 }
 
-TEST_F(RedriveFailureTest, ADeathOfAnotherProcessIsLogged) {
-  sink_->flaky().crashed_letter = 42;
+TEST_F(RedriveFailureTest, ADeathOfAnotherProcessIsLoggedWithTheContextOfItsLetter) {
+  DeadLetter letter = contract::full_letter(1);
+  add_failed_attempt(letter, crashed_attempt(letter.failed_at), Reason::Crashed, letter.failed_at);
+  using End = RedriveResult::End;
+  sink_->flaky().crashed = {{.id = 42, .end = End::Failed, .at = {}, .letter = letter}};
   Bus bus(flaky_options());
   auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
   ASSERT_TRUE(bus.wait_idle(kLong));
-  EXPECT_EQ(capture_.only("redrive_crashed").at("dead_letter_id"), 42);
+  const Json record = capture_.only("redrive_crashed");
+  const Json expected = {{"dead_letter_id", 42},
+                         {"event_id", letter.metadata.event_id.to_string()},
+                         {"causation_id", letter.metadata.causation_id->to_string()},
+                         {"correlation_id", "request-42;DROP_TABLE"},
+                         {"foreign_id", *letter.metadata.foreign_id},
+                         {"trace_id", "0af7651916cd43dd8448eb211c80319c"},
+                         {"event_type", "orders.order_placed"},
+                         {"handler", "charge_card"},
+                         {"user_id", 42},
+                         {"vip", true},
+                         {"reason", "crashed"},
+                         {"error_type", "tidings::crashed"},
+                         {"fingerprint", letter.error_fingerprint}};
+  for (const auto& [name, value] : expected.items()) EXPECT_EQ(record.value(name, Json()), value) << name;
+}
+
+TEST_F(RedriveFailureTest, OfALetterThatCannotBeReadTheDeathIsLoggedWithItsNumber) {
+  using End = RedriveResult::End;
+  sink_->flaky().crashed = {{.id = 42, .end = End::Withdrawn, .at = {}, .letter = {}}};
+  Bus bus(flaky_options());
+  auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
+  ASSERT_TRUE(bus.wait_idle(kLong));
+  const Json record = capture_.only("redrive_crashed");
+  EXPECT_EQ(record.at("dead_letter_id"), 42);
+  for (const char* name : {"event_id", "correlation_id", "handler", "reason"})
+    EXPECT_FALSE(record.contains(name)) << name;
 }
 
 TEST_F(RedriveFailureTest, ABusyHandlerHoldsUpNoOther) {

@@ -189,7 +189,7 @@ TEST_F(ClaimLifeTest, AnotherBusTakesLettersWhoseLeaseWasNotRenewed) {
   const auto service = at_work(boot_id(), -3600'000'000);
   const auto other = open();
   const auto upkeep = other->redrives()->tend("other", std::chrono::seconds(30), failed_at(6000));
-  EXPECT_THAT(upkeep.crashed, ElementsAre(1, 2, 3));
+  EXPECT_THAT(crashed_in(upkeep), ElementsAre(1, 2, 3));
 }
 
 TEST_F(ClaimLifeTest, AServiceProcessWithoutABootIdKeepsItsLettersFromAToolsProcess) {

@@ -1,8 +1,10 @@
 #include "deadletter/store_fixture.hpp"
 
 #include "file/boot_clock.hpp"
+#include "logging/record_schema.hpp"
 
 #include <tidings/bus.hpp>
+#include <tidings/logging/capture.hpp>
 #include <tidings/redrive.hpp>
 
 #include <fcntl.h>
@@ -238,7 +240,7 @@ class CrashedLaneTest : public StoreTest {
 TEST_F(CrashedLaneTest, WhatIsParkedBehindACrashIsUnmarkedAndTheRequestEnds) {
   ASSERT_EQ(claim(1, true), 1U);
   ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
-  EXPECT_THAT(tend_later().crashed, ElementsAre(1));
+  EXPECT_THAT(crashed_in(tend_later()), ElementsAre(1));
   EXPECT_EQ(marked(), "4");
   execute("UPDATE dead_letters SET redrive_requested_at = NULL WHERE id = 4");
   static_cast<void>(redrives().changed());
@@ -249,7 +251,7 @@ TEST_F(CrashedLaneTest, SoIsWhatTheDeadProcessHadClaimedAndNotBegun) {
   ASSERT_EQ(claim(9, true), 4U);
   ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
   const auto upkeep = tend_later();
-  EXPECT_THAT(upkeep.crashed, ElementsAre(1));
+  EXPECT_THAT(crashed_in(upkeep), ElementsAre(1));
   EXPECT_EQ(upkeep.returned, 1U);
   EXPECT_EQ(marked(), "4");
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE claimed_by IS NOT NULL"), "0");
@@ -259,7 +261,7 @@ TEST_F(CrashedLaneTest, SoIsWhatIsParkedBehindALetterThatCannotBeRead) {
   ASSERT_EQ(claim(1, true), 1U);
   ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
   execute("UPDATE dead_letters SET correlation_id = '' WHERE id = 1");
-  EXPECT_THAT(tend_later().crashed, ElementsAre(1));
+  EXPECT_THAT(crashed_in(tend_later()), ElementsAre(1));
   EXPECT_EQ(marked(), "4");
   static_cast<void>(redrives().mark("orders", {}, {}, failed_at(9500)));
   EXPECT_EQ(marked(), "1,2,3,4");
@@ -272,8 +274,51 @@ TEST_F(CrashedLaneTest, AKeyThatGoesOnStaysMarked) {
   EXPECT_EQ(tend_later().returned, 4U);
   ASSERT_EQ(claim(9, false), 4U);
   ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
-  EXPECT_THAT(tend_later().crashed, ElementsAre(1));
+  EXPECT_THAT(crashed_in(tend_later()), ElementsAre(1));
   EXPECT_EQ(marked(), "2,3,4");
+}
+
+TEST_F(CrashedLaneTest, TheUpkeepHasTheLetterAsItIsNowWithoutItsPayload) {
+  ASSERT_EQ(claim(1, true), 1U);
+  ASSERT_TRUE(redrives().begin("dead", 1, failed_at(7000)));
+  const RedriveUpkeep upkeep = tend_later();
+  ASSERT_EQ(crashed_in(upkeep), std::vector<std::int64_t>{1});
+  const RedriveResult& crashed = upkeep.crashed.front();
+  EXPECT_EQ(crashed.end, RedriveResult::End::Failed);
+  EXPECT_EQ(crashed.letter.metadata.event_id, event_id(1));
+  EXPECT_EQ(crashed.letter.reason, Reason::Crashed);
+  EXPECT_EQ(crashed.letter.attempts.size(), 2U);
+  EXPECT_EQ(crashed.letter.data.bytes, "");
+}
+
+TEST_F(RedriveProcessTest, ADeathInARedriveIsLoggedWithTheContextOfItsLetter) {
+  DeadLetter request = letter(1);
+  request.metadata.correlation_id = CorrelationId::parse("request-7").value();
+  request.metadata.traceparent =
+      TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  request.metadata.fields = {{"tenant", "acme"}, {"user_id", 42}};
+  static_cast<void>(store(*open(), {request}));
+  static_cast<void>(open()->redrives()->mark("orders", {}, {}, failed_at(5000)));
+  ASSERT_TRUE(WIFSIGNALED(run_in_child([&] { return serve(open(), true); })));
+
+  logging::Capture capture;
+  {
+    Bus bus({.service = "billing", .store = open_later(), .logger = capture.logger()});
+    ASSERT_TRUE(bus.wait_idle(std::chrono::seconds(30)));
+  }
+  const Json record = capture.only("redrive_crashed");
+  const Json expected = {{"dead_letter_id", 1},
+                         {"event_id", event_id(1).to_string()},
+                         {"correlation_id", "request-7"},
+                         {"trace_id", "0af7651916cd43dd8448eb211c80319c"},
+                         {"event_type", "orders.order_placed"},
+                         {"handler", "send_receipt"},
+                         {"tenant", "acme"},
+                         {"user_id", 42},
+                         {"reason", "crashed"},
+                         {"error_type", "tidings::crashed"}};
+  for (const auto& [name, value] : expected.items()) EXPECT_EQ(record.value(name, Json()), value) << name;
+  test::expect_documented_records(capture);
 }
 
 class KilledAt : public RedriveProcessTest, public testing::WithParamInterface<Step> {};

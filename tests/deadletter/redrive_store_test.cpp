@@ -156,7 +156,7 @@ TEST_F(RedriveStoreTest, ADeathDuringTheHandlerIsAnAttemptAndNotRepeated) {
   ASSERT_TRUE(redrives().begin("dead", 1, wall_));
   pass(kLease);
   const auto upkeep = tend();
-  EXPECT_THAT(upkeep.crashed, ElementsAre(1));
+  EXPECT_THAT(crashed_in(upkeep), ElementsAre(1));
   EXPECT_EQ(upkeep.returned, 1U);
   EXPECT_THAT(claim(), ElementsAre(2));
   EXPECT_EQ(row("reason || ' ' || error_type || ' ' || retry_count"), "crashed tidings::crashed 2");

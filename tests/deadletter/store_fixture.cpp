@@ -46,6 +46,12 @@ std::vector<DeadLetter> letters(std::uint64_t first, std::uint64_t last) {
   return result;
 }
 
+std::vector<std::int64_t> crashed_in(const RedriveUpkeep& upkeep) {
+  std::vector<std::int64_t> result;
+  for (const RedriveResult& crashed : upkeep.crashed) result.push_back(crashed.id);
+  return result;
+}
+
 pid_t start_child(const std::function<bool()>& body) {
   std::cout.flush();
   const pid_t child = ::fork();

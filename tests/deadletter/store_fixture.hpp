@@ -6,6 +6,7 @@
 
 #include <tidings/deadletter/reader.hpp>
 #include <tidings/deadletter/store.hpp>
+#include <tidings/redrive.hpp>
 
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
@@ -26,6 +27,9 @@ namespace tidings::deadletter {
 [[nodiscard]] DeadLetter letter(std::uint64_t number);
 [[nodiscard]] std::vector<DeadLetter> letters(std::uint64_t first, std::uint64_t last);
 [[nodiscard]] Timestamp failed_at(std::uint64_t number);
+
+/// The numbers of the letters whose redrive crashed.
+[[nodiscard]] std::vector<std::int64_t> crashed_in(const RedriveUpkeep& upkeep);
 
 /// Runs `body` in a forked child, which then ends without running this process's exit handlers; a body that
 /// throws, returns false or fails an expectation ends with status 1.

@@ -145,8 +145,11 @@ struct RedriveEnd {
 /// The result of `Redrives::tend`.
 struct RedriveUpkeep {
   std::vector<RedriveEnd> ended;
-  /// Letters whose claimant died while their handler ran. They have that attempt and are not marked.
-  std::vector<std::int64_t> crashed;
+  /// Letters whose claimant died while their handler ran, as they are now, but without payload. They have
+  /// that attempt (`Failed`) and are not marked. Of a letter whose row cannot be read only the number is
+  /// known
+  /// (`Withdrawn`).
+  std::vector<RedriveResult> crashed;
   /// Expired claims of others on letters whose handler had not been run.
   std::size_t returned = 0;
   /// Resolved letters that were deleted because they were older than the sink's retention.

@@ -107,10 +107,12 @@ void LetterLog::redrive_ended(const RedriveEnd& end) const noexcept {
                          {{"redrive_id", end.id}, {"succeeded", end.succeeded}, {"failed", end.failed}});
 }
 
-void LetterLog::redrive_crashed(std::int64_t letter_id) noexcept {
+void LetterLog::redrive_crashed(const RedriveResult& crashed) noexcept {
   constexpr std::string_view kRecord = "redrive_crashed";
+  const Field number{"dead_letter_id", crashed.id};
+  if (crashed.end == RedriveResult::End::Failed) return about(Level::Error, kRecord, crashed.letter, number);
   if (!records_.admit(kRecord, "", "")) return;
-  records_.write_nobodys(Level::Error, kRecord, {{"dead_letter_id", letter_id}});
+  records_.write_nobodys(Level::Error, kRecord, {number});
 }
 
 void LetterLog::redrive_unreadable(const UnreadableLetter& letter) noexcept {

@@ -33,7 +33,8 @@ class LetterLog {
   void redrive_claimed(std::size_t letters) noexcept;
   /// Once a request.
   void redrive_ended(const RedriveEnd& end) const noexcept;
-  void redrive_crashed(std::int64_t letter_id) noexcept;
+  /// Of a letter that cannot be read the record has the number alone.
+  void redrive_crashed(const RedriveResult& crashed) noexcept;
   void redrive_unreadable(const UnreadableLetter& letter) noexcept;
 
  private:

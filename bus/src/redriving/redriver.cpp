@@ -141,7 +141,7 @@ void Redriver::refresh_keys() {
 void Redriver::tend(Instant now) {
   schedule_.poll_again(now);
   const RedriveUpkeep upkeep = redrives_->tend(claimant_, kLease, clock_->now());
-  for (const std::int64_t id : upkeep.crashed) log_.letters.redrive_crashed(id);
+  for (const RedriveResult& crashed : upkeep.crashed) log_.letters.redrive_crashed(crashed);
   for (const RedriveEnd& end : upkeep.ended) log_.letters.redrive_ended(end);
   if (upkeep.more) schedule_.poll_soon(now);
   if (upkeep.returned == 0) return;

@@ -205,7 +205,8 @@ void RedriveSettlement::end_stale(const HeldLetter& held, Timestamp wall, Counts
     ++upkeep.returned;
     return;
   }
-  upkeep.crashed.push_back(held.id);
+  result.letter.data = {};
+  upkeep.crashed.push_back(std::move(result));
   if (parked_.parks(held.id)) parked_.withdraw_behind(held.id, held.claimed_by);
 }
 
