@@ -11,9 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kPrelude = R"(#include <tidings/bus.hpp>
-#include <nlohmann/json.hpp>
-struct Good {
+constexpr const char* kPrelude = R"(struct Good {
   static constexpr std::string_view event_type = "orders.order_placed";
   int order_id{};
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(Good, order_id)
@@ -21,10 +19,10 @@ struct Good {
 )";
 
 /// A service's source: `declarations`, then `statements` in a function that has a bus.
-Compilation compile_service(const std::string& declarations, const std::string& statements) {
-  return compile_in("bus", kPrelude + declarations +
-                               "void use(tidings::Bus& bus);\nvoid use(tidings::Bus& bus) {\n" + statements +
-                               "\n}\n");
+Compilation compile_use(const std::string& declarations, const std::string& statements) {
+  return compile_service(kPrelude + declarations +
+                         "void use(tidings::Bus& bus);\nvoid use(tidings::Bus& bus) {\n" + statements +
+                         "\n}\n");
 }
 
 /// A mistake a user makes, and what the compiler's messages say about it.
@@ -42,17 +40,17 @@ struct Mistake {
 class CompileError : public ::testing::TestWithParam<Mistake> {};
 
 TEST_P(CompileError, SaysWhatIsMissing) {
-  const auto compilation = compile_service(GetParam().declarations, GetParam().statements);
+  const auto compilation = compile_use(GetParam().declarations, GetParam().statements);
   EXPECT_FALSE(compilation.accepted);
   EXPECT_THAT(compilation.messages, HasSubstr(GetParam().explanation));
 }
 
 // The control: without the mistake the same service compiles.
 TEST(CompileErrors, AreNotGivenForACorrectService) {
-  const auto compilation = compile_service(R"(struct Acting : Good { void act() const {}
+  const auto compilation = compile_use(R"(struct Acting : Good { void act() const {}
           NLOHMANN_DEFINE_TYPE_INTRUSIVE(Acting, order_id) };
       void handle(const Good&, const tidings::EventContext&);)",
-                                           R"(bus.subscribe<Good>("by_event", [](const Good&) {}).keep();
+                                       R"(bus.subscribe<Good>("by_event", [](const Good&) {}).keep();
              bus.subscribe<Good>("with_context", [](const Good&, const tidings::EventContext&) {}).keep();
              bus.subscribe<Good>("function", &handle).keep();
              bus.subscribe<Acting>("member", &Acting::act).keep();

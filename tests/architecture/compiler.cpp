@@ -31,15 +31,23 @@ class TemporarySource {
   std::filesystem::path path_;
 };
 
-}  // namespace
-
-Compilation compile_in(std::string_view module, std::string_view source) {
+Compilation compile(std::string_view module, std::string_view options, std::string_view source) {
   const TemporarySource file(source);
   const std::string response_file = std::string(TIDINGS_RESPONSE_FILES "/") + std::string(module) + ".rsp";
   const auto result =
       run_command("LC_ALL=C '" TIDINGS_COMPILER "' -std=c++20 " TIDINGS_COMPILER_FLAGS " -fsyntax-only '@" +
-                  response_file + "' '" + file.path() + "'");
+                  response_file + "' " + std::string(options) + " '" + file.path() + "'");
   return {.accepted = result.exit_status == 0, .messages = result.output};
+}
+
+}  // namespace
+
+Compilation compile_in(std::string_view module, std::string_view source) {
+  return compile(module, "", source);
+}
+
+Compilation compile_service(std::string_view source) {
+  return compile("bus", "-include '" TIDINGS_SERVICE_HEADER "'", source);
 }
 
 }  // namespace tidings::architecture

@@ -15,4 +15,7 @@ struct Compilation {
 /// sources of `module` (events, logging, bus or deadletter) have.
 [[nodiscard]] Compilation compile_in(std::string_view module, std::string_view source);
 
+/// The same for a source of a service, which has included <tidings/bus.hpp> and <nlohmann/json.hpp>.
+[[nodiscard]] Compilation compile_service(std::string_view source);
+
 }  // namespace tidings::architecture
