@@ -3,6 +3,7 @@
 #include "gate.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 
 namespace tidings::test {
@@ -177,6 +178,38 @@ TEST_F(RedriveOrderTest, ARedriveOfPartOfAKeyLeavesItDeadForWhatFollows) {
   bus.publish(OrderPlaced{.order_id = 3, .customer = "Ada"});
   ASSERT_TRUE(bus.wait_idle(kLong));
   EXPECT_THAT(letters(), ElementsAre(std::pair(2, Reason::Parked), std::pair(3, Reason::Parked)));
+}
+
+TEST_F(RedriveOrderTest, LettersOfAKeyThatAStopFindsBehindEachOtherStayMarked) {
+  Gate gate;
+  {
+    Bus bus(options());
+    std::atomic<bool> held{false};
+    auto slow = bus.subscribe<OrderPlaced>(
+        "handler",
+        [&](const OrderPlaced& order) {
+          if (held) gate.pass();
+          downstream_.handle(order);
+        },
+        keyed());
+    fail(bus, 1, 1, "Bob");
+    fail(bus, 2, 4, "Ada");
+    held = true;
+    static_cast<void>(bus.redrive({}));
+    gate.await_arrival();
+    std::jthread opener([&] {
+      while (bus.snapshot().accepting) std::this_thread::yield();
+      gate.open();
+    });
+    bus.stop(kLong);
+  }
+  EXPECT_THAT(downstream_.handled("Bob"), ElementsAre(1));
+  EXPECT_THAT(downstream_.handled("Ada"), IsEmpty());
+  Bus successor(options());
+  auto handler = successor.subscribe<OrderPlaced>(
+      "handler", [&](const OrderPlaced& order) { downstream_.handle(order); }, keyed());
+  ASSERT_TRUE(successor.wait_idle(kLong));
+  EXPECT_THAT(downstream_.handled("Ada"), ElementsAre(2, 3, 4));
 }
 
 TEST_F(RedriveOrderTest, OrderIsKeptThroughFailuresParkingAndRedrivesUnderTraffic) {
