@@ -63,7 +63,7 @@ _dead_letters()
         restore) options+=" --dry-run -n" ;;
         recover) options+=" --output -o" ;;
         new-key) options+=" --add" ;;
-        rekey) options+=" --key-file" ;;
+        rekey) options+=" --key-file --encrypt" ;;
     esac
     if [[ $verb == import || $verb == backup || $verb == restore || $verb == recover || $verb == new-key ]] && [[ $current != -* ]]; then
         compopt -o filenames

@@ -86,6 +86,13 @@ TEST_F(KeyFileRuleTest, AKeyIsAddedToNoFileThatIsNone) {
   EXPECT_THROW(static_cast<void>(add_key(folder_.path("missing"))), Error);
 }
 
+TEST_F(KeyFileRuleTest, AFileThatWouldGetTooLargeStaysAsItWas) {
+  const std::string text = "k1:" + key_of('a') + "\n#" + std::string(65'400, ' ');
+  const auto path = key_file(text);
+  EXPECT_THROW(static_cast<void>(add_key(path)), Error);
+  EXPECT_EQ(read_file(path), text);
+}
+
 TEST_F(KeyFileRuleTest, AnotherNewFileThatIsThereIsLeftAlone) {
   const auto path = key_file("k1:" + key_of('a') + "\n");
   deadletter::write_file(folder_.path("keys.new"), "another's");

@@ -61,6 +61,12 @@ class RekeyTest : public KeyFileTest {
   [[nodiscard]] deadletter::RekeyResult rekey(const std::string& keys) const {
     return operations(keys).rekey({});
   }
+  /// As if the rows had been stored before their type was encrypted.
+  void make_plain(const std::string& table, const std::string& which) const {
+    SQLite::Database(database().native(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE " + table + " SET event_data = '{\"number\":0}', data_encoding = 'json' WHERE " +
+              which);
+  }
   [[nodiscard]] std::string query(const std::string& sql) const {
     return SQLite::Database(database().native()).execAndGet(sql).getString();
   }
@@ -150,6 +156,40 @@ TEST_F(RekeyTest, ALetterWhoseBytesWereChangedStaysAndHoldsUpNoOther) {
   EXPECT_EQ(result.progress.changed, 1);
   EXPECT_EQ(result.letters_left, 1);
   EXPECT_THAT(result.problem, HasSubstr("its bytes were changed"));
+}
+
+TEST_F(RekeyTest, WhatIsInTheClearIsCountedAndOnRequestEncrypted) {
+  store_letters(old_key_, 1, 3);
+  leave_owed(old_key_);
+  make_plain("dead_letters", "event_id IN (SELECT event_id FROM dead_letters ORDER BY id LIMIT 2)");
+  make_plain("tidings_journal", "true");
+  const std::string both = new_key_ + old_key_;
+  const auto result = rekey(both);
+  EXPECT_EQ(result.progress.changed, 1);
+  ASSERT_EQ(result.in_the_clear.size(), 1U);
+  EXPECT_EQ(result.in_the_clear.front().event_type, "shop.note_taken");
+  EXPECT_EQ(result.in_the_clear.front().rows, 3);
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE data_encoding = 'json'"), "2");
+
+  const auto encrypted = operations(both).rekey({}, {"shop.note_taken", "shop.other"});
+  EXPECT_EQ(encrypted.progress.changed, 2);
+  EXPECT_TRUE(encrypted.progress.complete);
+  EXPECT_EQ(encrypted.journal_events, 1);
+  EXPECT_EQ(encrypted.letters_left + encrypted.journal_events_left, 0);
+  EXPECT_TRUE(encrypted.in_the_clear.empty());
+  EXPECT_THAT(query("SELECT filter FROM tidings_audit ORDER BY id DESC"), HasSubstr("shop.note_taken"));
+  EXPECT_EQ(query("SELECT data_encoding || substr(event_data, 3, 2) FROM tidings_journal"), "encryptedk2");
+  SQLite::Database(database().native(), SQLite::OPEN_READWRITE).exec("DELETE FROM tidings_journal");
+  EXPECT_THAT(delivered(new_key_), ::testing::ElementsAre(0, 0, 3));
+}
+
+TEST_F(RekeyTest, WhatItsTypesHaveInTheClearIsLeftByAStoppedRun) {
+  store_letters(old_key_, 1, 2);
+  make_plain("dead_letters", "true");
+  const auto stopped = operations(old_key_).rekey({.stop = [] { return true; }}, {"shop.note_taken"});
+  EXPECT_FALSE(stopped.progress.complete);
+  EXPECT_EQ(stopped.letters_left, 2);
+  EXPECT_THROW(static_cast<void>(operations(old_key_).rekey({}, {"not a type"})), Error);
 }
 
 TEST_F(RekeyTest, SpilledLettersAreCounted) {

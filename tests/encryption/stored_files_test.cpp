@@ -170,8 +170,8 @@ TEST_F(StoredFilesTest, ATamperedLetterStaysAndSaysSo) {
   }
   SQLite::Database(database().native(), SQLite::OPEN_READWRITE)
       .exec(
-          "UPDATE dead_letters SET event_data = CAST(substr(event_data, 1, length(event_data) - 1) || x'00'"
-          " AS BLOB)");
+          "UPDATE dead_letters SET event_data = CAST(substr(event_data, 1, length(event_data) - 1) ||"
+          " CASE substr(event_data, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)");
   EXPECT_EQ(delivered_again(), "");
   const auto letters = deadletter::Reader::open(database()).list({.resolved = false}, 10).letters;
   ASSERT_EQ(letters.size(), 1U);

@@ -158,6 +158,7 @@ TEST_F(JsonDocumentTest, HoldsForVerbsThatChange) {
   expect_as_documented("backup", {"backup", path("copy.db")});
   expect_as_documented("erase", {"erase", "2", "--yes"});
   expect_as_documented("new-key", {"new-key", path("keys")});
+  execute("UPDATE dead_letters SET data_encoding = 'encrypted' WHERE id = 1");
   expect_as_documented("rekey", {"rekey", "--key-file", path("keys")});
 }
 

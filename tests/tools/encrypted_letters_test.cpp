@@ -162,6 +162,30 @@ TEST_F(EncryptedLettersTest, RekeyWithoutTheOldKeyIsStatus65AndNamesIt) {
   EXPECT_EQ(call({"rekey"}).status, 64);
 }
 
+TEST_F(EncryptedLettersTest, RekeyTellsOfPayloadsInTheClearAndEncryptsThem) {
+  const auto type = reader().find(3)->letter.event_type;
+  execute("UPDATE dead_letters SET event_type = '" + type +
+          "', data_encoding = 'json', event_data = '{}' WHERE id = 1");
+  const auto told = call({"rekey", "--key-file", keys_});
+  EXPECT_EQ(told.status, 0) << told.err;
+  EXPECT_THAT(told.err, AllOf(HasSubstr("1 payload of " + type), HasSubstr("rekey --encrypt " + type)));
+  const auto json = call({"rekey", "--key-file", keys_, "--json"}).json();
+  EXPECT_EQ(json.at("in_the_clear").dump(), R"([{"event_type":")" + type + R"(","rows":1}])");
+  const auto encrypted = call({"rekey", "--key-file", keys_, "--encrypt", type});
+  EXPECT_EQ(encrypted.status, 0) << encrypted.err;
+  EXPECT_THAT(encrypted.err, Not(HasSubstr("in the clear")));
+  EXPECT_EQ(reader().find(1)->letter.data.encoding, DataEncoding::Encrypted);
+  EXPECT_EQ(call({"rekey", "--key-file", keys_, "--encrypt", "no type"}).status, 64);
+}
+
+TEST_F(EncryptedLettersTest, EraseByAValueTellsOfPayloadsThatItCannotSearch) {
+  const auto erased = call({"erase", "--where", "/card=4111 2222", "--yes"});
+  EXPECT_THAT(erased.err, HasSubstr("1 letter with an encrypted payload may hold it too"));
+  const auto by_number = call({"erase", "3", "--yes"});
+  EXPECT_EQ(by_number.status, 0) << by_number.err;
+  EXPECT_THAT(by_number.err, Not(HasSubstr("encrypted")));
+}
+
 TEST_F(EncryptedLettersTest, NewKeyNeedsNoDatabaseAndReplacesNoFile) {
   const std::string file = keys_ + ".new";
   database_ = "";

@@ -371,6 +371,7 @@ std::variant<CommandLine, Information> parse_command_line(const std::vector<std:
   line.dry_run = raw.dry_run;
   line.yes = raw.yes;
   line.key_file = raw.key_file;
+  for (const std::string& type : raw.encrypt) line.encrypt.push_back(*name("--encrypt", type));
   take_filter(raw, line, now);
   take_verb(raw, line, now);
   return line;

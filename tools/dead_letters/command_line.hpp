@@ -89,6 +89,8 @@ struct CommandLine {
   std::optional<std::string> key_file;
   /// new-key: to a file that has keys.
   bool add_key = false;
+  /// rekey: event types.
+  std::vector<std::string> encrypt;
 };
 
 /// --help or --version: print this, do nothing.

@@ -47,9 +47,22 @@ std::string and_elsewhere(const deadletter::EraseResult& result) {
   return ", " + spilled + ", and " + counted(result.cleared_reasons, "reason") + " of discards in the audit";
 }
 
+/// --where says nothing about them.
+void say_what_is_encrypted(Command& command, deadletter::Filter encrypted) {
+  if (encrypted.where.empty()) return;
+  encrypted.where.clear();
+  encrypted.not_under_key = "";  // no key has this name
+  const auto letters = command.reader().count(encrypted);
+  if (letters == 0) return;
+  command.warn(counted(letters, "letter") +
+               " with an encrypted payload may hold it too: --where cannot search there; erase those of a "
+               "person by --correlation-id, --event-id or number");
+}
+
 /// What is out of reach.
-void say_what_is_elsewhere(Command& command, const deadletter::EraseResult& result,
-                           const std::vector<std::string>& backups) {
+void say_what_is_elsewhere(Command& command, const deadletter::Filter& filter,
+                           const deadletter::EraseResult& result, const std::vector<std::string>& backups) {
+  say_what_is_encrypted(command, filter);
   if (result.journal_events > 0) {
     command.warn(counted(result.journal_events, "event") +
                  " in the journal still to be handled hold it too; erase again when they are done");
@@ -60,15 +73,15 @@ void say_what_is_elsewhere(Command& command, const deadletter::EraseResult& resu
 }
 
 /// Everything that still contains erased data, and what to do about it.
-void say_what_is_left(Command& command, const deadletter::EraseResult& result,
-                      const std::vector<std::string>& backups) {
+void say_what_is_left(Command& command, const deadletter::Filter& filter,
+                      const deadletter::EraseResult& result, const std::vector<std::string>& backups) {
   explain_rest(command, result.progress, "erased");
   if (!result.wal_cleared) {
     command.warn(
         "another program reads the database, so that old pages stay in its -wal file; erase again when it"
         " has ended, with the same command");
   }
-  say_what_is_elsewhere(command, result, backups);
+  say_what_is_elsewhere(command, filter, result, backups);
 }
 
 ExitStatus plan_erase(Command& command, const deadletter::Filter& filter) {
@@ -87,7 +100,7 @@ ExitStatus plan_erase(Command& command, const deadletter::Filter& filter) {
     return ExitStatus::Ok;
   }
   print_plan(command, plan, "erased, edited versions included" + and_elsewhere(erasable));
-  say_what_is_elsewhere(command, erasable, backups);
+  say_what_is_elsewhere(command, filter, erasable, backups);
   return ExitStatus::Ok;
 }
 
@@ -116,7 +129,7 @@ ExitStatus run_erase(Command& command) {
   } else {
     command.print(counted(result.progress.changed, "letter") + " erased" + and_elsewhere(result) + ".\n");
   }
-  say_what_is_left(command, result, backups);
+  say_what_is_left(command, filter, result, backups);
   const bool left = result.journal_events > 0 || !result.wal_cleared;
   return left ? ExitStatus::TryAgain : status_of(result.progress);
 }

@@ -16,16 +16,28 @@ std::int64_t left(const RekeyResult& result) {
   return result.letters_left + result.journal_events_left + result.spilled_left;
 }
 
+OrderedJson to_json(const std::vector<RekeyResult::InTheClear>& rows) {
+  OrderedJson json = OrderedJson::array();
+  for (const auto& each : rows) json.push_back({{"event_type", each.event_type}, {"rows", each.rows}});
+  return json;
+}
+
 void say_what_is_left(Command& command, const RekeyResult& result) {
   if (result.letters_left + result.journal_events_left > 0) {
     command.warn(counted(result.letters_left, "letter") + " and " +
                  counted(result.journal_events_left, "event") +
-                 " of the journal are still encrypted with other keys" +
+                 " of the journal are still encrypted with other keys, or in the clear" +
                  (result.problem.empty() ? "" : ": " + tools::printable(result.problem, 500)));
   }
   if (result.spilled_left > 0) {
     command.warn(counted(result.spilled_left, "letter") +
                  " in spill files too: let a service import them, then run this again");
+  }
+  for (const auto& [event_type, rows] : result.in_the_clear) {
+    command.warn(counted(rows, "payload") + " of " + tools::printable(event_type) +
+                 ", letters and events of the journal, are in the clear, though others of this type are "
+                 "encrypted; to encrypt them: rekey --encrypt " +
+                 tools::printable(tools::shell_word(event_type)));
   }
   if (!result.progress.complete) command.warn("stopped; the same command goes on");
   if (left(result) == 0 && result.progress.complete) {
@@ -68,7 +80,7 @@ ExitStatus run_rekey(Command& command) {
   const Interruption interruption;
   ProgressLine line(command);
   const auto result = run_watched(command, line, "rekeyed", 0, [&](const deadletter::Watch& watch) {
-    return command.operations().rekey(watch);
+    return command.operations().rekey(watch, command.line().encrypt);
   });
   if (command.line().json) {
     command.print_json({{"key", cipher->writing_key()},
@@ -77,6 +89,7 @@ ExitStatus run_rekey(Command& command) {
                         {"letters_left", result.letters_left},
                         {"journal_events_left", result.journal_events_left},
                         {"spilled_left", result.spilled_left},
+                        {"in_the_clear", to_json(result.in_the_clear)},
                         {"complete", result.progress.complete}});
   } else {
     command.print(counted(result.progress.changed, "letter") + " and " +

@@ -243,7 +243,13 @@ void make_new_key(CLI::App& verb, RawCommandLine& raw) {
   verb.add_flag("--add", raw.add_key, "Put a new key before those of a file that exists");
 }
 
-void make_rekey(CLI::App& verb, RawCommandLine& raw) { add_key_file(verb, raw); }
+void make_rekey(CLI::App& verb, RawCommandLine& raw) {
+  add_key_file(verb, raw);
+  verb.add_option("--encrypt", raw.encrypt, "Encrypt what this event type has in the clear; may be repeated")
+      ->type_name("TYPE")
+      ->expected(1)
+      ->allow_extra_args(false);
+}
 
 struct VerbEntry {
   const char* name;

@@ -55,6 +55,7 @@ struct RawCommandLine {
   bool thorough = false;
   std::optional<std::string> key_file;
   bool add_key = false;
+  std::vector<std::string> encrypt;
 
   /// The filters that were given, each as a shell would take it.
   [[nodiscard]] std::vector<std::string> typed_filters() const;

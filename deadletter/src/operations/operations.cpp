@@ -270,13 +270,15 @@ EditResult Operations::edit(std::int64_t id, const Json& payload) {
   });
 }
 
-RekeyResult Operations::rekey(const Watch& watch) {
+RekeyResult Operations::rekey(const Watch& watch, const std::vector<std::string>& encrypt) {
   const PayloadCipher* const cipher = implementation_->cipher();
   if (cipher == nullptr)
     throw Error(ErrorCode::InvalidArgument, "there is no key to encrypt with: give the key file");
-  return implementation_->audited("rekey", "{}", [&](Audit& audit) {
-    return rekey_payloads(implementation_->connection(), audit, *cipher, implementation_->busy_timeout(),
-                          watch);
+  for (const std::string& type : encrypt) validate_name(type, "event type");
+  const std::string filter = encrypt.empty() ? "{}" : Json{{"encrypt", encrypt}}.dump();
+  return implementation_->audited("rekey", filter, [&](Audit& audit) {
+    return rekey_payloads(implementation_->connection(), audit, {*cipher, encrypt},
+                          implementation_->busy_timeout(), watch);
   });
 }
 

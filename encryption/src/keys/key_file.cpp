@@ -210,15 +210,19 @@ std::string create_key_file(const std::filesystem::path& path) {
 
 std::string add_key(const std::filesystem::path& path) {
   const Secret before = read_key_file(path);
-  static_cast<void>(parse_keys(before.text(), path.native()));
+  const auto keys = parse_keys(before.text(), path.native());
+  std::string id = new_key_id();
+  while (std::any_of(keys.begin(), keys.end(), [&](const Key& key) { return key.id == id; })) id = new_key_id();
+  const Secret line = new_line(id);
+  if (line.size() + before.size() > kMaxFileBytes)
+    refuse(path.native(), "would be larger than a key file is; remove keys that nothing needs any more");
   // The file itself, not a link to it.
   const std::filesystem::path target = std::filesystem::canonical(path);
   std::filesystem::path whole = target;
   whole += ".new";
   NewFile created(whole);
   created.take_access_of(target);
-  std::string id = new_key_id();
-  created.write(new_line(id).text());
+  created.write(line.text());
   created.write(before.text());
   if (::rename(whole.c_str(), target.c_str()) != 0) refuse_for_errno(target.native(), "cannot be replaced");
   created.keep();

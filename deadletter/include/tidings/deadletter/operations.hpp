@@ -73,16 +73,24 @@ struct ImportOutcome {
 };
 
 struct RekeyResult {
+  /// Letters and events of the journal with a payload that everybody can read.
+  struct InTheClear {
+    std::string event_type;
+    std::int64_t rows = 0;
+  };
+
   /// Letters that are encrypted with the first key now, and were not before.
   Progress progress;
   /// The same of events of the journal.
   std::int64_t journal_events = 0;
-  /// What is still encrypted with other keys: because the cipher has not that key, because its bytes were
-  /// changed, or (in spill files) because a service has yet to import it. Zero of each: the other keys are
-  /// needed no more, except for backups and exports.
+  /// What is still encrypted with other keys, or in the clear though it was named: because the cipher has not
+  /// that key, because its bytes were changed, or (in spill files) because a service has yet to import it.
+  /// Zero of each: the other keys are needed no more, except for backups and exports.
   std::int64_t letters_left = 0;
   std::int64_t journal_events_left = 0;
   std::int64_t spilled_left = 0;
+  /// Of types that other rows have encrypted: what was stored before they were, or with no such rule.
+  std::vector<InTheClear> in_the_clear = {};
   /// Why one of them could not be rewritten; empty if none was tried in vain.
   std::string problem = {};
 };
@@ -151,8 +159,11 @@ class Operations {
   /// Encrypts with the cipher's first key what is encrypted with another: letters, resolved or not, and
   /// events that the journal owes. Services may run; one that was started with the new key file writes with
   /// the first key already, and one that has not the new key cannot deliver what was rewritten. Throws
-  /// InvalidArgument without a cipher.
-  [[nodiscard]] RekeyResult rekey(const Watch& watch);
+  /// InvalidArgument without a cipher, or for a name that no event type can have.
+  ///
+  /// `encrypt` names event types: what these have in the clear, from before they were stored encrypted, is
+  /// encrypted too, in letters and in the journal. Services that deliver it need the key.
+  [[nodiscard]] RekeyResult rekey(const Watch& watch, const std::vector<std::string>& encrypt = {});
   /// Imports letters, with their resolutions, until `next` returns nullopt. `tell` is called with the outcome
   /// of each, in order.
   [[nodiscard]] Progress import(const std::function<std::optional<StoredLetter>()>& next,
