@@ -26,6 +26,13 @@ class FileCipherTest : public KeyFileTest {
     }
   }
 
+  [[nodiscard]] static std::string bytes_of_hex(const std::string& digits) {
+    std::string bytes;
+    for (std::size_t i = 0; i < digits.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+    return bytes;
+  }
+
   const PayloadOwner owner_{"shop.card", event("1")};
   const EncodedData plain_{R"({"number":"4111"})", DataEncoding::Json, ""};
   const std::string keys_ = "k1:" + key_of('a') + "\n";
@@ -87,6 +94,25 @@ TEST_F(FileCipherTest, AnotherKeyOfTheSameNameDoesNotDecrypt) {
   const std::string bytes = cipher(keys_)->encrypt(plain_, owner_).bytes;
   const auto other = cipher("k1:" + key_of('b') + "\n");
   EXPECT_THAT(refusal(*other, bytes, owner_), HasSubstr("the key file has another key of that name"));
+}
+
+// What a version wrote can be read by all later ones: neither the format nor how keys are derived may change.
+TEST_F(FileCipherTest, ReadsWhatWasWrittenByTheFirstVersion) {
+  const std::string bytes = bytes_of_hex(
+      "01026b31e7d045eb6e3bccda8d264ac32a4f02c50514264a1c3a71acda176a4a9c1df904e2527d23cad44b664aea9906c22690"
+      "145d"
+      "b7c10c45dafef4d5dc");
+  const auto opened = cipher(keys_);
+  EXPECT_EQ(opened->decrypt(bytes, owner_).bytes, plain_.bytes);
+  EXPECT_EQ(opened->fingerprint("4111"), "k1:0b0f11cd211fbf783bf1afb3fd688deb");
+}
+
+TEST_F(FileCipherTest, APayloadIsBoundToTheNameOfItsKey) {
+  std::string bytes = cipher(keys_)->encrypt(plain_, owner_).bytes;
+  ASSERT_EQ(bytes.substr(2, 2), "k1");
+  bytes[3] = '2';
+  const auto same_key_twice = cipher(keys_ + "k2:" + key_of('a') + "\n");
+  EXPECT_THAT(refusal(*same_key_twice, bytes, owner_), HasSubstr("cannot be decrypted with the key 'k2'"));
 }
 
 TEST_F(FileCipherTest, WhatIsNoPayloadIsNotEncrypted) {
