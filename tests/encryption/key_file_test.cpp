@@ -5,8 +5,11 @@
 #include <tidings/error.hpp>
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 namespace tidings::encryption {
 namespace {
@@ -84,6 +87,40 @@ TEST_F(KeyFileRuleTest, ANewKeyGoesBeforeTheOthersAndTheFileKeepsItsMode) {
 TEST_F(KeyFileRuleTest, AKeyIsAddedToNoFileThatIsNone) {
   EXPECT_THROW(static_cast<void>(add_key(key_file("no key\n"))), Error);
   EXPECT_THROW(static_cast<void>(add_key(folder_.path("missing"))), Error);
+}
+
+/// As on a full disk: no file gets larger than this.
+class SmallFiles {
+ public:
+  explicit SmallFiles(::rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    ::rlimit small = before_;
+    small.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  }
+  SmallFiles(const SmallFiles&) = delete;
+  SmallFiles& operator=(const SmallFiles&) = delete;
+  ~SmallFiles() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_before_);
+  }
+
+ private:
+  ::rlimit before_{};
+  void (*const signal_before_)(int) = std::signal(SIGXFSZ, SIG_IGN);
+};
+
+TEST_F(KeyFileRuleTest, WhatCannotBeWrittenIsNotLeftHalfMade) {
+  const std::string text = "k1:" + key_of('a') + "\n";
+  const auto path = key_file(text);
+  {
+    const SmallFiles full(50);
+    EXPECT_THROW(static_cast<void>(create_key_file(folder_.path("new"))), Error);
+    EXPECT_THROW(static_cast<void>(add_key(path)), Error);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_.path("new")));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path("keys.new")));
+  EXPECT_EQ(read_file(path), text);
 }
 
 TEST_F(KeyFileRuleTest, AFileThatWouldGetTooLargeStaysAsItWas) {

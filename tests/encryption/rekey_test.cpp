@@ -97,6 +97,7 @@ TEST_F(RekeyTest, OwedEventsToo) {
   const auto result = rekey(new_key_ + old_key_);
   EXPECT_EQ(result.journal_events, 1);
   EXPECT_EQ(result.journal_events_left, 0);
+  EXPECT_EQ(query("SELECT group_concat(verb || letters) FROM tidings_audit"), "rekey1");
   EXPECT_EQ(query("SELECT substr(event_data, 3, 2) FROM tidings_journal"), "k2");
 }
 
@@ -144,6 +145,15 @@ TEST_F(RekeyTest, WithoutTheOldKeyNothingIsChangedAndItIsNamed) {
   EXPECT_EQ(result.letters_left, 2);
   EXPECT_THAT(result.problem, HasSubstr("needs the key 'k1'"));
   EXPECT_THAT(delivered(old_key_), ::testing::ElementsAre(1, 2));
+}
+
+TEST_F(RekeyTest, AnOwedEventWhoseKeyIsMissingStaysAndNamesIt) {
+  leave_owed(old_key_);
+  const auto result = rekey(new_key_);
+  EXPECT_EQ(result.journal_events, 0);
+  EXPECT_EQ(result.journal_events_left, 1);
+  EXPECT_THAT(result.problem, HasSubstr("needs the key 'k1'"));
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_audit"), "0");
 }
 
 TEST_F(RekeyTest, ALetterWhoseBytesWereChangedStaysAndHoldsUpNoOther) {
@@ -201,6 +211,7 @@ TEST_F(RekeyTest, SpilledLettersAreCounted) {
     other.exec("BEGIN IMMEDIATE");
     bus.publish(NoteTaken{1}, {.durability = Durability::None});
   }
+  EXPECT_EQ(rekey(old_key_).spilled_left, 0) << "it is under this key";
   EXPECT_EQ(rekey(new_key_ + old_key_).spilled_left, 1);
   static_cast<void>(Store::open(database()));  // imports it
   EXPECT_EQ(rekey(new_key_ + old_key_).spilled_left, 0);

@@ -1,6 +1,10 @@
+#include "contracts/xor_cipher.hpp"
 #include "memory/shop.hpp"
 
 #include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
 
 namespace tidings::memory {
 namespace {
@@ -55,6 +59,44 @@ TEST_P(PublishSweepTest, DurablyToQueuedHandlers) {
   subscribe_queued(bus);
   sweep(bus, GetParam(), [&](std::int64_t order) { bus.publish(Order{order}); });
   expect_each_order_settled_once(kQueued);
+}
+
+TEST_P(PublishSweepTest, LettersOfAnEncryptedTypeKeepTheirPayloadsAndHideThem) {
+  Bus bus(options(Durability::None, {std::make_shared<contract::XorCipher>(), {"shop.order"}}));
+  bus.subscribe<Order>("inline_fails", fails(), {.retry = {.max_attempts = 1}}).keep();
+  sweep(bus, GetParam(), [&](std::int64_t order) { bus.publish(Order{order}); });
+  EXPECT_EQ(query("SELECT group_concat(DISTINCT data_encoding) FROM dead_letters"), "encrypted");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), std::to_string(accepted_.size()));
+}
+
+TEST_P(PublishSweepTest, SoDoDurableEventsOfIt) {
+  Bus bus(options(Durability::ProcessCrash, {std::make_shared<contract::XorCipher>(), {"shop.order"}}));
+  bus.subscribe<Order>("inline_fails", fails(), {.retry = {.max_attempts = 1}}).keep();
+  sweep(bus, GetParam(), [&](std::int64_t order) { bus.publish(Order{order}); });
+  EXPECT_EQ(query("SELECT group_concat(DISTINCT data_encoding) FROM dead_letters"), "encrypted");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), std::to_string(accepted_.size()));
+}
+
+struct HiddenOrder {
+  static constexpr std::string_view event_type = "shop.hidden_order";
+  static constexpr std::array<std::string_view, 1> masked_fields = {"/note"};
+  std::int64_t number{};
+  std::string note = "a text that is too long to be kept within a string";
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(HiddenOrder, number, note)
+};
+
+TEST_P(PublishSweepTest, FieldsAreMaskedAndTheRestIsKept) {
+  for (const auto durability : {Durability::None, Durability::ProcessCrash}) {
+    Bus bus(options(durability));
+    bus.subscribe<HiddenOrder>("fails", [](const HiddenOrder&) { throw std::runtime_error("no"); },
+                               {.retry = {.max_attempts = 1}})
+        .keep();
+    sweep(bus, GetParam(), [&](std::int64_t order) { bus.publish(HiddenOrder{order}); });
+  }
+  EXPECT_EQ(query("SELECT group_concat(DISTINCT json_extract(event_data, '$.note')) FROM dead_letters"),
+            "[masked]");
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE json_extract(event_data, '$.number') >= 0"),
+            std::to_string(accepted_.size()));
 }
 
 }  // namespace

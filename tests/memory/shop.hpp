@@ -38,12 +38,12 @@ class ScarceMemoryTest : public deadletter::StoreTest {
   static constexpr std::size_t kMostOrders = 40'000;
   using Counts = std::array<std::atomic<int>, kMostOrders>;
 
-  [[nodiscard]] BusOptions options(Durability durability) const {
+  [[nodiscard]] BusOptions options(Durability durability, const PayloadEncryption& encryption = {}) const {
     logging::LoggerOptions to_nowhere;
     to_nowhere.level = logging::Level::Debug;
     to_nowhere.sinks = {{std::make_shared<spdlog::sinks::null_sink_mt>()}};
     return {.service = "shop",
-            .store = open_faulty(),  // whose syncs do not wait for the disk
+            .store = open_faulty({.encryption = encryption}),  // whose syncs do not wait for the disk
             .durability = durability,
             .logger = logging::Logger(to_nowhere)};
   }

@@ -149,10 +149,11 @@ EncodedData PayloadKeeper::for_letter(const Payload& payload, const EventId& eve
   if (rules.encrypt_payload && !cipher_ && !rules.replaces_fields())
     return unkept(std::string(kUnkeptWithoutKey));
   try {
-    EncodedData plain = with_some_patience([&] { return try_to_encode(payload); });
-    return plain.encoding == DataEncoding::None
-               ? plain
-               : kept(std::move(plain), rules, {payload.event_type, event_id});
+    return with_some_patience([&] {
+      EncodedData plain = try_to_encode(payload);
+      if (plain.encoding == DataEncoding::None) return plain;
+      return kept(std::move(plain), rules, {payload.event_type, event_id});
+    });
   } catch (const std::bad_alloc& error) {
     return unkept(std::string(kToJsonFailed) + what_of(error));
   } catch (const std::exception& error) {
