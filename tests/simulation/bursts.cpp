@@ -23,8 +23,9 @@ class Connection {
   explicit Connection(const Shop& shop) {
     if (sqlite3_open(shop.database().c_str(), &handle_) != SQLITE_OK)
       throw StorageTrouble("cannot be opened");
+    sqlite3_busy_timeout(handle_, 20'000);
+    execute(handle_, "PRAGMA synchronous = FULL");  // reads the schema, and may wait for a lock
     sqlite3_busy_timeout(handle_, static_cast<int>(shop.busy_timeout().count()));
-    execute(handle_, "PRAGMA synchronous = FULL");
   }
   ~Connection() { sqlite3_close(handle_); }
   Connection(const Connection&) = delete;
