@@ -303,6 +303,91 @@ TEST_F(AtRestTest, ALetterOfARecoveredEventIsUnderTheFirstKey) {
   EXPECT_EQ(describe_encrypted(journal_->letters().front().data), "encrypted (key k2)");
 }
 
+struct Parcel {
+  static constexpr std::string_view event_type = "shop.late_parcel";
+  std::string to{};
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Parcel, to)
+};
+
+TEST_F(AtRestTest, ALetterOfWhatTheJournalHasInTheClearIsEncrypted) {
+  leave_owed_event(Parcel{"Eve"});
+  EXPECT_EQ(owed().data.encoding, DataEncoding::Json);
+  journal_->encryption_used = {std::make_shared<XorCipher>(), {"shop.late_parcel"}};
+  Bus bus(durable());
+  auto handler = bus.subscribe<Parcel>("handler", fails());
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_EQ(journal_->letters().size(), 1U);
+  EXPECT_EQ(decrypted(journal_->letters().front()), R"({"to":"Eve"})");
+}
+
+TEST_F(AtRestTest, WhatCannotBeMaskedWithoutTheKeyStaysEncrypted) {
+  leave_owed_event(SealedMove{{"Eve", "Elm Street", "Springwood"}});
+  Bus bus(durable());
+  auto handler = bus.subscribe<SealedMove>("handler", [](const SealedMove&) {});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_EQ(journal_->letters().size(), 1U);
+  EXPECT_EQ(journal_->letters().front().data.encoding, DataEncoding::Encrypted);
+  EXPECT_THAT(decrypted(journal_->letters().front()), HasSubstr("Elm Street"));
+}
+
+TEST_F(AtRestTest, WhatIsNoTextIsHashedToo) {
+  Bus bus(with_key(options()));
+  auto handler = bus.subscribe<CustomerMoved>("handler", fails());
+  bus.publish(CustomerMoved{"\xFF", "Elm Street", "\xFF"});
+  const Json payload = decode_data(only_letter().data.bytes, only_letter().data.encoding);
+  EXPECT_EQ(payload.at("customer"), XorCipher().fingerprint(R"("\ufffd")"));
+}
+
+/// A cipher that asks somebody else, who fails.
+class FailingCipher final : public PayloadCipher {
+ public:
+  explicit FailingCipher(bool with_text) : with_text_(with_text) {}
+  [[nodiscard]] EncodedData encrypt(const EncodedData&, const PayloadOwner&) const override { fail(); }
+  [[nodiscard]] EncodedData decrypt(std::string_view, const PayloadOwner&) const override { fail(); }
+  [[nodiscard]] std::string_view writing_key() const noexcept override { return "k2"; }
+  [[nodiscard]] std::string fingerprint(std::string_view) const override { fail(); }
+
+ private:
+  [[noreturn]] void fail() const {
+    if (with_text_) throw std::runtime_error("the key service is away");
+    throw 42;
+  }
+  const bool with_text_;
+};
+
+TEST_F(AtRestTest, WhatACipherThrowsCostsThePayloadAndNothingElse) {
+  for (const bool with_text : {true, false}) {
+    auto letters =
+        std::make_shared<MemoryLetterSink>(PayloadEncryption{std::make_shared<FailingCipher>(with_text), {}});
+    BusOptions failing = options();
+    failing.store = letters;
+    Bus bus(failing);
+    auto encrypted = bus.subscribe<CardCharged>("encrypted", fails());
+    auto masked = bus.subscribe<CustomerMoved>("masked", fails());
+    EXPECT_EQ(bus.publish(CardCharged{kNumber}).dead, 1U);
+    EXPECT_EQ(bus.publish(CustomerMoved{"Eve", "Elm Street", "Springwood"}).dead, 1U);
+    ASSERT_EQ(letters->letters().size(), 2U);
+    for (const DeadLetter& letter : letters->letters()) {
+      EXPECT_EQ(letter.data.encoding, DataEncoding::None);
+      EXPECT_THAT(letter.data.problem,
+                  HasSubstr(with_text ? "the key service is away" : "no std::exception"));
+    }
+  }
+}
+
+TEST_F(AtRestTest, AStoredPayloadThatACipherFailsOnStaysAsItWas) {
+  for (const bool with_text : {true, false}) {
+    leave_owed_event(CardCharged{kNumber});
+    journal_->encryption_used.cipher = std::make_shared<FailingCipher>(with_text);
+    Bus bus(durable());
+    auto handler = bus.subscribe<CardCharged>("handler", [](const CardCharged&) {});
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    ASSERT_EQ(journal_->letters().size(), 1U);
+    EXPECT_EQ(decrypted(journal_->letters().front()), R"({"number":"4111 1111 1111 1111"})");
+    journal_ = std::make_shared<MemoryJournal>();
+  }
+}
+
 TEST_F(AtRestTest, OfADamagedPayloadThatCannotBeMaskedNothingIsKept) {
   PayloadEncryption encryption;
   const detail::PayloadKeeper keeper(encryption);

@@ -202,6 +202,16 @@ TEST_F(RekeyTest, WhatItsTypesHaveInTheClearIsLeftByAStoppedRun) {
   EXPECT_THROW(static_cast<void>(operations(old_key_).rekey({}, {"not a type"})), Error);
 }
 
+TEST_F(RekeyTest, ARunThatIsStoppedAmongTheTypesIsNotComplete) {
+  store_letters(old_key_, 1, 2);
+  make_plain("dead_letters", "true");
+  int questions = 0;
+  const auto stopped = operations(old_key_).rekey({.stop = [&] { return ++questions > 1; }},
+                                                  {"shop.note_taken", "shop.other"});
+  EXPECT_FALSE(stopped.progress.complete);
+  EXPECT_EQ(stopped.letters_left, 2);
+}
+
 TEST_F(RekeyTest, SpilledLettersAreCounted) {
   {
     const auto how = options(old_key_);

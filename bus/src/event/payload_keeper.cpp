@@ -156,8 +156,12 @@ EncodedData PayloadKeeper::for_letter(const Payload& payload, const EventId& eve
     });
   } catch (const std::bad_alloc& error) {
     return unkept(std::string(kToJsonFailed) + what_of(error));
+  } catch (const abi::__forced_unwind&) {
+    throw;
   } catch (const std::exception& error) {
     return unkept(logging::printable_error(what_of(error), kMaxProblemBytes));
+  } catch (...) {
+    return unkept("the cipher threw something that is no std::exception");
   }
 }
 
@@ -206,7 +210,9 @@ EncodedData PayloadKeeper::restored(EncodedData stored, const AtRestRules& rules
     return cipher_->encrypt(plain, owner);
   } catch (const std::bad_alloc&) {
     throw;
-  } catch (const std::exception&) {
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
     if (!rules.replaces_fields() || !is_plain(stored)) return stored;
     // Not without data: what a bus cannot encode stays owed, and this would be met again and again. The error
     // is that of a parser, which quotes what it reads.
