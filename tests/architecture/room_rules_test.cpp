@@ -19,11 +19,11 @@ const RoomOrder kRooms = {
     {"encryption", {"keys", "cipher"}},
     {"logging", {"text", "redaction", "record", "destinations", "output"}},
     {"bus",
-     {"threads", "event", "queue", "subscriptions", "log", "letters", "ledger", "redriving", "ending",
-      "running", "publishing", "recovery", "redelivery", "bus"}},
+     {"threads", "event", "queue", "counting", "subscriptions", "log", "letters", "ledger", "redriving",
+      "ending", "running", "publishing", "recovery", "redelivery", "bus"}},
     {"deadletter",
-     {"file", "sqlite", "schema", "copies", "letters", "spill", "journal", "redrive", "store", "reading",
-      "operations"}},
+     {"file", "sqlite", "schema", "copies", "letters", "spill", "journal", "redrive", "minutes", "store",
+      "reading", "operations"}},
 };
 
 TEST(RoomRule, RoomsIncludeOnlyThoseBeforeThem) {

@@ -56,8 +56,9 @@ TEST_F(WrittenRecordsTest, WhatFewTestsMakeIsAsDocumentedToo) {
   log.letters.spill_imported(SpillImport());
   log.letters.spill_imported({3, 1, "orders.db.spill.jsonl.bad", {}, false});
   log.letters.spill_waits("the database is read-only");
+  log.counters_lost(3, "there are too many event types and handlers, or not enough memory");
   log.letters.redrive_unreadable({.id = 7, .problem = "its data is no JSON"});
-  EXPECT_EQ(capture_.lines().size(), 6U);
+  EXPECT_EQ(capture_.lines().size(), 7U);
 }
 
 TEST_F(WrittenRecordsTest, EveryRecordWithANameIsHeldAgainstTheSchemaByARunOfTheTests) {

@@ -13,6 +13,7 @@
 namespace tidings {
 
 class Journal;
+class Minutes;
 class Redrives;
 
 /// Where one letter is now.
@@ -101,6 +102,10 @@ class LetterSink {
   /// The journal that is kept with the letters, so that a delivery moves from one to the other in one
   /// transaction; lives as long as the sink. Returns null if there is none; events then cannot be durable.
   [[nodiscard]] virtual Journal* journal() noexcept { return nullptr; }
+
+  /// Where a bus keeps what it counts, minute by minute (<tidings/minutes.hpp>); lives as long as the sink.
+  /// Asked for when the bus is made. Returns null if the sink keeps none; the bus then counts nothing.
+  [[nodiscard]] virtual Minutes* minutes() noexcept { return nullptr; }
 
   /// What the bus encrypts payloads with before the sink or its journal gets them; asked for once.
   [[nodiscard]] virtual PayloadEncryption encryption() const { return {}; }

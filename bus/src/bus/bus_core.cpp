@@ -50,7 +50,7 @@ BusCore::BusCore(BusOptions options)
       retirement_([this](const HandlerIdentity& handler, std::chrono::seconds waited) {
         letters_.log.waiting_for_handler(handler, waited);
       }),
-      letters_(setup_, housekeeper_),
+      letters_(setup_, subscriptions_.counts, housekeeper_),
       ledger_(setup_, housekeeper_),
       redriver_(setup_.options.store ? setup_.options.store->redrives() : nullptr, letters_.log,
                 setup_.options.clock, setup_.options.service, random_bits(),
@@ -58,9 +58,10 @@ BusCore::BusCore(BusOptions options)
                  .deliver = [this](ClaimedLetter letter) { running_.redelivery.deliver(std::move(letter)); },
                  .refresh_keys = [this] { return running_.keys.refresh(); },
                  .wake = [this] { housekeeper_.wake(); }}),
-      running_({setup_, gate_, topics_, payloads_.upcasters, payloads_.keeper, retirement_, letters_.log,
-                letters_.writer, ledger_.journal, ledger_.refill, redriver_, housekeeper_, pool_}),
-      publisher_(running_.bus, running_.end, running_.runner, running_.retries),
+      running_({setup_, subscriptions_.counts, gate_, subscriptions_.topics, payloads_.upcasters,
+                payloads_.keeper, retirement_, letters_.log, letters_.writer, ledger_.journal, ledger_.refill,
+                redriver_, housekeeper_, pool_}),
+      publisher_(running_.bus, running_.end, running_.runner),
       journal_duties_(running_.bus, ledger_.count, running_.end, running_.runner, running_.retries),
       housekeeper_(setup_.options.clock, [this](Instant now) { return do_duties(now); }),
       pool_(setup_.options.workers,
@@ -73,6 +74,7 @@ BusCore::~BusCore() {
     if (ledger_.journal) ledger_.journal.commits->flush_finally();
     letters_.writer.flush_finally();
     if (ledger_.journal) ledger_.journal.commits->give_up_letters();
+    letters_.minutes.flush(MinuteWatch::When::Last);
   } catch (const std::exception& error) {
     letters_.log.housekeeping_failed(what_of(error));
   }
@@ -80,6 +82,7 @@ BusCore::~BusCore() {
 }
 
 void BusCore::start() {
+  if (!has_membarrier.load()) gate_.need_care(1);
   open_journal();
   try {
     housekeeper_.start();
@@ -98,6 +101,7 @@ void BusCore::open_journal() {
   const JournalStart start = port.acquire(setup_.options.service, setup_.options.owner_wait);
   ledger_.journal.port = &port;
   ledger_.journal.crash_slots = port.crash_slots();
+  gate_.need_care(1);
   auto ledger = std::make_unique<OwedLedger>(
       setup_.options.clock, [this] { housekeeper_.wake(); }, start.next_id);
   auto commits = std::make_unique<GroupCommit>(*ledger, port, letters_.writer, letters_.log);
@@ -137,10 +141,13 @@ RedriveRequest BusCore::redrive(const LetterFilter& filter, const RedriveOptions
 std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   if (payloads_.keeper.remember(spec.event_type, *spec.payload_type) && setup_.options.store)
     letters_.log.key_missing(spec.event_type, spec.handler);
-  auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this());
+  SubscriberCounts counts{&subscriptions_.counts, nullptr};
+  if (!spec.wildcard) counts.own = subscriptions_.counts.find(spec.event_type, spec.handler);
+  auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this(),
+                                                 std::move(counts));
   running_.keys.hold_keys(*subscriber);
   journal_duties_.backlogs().begin(*subscriber);
-  topics_.add(subscriber);
+  subscriptions_.topics.add(subscriber);
   if (ledger_.journal) ledger_.refill.request();
   if (!gate_.is_open()) {
     unsubscribe(subscriber);
@@ -182,7 +189,7 @@ void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcep
   if (setup_.forked()) return;
   journal_duties_.backlogs().end(
       *subscriber);  // while its name is taken: its successor reads all that was left to it
-  if (!topics_.remove(*subscriber)) return;
+  if (!subscriptions_.topics.remove(*subscriber)) return;
   begin_draining(subscriber);
   if (inside_dispatch()) {
     close(subscriber);
@@ -198,7 +205,7 @@ void BusCore::unsubscribe(const std::shared_ptr<Subscriber>& subscriber) noexcep
 
 std::vector<std::string> BusCore::running_handlers() const {
   std::vector<std::string> names;
-  for (const auto& subscriber : topics_.all()) {
+  for (const auto& subscriber : subscriptions_.topics.all()) {
     if (is_running(*subscriber))
       names.push_back(subscriber->identity.event_type + "/" + subscriber->identity.handler);
   }
@@ -220,7 +227,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   if (ledger_.journal) ledger_.journal.commits->stop_waiting();
   redriver_.stop();
   fence_all_threads();
-  const auto subscribers = topics_.all();
+  const auto subscribers = subscriptions_.topics.all();
   for (const auto& subscriber : subscribers) subscriber->queue.wake_publishers();
   gate_.wait_until_empty(until);
   // Unless the deadline has passed, all that was accepted is in the queues now, and nothing follows.
@@ -232,6 +239,7 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
   if (ledger_.journal) ledger_.journal.commits->flush_finally(until);
   letters_.writer.flush_finally(until);
   redriver_.flush();
+  letters_.minutes.flush(MinuteWatch::When::Now);
   letters_.log.flush_summaries(Instant::max());
   StopReport report = patiently([&] { return report_stop(subscribers); });
   if (!std::exchange(stopped_, true)) letters_.log.stopped(report);
@@ -241,13 +249,15 @@ StopReport BusCore::stop_now(std::chrono::milliseconds deadline) {
 void BusCore::shut_down() noexcept {
   try {
     stop_now(setup_.options.stop_deadline);
-    for (const auto& subscriber : topics_.all()) retirement_.wait_until_freed(*subscriber, std::nullopt);
+    for (const auto& subscriber : subscriptions_.topics.all())
+      retirement_.wait_until_freed(*subscriber, std::nullopt);
     gate_.wait_until_empty(SteadyTime::max());
     pool_.join();
     housekeeper_.stop();
     if (ledger_.journal) ledger_.journal.commits->flush_finally();
     letters_.writer.flush_finally();
     redriver_.flush();
+    letters_.minutes.flush(MinuteWatch::When::Now);
   } catch (const std::exception& error) {
     letters_.log.housekeeping_failed(what_of(error));
   }
@@ -271,7 +281,7 @@ StopReport BusCore::report_stop(const Subscribers& subscribers) const {
 
 /// Whether nothing is left to do, at one moment. `in_time` is cleared at the deadline.
 bool BusCore::is_quiet(SteadyTime deadline, bool& in_time) {
-  const auto subscribers = topics_.all();
+  const auto subscribers = subscriptions_.topics.all();
   const auto reservations = [&] {
     std::uint64_t sum = 0;
     for (const auto& subscriber : subscribers) sum += subscriber->queue.reservations();
@@ -289,7 +299,7 @@ bool BusCore::is_quiet(SteadyTime deadline, bool& in_time) {
   // all empty at once.
   const bool all_empty = std::all_of(subscribers.begin(), subscribers.end(),
                                      [](const auto& subscriber) { return subscriber->queue.empty(); });
-  if (!all_empty || reservations() != before || topics_.all() != subscribers) return false;
+  if (!all_empty || reservations() != before || subscriptions_.topics.all() != subscribers) return false;
   if (!ledger_.count.owes_any(subscribers)) return true;
   std::this_thread::sleep_for(kLook);
   return false;
@@ -327,7 +337,7 @@ Snapshot BusCore::snapshot() const {
   snapshot.letters_pending =
       letters_.writer.pending() + (ledger_.journal ? ledger_.journal.commits->pending_letters() : 0);
   const OwedCount::Numbers owed = ledger_.count.read();
-  const Subscribers subscribers = topics_.all();
+  const Subscribers subscribers = subscriptions_.topics.all();
   snapshot.owed_to_nobody = ledger_.count.owed_to_nobody(subscribers, owed);
   snapshot.journal_problem = owed.problem;
   for (const auto& subscriber : subscribers)
@@ -352,6 +362,7 @@ std::optional<Instant> BusCore::do_other_duties(Instant now) {
     letters_.spill.tick(now);
     letters_.writer.flush_if_due(now);
     letters_.files.tick(now);
+    letters_.minutes.tick(now);
     const auto summaries = letters_.log.due();
     if (summaries && *summaries <= now) letters_.log.flush_summaries(now);
   } catch (const std::bad_alloc&) {
@@ -360,7 +371,7 @@ std::optional<Instant> BusCore::do_other_duties(Instant now) {
     letters_.log.housekeeping_failed(what_of(error));
     return now + std::chrono::seconds(1);
   }
-  return earliest({redrive, journal, letters_.writer.due(), letters_.log.due()});
+  return earliest({redrive, journal, letters_.writer.due(), letters_.minutes.due(), letters_.log.due()});
 }
 
 }  // namespace tidings::detail

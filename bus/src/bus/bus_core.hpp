@@ -30,14 +30,14 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
 
   void start();
   PublishResult publish(const Payload& payload, std::size_t slot, const PublishOptions& options) {
-    return publisher_.publish(payload, topics_.find(slot), options);
+    return publisher_.publish(payload, subscriptions_.topics.find(slot), options);
   }
   PublishResult publish_named(const Payload& payload, const PublishOptions& options) {
-    return publisher_.publish(payload, topics_.find(payload.event_type), options);
+    return publisher_.publish(payload, subscriptions_.topics.find(payload.event_type), options);
   }
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, std::size_t slot,
                                            const PublishOptions& options) {
-    return publisher_.publish_batch(payloads, topics_.find(slot), options);
+    return publisher_.publish_batch(payloads, subscriptions_.topics.find(slot), options);
   }
   PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
                            const PublishOptions& options) {
@@ -73,7 +73,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
 
   const BusSetup setup_;
   PublishGate gate_{setup_};
-  Topics topics_;
+  TopicParts subscriptions_{setup_};
   PayloadParts payloads_{setup_};
   Retirement retirement_;
   LetterParts letters_;

@@ -4,14 +4,18 @@
 
 namespace tidings::detail {
 
+TopicParts::TopicParts(const BusSetup& setup)
+    : counts(setup.options.store && setup.options.store->minutes() != nullptr), topics(&counts) {}
+
 PayloadParts::PayloadParts(const BusSetup& setup)
     : keeper(setup.options.store ? setup.options.store->encryption() : PayloadEncryption{}) {}
 
-LetterParts::LetterParts(const BusSetup& setup, Housekeeper& housekeeper)
+LetterParts::LetterParts(const BusSetup& setup, CounterBook& counts, Housekeeper& housekeeper)
     : log(setup.options.logger.with_service(setup.options.service), setup.options.clock),
       writer(setup.options.store, log, setup.options.clock, [&housekeeper] { housekeeper.wake(); }),
       files(setup.options.store, log),
-      spill(setup.options.store, log, housekeeper) {}
+      spill(setup.options.store, log, housekeeper),
+      minutes(setup, counts, log) {}
 
 LedgerParts::LedgerParts(const BusSetup& setup, Housekeeper& housekeeper)
     : refill(housekeeper), count(setup, journal) {}
@@ -19,7 +23,7 @@ LedgerParts::LedgerParts(const BusSetup& setup, Housekeeper& housekeeper)
 RunningParts::RunningParts(const BusParts& parts)
     : bus(parts),
       end(bus),
-      retries(bus.setup.clock, bus.housekeeper,
+      retries(bus.setup.clock, bus.gate, bus.housekeeper,
               [this](const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery) {
                 runner.retry_due(subscriber, delivery);
               }),

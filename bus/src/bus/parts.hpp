@@ -1,9 +1,11 @@
 #pragma once
 
+#include "counting/counter_book.hpp"
 #include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
 #include "ledger/owed_count.hpp"
 #include "letters/file_watch.hpp"
+#include "letters/minute_watch.hpp"
 #include "letters/spill_watch.hpp"
 #include "redelivery/key_refresh.hpp"
 #include "redelivery/redelivery.hpp"
@@ -15,6 +17,14 @@ namespace tidings::detail {
 // The parts of one bus, in groups, each made with references to those before (to the housekeeper and the pool
 // before they are made).
 
+/// Who subscribes, and what is counted of it.
+struct TopicParts {
+  explicit TopicParts(const BusSetup& setup);
+
+  CounterBook counts;
+  Topics topics;
+};
+
 /// Payloads on their way to storage and back.
 struct PayloadParts {
   explicit PayloadParts(const BusSetup& setup);
@@ -25,12 +35,13 @@ struct PayloadParts {
 
 /// What is logged, and how letters get to the sink.
 struct LetterParts {
-  LetterParts(const BusSetup& setup, Housekeeper& housekeeper);
+  LetterParts(const BusSetup& setup, CounterBook& counts, Housekeeper& housekeeper);
 
   BusLog log;
   LetterWriter writer;
   FileWatch files;
   SpillWatch spill;
+  MinuteWatch minutes;
 };
 
 /// What the journal owes, as memory knows it, and as the journal does.

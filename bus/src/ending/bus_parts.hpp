@@ -1,5 +1,6 @@
 #pragma once
 
+#include "counting/counter_book.hpp"
 #include "event/payload_keeper.hpp"
 #include "event/upcasters.hpp"
 #include "ledger/open_journal.hpp"
@@ -21,6 +22,7 @@ namespace tidings::detail {
 /// refers to its Runner's.
 struct BusParts {
   const BusSetup& setup;
+  CounterBook& counts;
   PublishGate& gate;
   Topics& topics;
   const Upcasters& upcasters;

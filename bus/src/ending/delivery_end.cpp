@@ -19,6 +19,7 @@ void DeliveryEnd::handled(const std::shared_ptr<Subscriber>& subscriber, const D
     bus_.journal.ledger->ended(delivery.state->owed);
     kill_point("deliver.noted");
   }
+  subscriber->count(delivery.event->payload().event_type, [](HandlerCount& count) { count.handled(1); });
   end_in_queue(subscriber, delivery, std::nullopt);
 }
 
@@ -184,6 +185,7 @@ DeadLetter DeliveryEnd::letter_of(const HandlerIdentity& handler, const Payload&
 
 void DeliveryEnd::gave_up(const DeadLetter& letter) {
   if (letter.reason == Reason::Shutdown && !bus_.gate.is_open()) settled_.fetch_add(1);
+  bus_.counts.change(letter.event_type, letter.handler, [](HandlerCount& count) { count.dead(); });
   bus_.log.letters.gave_up(letter);
 }
 

@@ -81,6 +81,10 @@ DeliveryTransaction& HandlerTransaction::open(const EventContext& context) {
   return *transaction_;
 }
 
+void HandlerTransaction::counts_published(const std::shared_ptr<HandlerCount>& type) {
+  if (counted_.empty() || counted_.back().type != type) counted_.push_back({type});
+}
+
 void HandlerTransaction::commit() {
   if (!transaction_) return;
   kill_point("transaction.handled");
@@ -91,6 +95,7 @@ void HandlerTransaction::commit() {
     throw;
   }
   committed_ = true;
+  for (const PublishedEvents& each : counted_) each.type->published(each.events);
   kill_point("transaction.committed");
   end();
 }
@@ -132,6 +137,7 @@ void HandlerTransaction::end() noexcept {
                               std::chrono::duration_cast<std::chrono::microseconds>(now - began_at_));
   if (!published_.empty()) bus_.journal.ledger->transactions_ended(published_);
   published_.clear();
+  counted_.clear();
 }
 
 }  // namespace tidings::detail

@@ -40,6 +40,9 @@ class HandlerTransaction {
   [[nodiscard]] DeliveryTransaction& journal() const noexcept { return *transaction_; }
   /// An event is published in what is open, under that reserved id.
   void published(std::int64_t journal_id) { published_.push_back(journal_id); }
+  /// Each call of published_one() from here on counts an event of that type, if this is committed.
+  void counts_published(const std::shared_ptr<HandlerCount>& type);
+  void published_one() noexcept { ++counted_.back().events; }
 
   /// Ends the delivery in what is open, and takes it from its owner: `owed` is empty afterwards. Throws
   /// Error, and then it is still open.
@@ -50,6 +53,11 @@ class HandlerTransaction {
   [[nodiscard]] bool in_doubt() const noexcept { return in_doubt_; }
 
  private:
+  struct PublishedEvents {
+    std::shared_ptr<HandlerCount> type;
+    std::uint64_t events = 0;
+  };
+
   void end_delivery();
   void settle_letter();
   void end() noexcept;
@@ -61,6 +69,7 @@ class HandlerTransaction {
   std::thread::id thread_;
   std::unique_ptr<DeliveryTransaction> transaction_;  // set while it is open
   std::vector<std::int64_t> published_;
+  std::vector<PublishedEvents> counted_;
   HandlerTransaction* outer_ = nullptr;
   Instant asked_at_{};
   Instant began_at_{};

@@ -217,6 +217,14 @@ void BusLog::recovered(const JournalStart& start) const noexcept {
       {{"events", start.events}, {"crashed", start.crashed}, {"suspects", start.suspects.size()}});
 }
 
+void BusLog::counters_lost(std::uint64_t counts, std::string_view problem) noexcept {
+  constexpr std::string_view kRecord = "counters_lost";
+  if (!records_.admit_fault(kRecord, "", problem)) return;
+  records_.write_nobodys(
+      Level::Warning, kRecord,
+      {{"counts", counts == 0 ? logging::Value() : logging::Value(counts)}, {"problem", problem}});
+}
+
 void BusLog::housekeeping_failed(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "housekeeping_failed";
   if (!records_.admit_fault(kRecord, "", problem)) return;

@@ -55,6 +55,8 @@ class BusLog {
   void unserved(const OwedTotal& total) noexcept;
   void recovered(const JournalStart& start) const noexcept;
   void housekeeping_failed(std::string_view problem) noexcept;
+  /// `counts` is how many changes of counters were not counted; 0: not known.
+  void counters_lost(std::uint64_t counts, std::string_view problem) noexcept;
 
   /// From here on records are lost rather than waited for while others are stuck in a sink.
   void stop_waiting() noexcept { records_.stop_waiting(); }

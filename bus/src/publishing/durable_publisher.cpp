@@ -239,6 +239,7 @@ void DurablePublisher::run(const SubscriberList& list, DurableEvent& event, cons
     return log_.duplicate(event.payload, event.metadata,
                           event.foreign_key.empty() ? request.append.idempotency_key : std::string_view(),
                           *request.repeat);
+  counts_.change(event.payload.event_type, "", [](HandlerCount& count) { count.published(1); });
   for (std::size_t index = 0; index < request.letters.size(); ++index) {
     end_.gave_up(request.letters[index]);
     letters_.report({&request.letters[index], 1}, {&request.outcomes[index], 1});
@@ -276,6 +277,8 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
     runner_.attempt_succeeded(*subscriber, frame.context(), began);
   }
   retirement_.leave(guard, *subscriber);
+  if (outcome == DeliveryOutcome::Handled)
+    subscriber->count(frame.context().event_type(), [](HandlerCount& count) { count.handled(1); });
   return outcome;
 }
 
@@ -325,6 +328,8 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
                                                            const PublishOptions& options) {
   HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_);
   const bool ends_here = open != nullptr && &open->journal() == &transaction;
+  const auto type = counts_.find(events.front()->payload.event_type, "");
+  if (ends_here && type) open->counts_published(type);
   std::vector<JournalAppend> rows;
   for (auto& event : events) {
     rows.push_back(event->append(options, *journal_.idempotency));
@@ -352,6 +357,7 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
       result.event_id = *repeats[index];
     } else {
       result.scheduled = static_cast<std::uint32_t>(list.subscribers.size());
+      if (type) ends_here ? open->published_one() : type->published(1);
     }
   }
   return results;

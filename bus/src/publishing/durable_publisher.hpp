@@ -26,6 +26,7 @@ class DurablePublisher {
   DurablePublisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const Stamper& stamper,
                    UnhandledEvents& unhandled)
       : setup_(bus.setup),
+        counts_(bus.counts),
         gate_(bus.gate),
         topics_(bus.topics),
         payloads_(bus.payloads),
@@ -75,6 +76,7 @@ class DurablePublisher {
   DeliveryOutcome nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event);
 
   const BusSetup& setup_;
+  CounterBook& counts_;
   const PublishGate& gate_;
   Topics& topics_;
   const PayloadKeeper& payloads_;

@@ -9,15 +9,26 @@
 
 namespace tidings::detail {
 
+namespace {
+
+/// Its publish was counted as handled by all inline handlers.
+void unless_handled(const Subscriber& subscriber, const Payload& payload, DeliveryOutcome outcome) noexcept {
+  if (outcome != DeliveryOutcome::Handled)
+    subscriber.count(payload.event_type, [](HandlerCount& count) { count.not_handled(); });
+}
+
+}  // namespace
+
 /// Runs an inline handler on any bus, and with an event in any form.
 DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
-                                          DeliveryFrame& frame, DispatchGuard& guard) {
+                                          DeliveryFrame& frame, DispatchGuard& guard, bool timed) {
   Subscriber& subscriber = *entry;
   frame.turn_to(subscriber);
   if (!guard.enter(subscriber))
     return inline_refused(subscriber, forms.payload(), frame.context().metadata());
   Instant began{};
-  if (subscriber.timed.load(std::memory_order_relaxed) || log_.debug()) began = setup_.clock.monotonic_now();
+  if (timed || subscriber.timed.load(std::memory_order_relaxed) || log_.debug())
+    began = setup_.clock.monotonic_now();
   std::unique_ptr<Failure> failure;
   {
     const RunningMark mark(journal_.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
@@ -27,19 +38,20 @@ DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& ent
   if (failure) {
     outcome = runner_.inline_failed(entry, forms, frame, {}, std::move(failure), began);
     frame.set_attempt(1);
+    unless_handled(subscriber, forms.payload(), outcome);
   } else if (began != Instant{}) {
-    runner_.attempt_succeeded(subscriber, frame.context(), began);
+    runner_.attempt_succeeded(subscriber, frame.context(), began, timed);
   }
   retirement_.leave(guard, subscriber);
   return outcome;
 }
 
 /// Whether deliver_plainly() will do: all handlers are inline and take the event as it is, nobody wants to
-/// know when an attempt begins, no journal keeps what runs, and others fence.
-inline bool Publisher::is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                                const DispatchGuard& guard) const {
+/// know when an attempt begins, and there is nothing to take care of: a guard that is not to fence, either.
+inline bool Publisher::is_plain(const SubscriberList& list, const Payload& payload,
+                                const Metadata& metadata) const {
   return list.plain_type == payload.type && metadata.causation_depth <= max_causation_depth_ &&
-         !retries_.any_waits() && guard.others_fence() && journal_.crash_slots.empty() && !log_.debug();
+         !gate_.needs_care() && !log_.debug();
 }
 
 /// The way of most publishes, and the library's hottest loop. Inlined by force: as a call of its own it would
@@ -77,7 +89,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
                                                            const Payload& payload, DeliveryFrame& frame,
                                                            DispatchGuard& guard) {
   PayloadForms forms(payload);
-  return deliver_inline(subscriber, forms, frame, guard);
+  return deliver_inline(subscriber, forms, frame, guard, false);
 }
 
 [[gnu::noinline]] DeliveryOutcome Publisher::plain_failed(const std::shared_ptr<Subscriber>& subscriber,
@@ -86,6 +98,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
   PayloadForms forms(payload);
   const auto outcome = runner_.inline_failed(subscriber, forms, frame, {}, std::move(failure), Instant{});
   frame.set_attempt(1);
+  unless_handled(*subscriber, payload, outcome);
   return outcome;
 }
 
@@ -119,7 +132,7 @@ std::vector<PublishResult> Publisher::publish_batch(std::span<const Payload> pay
   gate_.require_open();
   PublishResult result;  // as the metadata in stamp()
   const Metadata metadata = stamper_.stamp(options, result);
-  if (is_plain(list, payload, metadata, guard)) [[likely]] {
+  if (is_plain(list, payload, metadata) && guard.count(list)) [[likely]] {
     deliver_plainly(list, payload, metadata, guard, result);
   } else {
     deliver(list.outdated ? topics_.current(topic, guard) : list, payload, metadata, guard, result);
@@ -131,8 +144,10 @@ void Publisher::deliver(const SubscriberList& list, const Payload& payload, cons
                         DispatchGuard& guard, PublishResult& result) {
   if (log_.debug()) log_.published(payload, metadata);
   if (list.subscribers.empty()) {
+    count_published(payload);
     count(result, unhandled_.settle(payload, metadata));
   } else if (metadata.causation_depth > max_causation_depth_) {
+    count_published(payload);
     cut_loop(list, payload, metadata, guard, result);
   } else {
     deliver_to_all(list, payload, metadata, guard, result);
@@ -143,13 +158,14 @@ void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payloa
                                DispatchGuard& guard, PublishResult& result) {
   PayloadForms forms(payload);
   QueuedPart queued;
-  if (list.last_queued != nullptr || retries_.any_waits())
+  if (list.last_queued != nullptr || gate_.needs_care())
     queued = prepare_queued(list, forms, metadata, guard);
+  const bool timed = !guard.count(list) && count_by_call(list, payload, guard);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
   std::size_t queued_index = 0;
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     if (!subscriber->queued) {
-      count(result, deliver_inline(subscriber, forms, frame, guard));
+      count(result, deliver_inline(subscriber, forms, frame, guard, timed));
       continue;
     }
     std::optional<std::string> key;
@@ -158,6 +174,22 @@ void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payloa
     const bool last = subscriber.get() == list.last_queued;
     count(result, enqueue(subscriber, last ? std::move(queued.event) : queued.event, std::move(key)));
   }
+}
+
+/// Returns whether the publish's deliveries are to be timed.
+bool Publisher::count_by_call(const SubscriberList& list, const Payload& payload,
+                              DispatchGuard& guard) noexcept {
+  if (list.count != nullptr) return guard.count_by_call(list);
+  count_published(payload);
+  for (const auto& subscriber : list.subscribers) {
+    if (!subscriber->queued)
+      subscriber->count(payload.event_type, [](HandlerCount& count) { count.handled(1); });
+  }
+  return true;
+}
+
+void Publisher::count_published(const Payload& payload) noexcept {
+  counts_.change(payload.event_type, "", [](HandlerCount& count) { count.published(1); });
 }
 
 void Publisher::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
@@ -231,7 +263,9 @@ DeliveryOutcome Publisher::enqueue(const std::shared_ptr<Subscriber>& subscriber
 DeliveryOutcome Publisher::inline_refused(Subscriber& subscriber, const Payload& payload,
                                           const Metadata& metadata) {
   retirement_.free_if_idle(subscriber);
-  return end_.not_delivered(subscriber, payload, metadata, nullptr);
+  const DeliveryOutcome outcome = end_.not_delivered(subscriber, payload, metadata, nullptr);
+  unless_handled(subscriber, payload, outcome);
+  return outcome;
 }
 
 }  // namespace tidings::detail

@@ -5,7 +5,6 @@
 #include "publishing/durable_publisher.hpp"
 #include "publishing/stamper.hpp"
 #include "publishing/unhandled.hpp"
-#include "running/retry_timer.hpp"
 #include "running/runner.hpp"
 
 #include <tidings/bus.hpp>
@@ -23,8 +22,9 @@ namespace tidings::detail {
 /// to DurablePublisher. Thread-safe.
 class Publisher {
  public:
-  Publisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const RetryTimer& retries)
+  Publisher(const BusParts& bus, DeliveryEnd& end, Runner& runner)
       : setup_(bus.setup),
+        counts_(bus.counts),
         gate_(bus.gate),
         topics_(bus.topics),
         log_(bus.log),
@@ -32,7 +32,6 @@ class Publisher {
         retirement_(bus.retirement),
         end_(end),
         runner_(runner),
-        retries_(retries),
         stamper_(bus.setup),
         process_generation_(bus.setup.process_generation),
         durability_(bus.setup.options.durability),
@@ -57,14 +56,17 @@ class Publisher {
   };
 
   PublishResult publish_in_memory(const Payload& payload, const Topic& topic, const PublishOptions& options);
-  [[nodiscard]] bool is_plain(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                              const DispatchGuard& guard) const;
+  [[nodiscard]] bool is_plain(const SubscriberList& list, const Payload& payload,
+                              const Metadata& metadata) const;
   void deliver_plainly(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                        DispatchGuard& guard, PublishResult& result);
   void deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                DispatchGuard& guard, PublishResult& result);
   void deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                       DispatchGuard& guard, PublishResult& result);
+  [[nodiscard]] bool count_by_call(const SubscriberList& list, const Payload& payload,
+                                   DispatchGuard& guard) noexcept;
+  void count_published(const Payload& payload) noexcept;
   void cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                 DispatchGuard& guard, PublishResult& result);
   QueuedPart prepare_queued(const SubscriberList& list, PayloadForms& forms, const Metadata& metadata,
@@ -75,7 +77,7 @@ class Publisher {
   DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
                           std::optional<std::string> key);
   DeliveryOutcome deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
-                                 DeliveryFrame& frame, DispatchGuard& guard);
+                                 DeliveryFrame& frame, DispatchGuard& guard, bool timed);
   DeliveryOutcome deliver_timed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
                                 DeliveryFrame& frame, DispatchGuard& guard);
   DeliveryOutcome plain_failed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
@@ -83,6 +85,7 @@ class Publisher {
   DeliveryOutcome inline_refused(Subscriber& subscriber, const Payload& payload, const Metadata& metadata);
 
   const BusSetup& setup_;
+  CounterBook& counts_;
   const PublishGate& gate_;
   Topics& topics_;
   BusLog& log_;
@@ -90,7 +93,6 @@ class Publisher {
   Retirement& retirement_;
   DeliveryEnd& end_;
   Runner& runner_;
-  const RetryTimer& retries_;
   // Copies, since each publish reads them.
   const Stamper stamper_;
   const std::uint64_t process_generation_;

@@ -32,7 +32,7 @@ void KeyRefresh::hold_keys(Subscriber& subscriber) {
 bool KeyRefresh::refresh() {
   bool complete = true;
   for (const auto& subscriber : bus_.topics.all()) {
-    if (subscriber->keyed && !subscriber->wildcard) complete = refresh(subscriber) && complete;
+    if (subscriber->keyed && !subscriber->wildcard()) complete = refresh(subscriber) && complete;
   }
   return complete;
 }

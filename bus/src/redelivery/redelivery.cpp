@@ -22,7 +22,7 @@ std::vector<ServedHandler> Redelivery::served_handlers() const {
 /// The type's own handler of that name, or the one of all events.
 std::shared_ptr<Subscriber> Redelivery::subscriber_for(const DeadLetter& letter) const {
   for (const auto& subscriber : bus_.topics.all()) {  // wildcards last
-    const bool of_type = subscriber->wildcard || subscriber->identity.event_type == letter.event_type;
+    const bool of_type = subscriber->wildcard() || subscriber->identity.event_type == letter.event_type;
     if (of_type && subscriber->identity.handler == letter.handler) return subscriber;
   }
   return nullptr;
@@ -100,6 +100,7 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   result.at = bus_.setup.clock.now();
   if (!failure) {
     runner_.attempt_succeeded(subscriber, frame.context(), began);
+    subscriber.count(letter.event_type, [](HandlerCount& count) { count.handled(1); });
     result.end = RedriveResult::End::Reprocessed;
     return settled;
   }

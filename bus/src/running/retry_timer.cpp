@@ -13,7 +13,7 @@ bool RetryTimer::later(const Entry& left, const Entry& right) noexcept {
 
 void RetryTimer::count(Subscriber& subscriber, int change) noexcept {
   subscriber.queue.count_waiting(change);
-  waiting_.fetch_add(static_cast<std::size_t>(change));
+  gate_.need_care(change);
 }
 
 bool RetryTimer::schedule(const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery,

@@ -1,14 +1,13 @@
 #pragma once
 
+#include "subscriptions/publish_gate.hpp"
 #include "subscriptions/subscriber.hpp"
 #include "threads/housekeeper.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
 
-#include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,8 +22,8 @@ class RetryTimer {
   /// Takes a delivery whose time has come.
   using Due = std::function<void(const std::shared_ptr<Subscriber>&, Delivery&)>;
 
-  RetryTimer(Clock& clock, Housekeeper& housekeeper, Due due)
-      : clock_(clock), housekeeper_(housekeeper), due_(std::move(due)) {}
+  RetryTimer(Clock& clock, PublishGate& gate, Housekeeper& housekeeper, Due due)
+      : clock_(clock), gate_(gate), housekeeper_(housekeeper), due_(std::move(due)) {}
   RetryTimer(const RetryTimer&) = delete;
   RetryTimer& operator=(const RetryTimer&) = delete;
 
@@ -33,8 +32,6 @@ class RetryTimer {
                               std::chrono::microseconds delay);
   /// Removes and returns what waits of a subscriber that is no longer open: no more will come.
   [[nodiscard]] std::vector<Delivery> take(Subscriber& subscriber);
-  /// A look only, without a lock.
-  [[nodiscard]] bool any_waits() const noexcept { return waiting_.load(std::memory_order_relaxed) > 0; }
 
   /// Hands over what is due.
   void serve_due(Instant now);
@@ -50,13 +47,14 @@ class RetryTimer {
   };
   static bool later(const Entry& left, const Entry& right) noexcept;
 
+  /// Publishes see that one waits.
   void count(Subscriber& subscriber, int change) noexcept;
   [[nodiscard]] bool add(Instant due, const std::shared_ptr<Subscriber>& subscriber, Delivery& delivery);
 
   Clock& clock_;
+  PublishGate& gate_;
   Housekeeper& housekeeper_;
   const Due due_;
-  std::atomic<std::size_t> waiting_{0};
 
   mutable Mutex mutex_;
   std::vector<Entry> entries_ TIDINGS_GUARDED_BY(mutex_);  // a heap, the next one in front

@@ -64,8 +64,9 @@ Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& contex
                     return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
                   }),
                   retried ? std::optional(verdict.delay) : std::nullopt);
+  subscriber.count(context.event_type(), [](HandlerCount& count) { count.failed(); });
   if (const auto& threshold = subscriber.options.slow_threshold; threshold && duration > *threshold)
-    bus_.log.slow(context, duration, *threshold);
+    slow(subscriber, context, duration);
   return verdict;
 }
 
@@ -107,14 +108,22 @@ Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFram
   }
 }
 
-void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext& context,
-                               Instant began) noexcept {
+void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began,
+                               bool measured) noexcept {
   const auto& threshold = subscriber.options.slow_threshold;
   const bool debug = bus_.log.debug();
-  if (!threshold && !debug) return;
+  const bool counted = bus_.counts.on() && (measured || threshold);
+  if (!threshold && !debug && !counted) return;
   const auto duration = microseconds(bus_.setup.clock.monotonic_now() - began);
+  if (counted) subscriber.count(context.event_type(), [&](HandlerCount& count) { count.took(duration); });
   if (debug) bus_.log.handled(context, duration);
-  if (threshold && duration > *threshold) bus_.log.slow(context, duration, *threshold);
+  if (threshold && duration > *threshold) slow(subscriber, context, duration);
+}
+
+void Runner::slow(const Subscriber& subscriber, const EventContext& context,
+                  std::chrono::microseconds duration) noexcept {
+  subscriber.count(context.event_type(), [](HandlerCount& count) { count.slow(); });
+  bus_.log.slow(context, duration, *subscriber.options.slow_threshold);
 }
 
 // --- on workers ---

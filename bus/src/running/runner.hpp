@@ -60,7 +60,9 @@ class Runner {
   [[nodiscard]] std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, OwedDeliveryHandle* owed,
                                                       PayloadForms& forms, DeliveryFrame& frame);
   /// Logs an attempt whose handler returned, if the log's level or a slow_threshold asks for it.
-  void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began) noexcept;
+  /// `measured`: how long it took is counted, whether or not it was slow.
+  void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began,
+                         bool measured = true) noexcept;
 
   /// What the subscription's ordering_key says of an event. The user's function is protected as the handler
   /// is: once unsubscribed it does not run, and there is no key. An event that does not fit the handler's
@@ -69,6 +71,8 @@ class Runner {
                                                            DispatchGuard& guard);
 
  private:
+  void slow(const Subscriber& subscriber, const EventContext& context,
+            std::chrono::microseconds duration) noexcept;
   [[nodiscard]] Verdict decide(const Subscriber& subscriber, const DeliveryState& state,
                                const Failure& failure, Instant now) const;
   /// Makes the failed attempt known to the journal, before the next one may begin.

@@ -39,11 +39,17 @@ class DispatchGuard {
     }
   }
 
-  /// Whether the thread that reads the announcements does the fencing (membarrier). If so, enter<true>() and
-  /// leave<true>() may be called.
-  [[nodiscard]] bool others_fence() const noexcept { return others_fence_; }
+  /// Counts a publish through the list. False: it is not counted, and count_by_call() is to do that.
+  [[nodiscard]] bool count(const SubscriberList& list) noexcept {
+    return record_.cells().add(list.cell, list.step);
+  }
+  /// Returns whether the publish's deliveries are to be timed. Only for lists that have a count.
+  [[nodiscard]] bool count_by_call(const SubscriberList& list) noexcept {
+    return list.count->add(record_.cells());
+  }
 
-  /// Whether the subscriber's handler may be run now; if so leave() must follow.
+  /// Whether the subscriber's handler may be run now; if so leave() must follow. With `OthersFence`, the
+  /// thread that reads the announcements is known to do the fencing (membarrier).
   template <bool OthersFence = false>
   [[nodiscard]] bool enter(const Subscriber& subscriber) {
     announce(slot_.running, &subscriber, OthersFence || others_fence_);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "counting/count_cells.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +66,8 @@ class HazardRecord {
   [[nodiscard]] std::size_t ordinal() const noexcept { return ordinal_; }
 
   [[nodiscard]] const Block& first() const noexcept { return first_; }
+  /// The owner's.
+  [[nodiscard]] CountCells& cells() noexcept { return cells_; }
   [[nodiscard]] HazardRecord* next() const noexcept { return next_; }
 
  private:
@@ -72,6 +76,7 @@ class HazardRecord {
 
   Block first_;
   std::size_t depth_ = 0;  // owner only
+  CountCells cells_;
   std::atomic<bool> owned_{true};
   std::size_t ordinal_ = 0;       // constant once the record is listed
   HazardRecord* next_ = nullptr;  // constant once the record is listed

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "counting/list_count.hpp"
 #include "queue/delivery_queue.hpp"
 #include "subscriptions/backlog.hpp"
 
@@ -27,10 +28,19 @@ enum class SubscriberState : std::uint8_t {
   Closed,    ///< No run begins any more.
 };
 
+/// Where a subscriber's deliveries are counted.
+struct SubscriberCounts {
+  /// Null: nowhere.
+  CounterBook* book = nullptr;
+  /// Null: there is none that fits all events, as the handler takes those of all types.
+  std::shared_ptr<HandlerCount> own;
+};
+
 /// One handler's place on a bus: what publish needs to call it, and its queue.
 class Subscriber {
  public:
-  Subscriber(SubscriberSpec spec, std::string service, std::weak_ptr<BusCore> owner)
+  Subscriber(SubscriberSpec spec, std::string service, std::weak_ptr<BusCore> owner,
+             SubscriberCounts counted = {})
       : payload_type(spec.payload_type),
         user{std::move(spec.function), std::move(spec.ordering_key), {}},
         queued(spec.options.dispatch == Dispatch::Queued),
@@ -38,9 +48,9 @@ class Subscriber {
         identity{std::move(service), std::move(spec.event_type), std::move(spec.handler),
                  spec.options.retry.max_attempts},
         options(std::move(spec.options)),
-        wildcard(spec.wildcard),
         schema_version(spec.schema_version),
         keyed(static_cast<bool>(user.ordering_key)),
+        counts(std::move(counted)),
         core(std::move(owner)),
         queue(options.queue_capacity, options.concurrency, keyed) {}
 
@@ -57,9 +67,21 @@ class Subscriber {
             std::exchange(options.retry.retry_if, {})};
   }
 
+  /// Whether it takes events of all types.
+  [[nodiscard]] bool wildcard() const noexcept { return identity.event_type == "*"; }
+  /// Calls `change` with what is counted of its deliveries of that event type, if anything is.
+  template <class Change>
+  void count(std::string_view event_type, const Change& change) const noexcept {
+    if (counts.own) {
+      change(*counts.own);
+    } else if (counts.book != nullptr) {
+      counts.book->change(event_type, identity.handler, change);
+    }
+  }
+
   /// Whether events of that type that are owed to a handler of that name are for this one.
   [[nodiscard]] bool serves(std::string_view event_type, std::string_view handler) const noexcept {
-    return identity.handler == handler && (wildcard || identity.event_type == event_type);
+    return identity.handler == handler && (wildcard() || identity.event_type == event_type);
   }
 
   /// The subscriber as the store of letters knows it.
@@ -69,7 +91,7 @@ class Subscriber {
 
   /// The event type for queries of what it is owed; empty for a handler of all events.
   [[nodiscard]] std::string_view queried_type() const noexcept {
-    return wildcard ? std::string_view() : std::string_view(identity.event_type);
+    return wildcard() ? std::string_view() : std::string_view(identity.event_type);
   }
 
   // What an inline delivery touches comes first.
@@ -86,10 +108,10 @@ class Subscriber {
 
   const HandlerIdentity identity;
   SubscribeOptions<void*> options;
-  const bool wildcard;
   /// The schema version of the handler's struct; 0: any.
   const int schema_version;
   const bool keyed;
+  const SubscriberCounts counts;
   const std::weak_ptr<BusCore> core;
   /// What crash slots know the handler by.
   const std::uint64_t crash_hash = crash_slot_hash(identity.handler);
@@ -103,8 +125,14 @@ struct SubscriberList {
   /// What stands in the place of a list, to be rebuilt by the next thread that needs it.
   struct Outdated {};
   explicit SubscriberList(Outdated) noexcept : outdated(true) {}
-  explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone)
-      : subscribers(std::move(everyone)) {
+  /// Publishes through it are `counted`: by `by_list`, or if that is null by name.
+  explicit SubscriberList(std::vector<std::shared_ptr<Subscriber>> everyone, bool counted = false,
+                          std::unique_ptr<const ListCount> by_list = nullptr)
+      : subscribers(std::move(everyone)), count(std::move(by_list)) {
+    if (counted) {
+      cell = count != nullptr ? count->near_cell() : CountCells::kByCall;
+      step = 1;
+    }
     for (const auto& subscriber : subscribers) {
       if (subscriber->queued) last_queued = subscriber.get();
     }
@@ -131,6 +159,11 @@ struct SubscriberList {
   const Subscriber* last_queued = nullptr;
   /// What every one of them takes, if all are inline and take the same.
   const PayloadType* plain_type = nullptr;
+  /// What a publish adds to which of its thread's cells.
+  std::uint32_t cell = CountCells::kUncounted;
+  std::uint64_t step = 0;
+  /// Null: publishes are counted by name, or not at all.
+  const std::unique_ptr<const ListCount> count;
   /// The list is to be rebuilt before it is used: see Topics::current().
   const bool outdated = false;
   /// The next of those that wait to be freed. Guarded by the mutex of Topics.

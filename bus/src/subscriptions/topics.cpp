@@ -5,6 +5,7 @@
 #include <tidings/detail/patiently.hpp>
 #include <tidings/error.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <new>
@@ -49,7 +50,7 @@ bool Members::remove(const Subscriber& subscriber) noexcept {
   return true;
 }
 
-Topics::Topics() {
+Topics::Topics(CounterBook* counts) : counts_(counts) {
   choose_fence();
   const MutexLock lock(mutex_);
   slot_tables_.push_back(std::make_unique<SlotTable>(kFirstTableSize));
@@ -80,7 +81,7 @@ const Topic& Topics::find(std::string_view event_type) const noexcept {
 void Topics::add(const std::shared_ptr<Subscriber>& subscriber) {
   const MutexLock lock(mutex_);
   require_free_name(*subscriber);
-  if (subscriber->wildcard) {
+  if (subscriber->wildcard()) {
     wildcards_.add(subscriber);
   } else {
     topic_for(subscriber->identity.event_type).members.add(subscriber);
@@ -98,7 +99,7 @@ void Topics::require_free_name(const Subscriber& subscriber) {
                     "' ('*' is all of them): names are unique per bus and event type; choose another");
   };
   refuse_equal(wildcards_, "*");
-  if (subscriber.wildcard) {
+  if (subscriber.wildcard()) {
     for (const auto& topic : topics_) refuse_equal(topic->members, topic->event_type);
   } else if (const Topic* const topic = known_topic(subscriber.identity.event_type)) {
     refuse_equal(topic->members, topic->event_type);
@@ -108,8 +109,8 @@ void Topics::require_free_name(const Subscriber& subscriber) {
 bool Topics::remove(const Subscriber& subscriber) noexcept {
   const MutexLock lock(mutex_);
   Topic* const topic = known_topic(subscriber.identity.event_type);
-  if (!subscriber.wildcard && topic == nullptr) return false;
-  Members& members = subscriber.wildcard ? wildcards_ : topic->members;
+  if (!subscriber.wildcard() && topic == nullptr) return false;
+  Members& members = subscriber.wildcard() ? wildcards_ : topic->members;
   if (!members.remove(subscriber)) return false;
   changed(subscriber);
   return true;
@@ -187,7 +188,7 @@ void Topics::place(NameTable& table, Topic& topic) noexcept {
 }
 
 void Topics::changed(const Subscriber& subscriber) noexcept {
-  if (subscriber.wildcard) {
+  if (subscriber.wildcard()) {
     for (const auto& topic : topics_) renew(*topic);
     renew(others_);
   } else if (Topic* const topic = known_topic(subscriber.identity.event_type)) {
@@ -210,7 +211,24 @@ std::unique_ptr<const SubscriberList> Topics::list_of(const Topic& topic) const 
   everyone.reserve(topic.members.size() + wildcards_.size());
   topic.members.append_to(everyone);
   wildcards_.append_to(everyone);
-  return std::make_unique<const SubscriberList>(std::move(everyone));
+  const bool counted = counts_ != nullptr && counts_->on();
+  auto count = counted && &topic != &others_ ? count_of(topic, everyone) : nullptr;
+  return std::make_unique<const SubscriberList>(std::move(everyone), counted, std::move(count));
+}
+
+/// Null, and publishes are counted by name, if the book has no place for the type.
+std::unique_ptr<const ListCount> Topics::count_of(
+    const Topic& topic, const std::vector<std::shared_ptr<Subscriber>>& everyone) const {
+  auto type = counts_->find(topic.event_type, "");
+  std::vector<std::shared_ptr<HandlerCount>> handlers;
+  for (const auto& subscriber : everyone) {
+    if (subscriber->queued) continue;
+    const auto& kept = subscriber->counts.own;
+    handlers.push_back(kept ? kept : counts_->find(topic.event_type, subscriber->identity.handler));
+  }
+  const auto is_missing = [](const auto& each) { return each == nullptr; };
+  if (type == nullptr || std::any_of(handlers.begin(), handlers.end(), is_missing)) return nullptr;
+  return std::make_unique<const ListCount>(*counts_, std::move(type), std::move(handlers));
 }
 
 const SubscriberList& Topics::bring_up_to_date(const Topic& topic, DispatchGuard& guard) {

@@ -53,7 +53,8 @@ struct Topic {
 /// that there is no memory for is marked, too.
 class Topics {
  public:
-  Topics();
+  /// `counts` is what publishes are counted in, and outlives this; null: they are not.
+  explicit Topics(CounterBook* counts = nullptr);
   ~Topics();
   Topics(const Topics&) = delete;
   Topics& operator=(const Topics&) = delete;
@@ -105,12 +106,15 @@ class Topics {
   /// To be called after each change of the members.
   void changed(const Subscriber& subscriber) noexcept TIDINGS_REQUIRES(mutex_);
   void renew(Topic& topic) noexcept TIDINGS_REQUIRES(mutex_);
+  [[nodiscard]] std::unique_ptr<const ListCount> count_of(
+      const Topic& topic, const std::vector<std::shared_ptr<Subscriber>>& everyone) const;
   [[nodiscard]] std::unique_ptr<const SubscriberList> list_of(const Topic& topic) const
       TIDINGS_REQUIRES(mutex_);
   const SubscriberList& bring_up_to_date(const Topic& topic, DispatchGuard& guard) TIDINGS_EXCLUDES(mutex_);
   void replace(Topic& topic, const SubscriberList* list) noexcept TIDINGS_REQUIRES(mutex_);
   void reclaim() noexcept TIDINGS_REQUIRES(mutex_);
 
+  CounterBook* const counts_;
   std::atomic<const SlotTable*> slots_;
   std::atomic<const NameTable*> names_;
   Topic others_{""};
