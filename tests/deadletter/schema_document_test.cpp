@@ -2,6 +2,9 @@
 
 #include "schema/schema.hpp"
 
+#include <tidings/minutes.hpp>
+
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -17,7 +20,12 @@ class SchemaDocumentTest : public StoreTest {
   SchemaDocumentTest()
       : document_(read_file(std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() /
                             "docs" / "schema.md")) {
-    static_cast<void>(store(*open(), letters(1, 3)));
+    const auto store = open();
+    static_cast<void>(this->store(*store, letters(1, 3)));
+    const auto minute = std::chrono::floor<std::chrono::minutes>(std::chrono::system_clock::now());
+    const MinuteRow counted{minute, "orders.order_placed", "send_receipt", {.handled = 3, .failed = 1}};
+    store->minutes()->add("shop", {&counted, 1});
+    store->minutes()->flush();
   }
 
   /// What stands between the fences of each ```sql block.

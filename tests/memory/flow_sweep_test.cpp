@@ -206,6 +206,20 @@ TEST_P(FlowSweepTest, AStopWithARetryThatWaits) {
   expect_each_order_settled_once({"waits"});
 }
 
+TEST_P(FlowSweepTest, AStopThatKeepsWhatWasCounted) {
+  const BusOptions wanted = options(Durability::None);
+  sweep_whole([&](std::int64_t order, auto scarce) {
+    Bus bus(wanted);
+    bus.subscribe<Order>("counted", done_by("counted")).keep();
+    bus.publish(Order{order});
+    scarce([&] { bus.stop(kLong); });
+  });
+  EXPECT_EQ(query("SELECT sum(handled) FROM tidings_minutes WHERE handler = 'counted'"),
+            std::to_string(accepted_.size()));
+  EXPECT_EQ(query("SELECT sum(published) FROM tidings_minutes WHERE handler = ''"),
+            std::to_string(accepted_.size()));
+}
+
 TEST_P(FlowSweepTest, AStartThatFindsSomethingOwed) {
   const BusOptions wanted = options(Durability::ProcessCrash);
   sweep_starts(wanted, [&](std::int64_t order) { leave_owed(wanted, order); });

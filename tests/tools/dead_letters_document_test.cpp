@@ -126,6 +126,7 @@ TEST_F(JsonDocumentTest, HoldsForVerbsThatRead) {
   expect_as_documented("groups --by", {"groups", "--by", "tenant"});
   expect_as_documented("show", {"show", "3"});
   expect_as_documented("trace", {"trace", "request-7"});
+  count_deliveries();
   expect_as_documented("stats", {"stats"});
 }
 

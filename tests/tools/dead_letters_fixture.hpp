@@ -5,13 +5,17 @@
 
 #include <tidings/deadletter/operations.hpp>
 #include <tidings/deadletter/reader.hpp>
+#include <tidings/deadletter/store.hpp>
+#include <tidings/minutes.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tidings::dead_letters {
@@ -48,6 +52,25 @@ class DeadLettersTest : public DatabaseTest {
     const Streams streams{in, out, err, false, out_terminal_, err_terminal_};
     const ExitStatus status = run(arguments, database_.c_str(), streams, wall_now());
     return {static_cast<int>(status), out.str(), err.str()};
+  }
+
+  /// As a service counts: two hours ago 7 events, one of which send_receipt gave up; and 3 just now, one of
+  /// whose deliveries took long.
+  void count_deliveries() const {
+    const auto row = [](std::chrono::hours ago, std::string handler, DeliveryCounts counts) {
+      return MinuteRow{std::chrono::floor<std::chrono::minutes>(wall_now() - ago), "orders.order_placed",
+                       std::move(handler), counts};
+    };
+    std::vector<MinuteRow> rows = {
+        row(std::chrono::hours(2), "", {.published = 7}),
+        row(std::chrono::hours(2), "send_receipt", {.handled = 6, .failed = 4, .dead = 1}),
+        row(std::chrono::hours(0), "", {.published = 3}),
+        row(std::chrono::hours(0), "send_receipt", {.handled = 3, .slow = 1})};
+    rows[1].counts.durations[duration_class(std::chrono::microseconds(150))] = 6;
+    rows[3].counts.durations[duration_class(std::chrono::seconds(2))] = 3;
+    const auto store = deadletter::Store::open(database_);
+    store->minutes()->add("orders", rows);
+    store->minutes()->flush();
   }
 
   [[nodiscard]] deadletter::Reader reader() const { return deadletter::Reader::open(database_); }

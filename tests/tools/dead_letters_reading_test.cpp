@@ -322,6 +322,51 @@ TEST_F(ReadingVerbsTest, StatsCountEveryKind) {
   EXPECT_THAT(call({"stats", "--handler", "nobody"}).out, StartsWith("0 letters"));
 }
 
+TEST_F(ReadingVerbsTest, StatsShowWhatServicesCounted) {
+  EXPECT_THAT(call({"stats"}).out, Not(HasSubstr("PUBLISHED")));
+  count_deliveries();
+  const auto all = call({"stats"});
+  EXPECT_THAT(
+      all.out,
+      HasSubstr("PUBLISHED  HANDLED  FAILED  DEAD  SLOW     P50  P99  EVENT                HANDLER\n"
+                "       10                      0                     orders.order_placed\n"
+                "                 9       4     1     1  200 us  2 s  orders.order_placed  send_receipt\n"));
+  EXPECT_THAT(all.out, HasSubstr("\nCounted from 20"));
+  const auto lately = call({"stats", "--since", "1h", "--handler", "send_receipt"});
+  EXPECT_THAT(lately.out, HasSubstr("3       0     0     1  2 s  2 s  orders.order_placed  send_receipt\n"));
+  EXPECT_THAT(lately.out, Not(HasSubstr("200 us")));
+  EXPECT_THAT(call({"stats", "--handler", "nobody"}).out, Not(HasSubstr("PUBLISHED")));
+  // Counters know no causes.
+  EXPECT_THAT(call({"stats", "--fingerprint", "00000000000000ff"}).out, Not(HasSubstr("PUBLISHED")));
+}
+
+TEST_F(ReadingVerbsTest, StatsShowWhatWasCountedThoughThereIsNoLetter) {
+  count_deliveries();
+  execute("DELETE FROM dead_letters");
+  EXPECT_THAT(call({"stats"}).out, AllOf(StartsWith("0 letters"), HasSubstr("send_receipt")));
+}
+
+TEST_F(ReadingVerbsTest, StatsTellProgramsWhatWasCounted) {
+  EXPECT_EQ(call({"stats", "--json"}).json().at("counted"),
+            OrderedJson({{"from", nullptr}, {"to", nullptr}, {"rates", OrderedJson::array()}}));
+  count_deliveries();
+  const OrderedJson counted = call({"stats", "--json", "--since", "1h"}).json().at("counted");
+  EXPECT_LT(counted.at("from"), counted.at("to"));
+  EXPECT_EQ(counted.at("rates").at(1), OrderedJson({{"service", "orders"},
+                                                    {"event_type", "orders.order_placed"},
+                                                    {"handler", "send_receipt"},
+                                                    {"published", 0},
+                                                    {"handled", 3},
+                                                    {"failed", 0},
+                                                    {"dead", 0},
+                                                    {"slow", 1},
+                                                    {"p50_ms", 2000.0},
+                                                    {"p99_ms", 2000.0}}));
+  EXPECT_EQ(counted.at("rates").at(0).at("published"), 3);
+  EXPECT_TRUE(counted.at("rates").at(0).at("p50_ms").is_null());
+  EXPECT_TRUE(call({"stats", "--json", "--unresolved"}).json().at("counted").is_null());
+}
+
 TEST_F(ReadingVerbsTest, MarkedLettersThatNobodyTakesAreNoticed) {
   execute("UPDATE dead_letters SET redrive_requested_at = (unixepoch() - 600) * 1000000 WHERE id = 1");
   EXPECT_THAT(call({"list"}).out, HasSubstr("waiting 10m"));

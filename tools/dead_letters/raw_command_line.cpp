@@ -268,8 +268,7 @@ constexpr std::array<VerbEntry, 19> kVerbs = {{
     {"show", "Show all of one letter", "dead-letters show 42\n  dead-letters show 0195f3 --reveal",
      &make_show},
     {"trace", "Show what one request led to, as a tree", "dead-letters trace request-7", &make_trace},
-    {"stats", "Count letters by type, handler, service, reason and day", "dead-letters stats --since 7d",
-     &make_stats},
+    {"stats", "Count letters, and show what services counted", "dead-letters stats --since 7d", &make_stats},
     {"retry", "Have the running service deliver letters again",
      "dead-letters retry 42 43 --wait\n  dead-letters retry --fingerprint 0f1e2d3c4b5a6978 \\\n"
      "    --canary 10 --rate 50/s --wait",

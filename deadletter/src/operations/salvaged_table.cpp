@@ -29,6 +29,14 @@ bool small(const StoredValue& value) {
   const auto* const number = std::get_if<std::int64_t>(&value);
   return number != nullptr && *number >= 0 && *number <= std::numeric_limits<int>::max();
 }
+bool count(const StoredValue& value) {
+  const auto* const number = std::get_if<std::int64_t>(&value);
+  return number != nullptr && *number >= 0;
+}
+bool minute(const StoredValue& value) {
+  constexpr std::int64_t kMicroseconds = 60'000'000;
+  return count(value) && std::get<std::int64_t>(value) % kMicroseconds == 0;
+}
 bool text(const StoredValue& value) { return text_in(value) != nullptr; }
 bool any(const StoredValue&) { return true; }
 /// SQLite stores whole numbers of a REAL column as integers.
@@ -200,6 +208,25 @@ constexpr std::array kAudit = {
     SalvagedColumn{"letters", &integer}, SalvagedColumn{"note", &text_or_null, Null},
 };
 
+constexpr std::array kMinutes = {
+    SalvagedColumn{"minute", &minute},          SalvagedColumn{"service", name},
+    SalvagedColumn{"event_type", name},         SalvagedColumn{"handler", &text},
+    SalvagedColumn{"published", &count, Zero},  SalvagedColumn{"handled", &count, Zero},
+    SalvagedColumn{"failed", &count, Zero},     SalvagedColumn{"dead", &count, Zero},
+    SalvagedColumn{"slow", &count, Zero},       SalvagedColumn{"took_10us", &count, Zero},
+    SalvagedColumn{"took_20us", &count, Zero},  SalvagedColumn{"took_50us", &count, Zero},
+    SalvagedColumn{"took_100us", &count, Zero}, SalvagedColumn{"took_200us", &count, Zero},
+    SalvagedColumn{"took_500us", &count, Zero}, SalvagedColumn{"took_1ms", &count, Zero},
+    SalvagedColumn{"took_2ms", &count, Zero},   SalvagedColumn{"took_5ms", &count, Zero},
+    SalvagedColumn{"took_10ms", &count, Zero},  SalvagedColumn{"took_20ms", &count, Zero},
+    SalvagedColumn{"took_50ms", &count, Zero},  SalvagedColumn{"took_100ms", &count, Zero},
+    SalvagedColumn{"took_200ms", &count, Zero}, SalvagedColumn{"took_500ms", &count, Zero},
+    SalvagedColumn{"took_1s", &count, Zero},    SalvagedColumn{"took_2s", &count, Zero},
+    SalvagedColumn{"took_5s", &count, Zero},    SalvagedColumn{"took_10s", &count, Zero},
+    SalvagedColumn{"took_20s", &count, Zero},   SalvagedColumn{"took_50s", &count, Zero},
+    SalvagedColumn{"took_100s", &count, Zero},  SalvagedColumn{"took_longer", &count, Zero},
+};
+
 constexpr std::array kMeta = {SalvagedColumn{"key", name}, SalvagedColumn{"value", &text}};
 
 /// An index of letters has rows of the same types; none has an event id and a time there.
@@ -224,6 +251,7 @@ constexpr std::array kTables = {
     SalvagedTable{"tidings_unserved_handlers", kUnserved, kUnserved.size(), 3, false},
     SalvagedTable{"tidings_redrives", kRedrives, kRedrives.size(), 1, true},
     SalvagedTable{"tidings_audit", kAudit, kAudit.size(), 1, true},
+    SalvagedTable{"tidings_minutes", kMinutes, kMinutes.size(), 4, false},
     SalvagedTable{"tidings_meta", kMeta, kMeta.size(), 1, false, &is_meta},
 };
 

@@ -9,6 +9,7 @@
 #include "letters/query.hpp"
 #include "reading/examination.hpp"
 #include "reading/groups.hpp"
+#include "reading/rates.hpp"
 #include "reading/statistics.hpp"
 #include "schema/database_file.hpp"
 #include "schema/schema.hpp"
@@ -327,6 +328,13 @@ UnresolvedNames Reader::unresolved_names() {
 Statistics Reader::statistics(const Filter& filter) {
   return implementation_->ask(
       [&](Connection& connection) { return count_statistics(connection.database(), filter); });
+}
+
+std::optional<DeliveryRates> Reader::rates(const RateFilter& filter) {
+  return implementation_->ask([&](Connection& connection) -> std::optional<DeliveryRates> {
+    if (!connection.has_table("tidings_minutes")) return std::nullopt;
+    return find_rates(connection.database(), filter);
+  });
 }
 
 std::optional<RedriveState> Reader::redrive(std::int64_t id) {

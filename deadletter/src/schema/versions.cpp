@@ -191,6 +191,45 @@ constexpr std::array kThirdVersionColumns = {
     "ALTER TABLE tidings_journal ADD COLUMN foreign_id TEXT",
 };
 
+// How many deliveries there were, and how long attempts took: a column for each class of durations.
+constexpr const char* kMinutesTable = R"sql(
+CREATE TABLE tidings_minutes (
+  minute      INTEGER NOT NULL,
+  service     TEXT NOT NULL,
+  event_type  TEXT NOT NULL,
+  handler     TEXT NOT NULL,
+  published   INTEGER NOT NULL,
+  handled     INTEGER NOT NULL,
+  failed      INTEGER NOT NULL,
+  dead        INTEGER NOT NULL,
+  slow        INTEGER NOT NULL,
+  took_10us   INTEGER NOT NULL,
+  took_20us   INTEGER NOT NULL,
+  took_50us   INTEGER NOT NULL,
+  took_100us  INTEGER NOT NULL,
+  took_200us  INTEGER NOT NULL,
+  took_500us  INTEGER NOT NULL,
+  took_1ms    INTEGER NOT NULL,
+  took_2ms    INTEGER NOT NULL,
+  took_5ms    INTEGER NOT NULL,
+  took_10ms   INTEGER NOT NULL,
+  took_20ms   INTEGER NOT NULL,
+  took_50ms   INTEGER NOT NULL,
+  took_100ms  INTEGER NOT NULL,
+  took_200ms  INTEGER NOT NULL,
+  took_500ms  INTEGER NOT NULL,
+  took_1s     INTEGER NOT NULL,
+  took_2s     INTEGER NOT NULL,
+  took_5s     INTEGER NOT NULL,
+  took_10s    INTEGER NOT NULL,
+  took_20s    INTEGER NOT NULL,
+  took_50s    INTEGER NOT NULL,
+  took_100s   INTEGER NOT NULL,
+  took_longer INTEGER NOT NULL,
+  PRIMARY KEY (minute, service, event_type, handler)
+) STRICT, WITHOUT ROWID
+)sql";
+
 std::string highest_version(const std::string& schema) {
   return "coalesce((SELECT version FROM " + schema +
          "dead_letters INDEXED BY dead_letters_by_version ORDER BY version DESC LIMIT 1), 0)";
@@ -259,7 +298,7 @@ std::string next_letter_version(const std::string& schema) {
 }
 
 std::vector<std::string> third_version() {
-  std::vector<std::string> statements = {"DROP VIEW dead_letters_readable"};
+  std::vector<std::string> statements = {"DROP VIEW dead_letters_readable", kMinutesTable};
   statements.insert(statements.end(), kThirdVersionColumns.begin(), kThirdVersionColumns.end());
   statements.emplace_back(kLettersByType);
   const auto triggers = letter_versions();

@@ -7,6 +7,7 @@
 #include "file/opening_process.hpp"
 #include "file/placement.hpp"
 #include "journal/owner_number.hpp"
+#include "minutes/minute_buffer.hpp"
 #include "schema/migration.hpp"
 #include "schema/schema.hpp"
 #include "spill/spill_file.hpp"
@@ -45,6 +46,8 @@ struct StoreInternals {
   std::shared_ptr<OpenedFile> file = std::make_shared<OpenedFile>();
   /// The store's number as the journal's owner; made for each store.
   std::shared_ptr<OwnerNumber> owner = std::make_shared<OwnerNumber>();
+  /// What its buses have counted; made for each store. Null: not one that buses have.
+  std::shared_ptr<MinuteBuffer> minutes = nullptr;
 };
 
 /// What a store was opened with; its parts share it.

@@ -20,19 +20,31 @@ constexpr const char* kNoteLettersWithoutEnd =
 
 }  // namespace
 
-Session::Session(const std::filesystem::path& path, const WritingConnection::Options& options)
+Session::Session(const std::filesystem::path& path, const WritingConnection::Options& options,
+                 MinuteBuffer* minutes)
     : connection_(path, options),
+      minutes_(minutes),
       dead_keys_(connection_.database(), kDeadKeys),
       letters_(connection_.database()) {}
 
 std::vector<LetterOutcome> Session::store(std::span<const DeadLetter> letters, bool without_end) {
   std::vector<LetterOutcome> outcomes;
   outcomes.reserve(letters.size());
+  CarriedMinutes carried(minutes_);
   connection_.transact(Sync::Always, [&] {
     if (without_end) Prepared(connection_.database(), kNoteLettersWithoutEnd).run();
     for (const DeadLetter& letter : letters) outcomes.push_back(letters_.take(letter));
+    carried.write_along(connection_);
   });
+  carried.committed();
   return outcomes;
+}
+
+void Session::keep_minutes() {
+  if (minutes_ == nullptr) return;
+  CarriedMinutes carried(minutes_);
+  connection_.transact(Sync::Never, [&] { minutes_->write(connection_); });
+  carried.committed();
 }
 
 /// A commit that had no memory is in doubt until another has taken its place: it is tried again at once.
@@ -52,13 +64,16 @@ bool Session::commit_once(const JournalBatch& batch, std::string_view service, O
   const WriteTurn::Hold turn(connection_.turn(), connection_.wait_from_now());
   connection_.begin(batch.synced || !batch.letters.empty() ? Sync::Always : Sync::Never);
   bool committing = false;
+  CarriedMinutes carried(minutes_);
   try {
     if (!write(batch, service, owner, result)) {
       undo_journal();
       return false;
     }
+    carried.write_along(connection_);
     committing = true;
     connection_.end();
+    carried.committed();
   } catch (const SQLite::Exception& error) {
     undo_journal();
     if (committing) {

@@ -6,6 +6,7 @@
 #include "journal/journal_rows.hpp"
 #include "journal/owner_number.hpp"
 #include "letters/letter_insert.hpp"
+#include "minutes/minute_buffer.hpp"
 #include "sqlite/writing_connection.hpp"
 
 #include <filesystem>
@@ -21,8 +22,10 @@ namespace tidings::deadletter {
 /// thread-safe.
 class Session {
  public:
-  /// Connects to a database of the current schema. Throws SQLite::Exception.
-  Session(const std::filesystem::path& path, const WritingConnection::Options& options);
+  /// Connects to a database of the current schema. Letters and batches take what waits in `minutes` (may be
+  /// null) with them. Throws SQLite::Exception.
+  Session(const std::filesystem::path& path, const WritingConnection::Options& options,
+          MinuteBuffer* minutes);
 
   /// All letters in one synced transaction. A letter that cannot be a row is Unsaved, with its problem, and
   /// holds up no other. Throws SQLite::Exception when the database takes nothing; then it took none.
@@ -37,6 +40,8 @@ class Session {
   /// Error(NotEncodable), or Error(JournalOwned) when `owner` has lost the journal; then it took nothing.
   [[nodiscard]] bool commit(const JournalBatch& batch, std::string_view service, OwnerNumber& owner,
                             JournalCommit& result);
+  /// What waits in the buffer, in a transaction of its own that is not synced. Throws SQLite::Exception.
+  void keep_minutes();
   /// Made at first use: most stores keep letters alone.
   [[nodiscard]] JournalRows& journal();
   [[nodiscard]] WritingConnection& connection() noexcept { return connection_; }
@@ -51,6 +56,7 @@ class Session {
   [[nodiscard]] bool take_all(const JournalBatch& batch, JournalCommit& result);
 
   WritingConnection connection_;
+  MinuteBuffer* const minutes_;
   SQLite::Statement dead_keys_;
   LetterInsert letters_;
   std::optional<JournalRows> journal_;

@@ -39,6 +39,9 @@ void require_valid(const StoreOptions& options) {
   if (options.retention < std::chrono::hours::zero()) {
     refuse("StoreOptions::retention must not be negative; zero keeps resolved letters for ever");
   }
+  if (options.minutes_retention < std::chrono::hours::zero()) {
+    refuse("StoreOptions::minutes_retention must not be negative; zero keeps the counters for ever");
+  }
   if (options.busy_timeout < std::chrono::milliseconds::zero()) {
     refuse("StoreOptions::busy_timeout must not be negative; zero means not to wait");
   }
@@ -51,12 +54,36 @@ StoreOptions with_bounded_durations(StoreOptions options) {
   options.busy_timeout = tidings::detail::bounded(options.busy_timeout);
   options.retention = tidings::detail::bounded(options.retention);
   options.audit_retention = tidings::detail::bounded(options.audit_retention);
+  options.minutes_retention = tidings::detail::bounded(options.minutes_retention);
   return options;
 }
 
 LetterOutcome unsaved(std::string problem) { return {LetterOutcome::Place::Unsaved, 0, std::move(problem)}; }
 
 }  // namespace
+
+/// The store as the bus's port for counters.
+class StoreMinutes final : public Minutes {
+ public:
+  StoreMinutes(const StoreSettings& settings, StoreSession& session)
+      : settings_(settings), session_(session) {}
+
+  void add(std::string_view service, std::span<const MinuteRow> rows) override {
+    settings_.internals.minutes->add(service, rows);
+  }
+  void flush() override {
+    settings_.process.require_this("store");
+    if (!settings_.internals.minutes->anything_waits()) return;
+    session_.use([](Session& session) {
+      session.keep_minutes();
+      return true;
+    });
+  }
+
+ private:
+  const StoreSettings& settings_;
+  StoreSession& session_;
+};
 
 /// The parts of a store. Each is thread-safe.
 class Store::Implementation {
@@ -68,7 +95,8 @@ class Store::Implementation {
         session(settings),
         transactions(settings),
         journal(settings, session, spills, transactions),
-        redrives(settings) {
+        redrives(settings),
+        minutes(settings, session) {
     make_current(settings, spills.path());
     spills.open(session);
     spills.import_for(kImportAtOpen, session);
@@ -87,6 +115,7 @@ class Store::Implementation {
   StoreTransactions transactions;
   StoreJournal journal;
   StoreRedrives redrives;
+  StoreMinutes minutes;
 };
 
 Store::Store(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
@@ -101,6 +130,7 @@ std::shared_ptr<Store> open_store(const std::filesystem::path& path, const Store
   require_valid(options);
   internals.file = std::make_shared<OpenedFile>();
   internals.owner = std::make_shared<OwnerNumber>();
+  internals.minutes = std::make_shared<MinuteBuffer>(tidings::detail::bounded(options.minutes_retention));
   auto implementation = std::make_unique<Store::Implementation>(StoreSettings{
       resolve_path(path, "dead-letter database"), with_bounded_durations(options), std::move(internals)});
   return std::shared_ptr<Store>(new Store(std::move(implementation)));
@@ -162,6 +192,7 @@ SinkFiles Store::look_after_files() {
 
 Journal* Store::journal() noexcept { return &implementation_->journal; }
 Redrives* Store::redrives() noexcept { return &implementation_->redrives; }
+Minutes* Store::minutes() noexcept { return &implementation_->minutes; }
 
 PayloadEncryption Store::encryption() const { return implementation_->settings.options.encryption; }
 

@@ -18,7 +18,8 @@ constexpr const char* kCannotStore = "cannot store dead letters in";
 Opened<Session> connect_session(const StoreSettings& settings) {
   settings.internals.file->require_in_place(kCannotOpen);
   return translated(kCannotOpen, settings.path, [&] {
-    return connect<Session>(settings, kCannotOpen, settings.path, writing_options(settings));
+    return connect<Session>(settings, kCannotOpen, settings.path, writing_options(settings),
+                            settings.internals.minutes.get());
   });
 }
 

@@ -60,6 +60,9 @@ class Reader {
   /// Costs the same however many letters there are.
   [[nodiscard]] UnresolvedNames unresolved_names();
   [[nodiscard]] Statistics statistics(const Filter& filter);
+  /// What services counted, minute by minute; up to the last second. Nullopt for a database of version 2,
+  /// which has no counters. Reads every row of the minutes in question.
+  [[nodiscard]] std::optional<DeliveryRates> rates(const RateFilter& filter);
   [[nodiscard]] std::optional<RedriveState> redrive(std::int64_t id);
   /// One of the matching letters that are held back. See Filter::held_back.
   [[nodiscard]] std::optional<HeldBackLetter> find_held_back(Filter filter);

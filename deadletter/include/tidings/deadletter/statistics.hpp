@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/clock.hpp>
+#include <tidings/minutes.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -67,6 +68,34 @@ struct Statistics {
   std::vector<Count> by_reason;
   /// By failed_at, oldest first; days without letters are left out.
   std::vector<Day> by_day;
+};
+
+/// Whose counters, and of which minutes; a member that is not set does not restrict.
+struct RateFilter {
+  std::optional<std::string> service = {};
+  std::optional<std::string> event_type = {};
+  std::optional<std::string> handler = {};
+  /// From, inclusive, and up to, exclusive; a minute counts if a part of it is in between.
+  std::optional<Timestamp> since = {};
+  std::optional<Timestamp> until = {};
+};
+
+/// What was counted of an event type and one handler in some minutes.
+struct DeliveryRate {
+  std::string service;
+  std::string event_type;
+  /// Empty: of the type, whatever its handlers: how many events were published.
+  std::string handler;
+  DeliveryCounts counts;
+};
+
+struct DeliveryRates {
+  /// By service, event type and handler, in this order.
+  std::vector<DeliveryRate> rates;
+  /// The begin of the first minute, and the end of the last, in which anything was counted; nullopt: nothing
+  /// was.
+  std::optional<Timestamp> from;
+  std::optional<Timestamp> to;
 };
 
 }  // namespace tidings::deadletter

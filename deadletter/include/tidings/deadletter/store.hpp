@@ -31,6 +31,8 @@ struct StoreOptions {
   std::chrono::hours retention = std::chrono::hours(24 * 30);
   /// How long the rows of the audit are kept; zero: for ever.
   std::chrono::hours audit_retention = std::chrono::hours(24 * 365);
+  /// How long the counters of each minute (tidings_minutes) are kept; zero: for ever.
+  std::chrono::hours minutes_retention = std::chrono::hours(24 * 14);
   /// What payloads are encrypted with whose types ask for it (Event).
   PayloadEncryption encryption = {};
   /// Create tidings' tables in a database that another application owns, and touch nothing else there: its
@@ -85,6 +87,9 @@ class Store final : public LetterSink {
   /// journal to another is refused with JournalOwned. Lives as long as the store.
   [[nodiscard]] Journal* journal() noexcept override;
   [[nodiscard]] Redrives* redrives() noexcept override;
+  /// Counters of each minute, in the same database. Committed with letters and the journal's batches, or
+  /// alone.
+  [[nodiscard]] Minutes* minutes() noexcept override;
   /// StoreOptions::encryption.
   [[nodiscard]] PayloadEncryption encryption() const override;
 
