@@ -142,5 +142,93 @@ TEST(RecordSinkTest, TheLineIsInTheFormatOfItsOutput) {
   EXPECT_NE(console->line.front(), '{');
 }
 
+/// Keeps what it finds in the last record.
+class Finder final : public RecordSink {
+ public:
+  void write(const VisibleRecord& record) override {
+    all = record.fields();
+    line = Json::parse(record.json());
+    found.clear();
+    for (const auto& [name, value] : all.items()) found[name] = record.find(name).value_or("not found");
+    missing = !record.find("missing") && !record.find("attempt");
+  }
+  Json all;
+  Json line;
+  Json found;
+  bool missing = false;
+};
+
+TEST(RecordSinkTest, FindsEveryFieldAsTheLineHasIt) {
+  const auto finder = std::make_shared<Finder>();
+  const Logger log = Logger(LoggerOptions{.service = "shop",
+                                          .level = Level::Info,
+                                          .format = Format::Console,
+                                          .sinks = {finder},
+                                          .max_text_bytes = 64})
+                         .child("orders");
+  const ErrorDescription error{"std::runtime_error", "password=hunter2", {"std::logic_error: token=abc123"}};
+  const Json card = {{"cvv", 123}, {"holders", {"bob"}}};
+  log.error("refused", {{"n", 7},
+                        {"share", 0.5},
+                        {"vip", true},
+                        {"none", nullptr},
+                        {"password", "hunter2"},
+                        {"card", card},
+                        {"long", std::string(100, 'x')},
+                        {"handler", "mine"},
+                        {"e", error},
+                        {"big", std::uint64_t{UINT64_MAX}}});
+  EXPECT_TRUE(finder->missing);
+  EXPECT_EQ(finder->all, finder->line);
+  EXPECT_EQ(finder->found, finder->line);
+  EXPECT_EQ(finder->found.at("event"), "refused");
+  EXPECT_EQ(finder->found.at("level"), "error");
+  EXPECT_EQ(finder->found.at("logger"), "orders");
+  EXPECT_EQ(finder->found.at("service"), "shop");
+  EXPECT_EQ(finder->found.at("n"), 7);
+  EXPECT_EQ(finder->found.at("handler"), "mine");
+  EXPECT_EQ(finder->found.at("password"), "[redacted]");
+  EXPECT_EQ(finder->found.at("error"), "password=[redacted]");
+  EXPECT_EQ(finder->found.at("card").at("cvv"), "[redacted]");
+  EXPECT_EQ(finder->found.at("big"), UINT64_MAX);
+}
+
+TEST(RecordSinkTest, WhatTheRedactorRemovesOrAPathMasksIsNotFoundOtherwise) {
+  const auto finder = std::make_shared<Finder>();
+  RedactorOptions options;
+  options.action = Redaction::Remove;
+  options.paths = {"/customer/email"};
+  const Logger log(LoggerOptions{
+      .level = Level::Info, .sinks = {finder}, .redactor = std::make_shared<const Redactor>(options)});
+  log.info("e", {{"password", "hunter2"}, {"customer", Json{{"email", "bob@example.com"}, {"id", 7}}}});
+  EXPECT_FALSE(finder->all.contains("password"));
+  EXPECT_EQ(finder->found.at("customer"), (Json{{"id", 7}}));
+}
+
+Output output_from(const Capture& capture, Level level) {
+  Output output = capture.sink();
+  output.level = level;
+  return output;
+}
+
+TEST(OutputTest, HasALevelOfItsOwn) {
+  const Capture all;
+  const Capture errors;
+  const Capture routed;
+  Route route;
+  route.logger = "orders";
+  route.sinks = {output_from(routed, Level::Warning)};
+  const Logger log(LoggerOptions{
+      .level = Level::Info, .sinks = {all.sink(), output_from(errors, Level::Error)}, .routes = {route}});
+  const Logger orders = log.child("orders");
+  orders.info("placed");
+  orders.warning("slow");
+  orders.error("refused");
+  EXPECT_EQ(all.records().size(), 3U);
+  EXPECT_EQ(routed.records().size(), 2U);
+  EXPECT_EQ(errors.only("refused").at("level"), "error");
+  EXPECT_EQ(errors.records().size(), 1U);
+}
+
 }  // namespace
 }  // namespace tidings::logging

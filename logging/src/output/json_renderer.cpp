@@ -33,6 +33,24 @@ class JsonValueWriter {
   bool scan_;
 };
 
+// The facts of a record, which are no Values.
+bool append_fact(std::string& out, const Record& record, std::string_view name) {
+  if (name == "timestamp") {
+    out.push_back('"');
+    append_timestamp(out, record.timestamp());
+    out.push_back('"');
+  } else if (name == "level") {
+    append_json_string(out, to_string(record.level()));
+  } else if (name == "event") {
+    append_json_string(out, record.event());
+  } else if (name == "logger" && !record.logger().empty()) {
+    append_json_string(out, record.logger());
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void append_member(std::string& out, std::string_view name, std::string_view text) {
   out += ",\"";
   out += name;
@@ -69,6 +87,23 @@ void render_json(const Record& record, const Rendering& rendering, std::string& 
     std::visit(JsonValueWriter(out, rendering, true), value.storage());
   });
   out.push_back('}');
+}
+
+bool render_json_field(const Record& record, const Rendering& rendering, std::string_view name,
+                       std::string& out) {
+  if (append_fact(out, record, name)) return true;
+  const auto which = detail::find_reserved(name);
+  if (const Value* const value = which ? record.reserved(*which) : nullptr) {
+    std::visit(JsonValueWriter(out, rendering, is_scanned(*which)), value->storage());
+    return true;
+  }
+  bool found = false;
+  for_each_visible_field(record, rendering, [&](std::string_view each, const Value& value) {
+    if (found || each != name) return;
+    found = true;
+    std::visit(JsonValueWriter(out, rendering, true), value.storage());
+  });
+  return found;
 }
 
 }  // namespace tidings::logging

@@ -91,7 +91,10 @@ Pipeline::Target Pipeline::target_of(Output output, Format format, const Redacto
   const Format chosen = output.format == Format::Auto ? format : output.format;
   const bool terminal = output.sink->is_terminal();
   const bool console = chosen == Format::Console || (chosen == Format::Auto && terminal);
-  return {std::move(output.sink), console, {redactor, max_text_bytes_, terminal && colour_allowed()}};
+  return {std::move(output.sink),
+          console,
+          output.level,
+          {redactor, max_text_bytes_, terminal && colour_allowed()}};
 }
 
 void Pipeline::write(Scratch& scratch) {
@@ -142,6 +145,7 @@ void Pipeline::guarded(const Call& call) noexcept {
 
 void Pipeline::write_to(const Branch& branch, const Record& record, RenderedLines& lines) noexcept {
   for (const Target& target : branch.targets) {
+    if (record.level() < target.level) continue;
     guarded([&] {
       target.sink->write(VisibleRecord(record, target.rendering, target.console, lines));
       if (record.level() >= flush_on_) target.sink->flush_soon();

@@ -46,6 +46,7 @@ class Pipeline {
   struct Target {
     std::shared_ptr<RecordSink> sink;
     bool console = false;
+    Level level = Level::Trace;
     Rendering rendering;
   };
   /// The outputs of the loggers below a name.

@@ -42,6 +42,9 @@ void append_json(std::string& out, const Json& value, const Rendering& rendering
 
 /// Appends one finished line without its line end. Lazy fields have been evaluated.
 void render_json(const Record& record, const Rendering& rendering, std::string& out);
+/// Appends the value that render_json writes for a field; false if it writes none of that name.
+[[nodiscard]] bool render_json_field(const Record& record, const Rendering& rendering, std::string_view name,
+                                     std::string& out);
 void render_console(const Record& record, const Rendering& rendering, std::string& out);
 
 /// Ids and names of tidings' own are not scanned for secrets: they have rules of their own.

@@ -43,21 +43,27 @@ namespace detail {
 [[nodiscard]] std::shared_ptr<RecordSink> record_sink(std::shared_ptr<spdlog::sinks::sink> sink);
 }
 
-/// A sink and the format of its lines. Made implicitly from a RecordSink (stdout_sink, file_sink, one of your
-/// own) or from a spdlog sink, whose pattern is set to `%v`: the record is rendered before spdlog sees it.
+/// A sink, the format of its lines and the lowest level that it gets. Made implicitly from a RecordSink
+/// (stdout_sink, file_sink, one of your own) or from a spdlog sink, whose pattern is set to `%v`: the record
+/// is rendered before spdlog sees it.
 struct Output {  // NOLINTBEGIN(google-explicit-constructor): a list of sinks is a list of outputs
   template <class Sink>
   requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<RecordSink>> Output(
-      std::shared_ptr<Sink> to, Format as = Format::Auto)
-      : sink(std::move(to)), format(as) {}
+      std::shared_ptr<Sink> to, Format as = Format::Auto, Level from = Level::Trace)
+      : sink(std::move(to)), format(as), level(from) {}
   template <class Sink>
   requires std::convertible_to<std::shared_ptr<Sink>, std::shared_ptr<spdlog::sinks::sink>> Output(
-      std::shared_ptr<Sink> to, Format as = Format::Auto)
-      : sink(detail::record_sink(std::move(to))), format(as) {}  // NOLINTEND(google-explicit-constructor)
+      std::shared_ptr<Sink> to, Format as = Format::Auto, Level from = Level::Trace)
+      : sink(detail::record_sink(std::move(to))),
+        format(as),
+        level(from) {}  // NOLINTEND(google-explicit-constructor)
 
   std::shared_ptr<RecordSink> sink;
   /// Auto: LoggerOptions::format.
   Format format;
+  /// Records below this level are not written here. Whether a record is made at all is for the level of its
+  /// logger to say (LoggerOptions::level, Logger::set_level).
+  Level level;
 };
 
 /// Where the records of some loggers go, besides or instead of the other outputs.
@@ -65,8 +71,7 @@ struct Route {
   /// Records of loggers of this name, and of those whose name begins with it and a dot.
   std::string logger = {};
   std::vector<Output> sinks = {};
-  /// Records below this level are not written here. Whether a record is made at all is for the level of its
-  /// logger to say (LoggerOptions::level, Logger::set_level).
+  /// Records below this level are written to none of these; Output::level has a level for one of them.
   Level level = Level::Trace;
   /// Not set: LoggerOptions::redactor. Null: nothing is redacted here.
   std::optional<std::shared_ptr<const Redactor>> redactor = std::nullopt;

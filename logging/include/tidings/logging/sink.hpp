@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/clock.hpp>
+#include <tidings/event.hpp>
 #include <tidings/logging/level.hpp>
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,12 @@ class VisibleRecord {
   [[nodiscard]] std::string_view event() const noexcept;
   /// The logger's name; may be empty.
   [[nodiscard]] std::string_view logger() const noexcept;
+
+  /// The field of that name, any that the line has, as `json()` has it: masked, and cut if it is long.
+  /// Nothing if there is none, also because the redactor has removed it. Throws std::bad_alloc.
+  [[nodiscard]] std::optional<Json> find(std::string_view name) const;
+  /// All of them, as one object. Throws std::bad_alloc.
+  [[nodiscard]] Json fields() const;
 
   /// The line without its end, in the format that was chosen for this sink. Rendered when it is first asked
   /// for, once for all sinks that are given the same. Throws std::bad_alloc.
