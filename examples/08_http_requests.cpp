@@ -6,7 +6,9 @@
 #include <tidings/context.hpp>
 #include <tidings/logging/timing_block.hpp>
 
+#include <functional>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,25 +22,37 @@ struct OrderPlaced {
 
 using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
 
+/// Sends a request to its handler. Returns the status of the response.
+int answer(const Handler& handle, const httplib::Request& request, httplib::Response& response) {
+  try {
+    handle(request, response);
+    return response.status;
+  } catch (const tidings::Error& error) {  // of a publish that was refused
+    return error.code() == tidings::ErrorCode::InvalidArgument ? 400 : 503;
+  }
+}
+
 /// Wraps a handler of requests.
 Handler in_context(const tidings::logging::Logger& log, Handler handle) {
   return [log, handle = std::move(handle)](const httplib::Request& request, httplib::Response& response) {
+    // 1. The context comes from the headers, which are not trusted, and from the request itself.
+    const tidings::Headers headers(request.headers.begin(), request.headers.end());
+    const tidings::ContextScope ids(tidings::Context::from_headers(headers));
+    std::optional<tidings::ContextScope> facts;
+    bool accepted = true;
     try {
-      // 1. The context comes from the headers, which are not trusted, and from the request itself.
-      const tidings::Headers headers(request.headers.begin(), request.headers.end());
-      const tidings::ContextScope scope(tidings::Context::from_headers(headers).with(
+      facts.emplace(ids.context().with(
           {{"method", request.method}, {"path", request.path}, {"client_address", request.remote_addr}}));
-      // 2. The response tells the caller under which id the request is found.
-      for (const auto& [name, value] : scope.context().response_headers()) response.set_header(name, value);
-      // 3. One record at the end of each request, with its duration in milliseconds.
-      tidings::logging::TimingBlock finished(log, tidings::logging::Level::Info, "request_finished");
-      handle(request, response);
-      finished.add("status", response.status);
-    } catch (const tidings::Error& error) {
-      // A path of 5 KiB, say, or with control characters: no context takes it.
-      const bool bad_request = error.code() == tidings::ErrorCode::InvalidArgument;
-      response.status = bad_request ? 400 : 503;
+    } catch (const tidings::Error&) {
+      accepted = false;  // A path of 5 KiB, say, or with control characters: no context takes it.
     }
+    // 2. The response tells the caller under which id the request is found.
+    for (const auto& [name, value] : ids.context().response_headers()) response.set_header(name, value);
+    // 3. One record at the end of each request, with its duration in milliseconds; of one that was refused
+    // too.
+    tidings::logging::TimingBlock finished(log, tidings::logging::Level::Info, "request_finished");
+    response.status = accepted ? answer(handle, request, response) : 400;
+    finished.add("status", response.status);
   };
 }
 
@@ -56,7 +70,7 @@ int main() {
               }));
 
   // Another service, in truth: it sees what came with the call.
-  server.Get("/stock", in_context(log, [](const httplib::Request& request, httplib::Response& response) {
+  server.Get("/stock/(.*)", in_context(log, [](const httplib::Request& request, httplib::Response& response) {
                std::cout << "stock asked for in request " << request.get_header_value("X-Correlation-ID")
                          << '\n';
                response.status = 204;
@@ -73,7 +87,7 @@ int main() {
         // 4. Calls to other services carry the ids.
         const auto outbound = tidings::Context::current().outbound_headers();
         httplib::Client stock("127.0.0.1", port);
-        stock.Get("/stock", httplib::Headers(outbound.begin(), outbound.end()));
+        stock.Get("/stock/book", httplib::Headers(outbound.begin(), outbound.end()));
       },
       {.dispatch = tidings::Dispatch::Queued});
 
@@ -86,6 +100,9 @@ int main() {
     std::cout << answer->status << " X-Request-ID: " << answer->get_header_value("X-Request-ID") << '\n'
               << "readable by scripts: " << answer->get_header_value("Access-Control-Expose-Headers") << '\n';
   }
+  const std::string long_path = "/stock/" + std::string(5000, 'x');
+  if (const auto refused = client.Get(long_path, httplib::Headers{{"X-Request-ID", "request-18"}}))
+    std::cout << refused->status << " X-Request-ID: " << refused->get_header_value("X-Request-ID") << '\n';
   server.stop();
   serving.join();
   return idle && answer ? 0 : 1;

@@ -48,6 +48,30 @@ TEST_F(RedriveTest, TheHandlerSeesTheOriginalMetadataAndACausationChainThatStart
   EXPECT_EQ(again.correlation_id.to_string(), "request-42");
 }
 
+TEST_F(RedriveTest, AttemptsAreNumberedOverTheLettersLifeAndTheRedrivesIsTheLast) {
+  Bus bus(options());
+  std::vector<std::uint32_t> last;
+  auto failing = bus.subscribe<OrderPlaced>("failing",
+                                            [&](const OrderPlaced&, const EventContext& context) {
+                                              last.push_back(context.max_attempts());
+                                              throw std::runtime_error("no");
+                                            },
+                                            {.retry = {.max_attempts = 2}});
+  bus.publish(OrderPlaced{});
+  for (int redrive = 0; redrive < 2; ++redrive) {
+    static_cast<void>(bus.redrive({}));
+    ASSERT_TRUE(bus.wait_idle(kLong));
+  }
+  std::vector<std::string> told;
+  for (const Json& record : capture_.records()) {
+    if (record.at("event") != "handler_failed") continue;
+    told.push_back(record.at("attempt").dump() + " of " + record.at("max_attempts").dump());
+    EXPECT_EQ(record.at("retry_in_ms").is_null(), record.at("attempt") == record.at("max_attempts"));
+  }
+  EXPECT_THAT(told, ElementsAre("1 of 2", "2 of 2", "3 of 3", "4 of 4"));
+  EXPECT_THAT(last, ElementsAre(2, 2, 3, 4));
+}
+
 TEST_F(RedriveTest, ChoosesLettersByFieldsOfTheirContext) {
   Bus bus(options());
   auto failing = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) { throw Permanent("bad"); },

@@ -11,6 +11,17 @@
 
 namespace tidings::detail {
 
+namespace {
+
+/// Attempts are numbered over the whole life of a letter, and a redrive is one more: the last, as far as is
+/// known.
+HandlerIdentity for_one_attempt(HandlerIdentity handler, const DeliveryState& state) {
+  handler.max_attempts = state.attempts_made + 1;
+  return handler;
+}
+
+}  // namespace
+
 std::vector<ServedHandler> Redelivery::served_handlers() const {
   std::vector<ServedHandler> handlers;
   for (const auto& subscriber : bus_.topics.all()) {
@@ -85,9 +96,10 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
                           subscriber.schema_version, bus_.upcasters, bus_.payloads);
   const Payload payload = stored.payload();
   PayloadForms forms(payload);
-  DeliveryFrame frame(payload, letter.metadata, subscriber.identity);
-  frame.turn_to(subscriber);
-  frame.set_attempt(state.attempts_made + 1);
+  const HandlerIdentity once = patiently([&] { return for_one_attempt(subscriber.identity, state); });
+  DeliveryFrame frame(payload, letter.metadata, once);
+  frame.turn_to(once);
+  frame.set_attempt(once.max_attempts);
   const Instant began = bus_.setup.clock.monotonic_now();
   std::unique_ptr<Failure> failure;
   bool settled = false;

@@ -27,9 +27,11 @@ class DeliveryFrame {
   DeliveryFrame& operator=(const DeliveryFrame&) = delete;
 
   /// Turns to another handler.
-  void turn_to(const Subscriber& subscriber) noexcept {
-    context_.identity_ = &subscriber.identity;
-    ambient_.handler = &subscriber.identity.handler;
+  void turn_to(const Subscriber& subscriber) noexcept { turn_to(subscriber.identity); }
+  /// `handler` must outlive this.
+  void turn_to(const HandlerIdentity& handler) noexcept {
+    context_.identity_ = &handler;
+    ambient_.handler = &handler.handler;
   }
   /// 1 at first.
   void set_attempt(std::uint32_t attempt) noexcept {
