@@ -5,7 +5,9 @@
 namespace tidings::dead_letters {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string brackets(std::size_t depth, const std::string& core = "") {
   return std::string(depth, '[') + core + std::string(depth, ']');
@@ -41,6 +43,22 @@ TEST_F(EditTest, SetsTheElementsOfAnArrayAsRfc6902Does) {
       {"edit", "1", "--set", "/l/0=7", "--set", "/l/2=3", "--set", "/l/-={\"a\":1}", "--set", "/l/3/b=2"});
   EXPECT_EQ(answer.status, 0) << answer.err;
   EXPECT_EQ(payload(4), R"({"l":[7,2,3,{"a":1,"b":2}]})");
+}
+
+TEST_F(EditTest, SaysThatAValueIsOfAnotherKindNow) {
+  store_payload(R"('{"zip":"90210","n":1,"none":null}')");
+  const auto plan = call({"edit", "1", "--set", "/zip=12345", "--dry-run"});
+  EXPECT_THAT(plan.out, HasSubstr("  replace /zip, text by a number\n"));
+  EXPECT_THAT(plan.err, HasSubstr(R"(edit 1 --set '/zip="VALUE"')"));
+  const auto answer = call({"edit", "1", "--set", "/zip=true", "--set", "/n=2.5", "--set", "/none=3"});
+  EXPECT_THAT(answer.out,
+              AllOf(HasSubstr("/zip, text by a Boolean\n"), HasSubstr("/n\n"), HasSubstr("/none\n")));
+  EXPECT_THAT(answer.err, HasSubstr(R"(edit 4 --set '/zip="VALUE"')"));
+  const auto corrected = call({"edit", "4", "--set", R"(/zip="12345")", "--set", "/n=a"});
+  EXPECT_THAT(corrected.out,
+              AllOf(HasSubstr("/zip, a Boolean by text\n"), HasSubstr("/n, a number by text\n")));
+  EXPECT_THAT(corrected.err, Not(HasSubstr("VALUE")));
+  EXPECT_EQ(payload(5), R"({"n":"a","none":3,"zip":"12345"})");
 }
 
 TEST_F(EditTest, RefusesAPlaceThatIsNotThere) {

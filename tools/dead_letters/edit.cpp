@@ -5,6 +5,7 @@
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/payload_editor.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -143,11 +144,47 @@ std::string place_name(const std::string& pointer) {
   return pointer.empty() ? "the whole payload" : tools::printable(pointer);
 }
 
-void print_changes(Command& command, const OrderedJson& changes) {
+/// As structs tell values apart: those that take text take no number. Null fits any.
+const char* kind_of(const Json& value) {
+  if (value.is_string()) return "text";
+  if (value.is_number()) return "a number";
+  if (value.is_boolean()) return "a Boolean";
+  if (value.is_array()) return "an array";
+  return value.is_object() ? "an object" : "null";
+}
+
+/// A value of a payload that another one has replaced.
+struct Replaced {
+  std::string before;
+  std::string after;
+};
+
+std::optional<Replaced> change_of_kind(const std::optional<Json>& original, const Json& payload,
+                                       const OrderedJson& change) {
+  if (!original || change.at("op") != "replace") return std::nullopt;
+  const Json::json_pointer place(change.at("path").get<std::string>());
+  if (!original->contains(place) || !payload.contains(place)) return std::nullopt;
+  Replaced kinds{kind_of(original->at(place)), kind_of(payload.at(place))};
+  if (kinds.before == kinds.after || kinds.before == "null" || kinds.after == "null") return std::nullopt;
+  return kinds;
+}
+
+/// `id` is the letter that a further edit would correct.
+void print_changes(Command& command, const std::optional<Json>& original, const Json& payload,
+                   const OrderedJson& changes, const std::string& id) {
+  std::string quoted;
   for (const auto& change : changes) {
-    command.print("  " + change.at("op").get<std::string>() + " " +
-                  place_name(change.at("path").get<std::string>()) + "\n");
+    const auto path = change.at("path").get<std::string>();
+    std::string text = "  " + change.at("op").get<std::string>() + " " + place_name(path);
+    if (const auto kinds = change_of_kind(original, payload, change)) {
+      text += ", " + kinds->before + " by " + kinds->after;
+      if (kinds->before == "text") quoted = path;
+    }
+    command.print(text + "\n");
   }
+  if (quoted.empty()) return;
+  command.advise("If it has to be text, put it in quotes: " + command.self() + " edit " + id + " --set " +
+                 tools::printable(tools::shell_word(quoted + "=\"VALUE\"")));
 }
 
 }  // namespace
@@ -173,7 +210,7 @@ ExitStatus run_edit(Command& command) {
     } else {
       command.print("A new letter would take the place of letter " + id +
                     "; nothing was changed. Its payload differs:\n");
-      print_changes(command, changes);
+      print_changes(command, original.payload, payload, changes, id);
     }
     return ExitStatus::Ok;
   }
@@ -190,7 +227,7 @@ ExitStatus run_edit(Command& command) {
   }
   command.print("Letter " + number + " takes the place of letter " + id +
                 ", which is resolved as superseded.\n");
-  print_changes(command, changes);
+  print_changes(command, original.payload, payload, changes, number);
   const auto next = command.letter(number);
   if (obstacle_of(command, next) == Obstacle::None) {
     command.advise("Deliver it: " + command.self() + " retry " + number + " --wait");
