@@ -91,6 +91,15 @@ TEST_F(AttributeTest, GroupsByAFieldNameTheNextCommand) {
   EXPECT_EQ(call({"groups", "--by", ""}).status, 64);
 }
 
+TEST_F(AttributeTest, AFieldThatIsNotThereIsToldOf) {
+  EXPECT_THAT(call({"list", "--attribute", "tenant=Acme"}).err, HasSubstr("groups --by tenant\n"));
+  EXPECT_THAT(call({"groups", "--by", "tenant"}).out, HasSubstr("acme")) << "what it advises";
+  EXPECT_THAT(call({"retry", "--attribute", "order=7"}).err, HasSubstr("groups --by order\n"));
+  EXPECT_THAT(call({"groups", "--by", "order"}).err,
+              HasSubstr("None of these letters has a context field order."));
+  EXPECT_THAT(call({"list", "--attribute", "tenant=acme"}).err, Not(HasSubstr("--by")));
+}
+
 TEST_F(AttributeTest, GroupsByASecretFieldAreMasked) {
   execute(R"(UPDATE dead_letters SET attributes = '{"api_key":"k-123-abc"}')");
   EXPECT_THAT(call({"groups", "--by", "api_key"}).out, Not(HasSubstr("k-123-abc")));

@@ -285,6 +285,21 @@ TEST_F(ReadingVerbsTest, AForeignIdOfSeveralRequestsIsNotTracedButListed) {
             2U);
 }
 
+TEST_F(ReadingVerbsTest, TheIdOfAnEventFindsItsRequest) {
+  const std::string event_id = call({"show", "3", "--json"}).json().at("letter").at("event_id");
+  EXPECT_EQ(call({"trace", event_id, "--json"}).json().at("correlation_id"), "request-8");
+  const auto unknown = call({"trace", "01a2215c-1f73-7d41-b509-c67876004a42"});
+  EXPECT_EQ(unknown.status, 66);
+  EXPECT_THAT(unknown.err, HasSubstr("correlation id of its records"));
+}
+
+TEST_F(ReadingVerbsTest, TraceProposesALetterThatIsUnresolved) {
+  execute("UPDATE dead_letters SET correlation_id = 'request-8'");
+  EXPECT_THAT(call({"trace", "request-8"}).err, HasSubstr("show 1\n"));
+  EXPECT_EQ(call({"discard", "1"}).status, 0);
+  EXPECT_THAT(call({"trace", "request-8"}).err, HasSubstr("show 2\n"));
+}
+
 TEST_F(ReadingVerbsTest, AForeignIdThatNoEventCanHaveIsRefused) {
   for (const std::string& id :
        {std::string(), std::string("a\nb"), std::string("\xFF"), std::string(1025, 'x')})

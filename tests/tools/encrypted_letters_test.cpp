@@ -87,6 +87,15 @@ TEST_F(EncryptedLettersTest, OtherVerbsWorkWithoutTheKey) {
   }
 }
 
+TEST_F(EncryptedLettersTest, AValueThatIsNotFoundMayBeInAPayloadThatIsNotSearched) {
+  EXPECT_THAT(call({"list", "--where", "/order_id=99"}).err,
+              HasSubstr("1 letter has an encrypted payload, in which --where cannot search."));
+  EXPECT_THAT(call({"list", "--where", "/order_id=99", "--handler", "send_receipt"}).err,
+              Not(HasSubstr("cannot search")));
+  EXPECT_THAT(call({"show", "2"}).err, AllOf(HasSubstr("Publish a corrected event."),
+                                             HasSubstr("Then give it up:"), Not(HasSubstr("Or"))));
+}
+
 TEST_F(EncryptedLettersTest, AnExportedLetterIsImportedAsItWas) {
   const auto before = reader().find(3)->letter.data;
   input_ = call({"export"}).out;

@@ -32,7 +32,8 @@ TEST_F(UnhandledLettersTest, RetryLeavesThemOutAndSaysWhy) {
 }
 
 TEST_F(UnhandledLettersTest, NothingProposesToDeliverThem) {
-  EXPECT_THAT(call({"show", "3"}).err, AllOf(HasSubstr("publish the event again"), Not(HasSubstr("retry"))));
+  EXPECT_THAT(call({"show", "3"}).err, AllOf(HasSubstr("ublish the event again"),
+                                             HasSubstr("Then give it up:"), Not(HasSubstr("retry"))));
   const auto groups = call({"groups", "--type", "t.nobody"});
   EXPECT_THAT(groups.err, AllOf(HasSubstr("discard --fingerprint"), Not(HasSubstr("retry"))));
   EXPECT_THAT(call({"trace", "request-8"}).err, Not(HasSubstr("retry")));

@@ -1,8 +1,8 @@
 #include "dead_letters/command.hpp"
 #include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
+#include "dead_letters/none_match.hpp"
 #include "dead_letters/table.hpp"
-#include "dead_letters/unknown_names.hpp"
 #include "text/printable.hpp"
 #include "text/shell_word.hpp"
 #include "text/time.hpp"
@@ -172,7 +172,7 @@ ExitStatus run_list(Command& command) {
   }
   if (page.letters.empty()) {
     say_nothing_found(command);
-    if (!line.after) say_unknown_names(command);
+    if (!line.after) say_why_none_match(command);
     warn_of_waiting(command);
     return ExitStatus::Ok;
   }
@@ -201,7 +201,11 @@ void print_field_groups(Command& command, const std::vector<deadletter::FieldGro
   command.print(table.render(command.streams().out_terminal));
   if (more) command.advise("There are more values: --limit shows them.");
   const auto first = std::find_if(groups.begin(), groups.end(), [](const auto& each) { return each.value; });
-  if (first == groups.end() || shown_value(command, *first) != first->value) return;
+  if (first == groups.end()) {
+    return command.advise("None of these letters has a context field " + tools::printable(name) +
+                          ". What a handler binds to its attempt is none.");
+  }
+  if (shown_value(command, *first) != first->value) return;
   command.advise("");
   command.advise("Letters of one value: " + command.self() + " list --attribute " +
                  tools::shell_word(name + "=" + *first->value) + command.same_states());
@@ -227,7 +231,7 @@ ExitStatus run_field_groups(Command& command) {
   }
   if (groups.empty()) {
     say_nothing_found(command);
-    say_unknown_names(command);
+    say_why_none_match(command);
     return ExitStatus::Ok;
   }
   print_field_groups(command, groups, more);
@@ -251,7 +255,7 @@ ExitStatus run_groups(Command& command) {
   }
   if (groups.empty()) {
     say_nothing_found(command);
-    say_unknown_names(command);
+    say_why_none_match(command);
     return ExitStatus::Ok;
   }
   Table table({{"LETTERS", true},

@@ -134,7 +134,7 @@ void make_show(CLI::App& verb, RawCommandLine& raw) {
 
 void make_trace(CLI::App& verb, RawCommandLine& raw) {
   verb.add_option("correlation-id", raw.trace_id,
-                  "The request's correlation id, or an event's id of another system")
+                  "The request's correlation id, or the id of one of its events, here or in another system")
       ->type_name("ID")
       ->required();
   verb.add_flag("--reveal", raw.reveal, "Show secrets in error texts");

@@ -2,8 +2,8 @@
 #include "dead_letters/deliverable.hpp"
 #include "dead_letters/letter_view.hpp"
 #include "dead_letters/long_change.hpp"
+#include "dead_letters/none_match.hpp"
 #include "dead_letters/table.hpp"
-#include "dead_letters/unknown_names.hpp"
 #include "text/duration.hpp"
 #include "text/printable.hpp"
 
@@ -196,7 +196,8 @@ void print_marked(Command& command, const deadletter::RedriveReport& result) {
         "stopped while marking: those are delivered, the rest is as it was; the same command goes on");
   }
   if (command.line().wait) return;
-  command.advise("The service delivers them, within a second if it runs.");
+  command.advise(std::string("The service delivers ") + (result.progress.changed == 1 ? "it" : "them") +
+                 ", within a second if it runs.");
   command.advise("How far it is:     " + command.self() + " doctor");
   command.advise("What failed again: " + command.self() + " groups");
 }
@@ -304,10 +305,10 @@ class Retry {
     } else if (!result.progress.complete) {
       command_.warn("stopped before any letter was marked; the same command goes on");
     } else {
-      command_.print("No unresolved letters match that " +
-                     std::string(left_out_.all() > 0 ? "can be delivered and " : "") +
-                     "do not wait already; nothing was marked.\n");
-      say_unknown_names(command_);
+      command_.print(std::string(left_out_.all() > 0 ? "No other unresolved letter matches, or those"
+                                                     : "No unresolved letter matches, or all") +
+                     " that do wait already; nothing was marked.\n");
+      say_why_none_match(command_);
     }
     if (!result.progress.complete) return ExitStatus::TryAgain;
     return unfitting_ > 0 ? ExitStatus::Data : ExitStatus::Ok;

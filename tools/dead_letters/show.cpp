@@ -188,7 +188,8 @@ void say_how_to_deliver(Command& command, const deadletter::StoredLetter& stored
       command.advise("It cannot be delivered again, having no payload.");
       return propose(command, "Give it one:       ", "edit " + id + " --file FILE");
     case Obstacle::Masked:
-      return command.advise("It cannot be delivered again, as fields of its payload are masked.");
+      return command.advise(
+          "It cannot be delivered again, as fields of its payload are masked. Publish a corrected event.");
     case Obstacle::HeldBack:
       break;
   }
@@ -205,7 +206,10 @@ void say_what_next(Command& command, const deadletter::StoredLetter& stored) {
   command.advise("");
   if (state == "unresolved") {
     say_how_to_deliver(command, stored);
-    propose(command, "Or give it up:     ", "discard " + id + " --reason '...'");
+    const auto obstacle = obstacle_of(command, stored);
+    const bool only_way = obstacle == Obstacle::NoHandler || obstacle == Obstacle::Masked;
+    propose(command,
+            only_way ? "Then give it up:   " : "Or give it up:     ", "discard " + id + " --reason '...'");
   } else if (state == "waiting") {
     const std::string cause = why_stuck(command, {.ids = {{stored.id}}});
     if (!cause.empty()) command.advise("It is not taken: " + cause);

@@ -1,7 +1,7 @@
 #include "dead_letters/command.hpp"
 #include "dead_letters/deliverable.hpp"
+#include "dead_letters/none_match.hpp"
 #include "dead_letters/table.hpp"
-#include "dead_letters/unknown_names.hpp"
 #include "text/time.hpp"
 
 #include <tidings/minutes.hpp>
@@ -171,7 +171,7 @@ ExitStatus run_stats(Command& command) {
                 " unresolved\n");
   if (statistics.letters == 0) {
     print_counted(command, rate_filter(filter));
-    say_unknown_names(command);
+    say_why_none_match(command);
     return ExitStatus::Ok;
   }
   command.print("\n");

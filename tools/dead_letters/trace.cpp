@@ -175,19 +175,25 @@ OrderedJson events_to_json(const Command& command, const Events& events) {
   return list;
 }
 
-/// The request with that correlation id, else that of the event with that foreign id, which is usually all
-/// that the other system knows.
+/// The request with that correlation id, else that of the event with that id: tidings' own, as records have
+/// it, or a foreign one, which is usually all that the other system knows.
 std::string correlation_of(Command& command, const std::string& id) {
   if (CorrelationId::parse(id) && command.reader().count({.correlation_id = id}) > 0) return id;
   std::set<std::string> found;
-  for (const auto& stored : command.reader().list({.foreign_id = id}, kMostLetters).letters)
-    found.insert(stored.letter.metadata.correlation_id.to_string());
+  const auto add_requests = [&](const deadletter::Filter& filter) {
+    for (const auto& stored : command.reader().list(filter, kMostLetters).letters)
+      found.insert(stored.letter.metadata.correlation_id.to_string());
+  };
+  add_requests({.foreign_id = id});
+  if (const auto own = EventId::parse(id)) add_requests({.event_id = own});
   if (found.size() == 1) return *found.begin();
   if (found.empty()) {
-    throw Refusal(ExitStatus::NoInput,
-                  "no letter belongs to the request " + tools::printable(id) +
-                      ", and none to an event with that id of another system: nothing of it "
-                      "failed, or its letters were purged");
+    throw Refusal(
+        ExitStatus::NoInput,
+        "no letter belongs to a request " + tools::printable(id) +
+            ", nor to an event that has this id here or in another system: nothing of it failed, "
+            "or its letters were purged. An event without letters is found by the correlation id of "
+            "its records");
   }
   throw Refusal(ExitStatus::Usage, "the id " + tools::printable(id) + " is in " +
                                        std::to_string(found.size()) + " requests; see " + command.self() +
@@ -211,8 +217,10 @@ ExitStatus run_trace(Command& command) {
   command.print(Story(command, events, command.streams().out_terminal).draw());
   if (page.next) command.advise("Only the first 10,000 letters are shown.");
   command.advise("");
-  command.advise("One letter:         " + command.self() + " show " +
-                 std::to_string(page.letters.front().id));
+  const auto open = std::find_if(page.letters.begin(), page.letters.end(),
+                                 [](const auto& each) { return !each.resolution; });
+  const auto& one = open == page.letters.end() ? page.letters.front() : *open;
+  command.advise("One letter:         " + command.self() + " show " + std::to_string(one.id));
   if (!has_deliverable(command, {.correlation_id = correlation})) return ExitStatus::Ok;
   command.advise("After the fix, all: " + command.self() + " retry --correlation-id " +
                  tools::printable(tools::shell_word(correlation)) + " --wait");

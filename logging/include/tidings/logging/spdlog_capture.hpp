@@ -23,8 +23,7 @@ namespace tidings::logging {
 /// instead of writing it to the sinks of their loggers:
 ///
 ///     const SpdlogCapture others = capture_spdlog(log);
-///     spdlog::warn("retrying {}", url);  // {"level":"warning","event":"log_message", ...
-///     "message":"retrying ..."}
+///     spdlog::warn("retrying {}", url);  // {... "event":"log_message", "message":"retrying ..."}
 ///
 /// From construction on that holds for all loggers in spdlog's registry, the default one included; also for
 /// the one that is LoggerOptions::spdlog_logger of `logger`: what tidings writes to it still goes to its

@@ -1,7 +1,8 @@
-#include "dead_letters/unknown_names.hpp"
+#include "dead_letters/none_match.hpp"
 
 #include "text/near_names.hpp"
 #include "text/printable.hpp"
+#include "text/shell_word.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -21,10 +22,31 @@ void say_if_unknown(Command& command, const char* what, const std::optional<std:
   command.advise(text + (near.empty() ? "." : ""));
 }
 
+void say_how_to_find_values(Command& command) {
+  for (const FieldValue& each : command.line().filter.fields) {
+    const std::string name = tools::printable(each.name);
+    command.advise("The values of the context field " + name + ": " + command.self() + " groups --by " +
+                   tools::printable(tools::shell_word(each.name)));
+  }
+}
+
+/// Letters that --where would choose if it could read them.
+void say_what_was_not_searched(Command& command, deadletter::Filter filter) {
+  if (filter.where.empty()) return;
+  filter.where.clear();
+  filter.not_under_key = "";  // no key has this name
+  const auto letters = command.reader().count(filter);
+  if (letters == 0) return;
+  command.advise(counted(letters, "letter") + (letters == 1 ? " has" : " have") +
+                 " an encrypted payload, in which --where cannot search.");
+}
+
 }  // namespace
 
-void say_unknown_names(Command& command) {
+void say_why_none_match(Command& command) {
   const auto& filter = command.line().filter;
+  say_how_to_find_values(command);
+  say_what_was_not_searched(command, filter);
   if (!filter.event_type && !filter.handler && !filter.service) return;
   const auto known = command.reader().unresolved_names();
   say_if_unknown(command, "type", filter.event_type, known.event_types);
