@@ -88,6 +88,9 @@ TEST_F(AttributeTest, GroupsByAFieldNameTheNextCommand) {
   const OrderedJson one = call({"groups", "--by", "tenant", "--limit", "1", "--json"}).json();
   EXPECT_EQ(one.at("values").size(), 1U);
   EXPECT_EQ(one.at("more"), true);
+  EXPECT_THAT(call({"groups", "--by", "tenant", "--handler", "send_receipt"}).err,
+              HasSubstr("list --attribute tenant=acme --handler send_receipt"))
+      << "as many as were counted";
   EXPECT_EQ(call({"groups", "--by", ""}).status, 64);
 }
 

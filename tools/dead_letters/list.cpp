@@ -208,7 +208,8 @@ void print_field_groups(Command& command, const std::vector<deadletter::FieldGro
   if (shown_value(command, *first) != first->value) return;
   command.advise("");
   command.advise("Letters of one value: " + command.self() + " list --attribute " +
-                 tools::shell_word(name + "=" + *first->value) + command.same_states());
+                 tools::shell_word(name + "=" + *first->value) + command.same_filters() +
+                 command.same_states());
 }
 
 ExitStatus run_field_groups(Command& command) {
