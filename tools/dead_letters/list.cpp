@@ -48,8 +48,8 @@ Table table_of(const Command& command, const deadletter::Page& page) {
 
 /// Marked letters that no bus claims, whether they are listed or not.
 void warn_of_waiting(Command& command) {
-  constexpr std::chrono::seconds kUsualWait(10);
-  const auto services = command.reader().idle_services(command.now() - kUsualWait);
+  constexpr std::chrono::seconds kUnclaimedFor(10);
+  const auto services = command.reader().idle_services(command.now() - kUnclaimedFor);
   if (services.empty()) return;
   const deadletter::IdleService& first = services.front();
   std::string text = (first.exact ? "" : "More than ") + counted(first.letters, "letter") + " of service " +
