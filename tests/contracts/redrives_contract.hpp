@@ -135,6 +135,17 @@ TEST_P(RedrivesContract, EachFilterRestricts) {
   EXPECT_EQ(mark({.until = special.failed_at}).letters, 2U);
 }
 
+TEST_P(RedrivesContract, LettersWithoutTheirWholePayloadAreNotMarked) {
+  DeadLetter without = letter(1);
+  without.data = {{}, DataEncoding::None, "not to be stored"};
+  DeadLetter masked = letter(2);
+  masked.data.encoding = DataEncoding::Masked;
+  static_cast<void>(store({without, masked, letter(3)}));
+  EXPECT_EQ(mark({.ids = {{1}}}).letters, 0U);
+  EXPECT_EQ(mark().letters, 1U);
+  EXPECT_THAT(claimed(), ElementsAre(3));
+}
+
 TEST_P(RedrivesContract, WhatIsMarkedOrClaimedIsNotMarkedAgain) {
   store_letters(2);
   EXPECT_EQ(mark({.ids = {{1}}}).letters, 1U);

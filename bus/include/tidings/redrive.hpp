@@ -22,7 +22,8 @@ struct FieldValue {
   std::string value;
 };
 
-/// Selects unresolved letters of a service; a member that is not set does not restrict.
+/// Selects unresolved letters of a service that can be delivered again: they have a handler, and their whole
+/// payload (docs/at-rest.md). A member that is not set does not restrict.
 struct LetterFilter {
   /// These letters, by number.
   std::optional<std::vector<std::int64_t>> ids = {};

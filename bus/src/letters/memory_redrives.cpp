@@ -25,6 +25,11 @@ bool has_fields(const ContextFields& has, const std::vector<FieldValue>& wanted)
   });
 }
 
+/// As the handler needs it: there, and not masked.
+bool has_whole_payload(const DeadLetter& letter) {
+  return letter.data.encoding != DataEncoding::None && letter.data.encoding != DataEncoding::Masked;
+}
+
 bool matches(const LetterFilter& filter, const DeadLetter& letter, std::int64_t id) {
   const auto is = [](const auto& wanted, const auto& actual) { return !wanted || *wanted == actual; };
   const bool named =
@@ -91,6 +96,7 @@ RedriveRequest MemoryRedrives::mark(std::string_view service, const LetterFilter
   RedriveRequest request{std::ssize(requests_) + 1, 0};
   for (Record& record : records_) {
     if (record.resolved || record.marked || !record.claimed_by.empty()) continue;
+    if (!has_whole_payload(record.letter)) continue;
     if (record.letter.service != service || !matches(filter, record.letter, &record - records_.data() + 1))
       continue;
     record.marked = true;

@@ -29,7 +29,8 @@ constexpr const char* kInsertRequest =
     " failed, state) VALUES (?, ?, ?, ?, ?, 0, 0, 0, 'open')";
 constexpr const char* kMark =
     "UPDATE dead_letters SET redrive_requested_at = ?, redrive_id = ? WHERE id = ? AND service = ?"
-    " AND reprocessed_at IS NULL AND redrive_requested_at IS NULL AND claimed_by IS NULL AND handler <> ''";
+    " AND reprocessed_at IS NULL AND redrive_requested_at IS NULL AND claimed_by IS NULL AND handler <> ''"
+    " AND data_encoding NOT IN ('none', 'masked')";
 constexpr const char* kAddLetters = "UPDATE tidings_redrives SET letters = letters + ? WHERE id = ?";
 constexpr const char* kMarked =
     "SELECT DISTINCT redrive_id FROM dead_letters INDEXED BY dead_letters_marked"
