@@ -185,6 +185,9 @@ TEST_F(EncryptedLettersTest, RekeyTellsOfPayloadsInTheClearAndEncryptsThem) {
   EXPECT_THAT(encrypted.err, Not(HasSubstr("in the clear")));
   EXPECT_EQ(reader().find(1)->letter.data.encoding, DataEncoding::Encrypted);
   EXPECT_EQ(call({"rekey", "--key-file", keys_, "--encrypt", "no type"}).status, 64);
+  EXPECT_THAT(encrypted.err, Not(HasSubstr("no letter of the type")));
+  EXPECT_THAT(call({"rekey", "--key-file", keys_, "--encrypt", "shop.mistyped"}).err,
+              HasSubstr("there is no letter of the type shop.mistyped"));
 }
 
 TEST_F(EncryptedLettersTest, EraseByAValueTellsOfPayloadsThatItCannotSearch) {

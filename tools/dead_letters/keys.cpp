@@ -47,6 +47,18 @@ void say_what_is_left(Command& command, const RekeyResult& result) {
   }
 }
 
+/// The name of a type may be mistyped, and its payloads then stay as they are.
+void say_what_was_not_found(Command& command) {
+  for (const std::string& type : command.line().encrypt) {
+    const deadletter::Filter of_type{.event_type = type};
+    if (!command.reader()
+             .list(of_type, 1, {}, deadletter::ListOrder::NewestFirst, deadletter::LetterParts::Summary)
+             .letters.empty())
+      continue;
+    command.warn("there is no letter of the type " + tools::printable(type) + ": is that its name?");
+  }
+}
+
 }  // namespace
 
 ExitStatus run_new_key(Command& command) {
@@ -68,6 +80,9 @@ ExitStatus run_new_key(Command& command) {
         "Restart the services with the file as it is now, then: dead-letters --db FILE rekey --key-file " +
         tools::printable(tools::shell_word(line.file)));
   } else {
+    command.advise(
+        "Give it to the services: StoreOptions::encryption, or TIDINGS_KEY_FILE where these read the "
+        "environment.");
     command.advise("Keep a copy apart from the database's backups: without it payloads cannot be read.");
   }
   return ExitStatus::Ok;
@@ -96,6 +111,7 @@ ExitStatus run_rekey(Command& command) {
                   counted(result.journal_events, "event") + " of the journal rekeyed: they are under key " +
                   std::string(cipher->writing_key()) + " now.\n");
   }
+  say_what_was_not_found(command);
   say_what_is_left(command, result);
   if (!result.progress.complete || result.spilled_left > 0) return ExitStatus::TryAgain;
   return left(result) > 0 ? ExitStatus::Data : ExitStatus::Ok;
