@@ -1,4 +1,7 @@
 #include "bus/bus_fixture.hpp"
+#include "contracts/sample_letter.hpp"
+#include "letters/letter_writer.hpp"
+#include "log/bus_log.hpp"
 #include "logging/corpus.hpp"
 
 #include <tidings/logging/redactor.hpp>
@@ -44,6 +47,42 @@ TEST_F(RedactedLetterTest, NoSecretOfAnErrorIsKept) {
     EXPECT_FALSE(holds(letter.error_message, secret)) << letter.error_message;
     ASSERT_EQ(letter.attempts.size(), 2U);
     for (const Attempt& attempt : letter.attempts) EXPECT_FALSE(holds(attempt.error_message, secret)) << line;
+  }
+}
+
+TEST_F(RedactedLetterTest, NoSecretIsInALineOfTheSpillFileOrOfTheLastResort) {
+  for (const auto& [secret, line] : secret_lines()) {
+    const DeadLetter failed = letter_of(line);
+    DeadLetter letter = contract::letter(1);  // whose ids and times are no secret's digits by chance
+    letter.error_message = failed.error_message;
+    letter.attempts = {
+        {.at = letter.failed_at, .error_type = "e", .error_message = failed.attempts[1].error_message}};
+    const std::string spilled = to_json_line(letter);
+    EXPECT_FALSE(holds(spilled, secret)) << spilled;
+    testing::internal::CaptureStderr();
+    detail::write_to_stderr(letter, line);
+    const std::string last_resort = testing::internal::GetCapturedStderr();
+    EXPECT_FALSE(holds(last_resort, secret)) << last_resort;
+    EXPECT_TRUE(holds(last_resort, "dead_letter_unsaved"));
+  }
+}
+
+TEST_F(RedactedLetterTest, NoSecretIsInTheRecordsOfWhatTheDatabaseAndTheSpillFileSay) {
+  for (const auto& [secret, line] : secret_lines()) {
+    logging::Capture capture;
+    detail::BusLog log(capture.logger(), clock_);
+    log.letters.spill_waits(line);
+    log.letters.spilled(contract::letter(1), line);
+    log.letters.unsaved(contract::letter(1), line);
+    log.letters.database_busy(1, 5ms, line);
+    log.letters.redrive_unreadable({.id = 7, .problem = line});
+    log.journal_lost(line);
+    log.housekeeping_failed(line);
+    ASSERT_EQ(capture.records().size(), 7U);
+    for (const Json& record : capture.records()) {
+      const auto problem = record.at("problem").get<std::string>();
+      EXPECT_FALSE(holds(problem, secret)) << record;
+    }
   }
 }
 

@@ -1,10 +1,13 @@
 #include <tidings/logging/capture.hpp>
 #include <tidings/logging/redactor.hpp>
+#include <tidings/logging/sink.hpp>
 
 #include "logging/corpus.hpp"
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <stdexcept>
 #include <string>
 
 namespace tidings::logging {
@@ -78,6 +81,25 @@ TEST(RedactionCorpusTest, WhatIsInnocentStaysInEveryRecord) {
     EXPECT_EQ(record.at("line"), line);
     EXPECT_EQ(record.at("bound"), line);
     EXPECT_EQ(record.at("document"), (Json{{"lines", {line, {{"line", line}}}}}));
+  }
+}
+
+/// Fails with a text.
+class FailingSink final : public RecordSink {
+ public:
+  void write(const VisibleRecord&) override { throw std::runtime_error(text); }
+  std::string text;
+};
+
+TEST(RedactionCorpusTest, NoSecretComesThroughInTheNoticeOfALoss) {
+  for (const auto& [secret, line] : secret_lines()) {
+    const auto sink = std::make_shared<FailingSink>();
+    sink->text = line;
+    testing::internal::CaptureStderr();
+    Logger({.level = Level::Info, .sinks = {sink}}).info("e");
+    const std::string notice = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(holds(notice, "1 log record(s) lost")) << notice;
+    EXPECT_FALSE(holds(notice, secret)) << notice;
   }
 }
 

@@ -1,4 +1,5 @@
 #include "line_sink.hpp"
+#include "logging/corpus.hpp"
 
 #include <tidings/context.hpp>
 #include <tidings/logging/capture.hpp>
@@ -43,6 +44,17 @@ class SpdlogCaptureTest : public testing::Test {
   const std::shared_ptr<LineSink> default_sink_ = std::make_shared<LineSink>();
   const Capture capture_;
 };
+
+TEST_F(SpdlogCaptureTest, NoSecretOfTheCorpusComesThroughInALineOfSpdlog) {
+  Capture capture;
+  const SpdlogCapture others = capture_spdlog(capture.logger());
+  for (const auto& [secret, line] : secret_lines()) {
+    capture.clear();
+    spdlog::warn("{}", line);
+    const auto message = capture.only("log_message").at("message").get<std::string>();
+    EXPECT_EQ(message.find(secret), std::string::npos) << message;
+  }
+}
 
 TEST_F(SpdlogCaptureTest, ALineOfTheDefaultLoggerIsARecord) {
   const SpdlogCapture others = capture_spdlog(capture_.logger({.service = "orders", .name = "app"}));

@@ -3,6 +3,7 @@
 #include <tidings/detail/patiently.hpp>
 #include <tidings/detail/what_of.hpp>
 #include <tidings/error.hpp>
+#include <tidings/logging/redactor.hpp>
 
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ void write_to_stderr(const DeadLetter& letter, std::string_view problem) noexcep
   try {
     Json line = {{"level", "critical"},
                  {"event", "dead_letter_unsaved"},
-                 {"problem", problem},
+                 {"problem", logging::default_redactor()->redact_text(problem)},
                  {"advice", "keep this line: dead-letters import takes it"}};
     std::string text = line.dump(-1, ' ', true, Json::error_handler_t::replace);
     text.pop_back();

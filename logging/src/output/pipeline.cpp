@@ -132,6 +132,15 @@ bool Pipeline::process(detail::RecordBuilder& builder) const {
   return true;
 }
 
+void Pipeline::count_loss(std::string_view why) noexcept {
+  if (redactor_ == nullptr) return losses_.add(1, why);
+  try {
+    losses_.add(1, redactor_->redact_text(why));
+  } catch (...) {
+    losses_.add(1, "out of memory");
+  }
+}
+
 template <class Call>
 void Pipeline::guarded(const Call& call) noexcept {
   try {

@@ -31,8 +31,8 @@ class Pipeline {
   /// `json`, `console` or `json,console`: of the sinks that are for all loggers.
   [[nodiscard]] std::string_view formats() const noexcept;
   void flush() noexcept;
-  /// Counts a lost record and, now and then, says so on standard error.
-  void count_loss(std::string_view why) noexcept { losses_.add(1, why); }
+  /// Counts a lost record and, now and then, says so on standard error, with secrets masked.
+  void count_loss(std::string_view why) noexcept;
 
   [[nodiscard]] const ProcessFields& process_fields() const noexcept { return process_fields_; }
   [[nodiscard]] LevelTable& levels() noexcept { return levels_; }

@@ -13,7 +13,17 @@ constexpr std::size_t kAhead = 256;
 constexpr std::size_t kLongestWord = 24;
 constexpr std::size_t kSurelyToken = 20;
 
-enum class Announces : std::uint8_t { Nothing, Bearer, Basic, Token, Password, Statement, Sql };
+enum class Announces : std::uint8_t {
+  Nothing,
+  Bearer,
+  Basic,
+  Token,
+  Key,
+  CardCode,
+  Password,
+  Statement,
+  Sql
+};
 
 struct Announcement {
   std::string_view text;
@@ -21,15 +31,18 @@ struct Announcement {
 };
 
 constexpr std::array kWords = {
-    Announcement{"bearer", Announces::Bearer},       Announcement{"basic", Announces::Basic},
-    Announcement{"token", Announces::Token},         Announcement{"apikey", Announces::Token},
-    Announcement{"password", Announces::Password},   Announcement{"passwd", Announces::Password},
-    Announcement{"pwd", Announces::Password},        Announcement{"passphrase", Announces::Password},
-    Announcement{"passcode", Announces::Password},   Announcement{"is", Announces::Statement},
-    Announcement{"was", Announces::Statement},       Announcement{"api key", Announces::Token},
-    Announcement{"api_key", Announces::Token},       Announcement{"api-key", Announces::Token},
-    Announcement{"access key", Announces::Token},    Announcement{"secret key", Announces::Token},
-    Announcement{"client secret", Announces::Token}, Announcement{"identified by", Announces::Sql}};
+    Announcement{"bearer", Announces::Bearer},     Announcement{"basic", Announces::Basic},
+    Announcement{"token", Announces::Token},       Announcement{"apikey", Announces::Key},
+    Announcement{"api key", Announces::Key},       Announcement{"api_key", Announces::Key},
+    Announcement{"api-key", Announces::Key},       Announcement{"access key", Announces::Key},
+    Announcement{"secret key", Announces::Key},    Announcement{"client secret", Announces::Key},
+    Announcement{"cvv", Announces::CardCode},      Announcement{"cvv2", Announces::CardCode},
+    Announcement{"cvc", Announces::CardCode},      Announcement{"cvc2", Announces::CardCode},
+    Announcement{"cvv code", Announces::CardCode}, Announcement{"cvc code", Announces::CardCode},
+    Announcement{"password", Announces::Password}, Announcement{"passwd", Announces::Password},
+    Announcement{"pwd", Announces::Password},      Announcement{"passphrase", Announces::Password},
+    Announcement{"passcode", Announces::Password}, Announcement{"is", Announces::Statement},
+    Announcement{"was", Announces::Statement},     Announcement{"identified by", Announces::Sql}};
 
 // Most words are cleared by their last letter.
 constexpr std::array<bool, 256> kLastLetters = [] {
@@ -137,9 +150,10 @@ bool looks_like(Announces what, std::string_view token, bool value_begins) noexc
 
 FoundRange token_after(const ScannedText& text, const Announcement& word, std::size_t blank) noexcept {
   const std::size_t word_begin = blank - word.text.size();
-  if (word.what == Announces::Token && is_syntax(text, word_begin)) return std::nullopt;
+  const bool token_or_key = word.what == Announces::Token || word.what == Announces::Key;
+  if (token_or_key && is_syntax(text, word_begin)) return std::nullopt;
   const std::size_t begin = blank + 1;
-  if (word.what == Announces::Token) {
+  if (token_or_key) {
     const auto quoted = quoted_value(ScannedText(text.slice(0, begin + kAhead)), begin);
     if (quoted && looks_secret(text.slice(*quoted), 8)) return quoted_value(text, begin);
   }
@@ -163,14 +177,28 @@ FoundRange password_after(const ScannedText& text, std::size_t begin) noexcept {
   return TextRange{begin, word_end(text, begin)};
 }
 
+// `CVV 123`: three or four digits and no more.
+FoundRange card_code_after(const ScannedText& text, std::size_t begin) noexcept {
+  constexpr std::size_t kLeast = 3;
+  constexpr std::size_t kMost = 4;
+  const std::size_t end = text.run_end(begin, kMost + 1, is_digit);
+  const std::size_t digits = end - begin;
+  const char next = text.at(end);
+  const bool goes_on = is_key_character(next) || next == ':' || next == '/' || next == '%';
+  const bool fraction = next == '.' && is_alphanumeric(text.at(end + 1));
+  if (digits < kLeast || digits > kMost || (goes_on && next != '.') || fraction) return std::nullopt;
+  return TextRange{begin, end};
+}
+
 FoundRange after_statement(const ScannedText& text, std::size_t verb, std::size_t begin) noexcept {
   if (!is_blank(text.before(verb))) return std::nullopt;
   const Announcement* subject = word_before(text, verb - 1);
   if (subject == nullptr || subject->what == Announces::Statement || subject->what == Announces::Sql)
     return std::nullopt;
+  if (subject->what == Announces::CardCode) return card_code_after(text, begin);
   const auto found = password_after(text, begin);
-  if (found && subject->what != Announces::Password && !looks_secret(text.slice(*found), 8))
-    return std::nullopt;
+  const bool short_is_enough = subject->what == Announces::Password || subject->what == Announces::Key;
+  if (found && !short_is_enough && !looks_secret(text.slice(*found), 8)) return std::nullopt;
   return found;
 }
 
@@ -194,6 +222,8 @@ FoundRange secret_after_word(const ScannedText& text, std::size_t blank) noexcep
   switch (word->what) {
     case Announces::Password:
       return password_after(text, blank + 1);
+    case Announces::CardCode:
+      return card_code_after(text, blank + 1);
     case Announces::Statement:
       return after_statement(text, blank - word->text.size(), blank + 1);
     case Announces::Sql:
