@@ -19,7 +19,8 @@ void DeliveryEnd::handled(const std::shared_ptr<Subscriber>& subscriber, const D
     bus_.journal.ledger->ended(delivery.state->owed);
     kill_point("deliver.noted");
   }
-  subscriber->count(delivery.event->payload().event_type, [](HandlerCount& count) { count.handled(1); });
+  if (bus_.counts.on())
+    subscriber->count(delivery.event->payload().event_type, [](HandlerCount& count) { count.handled(1); });
   end_in_queue(subscriber, delivery, std::nullopt);
 }
 
