@@ -122,16 +122,22 @@ TEST_F(UpcastTest, ANewerVersionThanTheHandlersStaysPutAndSaysWhy) {
   EXPECT_THAT(only_error(), HasSubstr("schema version 4, and this handler knows versions up to 3"));
 }
 
-TEST_F(UpcastTest, DataThatIsDamagedOrAbsentIsAFailedAttempt) {
+TEST_F(UpcastTest, DataThatIsDamagedIsAFailedAttempt) {
   for (const EncodedData& data :
-       {EncodedData{"{\"customer_na", DataEncoding::Json, ""}, EncodedData{"\xFF", DataEncoding::Cbor, ""},
-        EncodedData{"", DataEncoding::None, "to_json failed"}}) {
+       {EncodedData{"{\"customer_na", DataEncoding::Json, ""}, EncodedData{"\xFF", DataEncoding::Cbor, ""}}) {
     letters_ = std::make_shared<MemoryLetterSink>();
     Bus bus(options());
     leave(3, data);
     EXPECT_THAT(redrive(bus), IsEmpty());
     EXPECT_NE(only_error(), "");
   }
+}
+
+TEST_F(UpcastTest, ALetterWithoutDataKeepsItsCause) {
+  Bus bus(options());
+  leave(3, EncodedData{"", DataEncoding::None, "to_json failed"});
+  EXPECT_THAT(redrive(bus), IsEmpty());
+  EXPECT_THAT(letters_->unresolved().at(0).attempts, IsEmpty());
 }
 
 TEST_F(UpcastTest, DataThatDoesNotFitTheStructStaysALetter) {

@@ -57,7 +57,7 @@ void write_effect(const EventContext& context, std::int64_t order) {
 /// Whether the handler of an order is to fail.
 bool fails(const Order& order, const EventContext& context) {
   if (order.fate == Fate::FailsOnce) return context.attempt() == 1;
-  if (order.fate == Fate::WorksLater) return context.attempt() <= context.max_attempts();
+  if (order.fate == Fate::WorksLater) return context.attempt() <= RetryPolicy{}.max_attempts;
   return order.fate == Fate::NeverWorks;
 }
 

@@ -33,7 +33,11 @@ void RecoveryTest::SetUp() {
   execute(
       "UPDATE dead_letters SET reprocessed_at = 1, resolution = 'discarded' WHERE id % 10 = 0;INSERT INTO"
       " tidings_audit (at, user, host, verb, filter, letters) VALUES (1, 'ann', 'desk', 'discard', '{}',"
-      " 12);INSERT INTO tidings_redrives VALUES (1, 1, 'ann@desk', NULL, 2.0, NULL, 1, 0, 0, 'open', NULL)");
+      " 12);INSERT INTO tidings_redrives VALUES (1, 1, 'ann@desk', NULL, 2.0, NULL, 1, 0, 0, 'open', NULL);"
+      "INSERT INTO tidings_minutes WITH RECURSIVE minutes (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM "
+      "minutes"
+      " WHERE n < 60) SELECT n * 60000000, 's', 't', 'h', 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+      "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM minutes");
   sound_ = read_file(database());
 }
 

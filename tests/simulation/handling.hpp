@@ -35,8 +35,11 @@ class Exposed {
 /// What a handler does with an event, and writes down about it.
 class Handling {
  public:
-  Handling(const Scribe& scribe, std::string handler, bool shop_is_mended)
-      : scribe_(scribe), handler_(std::move(handler)), shop_is_mended_(shop_is_mended) {}
+  Handling(const Scribe& scribe, std::string handler, bool shop_is_mended, std::uint32_t attempts_of_a_life)
+      : scribe_(scribe),
+        handler_(std::move(handler)),
+        shop_is_mended_(shop_is_mended),
+        attempts_of_a_life_(attempts_of_a_life) {}
 
   /// `work` is done in every attempt, whether it fails afterwards or not. What is written down never fails.
   template <class E, class Work>
@@ -49,7 +52,7 @@ class Handling {
       scribe_.write("end " + handler_ + ' ' + std::to_string(event.number) + ' ' + attempt + ' ' + how);
     };
     const bool last = context.attempt() >= context.max_attempts();
-    if (context.attempt() > context.max_attempts()) linger(event.number);
+    if (context.attempt() > attempts_of_a_life_) linger(event.number);
     try {
       {
         const Exposed exposed(plenty);
@@ -79,13 +82,14 @@ class Handling {
     if (fate == Fate::NeverWorks) throw std::runtime_error("never works");
     if (fate == Fate::AsksLater && first) throw RetryAfter(std::chrono::milliseconds(3));
     if (fate == Fate::FailsOnce && first) throw std::runtime_error("fails once");
-    const bool too_early = context.attempt() <= context.max_attempts() && !shop_is_mended_;
+    const bool too_early = context.attempt() <= attempts_of_a_life_ && !shop_is_mended_;
     if (fate == Fate::WorksLater && too_early) throw std::runtime_error("works later");
   }
 
   Scribe scribe_;
   std::string handler_;
   bool shop_is_mended_;
+  std::uint32_t attempts_of_a_life_;  // a redrive is what comes after
 };
 
 /// Thrown when a database does not take what the shop writes.

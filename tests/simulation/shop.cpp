@@ -90,7 +90,8 @@ template <class E>
 Subscription Shop::added(const std::string& handler, SubscribeOptions<E> options) {
   return bus_->subscribe<E>(
       handler,
-      [this, handling = Handling(scribe_, handler, mended_)](const E& event, const EventContext& context) {
+      [this, handling = Handling(scribe_, handler, mended_, options.retry.max_attempts)](
+          const E& event, const EventContext& context) {
         handling(event, context, [&] { this->work(event, context); });
       },
       std::move(options));

@@ -98,7 +98,7 @@ TEST_F(RefusedInputTest, WhatWasNotExpectedIsNamedAsItWasTyped) {
 TEST_F(RefusedInputTest, ReplacingTheWholePayloadIsSaid) {
   input_ = "[1]";
   EXPECT_THAT(call({"edit", "1", "--file", "-", "--dry-run"}).out,
-              HasSubstr("  replace the whole payload\n"));
+              HasSubstr("  replace the whole payload, an object by an array\n"));
 }
 
 TEST_F(RefusedInputTest, NamesThatNoLetterHasAreTold) {
