@@ -68,8 +68,8 @@ void MinuteBuffer::write(Connection& connection) {
     if (retention_.count() > 0 && newest > purged_at_) purge_before = newest - retention_;
     purged_at_ = std::max(purged_at_, newest);
   }
-  static const std::string kAdd = added();
-  Prepared add(connection.database(), kAdd);
+  static const std::string insert_or_add = added();
+  Prepared add(connection.database(), insert_or_add);
   for (const auto& [key, counts] : *rows) {
     const auto& [minute, service, event_type, handler] = key;
     add.integer(microseconds(minute));
