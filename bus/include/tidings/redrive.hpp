@@ -148,8 +148,7 @@ struct RedriveUpkeep {
   std::vector<RedriveEnd> ended;
   /// Letters whose claimant died while their handler ran, as they are now, but without payload. They have
   /// that attempt (`Failed`) and are not marked. Of a letter whose row cannot be read only the number is
-  /// known
-  /// (`Withdrawn`).
+  /// known (`Withdrawn`).
   std::vector<RedriveResult> crashed;
   /// Expired claims of others on letters whose handler had not been run.
   std::size_t returned = 0;

@@ -212,7 +212,8 @@ std::string add_key(const std::filesystem::path& path) {
   const Secret before = read_key_file(path);
   const auto keys = parse_keys(before.text(), path.native());
   std::string id = new_key_id();
-  while (std::any_of(keys.begin(), keys.end(), [&](const Key& key) { return key.id == id; })) id = new_key_id();
+  const auto is_taken = [&](const Key& key) { return key.id == id; };
+  while (std::any_of(keys.begin(), keys.end(), is_taken)) id = new_key_id();
   const Secret line = new_line(id);
   if (line.size() + before.size() > kMaxFileBytes)
     refuse(path.native(), "would be larger than a key file is; remove keys that nothing needs any more");

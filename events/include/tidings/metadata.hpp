@@ -67,8 +67,8 @@ class Text {
 };
 
 /// Whether `text` can be an event's `source`: a non-empty URI-reference (RFC 3986, section 4.1) such as
-/// `orders`, `/orders/eu`
-/// or `https://example.com/orders`.
+/// `orders`,
+/// `/orders/eu` or `https://example.com/orders`.
 [[nodiscard]] bool is_uri_reference(std::string_view text) noexcept;
 
 /// The longest foreign id of an event that is published, in bytes.
