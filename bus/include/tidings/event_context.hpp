@@ -24,9 +24,9 @@ class HandlerTransaction;
 
 /// The part of a delivery that is the same for every event: the identity of its handler.
 struct HandlerIdentity {
+  std::string handler;  // first, so that its address is that of the whole: each delivery notes both
   std::string service;
   std::string event_type;
-  std::string handler;
   std::uint32_t max_attempts = 1;
 };
 }  // namespace detail

@@ -157,9 +157,9 @@ void Publisher::deliver(const SubscriberList& list, const Payload& payload, cons
 void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                                DispatchGuard& guard, PublishResult& result) {
   PayloadForms forms(payload);
-  QueuedPart queued;
-  if (list.last_queued != nullptr || gate_.needs_care())
-    queued = prepare_queued(list, forms, metadata, guard);
+  QueuedPart queued = list.last_queued != nullptr || gate_.needs_care()
+                          ? prepare_queued(list, forms, metadata, guard)
+                          : QueuedPart{};
   const bool timed = !guard.count(list) && count_by_call(list, payload, guard);
   DeliveryFrame frame(payload, metadata, list.subscribers.front()->identity);
   std::size_t queued_index = 0;
@@ -168,11 +168,12 @@ void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payloa
       count(result, deliver_inline(subscriber, forms, frame, guard, timed));
       continue;
     }
-    std::optional<std::string> key;
-    if (!queued.ordering_keys.empty()) key = std::move(queued.ordering_keys[queued_index]);
-    ++queued_index;
     const bool last = subscriber.get() == list.last_queued;
-    count(result, enqueue(subscriber, last ? std::move(queued.event) : queued.event, std::move(key)));
+    Delivery delivery{last ? std::move(queued.event) : queued.event, nullptr};
+    if (!queued.ordering_keys.empty() && queued.ordering_keys[queued_index])
+      delivery.remember().ordering_key = std::move(queued.ordering_keys[queued_index]);
+    ++queued_index;
+    count(result, runner_.enqueue(subscriber, delivery));
   }
 }
 
@@ -251,13 +252,6 @@ void Publisher::wait_or_refuse(Subscriber& full) {
   gate_.require_open();
   full.queue.wait_for_room(wakes);
   gate_.require_open();
-}
-
-DeliveryOutcome Publisher::enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
-                                   std::optional<std::string> key) {
-  Delivery delivery{std::move(event), nullptr};
-  if (key) delivery.remember().ordering_key = std::move(key);
-  return runner_.enqueue(subscriber, delivery);
 }
 
 DeliveryOutcome Publisher::inline_refused(Subscriber& subscriber, const Payload& payload,

@@ -74,8 +74,6 @@ class Publisher {
   void reserve_places(const SubscriberList& list);
   Subscriber* try_reserve_places(const SubscriberList& list);
   void wait_or_refuse(Subscriber& full);
-  DeliveryOutcome enqueue(const std::shared_ptr<Subscriber>& subscriber, EventPointer event,
-                          std::optional<std::string> key);
   DeliveryOutcome deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
                                  DeliveryFrame& frame, DispatchGuard& guard, bool timed);
   DeliveryOutcome deliver_timed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,

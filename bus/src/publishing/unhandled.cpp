@@ -14,7 +14,7 @@ constexpr std::size_t kMaxWarnedTypes = 1000;
 }  // namespace
 
 HandlerIdentity UnhandledEvents::nobody(std::string_view event_type) const {
-  return {bus_.setup.options.service, std::string(event_type), "", 0};
+  return {"", bus_.setup.options.service, std::string(event_type), 0};
 }
 
 DeliveryOutcome UnhandledEvents::settle(const Payload& payload, const Metadata& metadata) {

@@ -45,7 +45,7 @@ class Subscriber {
         user{std::move(spec.function), std::move(spec.ordering_key), {}},
         queued(spec.options.dispatch == Dispatch::Queued),
         timed(spec.options.slow_threshold.has_value()),
-        identity{std::move(service), std::move(spec.event_type), std::move(spec.handler),
+        identity{std::move(spec.handler), std::move(service), std::move(spec.event_type),
                  spec.options.retry.max_attempts},
         options(std::move(spec.options)),
         schema_version(spec.schema_version),
