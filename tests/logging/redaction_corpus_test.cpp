@@ -6,9 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace tidings::logging {
 namespace {
@@ -42,17 +45,58 @@ TEST(RedactionCorpusTest, RedactingTwiceChangesNothingMore) {
   }
 }
 
+// What is JSON in a line as JSON, where it holds more than text.
+std::optional<Json> json_of(const std::string& line) {
+  Json value = Json::parse(line, nullptr, false);
+  return value.is_discarded() || value.is_string() ? std::nullopt : std::optional(std::move(value));
+}
+
+TEST(RedactionCorpusTest, NoSecretComesThroughAsJson) {
+  int seen = 0;
+  for (const auto& [secret, line] : secret_lines()) {
+    const auto value = json_of(line);
+    if (!value) continue;
+    ++seen;
+    const std::string redacted = default_redactor()->redact(*value).dump();
+    EXPECT_FALSE(holds(redacted, secret)) << line << "\n" << redacted;
+  }
+  EXPECT_GE(seen, 20);
+}
+
+TEST(RedactionCorpusTest, WhatIsInnocentStaysAsJson) {
+  int seen = 0;
+  for (const std::string& line : innocent_lines()) {
+    const auto value = json_of(line);
+    if (!value) continue;
+    ++seen;
+    EXPECT_EQ(default_redactor()->redact(*value), *value);
+  }
+  EXPECT_GE(seen, 10);
+}
+
+// A number as a number, and all else as it is.
+Value value_of(const std::string& line) {
+  auto value = json_of(line);
+  if (!value) return nullptr;
+  if (value->is_number_unsigned()) return value->get<std::uint64_t>();
+  if (value->is_number_integer()) return value->get<std::int64_t>();
+  if (value->is_number_float()) return value->get<double>();
+  return *std::move(value);
+}
+
 // One record that has the line wherever text can be: a field, JSON, an error and its cause.
 void log_everywhere(const Logger& log, const std::string& line) {
-  const Json document = {{"lines", {line, {{"line", line}}}}};
+  const Json document = {{"lines", {line, {{"line", line}}, json_of(line).value_or(nullptr)}}};
   const ErrorDescription error{"std::runtime_error", line, {"std::logic_error: " + line}};
-  log.bind({{"bound", line}}).error("line", {{"line", line}, {"document", document}, {"problem", error}});
+  log.bind({{"bound", line}})
+      .error("line", {{"line", line}, {"document", document}, {"problem", error}, {"value", value_of(line)}});
 }
 
 std::string strings_of(const Json& value) {
   if (value.is_string()) return value.get<std::string>() + "\n";
   std::string all;
-  for (const Json& part : value) all += part.is_primitive() && !part.is_string() ? "" : strings_of(part);
+  for (const Json& part : value)
+    all += part.is_primitive() && !part.is_string() ? part.dump() + "\n" : strings_of(part);
   return all;
 }
 
@@ -80,7 +124,9 @@ TEST(RedactionCorpusTest, WhatIsInnocentStaysInEveryRecord) {
     const Json record = capture.only("line");
     EXPECT_EQ(record.at("line"), line);
     EXPECT_EQ(record.at("bound"), line);
-    EXPECT_EQ(record.at("document"), (Json{{"lines", {line, {{"line", line}}}}}));
+    const Json value = json_of(line).value_or(nullptr);
+    EXPECT_EQ(record.at("document"), (Json{{"lines", {line, {{"line", line}}, value}}}));
+    EXPECT_EQ(record.at("value"), value);
   }
 }
 

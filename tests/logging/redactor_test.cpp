@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
+#include <memory>
 #include <string>
 
 namespace tidings::logging {
@@ -52,6 +55,39 @@ TEST(RedactorTest, AValueBesideADeniedNameIsMasked) {
   Json expected = input;
   expected[0]["value"] = expected[1]["Content"] = "[redacted]";
   EXPECT_EQ(default_redactor()->redact(input), expected);
+}
+
+TEST(RedactorTest, NumbersOfCardsAreMaskedAsNumbers) {
+  const Json input = {
+      {"a", 4111111111111111}, {"b", {378282246310005U, 4111111111111111.0}}, {"c", -4111111111111111}};
+  const Json expected = {{"a", "[redacted]"}, {"b", {"[redacted]", "[redacted]"}}, {"c", "[redacted]"}};
+  EXPECT_EQ(default_redactor()->redact(input), expected);
+  EXPECT_EQ(default_redactor()->redact(4111111111111111), "[redacted]");
+}
+
+TEST(RedactorTest, OtherNumbersStay) {
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+  const Json input = {4111111111111112,       // a wrong check digit
+                      1767225600000,          // ms, us, ns
+                      1767225600000000,       //
+                      1767225600000000000,    //
+                      1806512345678901248,    // a snowflake id
+                      86095742719,            // a German tax id, which is personal data
+                      4111111111111111.5,     // has no digits of its own
+                      1e19,                   //
+                      kLeast,                 //
+                      18446744073709551615U,  //
+                      std::numeric_limits<double>::infinity()};
+  EXPECT_EQ(default_redactor()->redact(input), input);
+}
+
+TEST(RedactorTest, NationalNumbersAreMaskedAsNumbersIfPersonalDataIs) {
+  const Redactor personal({.profile = RedactionProfile::PersonalData});
+  for (const Json& number : {Json(86095742719), Json(255081416802538), Json(44051401359)}) {
+    EXPECT_EQ(personal.redact(number), "[redacted]") << number;
+    EXPECT_EQ(default_redactor()->redact(number), number);
+  }
+  EXPECT_EQ(personal.redact(86095742718), 86095742718);
 }
 
 TEST(RedactorTest, RemovalTakesTheKeyToo) {

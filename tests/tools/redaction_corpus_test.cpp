@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace tidings::dead_letters {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -125,6 +129,24 @@ TEST_F(RedactionCorpusInToolsTest, AnAlertHasNoSecret) {
     const std::string alert = check_dead_letters::run_tool({"--db", database_, how}).out;
     EXPECT_THAT(alert, HasSubstr("send_receipt"));
     expect_no_secrets(alert);
+  }
+}
+
+TEST_F(RedactionCorpusInToolsTest, NoNumberOfACardIsShown) {
+  DeadLetter letter = letter_with("declined");
+  letter.data.bytes = R"({"pan":4111111111111111,"list":[4111111111111111.0],"order":4111111111111112})";
+  letter.metadata.fields = {{"note", std::int64_t{4111111111111111}}};
+  letter.attempts[0].fields = {{"bound", std::int64_t{4111111111111111}}};
+  database_ = make_database("cards.db", {letter});
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"show", "1"}, {"list"}, {"groups"}, {"groups", "--by", "note"}, {"trace", "r-1"}}) {
+    for (const bool json : {false, true}) {
+      auto call_of = words;
+      if (json) call_of.emplace_back("--json");
+      const std::string text = call(call_of).out;
+      EXPECT_THAT(text, Not(HasSubstr("4111111111111111")));
+      if (words[0] == "show") EXPECT_THAT(text, AllOf(HasSubstr("4111111111111112"), HasSubstr("[redacted]")));
+    }
   }
 }
 

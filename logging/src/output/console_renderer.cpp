@@ -147,13 +147,21 @@ class ConsoleLine {
 
   void append(std::monostate, bool) { out_ += "null"; }
   void append(bool value, bool) { out_ += value ? "true" : "false"; }
-  void append(std::int64_t value, bool) { append_json_number(out_, value); }
-  void append(std::uint64_t value, bool) { append_json_number(out_, value); }
-  void append(double value, bool) {
+  void append(std::int64_t value, bool scan) { number(value, scan); }
+  void append(std::uint64_t value, bool scan) { number(value, scan); }
+  void append(double value, bool scan) {
     if (std::isfinite(value)) {
-      append_json_number(out_, value);
+      number(value, scan);
     } else {
       out_ += std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+    }
+  }
+  template <class Number>
+  void number(Number value, bool scan) {
+    if (scan && hides(rendering_, value)) {
+      out_ += "[redacted]";
+    } else {
+      append_json_number(out_, value);
     }
   }
   void append(std::string_view text, bool scan) {

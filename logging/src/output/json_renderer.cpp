@@ -12,9 +12,9 @@ class JsonValueWriter {
 
   void operator()(std::monostate) const { out_ += "null"; }
   void operator()(bool value) const { out_ += value ? "true" : "false"; }
-  void operator()(std::int64_t value) const { append_json_number(out_, value); }
-  void operator()(std::uint64_t value) const { append_json_number(out_, value); }
-  void operator()(double value) const { append_json_number(out_, value); }
+  void operator()(std::int64_t value) const { number(value); }
+  void operator()(std::uint64_t value) const { number(value); }
+  void operator()(double value) const { number(value); }
   void operator()(std::string_view text) const {
     append_json_string(out_, VisibleText(text, rendering_, scan_).view());
   }
@@ -28,6 +28,15 @@ class JsonValueWriter {
   }
 
  private:
+  template <class Number>
+  void number(Number value) const {
+    if (scan_ && hides(rendering_, value)) {
+      out_ += "\"[redacted]\"";
+    } else {
+      append_json_number(out_, value);
+    }
+  }
+
   std::string& out_;
   const Rendering& rendering_;
   bool scan_;

@@ -19,6 +19,15 @@ struct SecondText {
   std::array<char, kSecondsLength> text{};
 };
 
+template <class Number>
+void append_visible_number(std::string& out, Number number, const Rendering& rendering) {
+  if (hides(rendering, number)) {
+    out += "\"[redacted]\"";
+  } else {
+    append_json_number(out, number);
+  }
+}
+
 void append_value(std::string& out, const Json& value, const Rendering& rendering, std::size_t depth);
 
 void append_object(std::string& out, const Json& object, const Rendering& rendering, std::size_t depth) {
@@ -62,13 +71,13 @@ void append_value(std::string& out, const Json& value, const Rendering& renderin
   } else if (value.is_string()) {
     append_json_string(out, VisibleText(value.get_ref<const std::string&>(), rendering).view());
   } else if (value.is_number_float()) {
-    append_json_number(out, value.get<double>());
+    append_visible_number(out, value.get<double>(), rendering);
   } else if (value.is_binary()) {
     out += "\"[" + std::to_string(value.get_binary().size()) + " bytes]\"";
   } else if (value.is_number_unsigned()) {
-    append_json_number(out, value.get<std::uint64_t>());
+    append_visible_number(out, value.get<std::uint64_t>(), rendering);
   } else if (value.is_number_integer()) {
-    append_json_number(out, value.get<std::int64_t>());
+    append_visible_number(out, value.get<std::int64_t>(), rendering);
   } else {
     out += value.is_boolean() ? (value.get<bool>() ? "true" : "false") : "null";
   }

@@ -33,6 +33,12 @@ class VisibleText {
   std::string_view view_;
 };
 
+/// Whether a number must not be seen.
+template <class Number>
+[[nodiscard]] bool hides(const Rendering& rendering, Number number) noexcept {
+  return rendering.redactor != nullptr && rendering.redactor->denies_number(number);
+}
+
 /// `2026-11-21T09:30:00.123456Z`.
 void append_timestamp(std::string& out, Timestamp time);
 

@@ -7,6 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <numeric>
@@ -221,6 +225,26 @@ bool Redactor::denies_member(const Json& object, std::string_view key, const Jso
   return false;
 }
 
+bool Redactor::denies_digits(std::uint64_t number) const noexcept {
+  std::array<char, 20> digits;
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  const std::string_view text(digits.data(), static_cast<std::size_t>(written.ptr - digits.data()));
+  return SecretScanner(text, *this).next().has_value();
+}
+
+bool Redactor::denies_number(double number) const noexcept {
+  constexpr double kMostDenied = 1e19;  // 19 digits
+  const double size = std::abs(number);
+  return size < kMostDenied && std::trunc(size) == size && denies_number(static_cast<std::uint64_t>(size));
+}
+
+bool Redactor::denies_number(const Json& value) const noexcept {
+  if (const auto* whole = value.get_ptr<const Json::number_unsigned_t*>()) return denies_number(*whole);
+  if (const auto* whole = value.get_ptr<const Json::number_integer_t*>()) return denies_number(*whole);
+  const auto* number = value.get_ptr<const Json::number_float_t*>();
+  return number != nullptr && denies_number(*number);
+}
+
 Json Redactor::redact(Json value) const {
   for (const Path& path : paths_) apply_path(value, path, 0, action_);
   redact_keys_and_texts(value);
@@ -259,6 +283,8 @@ void Redactor::redact_keys_and_texts(Json& root) const {
     } else if (current.is_string()) {
       std::string masked;
       if (redact_text_into(current.get_ref<const std::string&>(), masked)) current = std::move(masked);
+    } else if (denies_number(current)) {
+      current = kMask;
     }
   }
 }

@@ -60,8 +60,21 @@ class Redactor {
   /// as in `{"name": "password", "value": "x"}`. True, false and null hide nothing.
   [[nodiscard]] bool denies_member(const Json& object, std::string_view key,
                                    const Json& value) const noexcept;
-  /// The value with everything denied masked or removed, and its texts scanned as by redact_text. Not
-  /// recursive, so any depth is safe.
+  /// Whether a number must not be visible, wherever it stands: redact_text would mask its digits. So it is
+  /// with a card's number, and with RedactionProfile::PersonalData with some national numbers. A
+  /// floating-point number has digits if it is whole.
+  [[nodiscard]] bool denies_number(std::uint64_t number) const noexcept {
+    return number >= kLeastDenied && denies_digits(number);
+  }
+  [[nodiscard]] bool denies_number(std::int64_t number) const noexcept {
+    return number >= 0 ? denies_number(static_cast<std::uint64_t>(number))
+                       : denies_number(std::uint64_t{0} - static_cast<std::uint64_t>(number));
+  }
+  [[nodiscard]] bool denies_number(double number) const noexcept;
+  /// The same for JSON; false for what is no number.
+  [[nodiscard]] bool denies_number(const Json& value) const noexcept;
+  /// The value with everything denied masked or removed, its texts scanned as by redact_text, and its numbers
+  /// masked by denies_number. Not recursive, so any depth is safe.
   [[nodiscard]] Json redact(Json value) const;
 
   /// Masks secrets in running text, in time linear in its length: values of denied keys (`password=...`,
@@ -83,7 +96,11 @@ class Redactor {
  private:
   using Path = std::vector<std::string>;
 
+  static constexpr std::uint64_t kLeastDenied =
+      10'000'000'000;  // no shorter digits are anything by themselves
+
   [[nodiscard]] bool denies_as_written(std::string_view key) const noexcept;
+  [[nodiscard]] bool denies_digits(std::uint64_t number) const noexcept;
   void redact_keys_and_texts(Json& root) const;
   void redact_object(Json& object, std::vector<Json*>& open) const;
 
