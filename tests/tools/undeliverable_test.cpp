@@ -55,7 +55,8 @@ TEST_F(UnhandledLettersTest, DoctorKnowsAWayOutForThoseThatAreMarked) {
   EXPECT_THAT(doctor.out, AllOf(HasSubstr("1 letter for (none) (t.nobody)"), HasSubstr("nothing delivers"),
                                 Not(HasSubstr("start that service"))));
   EXPECT_THAT(call({"show", "3"}).err, HasSubstr("has no handler"));
-  EXPECT_THAT(doctor.out, HasSubstr("discard --letter-reason unhandled --type t.nobody --reason '...'"));
+  EXPECT_THAT(doctor.out,
+              HasSubstr("discard --letter-reason unhandled --type t.nobody --service orders --reason '...'"));
   EXPECT_EQ(call({"discard", "--letter-reason", "unhandled", "--type", "t.nobody"}).status, 0);
   EXPECT_EQ(reader().count({.marked = true}), 0);
 }

@@ -129,7 +129,8 @@ class Diagnosis {
       if (waiting.handler.empty()) {
         problem_with_command(text + ", which nothing delivers, as no handler was subscribed; to give them up",
                              command_.self() + " discard --letter-reason unhandled --type " +
-                                 tools::printable(waiting.event_type) + " --reason '...'");
+                                 tools::printable(waiting.event_type) + " --service " +
+                                 tools::printable(waiting.service) + " --reason '...'");
         continue;
       }
       const bool stuck =

@@ -86,14 +86,34 @@ void say_what_next(Command& command, const deadletter::Page& page) {
   command.advise("By cause:    " + command.self() + " groups" + same);
 }
 
-std::string cause_option(const deadletter::Group& group) {
-  return " --fingerprint " + tools::printable(group.fingerprint);
+/// The letters of a cause, among those that were asked for.
+deadletter::Filter filter_of(Command& command, const deadletter::Group& group) {
+  deadletter::Filter filter = command.filter();
+  filter.fingerprint = group.fingerprint;
+  return filter;
+}
+
+/// The same as options: the cause, the filters that were typed, and the service if others have the cause too.
+std::string same_letters(Command& command, const deadletter::Group& group) {
+  const auto& line = command.line();
+  std::string text = " --fingerprint " + tools::printable(group.fingerprint);
+  for (const auto& each : line.typed_filters) {
+    if (!each.starts_with("--fingerprint ")) text += " " + tools::printable(each);
+  }
+  if (!line.filter.service && command.reader().groups(filter_of(command, group), 2).size() > 1)
+    text += " --service " + tools::printable(tools::shell_word(group.service));
+  return text;
+}
+
+/// For discard, whose own --reason is something else.
+std::string for_discard(std::string options) {
+  const auto at = options.find(" --reason ");
+  return at == std::string::npos ? options : options.replace(at, 10, " --letter-reason ");
 }
 
 /// The newest that can be delivered; nullopt if all are resolved.
 std::optional<deadletter::StoredLetter> newest_unresolved(Command& command, const deadletter::Group& group) {
-  deadletter::Filter filter;
-  filter.fingerprint = group.fingerprint;
+  deadletter::Filter filter = filter_of(command, group);
   filter.handler = group.handler;
   filter.service = group.service;
   filter.resolved = false;
@@ -114,12 +134,14 @@ void say_how_to_end(Command& command, const deadletter::StoredLetter& newest, co
       command.advise(
           "No handler was subscribed, so that nothing delivers them: subscribe one and publish the"
           " events again.");
-      return command.advise("To give them up:   " + command.self() + " discard" + cause + " --reason '...'");
+      return command.advise("To give them up:   " + command.self() + " discard" + for_discard(cause) +
+                            " --reason '...'");
     case Obstacle::NoPayload:
       return command.advise("To give " + id + " a payload: " + command.self() + " edit " + id +
                             " --file FILE");
     case Obstacle::Masked:
-      return command.advise("To give them up:   " + command.self() + " discard" + cause + " --reason '...'");
+      return command.advise("To give them up:   " + command.self() + " discard" + for_discard(cause) +
+                            " --reason '...'");
     case Obstacle::HeldBack:
       break;
   }
@@ -145,7 +167,7 @@ void say_what_next(Command& command, const std::vector<deadletter::Group>& group
     if (deliverable) break;
   }
   if (chosen == nullptr) chosen = &groups.front();
-  const std::string cause = cause_option(*chosen);
+  const std::string cause = same_letters(command, *chosen);
   command.advise("");
   if (chosen != &groups.front()) {
     command.advise("Of cause " + tools::printable(chosen->fingerprint) + ":");

@@ -152,10 +152,8 @@ void print_summary(Command& command, const RedriveState& state, const std::vecto
   print_causes(command, groups);
   if (state.state == "open") {
     print_open(command, state, filter);
-  } else if (state.failed > 0) {
-    command.advise(
-        "Look at one: " + command.self() + " list --limit 1" +
-        (groups.empty() ? std::string() : " --fingerprint " + tools::printable(groups.front().fingerprint)));
+  } else if (!groups.empty()) {
+    command.advise("Look at one: " + command.self() + " show " + std::to_string(groups.front().newest_id));
   } else {
     command.advise("What is left: " + command.self() + " groups");
   }
