@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "thrown_error.hpp"
 
@@ -95,6 +99,22 @@ TEST(ContextFields, ThatWereStoredStayAsTheyAre) {
   EXPECT_THROW(static_cast<void>(ContextFields().with(stored)), Error);
   const ContextFields foreign = ContextFields::of_stored({{"1st", 1}});
   EXPECT_THROW(static_cast<void>(ContextFields{{"a", 1}}.with(foreign)), Error);
+}
+
+// Takes a quarter of an hour if each is put among those before it: a CloudEvent may have as many, in this
+// order.
+TEST(ContextFields, OfManyEntriesTakeNoQuadraticTime) {
+  constexpr int kMany = 200'000;
+  std::vector<ContextFields::Entry> entries;
+  for (const char* letter : {"b", "a"}) {
+    for (int number = 0; number < kMany; ++number)
+      entries.push_back({letter + std::to_string(number), number});
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const ContextFields fields = ContextFields::of_stored(std::move(entries));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
+  EXPECT_EQ(fields.size(), std::size_t{2} * kMany);
+  EXPECT_EQ(*fields.find("a7"), ContextValue(7));
 }
 
 TEST(ContextJson, GivesBackEveryValueWithItsType) {

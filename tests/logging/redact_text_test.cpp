@@ -127,9 +127,28 @@ TEST(RedactTextTest, WhatIsDeniedCanBeChosen) {
 // Each would take hours if any step looked back or ahead without bounds.
 TEST(RedactTextTest, HostileMegabytesTakeLinearTime) {
   const auto start = std::chrono::steady_clock::now();
-  for (const char* piece :
-       {"=", ":", "://", "a:", "4", "4 ", "1111-", "token=", "token= ", "token=[", "token='\\", "bearer ",
-        "-----BEGIN ", "a://b:", "\"", "authorization", " ", "\\\"", "password:\n"}) {
+  for (const char* piece : {"=",
+                            ":",
+                            "://",
+                            "a:",
+                            "4",
+                            "4 ",
+                            "1111-",
+                            "token=",
+                            "token= ",
+                            "token=[",
+                            "token='\\",
+                            "bearer ",
+                            "-----BEGIN ",
+                            "a://b:",
+                            "\"",
+                            "authorization",
+                            " ",
+                            "\\\"",
+                            "password:\n",
+                            "token=[redacted ",
+                            "token='[redacted ",
+                            "token=&quot;[redacted "}) {
     std::string text;
     while (text.size() < 1'048'576) text += piece;
     EXPECT_FALSE(default_redactor()->redact_text(text).empty());

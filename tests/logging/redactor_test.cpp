@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace tidings::logging {
 namespace {
@@ -55,6 +58,28 @@ TEST(RedactorTest, AValueBesideADeniedNameIsMasked) {
   Json expected = input;
   expected[0]["value"] = expected[1]["Content"] = "[redacted]";
   EXPECT_EQ(default_redactor()->redact(input), expected);
+}
+
+// Takes minutes if each member looks at all others.
+TEST(RedactorTest, AnObjectOfManyValuesTakesLinearTime) {
+  Json object = Json::object();
+  for (std::size_t member = 0; member < 400'000; ++member) object["m" + std::to_string(member)] = 1;
+  for (unsigned upper = 0; upper < 2048; ++upper) {
+    std::string spelled = "string_value";
+    unsigned bit = 1;
+    for (char& c : spelled) {
+      if (c == '_') continue;
+      if ((upper & bit) != 0) c = static_cast<char>(c - 'a' + 'A');
+      bit *= 2;
+    }
+    object[spelled] = "x";
+  }
+  object["name"] = "password";
+  const auto start = std::chrono::steady_clock::now();
+  const Json redacted = default_redactor()->redact(std::move(object));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
+  EXPECT_EQ(redacted["STRING_VALUE"], "[redacted]");
+  EXPECT_EQ(redacted["m399999"], 1);
 }
 
 TEST(RedactorTest, NumbersOfCardsAreMaskedAsNumbers) {

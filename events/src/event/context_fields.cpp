@@ -122,9 +122,14 @@ void ContextFields::release() noexcept {
 }
 
 ContextFields ContextFields::of_stored(std::vector<Entry> entries) {
+  const auto by_name = [](const Entry& left, const Entry& right) { return left.name < right.name; };
+  std::stable_sort(entries.begin(), entries.end(), by_name);
   Entries ordered;
   ordered.reserve(entries.size());
-  for (Entry& entry : entries) put(ordered, entry.name, std::move(entry.value));
+  for (Entry& entry : entries) {
+    if (!ordered.empty() && ordered.back().name == entry.name) ordered.pop_back();  // the last one holds
+    ordered.push_back(std::move(entry));
+  }
   return ContextFields(std::move(ordered));
 }
 

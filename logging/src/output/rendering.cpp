@@ -1,11 +1,13 @@
 #include "output/rendering.hpp"
 
+#include "redaction/keyed_secret.hpp"
 #include "text/json_text.hpp"
 #include "text/utf8.hpp"
 
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace tidings::logging {
 
@@ -32,9 +34,10 @@ void append_value(std::string& out, const Json& value, const Rendering& renderin
 
 void append_object(std::string& out, const Json& object, const Rendering& rendering, std::size_t depth) {
   char separator = '{';
+  std::optional<DeniedMembers> denied_members;
+  if (rendering.redactor != nullptr) denied_members.emplace(*rendering.redactor, object);
   for (const auto& [key, value] : object.items()) {
-    const bool denied =
-        rendering.redactor != nullptr && rendering.redactor->denies_member(object, key, value);
+    const bool denied = denied_members && denied_members->have(key, value);
     if (denied && rendering.redactor->action() == Redaction::Remove) continue;
     out.push_back(separator);
     separator = ',';

@@ -4,6 +4,8 @@
 #include "redaction/secret_value.hpp"
 #include "redaction/worded_secret.hpp"
 
+#include <string>
+
 namespace tidings::logging {
 
 namespace {
@@ -89,8 +91,17 @@ bool hides_nothing(std::string_view value) noexcept {
          (value.size() <= kLongestSign && std::none_of(value.begin(), value.end(), is_alphanumeric));
 }
 
+// Whether the value, in quotes, brackets or neither, begins as what has been masked. Looks no further than
+// that: where the end of such a value is missing, to look for it again and again would take quadratic time.
+bool begins_masked(const ScannedText& text, std::size_t begin) noexcept {
+  const ScannedText nearby(text.slice(0, begin + kLongestName));
+  const auto quoted = quoted_value(nearby, begin);
+  return nearby.slice(quoted.value_or(TextRange{begin, nearby.size()})).starts_with(kMasked);
+}
+
 FoundRange value_of(const ScannedText& text, std::string_view key, std::size_t begin,
                     char separator) noexcept {
+  if (begins_masked(text, begin)) return std::nullopt;
   if (const auto quoted = quoted_value(text, begin)) {
     const std::string_view value = text.slice(*quoted);
     return hides_nothing(value) ? std::nullopt : unless_empty(*quoted);
@@ -283,6 +294,23 @@ FoundRange secret_of_option(const ScannedText& text, std::size_t dash, const Red
     return unless_empty({colon + 1, word_end(text, colon + 1)});
   }
   return redactor.denies(name) ? value_of(text, name, begin, ' ') : std::nullopt;
+}
+
+bool DeniedMembers::have(std::string_view key, const Json& value) noexcept {
+  if (value.is_boolean() || value.is_null()) return false;
+  if (redactor_.denies(key)) return true;
+  if (!is_value_member(key)) return false;
+  if (!name_secret_) name_secret_ = name_secret();
+  return *name_secret_;
+}
+
+bool DeniedMembers::name_secret() const noexcept {
+  for (auto member = object_.begin(); member != object_.end(); ++member) {
+    if (!is_name_member(member.key())) continue;
+    const auto* name = member->get_ptr<const std::string*>();
+    if (name != nullptr && redactor_.denies(*name)) return true;
+  }
+  return false;
 }
 
 }  // namespace tidings::logging

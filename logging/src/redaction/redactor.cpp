@@ -1,6 +1,7 @@
 #include <tidings/logging/redactor.hpp>
 #include <tidings/logging/text.hpp>
 
+#include "redaction/keyed_secret.hpp"
 #include "redaction/secret_scanner.hpp"
 #include "redaction/secret_tables.hpp"
 #include "text/ascii.hpp"
@@ -213,18 +214,6 @@ bool Redactor::denies_as_written(std::string_view key) const noexcept {
                      [&](const Key& denied) { return candidate.ends_with(denied.text, denied.whole_words); });
 }
 
-bool Redactor::denies_member(const Json& object, std::string_view key, const Json& value) const noexcept {
-  if (value.is_boolean() || value.is_null()) return false;
-  if (denies(key)) return true;
-  if (!is_value_member(key)) return false;
-  for (auto member = object.begin(); member != object.end(); ++member) {
-    if (!is_name_member(member.key())) continue;
-    const auto* name = member->get_ptr<const std::string*>();
-    if (name != nullptr && denies(*name)) return true;
-  }
-  return false;
-}
-
 bool Redactor::denies_digits(std::uint64_t number) const noexcept {
   std::array<char, 20> digits;
   const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
@@ -290,8 +279,9 @@ void Redactor::redact_keys_and_texts(Json& root) const {
 }
 
 void Redactor::redact_object(Json& object, std::vector<Json*>& open) const {
+  DeniedMembers denied(*this, object);
   for (auto member = object.begin(); member != object.end();) {
-    if (!denies_member(object, member.key(), *member)) {
+    if (!denied.have(member.key(), *member)) {
       open.push_back(&*member++);
     } else if (action_ == Redaction::Remove) {
       member = object.erase(member);

@@ -235,7 +235,7 @@ bool is_placeholder(std::string_view value) noexcept {
 }
 
 bool is_masked(std::string_view value) noexcept {
-  return value.starts_with("[redacted") || value.find_first_not_of('*') == std::string_view::npos;
+  return value.starts_with(kMasked) || value.find_first_not_of('*') == std::string_view::npos;
 }
 
 std::string_view without_punctuation(std::string_view word) noexcept {

@@ -6,6 +6,9 @@ namespace tidings::logging {
 
 // Where values begin and end in running text, and whether one looks like a secret.
 
+/// What a masked value begins with.
+inline constexpr std::string_view kMasked = "[redacted";
+
 /// A value in quotes: `"x"`, `b'x'`, `Some("x")`, and `\"x\"` or `\\\"x\\\"` in JSON that stands in JSON.
 /// The range is that between the quotes, up to the end of the text if they are never closed.
 [[nodiscard]] FoundRange quoted_value(const ScannedText& text, std::size_t begin) noexcept;

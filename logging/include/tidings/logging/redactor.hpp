@@ -56,10 +56,6 @@ class Redactor {
 
   /// Whether the value of this key must not be visible.
   [[nodiscard]] bool denies(std::string_view key) const noexcept;
-  /// Whether this member of a JSON object must not be visible: because of its key, or of the name beside it,
-  /// as in `{"name": "password", "value": "x"}`. True, false and null hide nothing.
-  [[nodiscard]] bool denies_member(const Json& object, std::string_view key,
-                                   const Json& value) const noexcept;
   /// Whether a number must not be visible, wherever it stands: redact_text would mask its digits. So it is
   /// with a card's number, and with RedactionProfile::PersonalData with some national numbers. A
   /// floating-point number has digits if it is whole.
