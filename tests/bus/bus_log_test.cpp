@@ -94,17 +94,35 @@ TEST_F(BusLogTest, TheStartSaysTheVersionAndTheConfigurationInEffect) {
   set_process_identity({});
   Json record = capture_.only("bus_started");
   EXPECT_EQ(record.at("pid"), ::getpid());
-  for (const char* changing : {"timestamp", "pid"}) record.erase(changing);
-  EXPECT_EQ(record, (Json{{"level", "info"},           {"event", "bus_started"},
-                          {"service", "shop"},         {"environment", "staging"},
-                          {"release", "orders@1.4.2"}, {"host", "web-7"},
-                          {"version", version()},      {"source", "shop"},
-                          {"durable_letters", true},   {"database", nullptr},
-                          {"durability", "none"},      {"workers", 2},
-                          {"unhandled", "warn"},       {"max_causation_depth", 64},
-                          {"max_crashes", 3},          {"idempotency_window_h", 168},
-                          {"owner_wait_ms", 0},        {"stop_deadline_ms", 10000},
-                          {"log_level", "trace"},      {"log_format", "json"}}));
+  EXPECT_EQ(record.at("compiler"), compiler());
+  for (const char* changing : {"timestamp", "pid", "compiler", "spdlog_version", "fmt_version"}) {
+    EXPECT_EQ(record.erase(changing), 1U) << changing;
+  }
+  EXPECT_EQ(record, (Json{{"level", "info"},
+                          {"event", "bus_started"},
+                          {"service", "shop"},
+                          {"environment", "staging"},
+                          {"release", "orders@1.4.2"},
+                          {"host", "web-7"},
+                          {"version", version()},
+                          {"source", "shop"},
+                          {"durable_letters", true},
+                          {"database", nullptr},
+                          {"durability", "none"},
+                          {"workers", 2},
+                          {"unhandled", "warn"},
+                          {"max_causation_depth", 64},
+                          {"max_crashes", 3},
+                          {"idempotency_window_h", 168},
+                          {"owner_wait_ms", 0},
+                          {"stop_deadline_ms", 10000},
+                          {"log_level", "trace"},
+                          {"log_format", "json"},
+                          {"log_outputs", {"spdlog"}},
+                          {"log_process_fields", "environment,release"},
+                          {"log_source_from", "off"},
+                          {"log_redaction", "secrets"},
+                          {"error_redaction", "secrets"}}));
 }
 
 /// Is where a secret is.
@@ -120,6 +138,9 @@ class SecretSink final : public LetterSink {
     return {};
   }
   [[nodiscard]] std::string location() const override { return "https://db1/shop?access_token=abc123"; }
+  [[nodiscard]] Json configuration() const override {
+    return {{"spill_path", "/var/spill?token=abc123"}, {"retention_h", 720}, {"workers", "not the sink's"}};
+  }
 };
 
 TEST_F(BusLogTest, TheStartShowsNoSecret) {
@@ -129,6 +150,16 @@ TEST_F(BusLogTest, TheStartShowsNoSecret) {
   const Bus bus(std::move(with_secrets));
   EXPECT_EQ(capture_.only("bus_started").at("database"), "https://db1/shop?access_token=[redacted]");
   EXPECT_EQ(capture_.only("bus_started").at("source"), "https://app:[redacted]@shop.example/");
+  EXPECT_EQ(capture_.only("bus_started").at("spill_path"), "/var/spill?token=[redacted]");
+}
+
+TEST_F(BusLogTest, TheStartHasWhatTheSinkSaysOfItself) {
+  BusOptions with_sink = options();
+  with_sink.store = std::make_shared<SecretSink>();
+  const Bus bus(std::move(with_sink));
+  const Json record = capture_.only("bus_started");
+  EXPECT_EQ(record.at("retention_h"), 720);
+  EXPECT_EQ(record.at("workers"), 2);
 }
 
 TEST_F(BusLogTest, RecordsBeyondAHundredASecondAreHeldBackAndCounted) {

@@ -80,6 +80,24 @@ TEST_F(FileCipherTest, EveryChangedBitIsNoticed) {
   }
 }
 
+TEST_F(FileCipherTest, SaysItsFileAndItsKeysNamesAndNoKey) {
+  const auto opened = cipher("k2:" + key_of('b') + "\n" + keys_);
+  const Json fields = opened->configuration();
+  EXPECT_EQ(fields.at("key_file"), folder_.path("keys").string());
+  EXPECT_EQ(fields.at("key_file_from"), "code");
+  EXPECT_EQ(fields.at("key_ids"), (Json{"k2", "k1"}));
+  EXPECT_TRUE(fields.at("libsodium_version").is_string());
+  EXPECT_THAT(fields.dump(), Not(HasSubstr("aaaa")));
+}
+
+TEST_F(FileCipherTest, SaysThatTheEnvironmentNamedItsFile) {
+  const auto path = key_file(keys_);
+  ::setenv("TIDINGS_KEY_FILE", path.c_str(), 1);
+  const auto opened = FileCipher::open_from_environment();
+  ::unsetenv("TIDINGS_KEY_FILE");
+  EXPECT_EQ(opened->configuration().at("key_file_from"), "environment");
+}
+
 TEST_F(FileCipherTest, AnOldKeyReadsOnAndAMissingOneIsNamed) {
   const std::string bytes = cipher(keys_)->encrypt(plain_, owner_).bytes;
   const std::string newer = "k2:" + key_of('b') + "\n";

@@ -44,6 +44,7 @@ class HeldTarget final : public LineTarget {
     received_.add(lines);
     return {};
   }
+  [[nodiscard]] std::string destination() const override { return "held"; }
 
  private:
   Received& received_;
@@ -53,6 +54,7 @@ class HeldTarget final : public LineTarget {
 class FullTarget final : public LineTarget {
  public:
   [[nodiscard]] WrittenLines write(std::string_view) noexcept override { return {1, ENOSPC}; }
+  [[nodiscard]] std::string destination() const override { return "full"; }
 };
 
 constexpr std::size_t kCapacity = LineQueue::kMinCapacity;

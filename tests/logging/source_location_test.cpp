@@ -21,6 +21,7 @@ TEST(SourceLocationTest, ARecordSaysWhereItWasLogged) {
   log.info("e", {{"a", 1}});
   EXPECT_EQ(capture.only("e").at("source_file"), kThisFile);
   EXPECT_EQ(capture.only("e").at("source_line"), line);
+  EXPECT_EQ(capture.only("e").at("source_function"), "TestBody");
 }
 
 TEST(SourceLocationTest, EveryWayToLogSaysIt) {
@@ -37,7 +38,10 @@ TEST(SourceLocationTest, EveryWayToLogSaysIt) {
   log.log(Level::Info, "e", {{"a", 1}});
   log.log(Level::Info, "e", fields);
   int line = first;
-  for (const Json& record : capture.records()) EXPECT_EQ(record.at("source_line"), line++);
+  for (const Json& record : capture.records()) {
+    EXPECT_EQ(record.at("source_line"), line++);
+    EXPECT_EQ(record.at("source_function"), "TestBody");
+  }
   EXPECT_EQ(line, first + 8);
 }
 
@@ -61,6 +65,14 @@ TEST(SourceLocationTest, AFunctionThatLogsForOthersPassesTheirPlaceOn) {
   const int line = __LINE__ + 1;
   refuse(log);
   EXPECT_EQ(capture.only("refused").at("source_line"), line);
+  EXPECT_EQ(capture.only("refused").at("source_function"), "TestBody") << "the caller's, not `refuse`";
+}
+
+TEST(SourceLocationTest, APlaceWithoutAFunctionIsTold) {
+  const Capture capture;
+  capture.logger({.source_from = Level::Info}).info("e", {}, SourceLocation{"import/catalogue.cpp", 7});
+  EXPECT_EQ(capture.only("e").at("source_line"), 7);
+  EXPECT_FALSE(capture.only("e").contains("source_function"));
 }
 
 TEST(SourceLocationTest, OnlyFromTheLevelAskedForOn) {
@@ -87,12 +99,13 @@ TEST(SourceLocationTest, TheyStandBehindTheErrorAndBeforeFieldsOfOnesOwn) {
   std::vector<std::string> keys;
   const auto record = nlohmann::ordered_json::parse(capture.lines().at(0));
   for (const auto& [key, value] : record.items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"timestamp", "level", "event", "error_type", "error",
-                                            "source_file", "source_line", "source_line_1"}));
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{"timestamp", "level", "event", "error_type", "error", "source_file",
+                                      "source_line", "source_function", "source_line_1"}));
 }
 
 TEST(SourceLocationTest, AFileIsNamedWithTheFolderItIsIn) {
-  const auto short_of = [](const char* file) { return SourceLocation{file, 1}.short_file(); };
+  const auto short_of = [](const char* file) { return SourceLocation{file, 1, nullptr}.short_file(); };
   EXPECT_EQ(short_of("/build/orders/import/catalogue.cpp"), "import/catalogue.cpp");
   EXPECT_EQ(short_of("import/catalogue.cpp"), "import/catalogue.cpp");
   EXPECT_EQ(short_of("catalogue.cpp"), "catalogue.cpp");

@@ -104,6 +104,7 @@ TEST_F(SpdlogCaptureTest, TheMacrosSayWhereALineWasLogged) {
   spdlog::warn("without");
   EXPECT_EQ(capture_.records().at(0).at("source_file"), "logging/spdlog_capture_test.cpp");
   EXPECT_EQ(capture_.records().at(0).at("source_line"), line);
+  EXPECT_EQ(capture_.records().at(0).at("source_function"), "TestBody");
   EXPECT_FALSE(capture_.records().at(1).contains("source_file"));
 }
 

@@ -91,6 +91,10 @@ class LetterSink {
   /// Where letters are kept, for people to read, such as a path; empty: nowhere that has a name.
   [[nodiscard]] virtual std::string location() const { return {}; }
 
+  /// What the record `bus_started` says of the sink's own options: an object of fields by name. A name that
+  /// the bus has for something else is the bus's. Throws std::bad_alloc.
+  [[nodiscard]] virtual Json configuration() const { return Json::object(); }
+
   /// Imports spilled letters, each exactly once, a bounded number per call, and returns what was done since
   /// the last call. Very cheap while there are none. Thread-safe. Throws only std::bad_alloc.
   [[nodiscard]] virtual SpillImport import_spilled() { return {}; }

@@ -3,8 +3,10 @@
 #include <tidings/process_identity.hpp>
 #include <tidings/version.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace tidings::detail {
 
@@ -40,37 +42,51 @@ constexpr std::string_view name_of(Unhandled unhandled) noexcept {
   return "dead_letter";
 }
 
+/// Those whose names are not taken.
+void add_fields(const Json& object, std::vector<logging::Field>& fields) {
+  for (const auto& item : object.items()) {
+    const bool taken = std::any_of(fields.begin(), fields.end(),
+                                   [&](const logging::Field& field) { return field.name == item.key(); });
+    const logging::Field field{item.key(), item.value()};
+    if (!taken) fields.push_back(field);
+  }
+}
+
 double milliseconds(std::chrono::microseconds duration) {
   return static_cast<double>(duration.count()) / 1000.0;
 }
 
 }  // namespace
 
-/// Nothing of it is secret, and what a path or a source holds of secrets the logger masks.
+/// Each owner of options says its own. None is secret, and what a path or a source holds of secrets the
+/// logger masks.
 void BusLog::started(const BusOptions& options) const noexcept {
   quietly([&] {
     const ProcessIdentity& process = process_identity();
     const std::string database = options.store ? options.store->location() : std::string();
-    records_.write_nobodys(Level::Info, "bus_started",
-                           {{"service", options.service},
-                            {"environment", text_or_null(process.environment)},
-                            {"release", text_or_null(process.release)},
-                            {"host", text_or_null(process.host)},
-                            {"pid", process_id()},
-                            {"version", version()},
-                            {"source", options.source.empty() ? options.service : options.source},
-                            {"durable_letters", options.store != nullptr},
-                            {"database", text_or_null(database)},
-                            {"durability", name_of(options.durability)},
-                            {"workers", options.workers},
-                            {"unhandled", name_of(options.unhandled)},
-                            {"max_causation_depth", options.max_causation_depth},
-                            {"max_crashes", options.max_crashes},
-                            {"idempotency_window_h", options.idempotency_window.count()},
-                            {"owner_wait_ms", options.owner_wait.count()},
-                            {"stop_deadline_ms", options.stop_deadline.count()},
-                            {"log_level", logging::to_string(records_.level())},
-                            {"log_format", records_.formats()}});
+    std::vector<logging::Field> fields{{"service", options.service},
+                                       {"environment", text_or_null(process.environment)},
+                                       {"release", text_or_null(process.release)},
+                                       {"host", text_or_null(process.host)},
+                                       {"pid", process_id()},
+                                       {"version", version()},
+                                       {"compiler", compiler()},
+                                       {"source", options.source.empty() ? options.service : options.source},
+                                       {"durable_letters", options.store != nullptr},
+                                       {"database", text_or_null(database)},
+                                       {"durability", name_of(options.durability)},
+                                       {"workers", options.workers},
+                                       {"unhandled", name_of(options.unhandled)},
+                                       {"max_causation_depth", options.max_causation_depth},
+                                       {"max_crashes", options.max_crashes},
+                                       {"idempotency_window_h", options.idempotency_window.count()},
+                                       {"owner_wait_ms", options.owner_wait.count()},
+                                       {"stop_deadline_ms", options.stop_deadline.count()}};
+    const Json of_logging = records_.configuration();
+    const Json of_store = options.store ? options.store->configuration() : Json::object();
+    add_fields(of_logging, fields);
+    add_fields(of_store, fields);
+    records_.write_nobodys(Level::Info, "bus_started", fields);
   });
 }
 

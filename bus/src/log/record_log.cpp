@@ -30,8 +30,7 @@ RecordContext::RecordContext(const Metadata& metadata, std::string_view event_ty
 RecordContext::~RecordContext() { ambient_frame = thread_; }
 
 /// Every record of the bus is written here.
-void RecordLog::write(Level level, std::string_view record,
-                      std::initializer_list<Field> fields) const noexcept {
+void RecordLog::write(Level level, std::string_view record, std::span<const Field> fields) const noexcept {
   if (!sinks_.enter()) return;
   log_reserved(logger_, level, record, fields);
   sinks_.leave();
@@ -40,7 +39,7 @@ void RecordLog::write(Level level, std::string_view record,
 /// For records that any thread may write while it commits for others, stops the bus or does its upkeep:
 /// nothing of the request that the thread is at belongs there.
 void RecordLog::write_nobodys(Level level, std::string_view record,
-                              std::initializer_list<Field> fields) const noexcept {
+                              std::span<const Field> fields) const noexcept {
   const RecordContext nobodys;
   write(level, record, fields);
 }

@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,8 +60,7 @@ class RecordLog {
 
   [[nodiscard]] bool debug() const noexcept { return logger_.enabled(logging::Level::Debug); }
 
-  [[nodiscard]] logging::Level level() const noexcept { return logger_.level(); }
-  [[nodiscard]] std::string_view formats() const noexcept { return logging::detail::formats_of(logger_); }
+  [[nodiscard]] Json configuration() const { return logging::detail::configuration_of(logger_); }
 
   /// Whether a record of that name and cause may be written now; if not it is counted.
   [[nodiscard]] bool admit(std::string_view record, std::string_view handler,
@@ -71,9 +71,17 @@ class RecordLog {
                                  std::string_view problem) noexcept;
 
   void write(logging::Level level, std::string_view record,
-             std::initializer_list<logging::Field> fields) const noexcept;
+             std::span<const logging::Field> fields) const noexcept;
+  void write(logging::Level level, std::string_view record,
+             std::initializer_list<logging::Field> fields) const noexcept {
+    write(level, record, std::span<const logging::Field>(fields.begin(), fields.size()));
+  }
   void write_nobodys(logging::Level level, std::string_view record,
-                     std::initializer_list<logging::Field> fields) const noexcept;
+                     std::span<const logging::Field> fields) const noexcept;
+  void write_nobodys(logging::Level level, std::string_view record,
+                     std::initializer_list<logging::Field> fields) const noexcept {
+    write_nobodys(level, record, std::span<const logging::Field>(fields.begin(), fields.size()));
+  }
   /// For the records of `tidings.audit`: with the context of whoever asked.
   void write_audit(std::string_view record, std::initializer_list<logging::Field> fields) const noexcept;
   void write_published(logging::Level level, std::string_view record, const Payload& payload,

@@ -13,6 +13,10 @@
 #include "store/store_transaction.hpp"
 #include "store/wal_upkeep.hpp"
 
+#include <sqlite3.h>
+
+#include <array>
+#include <cstdio>
 #include <exception>
 #include <new>
 #include <utility>
@@ -198,6 +202,26 @@ PayloadEncryption Store::encryption() const { return implementation_->settings.o
 
 const std::filesystem::path& Store::path() const noexcept { return implementation_->settings.path; }
 std::string Store::location() const { return path().string(); }
+
+Json Store::configuration() const {
+  const StoreOptions& options = implementation_->settings.options;
+  std::array<char, 8> mode{};
+  std::snprintf(mode.data(), mode.size(), "%04o", options.file_mode);
+  Json fields{{"busy_timeout_ms", options.busy_timeout.count()},
+              {"spill_path", spill_path().string()},
+              {"spill_reserve_bytes", options.spill_reserve},
+              {"file_mode", mode.data()},
+              {"retention_h", options.retention.count()},
+              {"audit_retention_h", options.audit_retention.count()},
+              {"minutes_retention_h", options.minutes_retention.count()},
+              {"adopted_database", options.adopt},
+              {"encrypted_types", options.encryption.types},
+              {"key_file", nullptr},
+              {"key_ids", Json::array()},
+              {"sqlite_version", ::sqlite3_libversion()}};
+  if (options.encryption.cipher) fields.update(options.encryption.cipher->configuration());
+  return fields;
+}
 const std::filesystem::path& Store::spill_path() const noexcept { return implementation_->spills.path(); }
 
 }  // namespace tidings::deadletter

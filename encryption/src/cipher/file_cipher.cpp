@@ -73,7 +73,8 @@ class FileCipher::Implementation {
     Secret for_fingerprints;
   };
 
-  Implementation(const std::vector<Key>& keys, std::string file) : file_(std::move(file)) {
+  Implementation(const std::vector<Key>& keys, std::string file, std::string_view from)
+      : file_(std::move(file)), from_(from) {
     keys_.reserve(keys.size());
     for (const Key& key : keys)
       keys_.push_back({key.id, derive(key.master, kForPayloads), derive(key.master, kForFingerprints)});
@@ -81,6 +82,8 @@ class FileCipher::Implementation {
 
   [[nodiscard]] const std::vector<NamedKeys>& all() const noexcept { return keys_; }
   [[nodiscard]] const NamedKeys& first() const noexcept { return keys_.front(); }
+  [[nodiscard]] const std::string& file() const noexcept { return file_; }
+  [[nodiscard]] std::string_view from() const noexcept { return from_; }
   /// Throws Error(NotDecodable).
   [[nodiscard]] const NamedKeys& find(std::string_view id) const {
     const auto found =
@@ -93,22 +96,28 @@ class FileCipher::Implementation {
  private:
   std::vector<NamedKeys> keys_;
   const std::string file_;
+  const std::string_view from_;  // static
 };
 
 FileCipher::FileCipher(std::unique_ptr<Implementation> implementation)
     : implementation_(std::move(implementation)) {}
 FileCipher::~FileCipher() = default;
 
-std::shared_ptr<const FileCipher> FileCipher::open(const std::filesystem::path& path) {
+std::shared_ptr<const FileCipher> FileCipher::open_from(const std::filesystem::path& path,
+                                                        std::string_view from) {
   const Secret text = read_key_file(path);
   auto implementation =
-      std::make_unique<Implementation>(parse_keys(text.text(), path.native()), path.native());
+      std::make_unique<Implementation>(parse_keys(text.text(), path.native()), path.native(), from);
   return std::shared_ptr<const FileCipher>(new FileCipher(std::move(implementation)));
+}
+
+std::shared_ptr<const FileCipher> FileCipher::open(const std::filesystem::path& path) {
+  return open_from(path, "code");
 }
 
 std::shared_ptr<const FileCipher> FileCipher::open_from_environment() {
   const char* const path = std::getenv("TIDINGS_KEY_FILE");  // NOLINT(concurrency-mt-unsafe): at start-up
-  return path == nullptr || *path == '\0' ? nullptr : open(path);
+  return path == nullptr || *path == '\0' ? nullptr : open_from(path, "environment");
 }
 
 std::string_view FileCipher::writing_key() const noexcept { return implementation_->first().id; }
@@ -117,6 +126,13 @@ std::vector<std::string> FileCipher::key_ids() const {
   std::vector<std::string> ids;
   for (const auto& key : implementation_->all()) ids.push_back(key.id);
   return ids;
+}
+
+Json FileCipher::configuration() const {
+  return {{"key_file", implementation_->file()},
+          {"key_file_from", std::string(implementation_->from())},
+          {"key_ids", key_ids()},
+          {"libsodium_version", ::sodium_version_string()}};
 }
 
 EncodedData FileCipher::encrypt(const EncodedData& plain, const PayloadOwner& owner) const {

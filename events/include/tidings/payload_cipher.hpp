@@ -39,6 +39,11 @@ class PayloadCipher {
   /// What stands in letters for a value of `hashed_fields`: equal for equal values, and not to be found by
   /// trying values without the key.
   [[nodiscard]] virtual std::string fingerprint(std::string_view value) const = 0;
+  /// What the record `bus_started` says of it: an object of fields by name, `key_ids` among them, and never a
+  /// key. Throws std::bad_alloc.
+  [[nodiscard]] virtual Json configuration() const {
+    return {{"key_ids", Json::array({std::string(writing_key())})}};
+  }
 };
 
 /// What a store encrypts payloads with: StoreOptions::encryption.

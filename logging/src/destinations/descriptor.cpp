@@ -75,4 +75,6 @@ WrittenLines LineWriter::write(int descriptor, std::string_view lines) noexcept 
 
 bool StreamTarget::is_terminal() const noexcept { return ::isatty(descriptor_) == 1; }
 
+std::string StreamTarget::destination() const { return descriptor_ == STDOUT_FILENO ? "stdout" : "stderr"; }
+
 }  // namespace tidings::logging

@@ -2,6 +2,9 @@
 
 #include "destinations/line_target.hpp"
 
+#include <string>
+#include <string_view>
+
 namespace tidings::logging {
 
 /// Writes lines to file descriptors so that none is there in part, as far as that can be had. Not
@@ -25,6 +28,7 @@ class StreamTarget final : public LineTarget {
     return writer_.write(descriptor_, lines);
   }
   [[nodiscard]] bool is_terminal() const noexcept override;
+  [[nodiscard]] std::string destination() const override;
 
  private:
   int descriptor_;

@@ -85,6 +85,15 @@ FileTarget::~FileTarget() {
 
 bool FileTarget::is_terminal() const noexcept { return ::isatty(descriptor_) == 1; }
 
+std::string FileTarget::destination() const {
+  std::string text = options_.path.string();
+  if (!rotates_) return text;
+  if (options_.max_bytes > 0) text += " max_bytes=" + std::to_string(options_.max_bytes);
+  if (options_.max_age.count() > 0) text += " max_age_s=" + std::to_string(options_.max_age.count());
+  const bool by_itself = options_.max_bytes > 0 || options_.max_age.count() > 0;
+  return by_itself ? text + " keep=" + std::to_string(options_.keep) : text;
+}
+
 int FileTarget::open_path() noexcept {
   reopened_ = reopen_requests.load(std::memory_order_relaxed);
   generation_ = tidings::detail::fork_generation();

@@ -24,6 +24,7 @@ class FileTarget final : public LineTarget {
   [[nodiscard]] WrittenLines write(std::string_view lines) noexcept override;
   /// For a path such as /dev/tty.
   [[nodiscard]] bool is_terminal() const noexcept override;
+  [[nodiscard]] std::string destination() const override;
 
  private:
   /// Opens the path, and returns the errno if that fails: then the file that was open stays.

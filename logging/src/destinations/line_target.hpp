@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace tidings::logging {
@@ -22,6 +23,8 @@ class LineTarget {
   /// `lines` is one line or several, each with its LF. Throws nothing.
   [[nodiscard]] virtual WrittenLines write(std::string_view lines) noexcept = 0;
   [[nodiscard]] virtual bool is_terminal() const noexcept { return false; }
+  /// RecordSink::destination.
+  [[nodiscard]] virtual std::string destination() const = 0;
 };
 
 }  // namespace tidings::logging

@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -47,6 +48,10 @@ class DirectSink final : public RecordSink {
     const tidings::detail::MutexLock lock(target_->mutex());
     return target_->target->is_terminal();
   }
+  [[nodiscard]] std::string destination() const override {
+    const tidings::detail::MutexLock lock(target_->mutex());
+    return target_->target->destination();
+  }
 
  private:
   const std::shared_ptr<SharedTarget> target_;
@@ -56,16 +61,20 @@ class DirectSink final : public RecordSink {
 class QueuedSink final : public RecordSink {
  public:
   QueuedSink(std::unique_ptr<LineTarget> target, std::size_t capacity)
-      : terminal_(target->is_terminal()), queue_(std::move(target), capacity) {}
+      : terminal_(target->is_terminal()),
+        destination_(target->destination() + " queue_bytes=" + std::to_string(capacity)),
+        queue_(std::move(target), capacity) {}
 
   void write(const VisibleRecord& record) override { queue_.push(record.text(), record.is_console()); }
   void flush() override { queue_.flush(); }
   void flush_soon() override {}
   [[nodiscard]] bool is_terminal() const noexcept override { return terminal_; }
+  [[nodiscard]] std::string destination() const override { return destination_; }
   [[nodiscard]] std::uint64_t lost() const noexcept override { return queue_.lost(); }
 
  private:
   const bool terminal_;
+  const std::string destination_;
   LineQueue queue_;
 };
 

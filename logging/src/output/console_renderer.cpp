@@ -27,7 +27,7 @@ constexpr std::array kAfterFields = {Reserved::Service,    Reserved::Correlation
                                      Reserved::EventId,    Reserved::ForeignId,     Reserved::TraceId,
                                      Reserved::SpanId,     Reserved::Host,          Reserved::Pid,
                                      Reserved::Thread,     Reserved::Environment,   Reserved::Release,
-                                     Reserved::SourceFile, Reserved::SourceLine};
+                                     Reserved::SourceFile, Reserved::SourceLine,    Reserved::SourceFunction};
 static_assert(kBeforeFields.size() + kAfterFields.size() == detail::kReservedCount);
 
 constexpr std::string_view colour_of(Level level) noexcept {

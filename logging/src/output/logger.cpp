@@ -2,6 +2,7 @@
 
 #include "output/foreign_line.hpp"
 #include "output/pipeline.hpp"
+#include "output/spdlog_outputs.hpp"
 
 #include <tidings/context.hpp>
 #include <tidings/detail/what_of.hpp>
@@ -22,9 +23,9 @@ struct detail::LoggerState {
 
   /// Builds and writes one record; throws nothing.
   void emit(Level level, std::string_view event, std::span<const Field> fields, Naming naming,
-            SourceLocation source) const noexcept;
+            const SourceLocation& source) const noexcept;
   void build(RecordBuilder& builder, Level level, std::string_view event, std::span<const Field> fields,
-             Naming naming, SourceLocation source) const;
+             Naming naming, const SourceLocation& source) const;
   /// Builds the record of a line, and gives it to `write(scratch)`; throws nothing.
   template <class Write>
   void with_line(const ForeignLine& line, const Write& write) const noexcept;
@@ -35,7 +36,8 @@ struct detail::LoggerState {
     return Logger(std::make_shared<const LoggerState>(std::move(state)));
   }
   static void emit_through(const Logger& logger, Level level, std::string_view event,
-                           std::span<const Field> fields, Naming naming, SourceLocation source) noexcept {
+                           std::span<const Field> fields, Naming naming,
+                           const SourceLocation& source) noexcept {
     if (logger.state_) logger.state_->emit(level, event, fields, naming, source);
   }
 };
@@ -67,7 +69,7 @@ void report(const Logger& logger, const std::vector<EnvironmentProblem>& problem
 }  // namespace
 
 void detail::LoggerState::emit(Level level, std::string_view event, std::span<const Field> fields,
-                               Naming naming, SourceLocation source) const noexcept {
+                               Naming naming, const SourceLocation& source) const noexcept {
   try {
     ScratchLease scratch;
     build(scratch->builder, level, event, fields, naming, source);
@@ -80,7 +82,8 @@ void detail::LoggerState::emit(Level level, std::string_view event, std::span<co
 }
 
 void detail::LoggerState::build(RecordBuilder& builder, Level level, std::string_view event,
-                                std::span<const Field> fields, Naming naming, SourceLocation source) const {
+                                std::span<const Field> fields, Naming naming,
+                                const SourceLocation& source) const {
   const AmbientFrame* const ambient_frame = tidings::detail::ambient_frame;
   builder.begin(pipeline->now(), level, event, name, service);
   builder.add_process(pipeline->process_fields());
@@ -128,9 +131,12 @@ void count_lost_line(const Logger& logger, const char* why) noexcept {
   if (const auto& state = LoggerState::of(logger)) state->pipeline->count_loss(why);
 }
 
-std::string_view detail::formats_of(const Logger& logger) noexcept {
+Json detail::configuration_of(const Logger& logger) {
   const auto& state = LoggerState::of(logger);
-  return state ? state->pipeline->formats() : std::string_view();
+  Json fields = state ? state->pipeline->configuration() : Json::object();
+  fields["log_level"] = to_string(logger.level());
+  fields.update(library_versions());
+  return fields;
 }
 
 Logger renamed(const Logger& logger, std::string_view name) {
@@ -168,9 +174,10 @@ void Logger::set_default(const Logger& logger) {
 }
 
 void Logger::write(Level level, std::string_view event, std::span<const Field> fields, const char* file,
-                   std::uint32_t line) const noexcept {
+                   std::uint32_t line, const char* function) const noexcept {
   if (level >= Level::Off) return;
-  LoggerState::emit_through(*this, level, event, fields, detail::Naming::Users, SourceLocation{file, line});
+  LoggerState::emit_through(*this, level, event, fields, detail::Naming::Users,
+                            SourceLocation{file, line, function});
 }
 
 Logger Logger::bind(std::initializer_list<Field> fields) const {

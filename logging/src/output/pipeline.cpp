@@ -40,6 +40,23 @@ LoggerOptions validated(LoggerOptions options) {
   return options;
 }
 
+std::string_view profile_of(const Redactor* redactor) noexcept {
+  return redactor == nullptr ? "none" : to_string(redactor->profile());
+}
+
+std::string names_of(const ProcessFields& fields) {
+  std::string names;
+  const auto add = [&](bool is_there, std::string_view name) {
+    if (is_there) names.append(names.empty() ? "" : ",").append(name);
+  };
+  add(fields.environment, "environment");
+  add(fields.release, "release");
+  add(fields.host, "host");
+  add(fields.pid, "pid");
+  add(fields.thread, "thread");
+  return names.empty() ? "none" : names;
+}
+
 Level root_level(const LoggerOptions& options, const Environment& environment) {
   return options.level.value_or(environment.level.value_or(Level::Info));
 }
@@ -167,6 +184,33 @@ std::string_view Pipeline::formats() const noexcept {
   const auto is_console = [](const Target& target) { return target.console; };
   if (std::none_of(targets.begin(), targets.end(), is_console)) return "json";
   return std::all_of(targets.begin(), targets.end(), is_console) ? "console" : "json,console";
+}
+
+/// What is not the default is said.
+std::string Pipeline::described(const Branch& branch, const Target& target) const {
+  std::string text = branch.logger.empty() ? "" : branch.logger + "=";
+  text += target.sink ? target.sink->destination() : "none";
+  if (target.console) text += " format=console";
+  const Level from = std::max(branch.level, target.level);
+  if (from > Level::Trace) text.append(" level=").append(to_string(from));
+  if (!branch.logger.empty() && branch.redactor != redactor_)
+    text.append(" redaction=").append(profile_of(branch.redactor.get()));
+  if (!branch.propagate) text += " propagate=false";
+  return text;
+}
+
+Json Pipeline::configuration() const {
+  Json outputs = Json::array();
+  for (auto branch = branches_.rbegin(); branch != branches_.rend(); ++branch) {
+    if (branch->targets.empty()) outputs.push_back(described(*branch, Target{}));
+    for (const Target& target : branch->targets) outputs.push_back(described(*branch, target));
+  }
+  return {{"log_format", std::string(formats())},
+          {"log_outputs", std::move(outputs)},
+          {"log_process_fields", names_of(process_fields_)},
+          {"log_source_from", std::string(to_string(source_from_))},
+          {"log_redaction", std::string(profile_of(redactor_.get()))},
+          {"error_redaction", std::string(profile_of(default_redactor().get()))}};
 }
 
 void Pipeline::flush() noexcept {

@@ -28,8 +28,8 @@ class Pipeline {
   void write(Scratch& scratch);
   /// Processes it, and appends it as JSON with its line end, for a sink that is not among the pipeline's.
   void render(Scratch& scratch, std::string& out) const;
-  /// `json`, `console` or `json,console`: of the sinks that are for all loggers.
-  [[nodiscard]] std::string_view formats() const noexcept;
+  /// The fields of detail::configuration_of but for `log_level`. Throws std::bad_alloc.
+  [[nodiscard]] Json configuration() const;
   void flush() noexcept;
   /// Counts a lost record and, now and then, says so on standard error, with secrets masked.
   void count_loss(std::string_view why) noexcept;
@@ -62,6 +62,9 @@ class Pipeline {
   void add_root(std::vector<Output> outputs, Format format);
   [[nodiscard]] Target target_of(Output output, Format format, const Redactor* redactor) const;
   [[nodiscard]] bool process(detail::RecordBuilder& builder) const;
+  /// `json`, `console` or `json,console`: of the sinks that are for all loggers.
+  [[nodiscard]] std::string_view formats() const noexcept;
+  [[nodiscard]] std::string described(const Branch& branch, const Target& target) const;
   void write_to(const Branch& branch, const Record& record, RenderedLines& lines) noexcept;
   template <class Call>
   void guarded(const Call& call) noexcept;

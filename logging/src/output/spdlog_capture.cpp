@@ -35,9 +35,10 @@ Level level_of(spdlog::level::level_enum level) noexcept {
 }
 
 ForeignLine foreign_line(const spdlog::details::log_msg& line) noexcept {
-  const auto source = line.source.empty() ? SourceLocation{}
-                                          : SourceLocation{line.source.filename,
-                                                           static_cast<std::uint32_t>(line.source.line)};
+  const auto source = line.source.empty()
+                          ? SourceLocation{}
+                          : SourceLocation{line.source.filename, static_cast<std::uint32_t>(line.source.line),
+                                           line.source.funcname};
   return {std::chrono::floor<std::chrono::microseconds>(line.time),
           static_cast<std::int64_t>(line.thread_id),
           level_of(line.level),

@@ -4,14 +4,17 @@
 
 #include <tidings/logging/logger.hpp>
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/sinks/sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/version.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 namespace tidings::logging {
@@ -61,6 +64,7 @@ class SpdlogSink final : public RecordSink {
   }
   void flush() override { sink_->flush(); }
   [[nodiscard]] bool is_terminal() const noexcept override { return writes_to_terminal(*sink_); }
+  [[nodiscard]] std::string destination() const override { return "spdlog"; }
 
  private:
   const std::shared_ptr<spdlog::sinks::sink> sink_;
@@ -89,6 +93,7 @@ class SpdlogLogger final : public RecordSink {
     return !sinks.empty() && std::all_of(sinks.begin(), sinks.end(),
                                          [](const auto& sink) { return writes_to_terminal(*sink); });
   }
+  [[nodiscard]] std::string destination() const override { return "spdlog logger=" + logger_->name(); }
 
  private:
   const std::shared_ptr<spdlog::logger> logger_;
@@ -98,6 +103,14 @@ class SpdlogLogger final : public RecordSink {
 
 std::shared_ptr<RecordSink> detail::record_sink(std::shared_ptr<spdlog::sinks::sink> sink) {
   return sink ? std::make_shared<SpdlogSink>(std::move(sink)) : nullptr;
+}
+
+Json library_versions() {
+  const auto text = [](int major, int minor, int patch) {
+    return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+  };
+  return {{"spdlog_version", text(SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)},
+          {"fmt_version", text(FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
 }
 
 std::shared_ptr<RecordSink> spdlog_logger_sink(std::shared_ptr<spdlog::logger> logger) {

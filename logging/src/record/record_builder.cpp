@@ -71,6 +71,7 @@ void RecordBuilder::set_origin(Timestamp time, std::int64_t thread) {
 void RecordBuilder::add_source(const SourceLocation& source) {
   set(Reserved::SourceFile, source.short_file());
   set(Reserved::SourceLine, source.line);
+  if (source.function != nullptr) set(Reserved::SourceFunction, std::string_view(source.function));
 }
 
 void RecordBuilder::clear() noexcept {

@@ -178,6 +178,10 @@ const std::vector<std::string>& default_redacted_keys() {
   return *keys;
 }
 
+std::string_view to_string(RedactionProfile profile) noexcept {
+  return profile == RedactionProfile::Secrets ? "secrets" : "personal_data";
+}
+
 Redactor::Redactor() : Redactor(RedactorOptions{}) {}
 
 Redactor::Redactor(const RedactorOptions& options) : action_(options.action), profile_(options.profile) {

@@ -77,6 +77,8 @@ class Store final : public LetterSink {
                                                    std::string_view handler) override;
   /// The path of the database.
   [[nodiscard]] std::string location() const override;
+  /// StoreOptions, what the cipher says of itself, and the version of SQLite.
+  [[nodiscard]] Json configuration() const override;
   /// Letters of every spill file that the database was ever used with. `open` imports too, for up to a
   /// second.
   [[nodiscard]] SpillImport import_spilled() override;

@@ -34,6 +34,9 @@ class FileCipher final : public PayloadCipher {
   [[nodiscard]] EncodedData decrypt(std::string_view encrypted, const PayloadOwner& owner) const override;
   [[nodiscard]] std::string_view writing_key() const noexcept override;
   [[nodiscard]] std::string fingerprint(std::string_view value) const override;
+  /// `key_file`, `key_file_from` (`code`, or `environment` of open_from_environment), `key_ids` and
+  /// `libsodium_version`.
+  [[nodiscard]] Json configuration() const override;
 
   /// The names of all keys, in the order of the file.
   [[nodiscard]] std::vector<std::string> key_ids() const;
@@ -41,6 +44,8 @@ class FileCipher final : public PayloadCipher {
  private:
   class Implementation;
   explicit FileCipher(std::unique_ptr<Implementation> implementation);
+  [[nodiscard]] static std::shared_ptr<const FileCipher> open_from(const std::filesystem::path& path,
+                                                                   std::string_view from);
   std::unique_ptr<Implementation> implementation_;
 };
 

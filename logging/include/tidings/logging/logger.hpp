@@ -102,7 +102,8 @@ struct LoggerOptions {
   /// Not set: those that TIDINGS_LOG_PROCESS_FIELDS names (`host,pid`, `all`, `none`), else
   /// ProcessFields().
   std::optional<ProcessFields> process_fields = std::nullopt;
-  /// Records of this level and above say where they were logged, `source_file` and `source_line`; Off: none.
+  /// Records of this level and above say where they were logged: `source_file` (the folder and the name),
+  /// `source_line` and `source_function`; Off: none.
   /// Not set: the value of TIDINGS_LOG_SOURCE (`warning`), else Off. Those of tidings' own never do.
   std::optional<Level> source_from = std::nullopt;
   /// Null: nothing is redacted.
@@ -159,7 +160,7 @@ class Logger {
   /// A function that logs for its callers takes a SourceLocation itself, and passes it on.
   void log(Level level, std::string_view event, std::span<const Field> fields,
            SourceLocation source = SourceLocation::current()) const noexcept {
-    if (enabled(level)) write(level, event, fields, source.file, source.line);
+    if (enabled(level)) write(level, event, fields, source.file, source.line, source.function);
   }
   void log(Level level, std::string_view event, std::initializer_list<Field> fields = {},
            SourceLocation source = SourceLocation::current()) const noexcept {
@@ -223,9 +224,9 @@ class Logger {
  private:
   friend struct detail::LoggerState;
   explicit Logger(std::shared_ptr<const detail::LoggerState> state) noexcept;
-  // The place in two parts: as a whole, compilers would make it before they look whether it is needed.
+  // The place in three parts: as a whole, compilers would make it before they look whether it is needed.
   void write(Level level, std::string_view event, std::span<const Field> fields, const char* file,
-             std::uint32_t line) const noexcept;
+             std::uint32_t line, const char* function) const noexcept;
 
   std::shared_ptr<const detail::LoggerState> state_;
   const std::atomic<std::uint8_t>* threshold_;  // owned by what state_ owns, or static
@@ -243,8 +244,9 @@ inline void log_reserved(const Logger& logger, Level level, std::string_view eve
   log_reserved(logger, level, event, std::span<const Field>(fields.begin(), fields.size()));
 }
 
-/// How the records of all loggers are written: `json`, `console`, or `json,console` where sinks differ.
-[[nodiscard]] std::string_view formats_of(const Logger& logger) noexcept;
+/// What the record `bus_started` says of a logger and of its sinks, as an object of fields by name, and the
+/// versions of spdlog and fmt. Throws std::bad_alloc.
+[[nodiscard]] Json configuration_of(const Logger& logger);
 
 }  // namespace detail
 

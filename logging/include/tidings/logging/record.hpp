@@ -41,8 +41,9 @@ enum class Reserved : std::uint8_t {
   ErrorChain,
   SourceFile,
   SourceLine,
+  SourceFunction,
 };
-inline constexpr std::size_t kReservedCount = 20;
+inline constexpr std::size_t kReservedCount = 21;
 
 [[nodiscard]] std::string_view reserved_name(Reserved reserved) noexcept;
 [[nodiscard]] std::optional<Reserved> find_reserved(std::string_view name) noexcept;
@@ -53,9 +54,9 @@ class RecordBuilder;
 
 /// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, environment,
 /// release, host, pid, thread, correlation_id, causation_id, event_id, foreign_id, event_type, handler,
-/// attempt, trace_id, span_id, error_type, error, error_chain, source_file, source_line. A field of your own
-/// with such a name keeps it if the record has no field of tidings' with that name, as outside of a delivery;
-/// else it is written as `name_1`.
+/// attempt, trace_id, span_id, error_type, error, error_chain, source_file, source_line,
+/// source_function. A field of your own with such a name keeps it if the record has no field of tidings' with
+/// that name, as outside of a delivery; else it is written as `name_1`.
 [[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
 
 /// A record on its way to the sinks, as a Processor sees it: facts, which cannot be changed, and other

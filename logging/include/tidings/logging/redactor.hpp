@@ -32,6 +32,9 @@ enum class RedactionProfile : std::uint8_t {
   PersonalData,
 };
 
+/// `secrets`, `personal_data`.
+[[nodiscard]] std::string_view to_string(RedactionProfile profile) noexcept;
+
 struct RedactorOptions {
   /// Denied keys. Compared without regard to case, `_`, `-`, `.` and spaces, and at the end of longer keys as
   /// well: `password` denies `Password`, `user_password`, `userPassword` and `password2`; a key of less than

@@ -82,6 +82,9 @@ class RecordSink {
   virtual void flush_soon() { flush(); }
   /// Whether a person reads at once what is written: what Format::Auto asks, once, when the logger is made.
   [[nodiscard]] virtual bool is_terminal() const noexcept { return false; }
+  /// Where records go from here, for the record `bus_started`: `stdout`, or a path and how its file is
+  /// rotated. Throws std::bad_alloc.
+  [[nodiscard]] virtual std::string destination() const { return "custom"; }
   /// Records that were lost after write had returned, ever since. Logger::dropped adds them.
   [[nodiscard]] virtual std::uint64_t lost() const noexcept { return 0; }
 };

@@ -9,8 +9,9 @@ namespace tidings::logging {
 /// A spdlog sink that makes a record of each line that is logged to it, and writes it through `logger`:
 /// event `log_message`, the text in the field `message`, the level, and as `logger` the name of the spdlog
 /// logger (if it has none: that of `logger`). Like all records it has the fields of `logger` and of the
-/// current context, and secrets in its text are masked. `source_file` and `source_line` come from the macros
-/// of spdlog. A line is a record if the level that `logger` has under that name enables it
+/// current context, and secrets in its text are masked. `source_file`, `source_line` and `source_function`
+/// come from the macros of spdlog. A line is a record if the level that `logger` has under that name enables
+/// it
 /// (`logger.set_level("http.client", Level::Warning)`), besides the level of the spdlog logger itself.
 ///
 /// For spdlog loggers that you make yourself; capture_spdlog is for those of others. Thread-safe, and never
