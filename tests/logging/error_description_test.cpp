@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace tidings::logging {
@@ -66,6 +67,20 @@ TEST(ErrorDescriptionTest, NestedExceptionsAreAChainOutermostFirst) {
   } catch (const std::exception& exception) {
     EXPECT_EQ(describe_error(exception).causes, causes);
   }
+}
+
+TEST(ErrorDescriptionTest, TheCodeIsThatOfTheFirstSystemErrorOfTheChain) {
+  const auto refused = [] { throw std::system_error(std::make_error_code(std::errc::connection_refused)); };
+  EXPECT_EQ(described(refused).code, "generic:111");
+  EXPECT_EQ(described([&] {
+              try {
+                refused();
+              } catch (...) {
+                std::throw_with_nested(std::runtime_error("outer"));
+              }
+            }).code,
+            "generic:111");
+  EXPECT_EQ(described([] { throw std::runtime_error("none"); }).code, "");
 }
 
 TEST(ErrorDescriptionTest, AnEndlessChainIsCut) {

@@ -49,6 +49,7 @@ std::string with_causes(const logging::ErrorDescription& error) {
 void describe(const logging::ErrorDescription& error, Failure& failure) {
   failure.error_type = logging::sanitize_text(error.type, kMaxErrorTypeBytes);
   failure.error_message = logging::printable_error(with_causes(error), kMaxErrorBytes);
+  if (!error.code.empty()) failure.error_code = logging::sanitize_text(error.code, kMaxErrorTypeBytes);
 }
 
 bool says_permanent(const RetryPolicy& policy) {

@@ -22,6 +22,8 @@ namespace tidings::detail {
 struct Failure {
   std::string error_type;
   std::string error_message;
+  /// ErrorDescription::code.
+  std::string error_code = {};
   /// Set when retrying is useless.
   std::optional<Reason> final_reason;
   /// The delay that the handler asked for, instead of the policy's backoff.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <string_view>
 
 namespace tidings::detail {
 
@@ -18,6 +19,18 @@ namespace {
 
 /// How long an attempt waits for a journal that cannot record the last one.
 constexpr std::chrono::milliseconds kRecordAgain{100};
+
+/// So that the records of the failure and the letter's attempt have it. A code that the handler has bound is
+/// the application's own, and stays; where there is no room for more fields there is none.
+void bind_error_code(const EventContext& context, const Failure& failure) noexcept {
+  constexpr std::string_view kName = "error_code";
+  if (failure.error_code.empty()) return;
+  try {
+    if (context.bound().find(kName) == nullptr) context.bind(kName, failure.error_code);
+  } catch (...) {
+    return;
+  }
+}
 
 }  // namespace
 
@@ -52,6 +65,7 @@ Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& contex
                             : std::max(wall - context.metadata().published_at, std::chrono::microseconds(0));
   subscriber.timed.store(true, std::memory_order_relaxed);
   if (state.attempts_made++ == 0) state.first_attempt = now - duration;
+  bind_error_code(context, failure);
   const auto attempt = patiently([&] {
     return Attempt{wall - duration, duration, failure.error_type, failure.error_message, context.bound()};
   });

@@ -6,8 +6,11 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <typeinfo>
+#include <utility>
 
 namespace tidings::logging {
 
@@ -44,6 +47,12 @@ std::string type_of(const std::exception& error) {
   return name;
 }
 
+std::string code_of(const std::exception& error) {
+  const auto* const failed = dynamic_cast<const std::system_error*>(&error);
+  if (failed == nullptr) return {};
+  return std::string(failed->code().category().name()) + ":" + std::to_string(failed->code().value());
+}
+
 struct Step {
   ErrorDescription description;
   std::exception_ptr cause;
@@ -58,7 +67,8 @@ Step describe_one(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& exception) {
-    return {{type_of(exception), tidings::detail::what_of(exception), {}}, cause_of(exception)};
+    return {{type_of(exception), tidings::detail::what_of(exception), {}, code_of(exception)},
+            cause_of(exception)};
   } catch (const std::string& text) {
     return {{"std::string", text, {}}, nullptr};
   } catch (const char* text) {
@@ -68,16 +78,15 @@ Step describe_one(const std::exception_ptr& error) {
   }
 }
 
-std::vector<std::string> causes_from(std::exception_ptr cause) {
-  std::vector<std::string> causes;
-  while (cause && causes.size() < kMaxCauses) {
+void add_causes(std::exception_ptr cause, ErrorDescription& description) {
+  while (cause && description.causes.size() < kMaxCauses) {
     Step step = describe_one(cause);
-    causes.push_back(step.description.message.empty()
-                         ? step.description.type
-                         : step.description.type + ": " + step.description.message);
+    if (description.code.empty()) description.code = std::move(step.description.code);
+    description.causes.push_back(step.description.message.empty()
+                                     ? step.description.type
+                                     : step.description.type + ": " + step.description.message);
     cause = step.cause;
   }
-  return causes;
 }
 
 }  // namespace
@@ -85,12 +94,14 @@ std::vector<std::string> causes_from(std::exception_ptr cause) {
 ErrorDescription describe_error(const std::exception_ptr& error) {
   if (!error) return {};
   Step step = describe_one(error);
-  step.description.causes = causes_from(step.cause);
+  add_causes(step.cause, step.description);
   return std::move(step.description);
 }
 
 ErrorDescription describe_error(const std::exception& error) {
-  return {type_of(error), tidings::detail::what_of(error), causes_from(cause_of(error))};
+  ErrorDescription description{type_of(error), tidings::detail::what_of(error), {}, code_of(error)};
+  add_causes(cause_of(error), description);
+  return description;
 }
 
 }  // namespace tidings::logging

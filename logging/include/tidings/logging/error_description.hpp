@@ -16,6 +16,9 @@ struct ErrorDescription {
   /// What the exception was thrown from (std::nested_exception), outermost first, as `type: message`. At
   /// most 16.
   std::vector<std::string> causes;
+  /// Of the first of all these that is a std::system_error (a std::filesystem::filesystem_error is one): the
+  /// category's name and the value, `generic:111`. Empty: none is.
+  std::string code = {};
 };
 
 /// Describes anything thrown, including values that are not a std::exception. A null pointer gives an empty
