@@ -98,6 +98,11 @@ struct PublishOptions {
   /// publish with a key that the same source used within BusOptions::idempotency_window is accepted, but not
   /// delivered again: PublishResult::duplicate.
   std::string_view idempotency_key = {};
+  /// How many attempts each delivery of this event has at most, at least 1: in the place of
+  /// RetryPolicy::max_attempts, be it more or less, of every handler; what else the policy says holds. It is
+  /// kept in queues, retries that wait, and the journal. Events that a handler publishes do not inherit it,
+  /// and a redrive, which is one attempt, knows nothing of it. Not set: each handler's own.
+  std::optional<std::uint32_t> max_attempts = std::nullopt;
 };
 
 /// The default options. A constant, since making them for each call would be a large share of the cost of a

@@ -56,9 +56,11 @@ class EventContext {
   [[nodiscard]] std::string_view handler() const noexcept { return identity_->handler; }
   /// 1 for the first. A redrive goes on counting: that of a letter with three attempts is the fourth.
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
-  /// The number of the last attempt: RetryPolicy::max_attempts; in a redrive, which is a single attempt,
-  /// attempt().
-  [[nodiscard]] std::uint32_t max_attempts() const noexcept { return identity_->max_attempts; }
+  /// The number of the last attempt: PublishOptions::max_attempts, else RetryPolicy::max_attempts; in a
+  /// redrive, which is a single attempt, attempt().
+  [[nodiscard]] std::uint32_t max_attempts() const noexcept {
+    return metadata_.max_attempts != 0 ? metadata_.max_attempts : identity_->max_attempts;
+  }
   /// `EVENT_ID/HANDLER`: the same for every attempt of this delivery and for no other delivery. Use it to
   /// recognise repeats.
   [[nodiscard]] std::string idempotency_key() const;

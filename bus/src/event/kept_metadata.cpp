@@ -21,7 +21,7 @@ KeptMetadata::KeptMetadata(const Metadata& metadata, std::string_view bus_source
   if (correlation) correlation_id_ = *correlation;
   const bool nothing_else = correlation && !cause_is_nil && !metadata.traceparent &&
                             metadata.tracestate.empty() && metadata.fields.empty() && !metadata.foreign_id &&
-                            same_text(metadata.source, bus_source);
+                            metadata.max_attempts == 0 && same_text(metadata.source, bus_source);
   if (!nothing_else) whole_ = std::make_unique<const Metadata>(metadata);
 }
 

@@ -66,6 +66,7 @@ DeadLetter make_letter(const HandlerIdentity& handler, std::string_view event_ty
   letter.schema_version = form.schema_version;
   letter.data = std::move(form.data);
   letter.metadata = metadata;
+  letter.metadata.max_attempts = 0;
   letter.service = handler.service;
   letter.handler = handler.handler;
   letter.reason = reason;

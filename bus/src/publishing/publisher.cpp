@@ -105,8 +105,13 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
 PublishResult Publisher::publish(const Payload& payload, const Topic& topic, const PublishOptions& options) {
   if (fork_generation() != process_generation_) [[unlikely]]
     setup_.require_own_process();
-  const Durability durability = options.durability.value_or(durability_);
-  if (durability != Durability::None || !options.idempotency_key.empty()) [[unlikely]]
+  Durability durability = durability_;
+  bool has_key = false;
+  if (&options != &kNoPublishOptions) {  // else there is nothing to be read
+    durability = options.durability.value_or(durability);
+    has_key = !options.idempotency_key.empty();
+  }
+  if (durability != Durability::None || has_key) [[unlikely]]
     return durable_.publish({&payload, 1}, topic, options, durability).front();
   return publish_in_memory(payload, topic, options);
 }

@@ -3,6 +3,7 @@
 #include <tidings/context.hpp>
 #include <tidings/error.hpp>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,12 @@ CorrelationId require_correlation_id(std::string_view text) {
   throw Error(ErrorCode::InvalidArgument,
               "correlation_id must be 1 to 128 visible ASCII characters; leave it empty to inherit that of "
               "the context");
+}
+
+std::uint32_t require_max_attempts(std::uint32_t attempts) {
+  if (attempts > 0) return attempts;
+  throw Error(ErrorCode::InvalidArgument,
+              "max_attempts counts the first attempt too and must be at least 1; nothing was delivered");
 }
 
 /// Ids and facts of the current context. The fields are shared, the tracestate is borrowed: nothing is
@@ -68,6 +75,7 @@ void apply(const PublishOptions& options, Metadata& metadata) {
     require_foreign_id(options.foreign_id);
     metadata.foreign_id = options.foreign_id;
   }
+  if (options.max_attempts) metadata.max_attempts = require_max_attempts(*options.max_attempts);
 }
 
 }  // namespace

@@ -36,12 +36,12 @@ void bind_error_code(const EventContext& context, const Failure& failure) noexce
 
 // --- what follows an attempt ---
 
-Verdict Runner::decide(const Subscriber& subscriber, const DeliveryState& state, const Failure& failure,
-                       Instant now) const {
+Verdict Runner::decide(const Subscriber& subscriber, std::uint32_t max_attempts, const DeliveryState& state,
+                       const Failure& failure, Instant now) const {
   const RetryPolicy& policy = subscriber.options.retry;
   if (state.redrive) return {Verdict::Next::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
   if (failure.final_reason) return {Verdict::Next::Dead, {}, *failure.final_reason};
-  if (state.attempts_made >= policy.max_attempts) return {Verdict::Next::Dead, {}, Reason::Exhausted};
+  if (state.attempts_made >= max_attempts) return {Verdict::Next::Dead, {}, Reason::Exhausted};
   const auto delay = failure.retry_after
                          ? std::chrono::microseconds(bounded(*failure.retry_after))
                          : policy.backoff.delay(state.attempts_made, bus_.setup.options.random());
@@ -71,7 +71,7 @@ Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& contex
   });
   patiently([&] { append_attempt(state.attempts, attempt); });
   state.attempted_here = true;
-  Verdict verdict = decide(subscriber, state, failure, now);
+  Verdict verdict = decide(subscriber, context.max_attempts(), state, failure, now);
   if (state.owed) record_failure(state, verdict, wall, failure.in_doubt);
   const bool retried = verdict.next != Verdict::Next::Dead;
   bus_.log.failed(context, attempt, patiently([&] {

@@ -73,8 +73,9 @@ class Runner {
  private:
   void slow(const Subscriber& subscriber, const EventContext& context,
             std::chrono::microseconds duration) noexcept;
-  [[nodiscard]] Verdict decide(const Subscriber& subscriber, const DeliveryState& state,
-                               const Failure& failure, Instant now) const;
+  /// `max_attempts`: of the event, else of the subscriber's policy.
+  [[nodiscard]] Verdict decide(const Subscriber& subscriber, std::uint32_t max_attempts,
+                               const DeliveryState& state, const Failure& failure, Instant now) const;
   /// Makes the failed attempt known to the journal, before the next one may begin.
   void record_failure(DeliveryState& state, Verdict& verdict, Timestamp failed_at, bool in_doubt);
   /// Whether the journal knows of the attempts so far.

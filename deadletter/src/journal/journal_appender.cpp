@@ -18,7 +18,8 @@ namespace {
 constexpr const char* kInsertEvent =
     "INSERT INTO main.tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding,"
     " attributes, source, service, correlation_id, causation_id, causation_depth, traceparent, tracestate,"
-    " published_at, handlers, foreign_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    " published_at, handlers, foreign_id, max_attempts)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kClaimKey =
     "INSERT INTO main.tidings_idempotency_keys (source, idempotency_key, event_id, published_at)"
     " VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET event_id = excluded.event_id, published_at ="
@@ -130,6 +131,7 @@ void JournalAppender::insert(const JournalAppend& event, std::string_view event_
   insert_.integer(microseconds(metadata.published_at));
   insert_.text(event.handlers);
   bind_foreign_id(insert_, metadata);
+  metadata.max_attempts == 0 ? insert_.null() : insert_.integer(metadata.max_attempts);
   insert_.step();
 }
 

@@ -44,6 +44,13 @@ class LenientRow {
     return static_cast<Integer>(least);
   }
 
+  template <class Integer>
+  std::optional<Integer> optional_small(const char* name, std::int64_t least) {
+    if (!row_.column_is_null(column_)) return small<Integer>(name, least);
+    ++column_;
+    return std::nullopt;
+  }
+
   /// The result of `parse` for the text.
   template <class Parse>
   auto parsed(const char* name, Parse parse) -> decltype(parse(std::string_view())) {
@@ -115,6 +122,7 @@ OwedDelivery read_event(const Prepared& row) {
   metadata.tracestate = std::string(values.text());
   metadata.published_at = values.time();
   metadata.foreign_id = values.optional_text();
+  metadata.max_attempts = values.optional_small<std::uint32_t>("max_attempts", 1).value_or(0);
   return event;
 }
 

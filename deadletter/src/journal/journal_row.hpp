@@ -15,7 +15,7 @@ namespace tidings::deadletter {
 inline constexpr std::string_view kEventColumns =
     "id, handlers, event_id, event_type, schema_version, event_data, data_encoding, attributes, source,"
     " correlation_id, causation_id, causation_depth, traceparent, tracestate, published_at,"
-    " foreign_id";
+    " foreign_id, max_attempts";
 inline constexpr int kHandlersColumn = 1;
 inline constexpr int kEventIdColumn = 2;
 

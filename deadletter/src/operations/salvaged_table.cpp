@@ -33,6 +33,10 @@ bool count(const StoredValue& value) {
   const auto* const number = std::get_if<std::int64_t>(&value);
   return number != nullptr && *number >= 0;
 }
+bool limit_or_null(const StoredValue& value) {
+  const auto* const number = std::get_if<std::int64_t>(&value);
+  return is_null(value) || (number != nullptr && *number >= 1 && std::in_range<std::uint32_t>(*number));
+}
 bool minute(const StoredValue& value) {
   constexpr std::int64_t kMicroseconds = 60'000'000;
   return count(value) && std::get<std::int64_t>(value) % kMicroseconds == 0;
@@ -155,6 +159,7 @@ constexpr std::array kJournal = {
     SalvagedColumn{"published_at", &integer},
     SalvagedColumn{"handlers", &names},
     SalvagedColumn{"foreign_id", &text_or_null, Null},
+    SalvagedColumn{"max_attempts", &limit_or_null, Null},
 };
 
 constexpr std::array kDeliveries = {

@@ -189,6 +189,7 @@ constexpr std::array kThirdVersionColumns = {
     // Letters of events that come from nowhere else cost nothing here.
     "CREATE INDEX dead_letters_by_foreign_id ON dead_letters (foreign_id) WHERE foreign_id IS NOT NULL",
     "ALTER TABLE tidings_journal ADD COLUMN foreign_id TEXT",
+    "ALTER TABLE tidings_journal ADD COLUMN max_attempts INTEGER",
 };
 
 // How many deliveries there were, and how long attempts took: a column for each class of durations.

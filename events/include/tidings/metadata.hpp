@@ -97,6 +97,10 @@ struct Metadata {
   ContextFields fields = {};
   /// How many events precede this one in its chain of causes; 0 for the first.
   std::uint32_t causation_depth = 0;
+  /// How many attempts each delivery of this event has at most, whatever its handler's policy says
+  /// (PublishOptions::max_attempts); 0: what the policy says. It is this event's alone: nothing inherits it,
+  /// and letters do not have it.
+  std::uint32_t max_attempts = 0;
 
   friend bool operator==(const Metadata&, const Metadata&) = default;
 };

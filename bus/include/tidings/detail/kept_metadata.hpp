@@ -11,7 +11,8 @@ namespace tidings::detail {
 
 /// The metadata of an event that waits for its handlers. A queue is as fast as the memory it touches, so the
 /// fields that most events have take a fifth of the size of Metadata. A trace, context fields, a source of
-/// the publish's own, a foreign id, and a correlation id that is not a UUID are kept separately.
+/// the publish's own, a foreign id, a limit of attempts, and a correlation id that is not a UUID are kept
+/// separately.
 class KeptMetadata {
  public:
   /// `bus_source` is the bus's default source for events; no event keeps a copy of it.
