@@ -8,6 +8,7 @@
 #include <tidings/ids.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/letter_sink.hpp>
+#include <tidings/logging/error_description.hpp>
 #include <tidings/logging/logger.hpp>
 #include <tidings/redrive.hpp>
 #include <tidings/retry.hpp>
@@ -17,6 +18,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -202,6 +204,12 @@ class Bus;
 namespace detail {
 class BusCore;
 
+/// Whether it is a Permanent; false for a null pointer.
+[[nodiscard]] bool is_permanent(const std::exception_ptr& error);
+[[nodiscard]] inline bool is_permanent(const std::exception& error) noexcept {
+  return dynamic_cast<const Permanent*>(&error) != nullptr;
+}
+
 /// Publishes in a transaction that the caller has open, as tidings::deadletter::publish_in says.
 PublishResult publish_in(Bus& bus, JournalTransaction& transaction, const Payload& payload,
                          const PublishOptions& options);
@@ -385,6 +393,38 @@ class Bus {
     add_upcaster(event_type, from_version, 0, std::move(step));
   }
 
+  /// Makes a letter by hand, of an event that is not published and an error: for work that failed outside of
+  /// a delivery, as in a timer, a request, or a stage behind a handler. `handler` is one of this service,
+  /// subscribed here or not: `dead-letters retry` delivers the letter to it, and to no other.
+  ///
+  /// The letter is as any other. The event is stamped as by publish, with the current context and `options`
+  /// (durability and max_attempts mean nothing here; an idempotency_key is refused); the payload is kept as
+  /// its type asks for, and the error text is redacted. Its one attempt has the error's `error_code`, and the
+  /// reason is `permanent` for a Permanent, else `exhausted`. It has no ordering key. It is logged, counted
+  /// and, if the database fails, spilled like the letter of a delivery.
+  ///
+  /// Returns when the letter is committed (PublishResult::dead is 1), or waits for a busy database or for the
+  /// transaction of the handler that calls (`scheduled` is 1). Throws Error: InvalidArgument (the handler's
+  /// name, no error, the options; or the bus has no store), BusStopped, ForkedChild.
+  template <class E>
+  PublishResult store_dead_letter(std::string_view handler, const E& event, const std::exception_ptr& error,
+                                  const PublishOptions& options = kNoPublishOptions) {
+    require_event<E>();
+    return store_letter({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()}, handler,
+                        logging::describe_error(error), detail::is_permanent(error), options);
+  }
+  template <class E>
+  PublishResult store_dead_letter(std::string_view handler, const E& event, const std::exception& error,
+                                  const PublishOptions& options = kNoPublishOptions) {
+    require_event<E>();
+    return store_letter({&event, &detail::kPayloadType<E>, E::event_type, schema_version_of<E>()}, handler,
+                        logging::describe_error(error), detail::is_permanent(error), options);
+  }
+  /// The same for JSON under a type name. Throws as above, and as publish does.
+  PublishResult store_dead_letter(std::string_view handler, std::string_view event_type, const Json& data,
+                                  const std::exception_ptr& error,
+                                  const PublishOptions& options = kNoPublishOptions, int schema_version = 1);
+
   /// Requests that unresolved letters of this service are delivered again: to the handler that failed, once
   /// each, on workers, with their original metadata. A letter whose handler returns is resolved; any other
   /// keeps the attempt in its history. Letters of handlers that this bus does not have wait for a bus that
@@ -421,6 +461,9 @@ class Bus {
                                 const PublishOptions& options);
   std::vector<PublishResult> publish_payloads(std::span<const detail::Payload> payloads, std::size_t slot,
                                               const PublishOptions& options);
+  PublishResult store_letter(const detail::Payload& payload, std::string_view handler,
+                             const logging::ErrorDescription& error, bool permanent,
+                             const PublishOptions& options);
   Subscription subscribe_spec(detail::SubscriberSpec spec);
   void add_upcaster(std::string_view event_type, int from_version, int latest,
                     std::function<Json(Json)> step);

@@ -157,6 +157,38 @@ PublishResult detail::publish_in(Bus& bus, JournalTransaction& transaction, cons
   return bus.core_->publish_in(transaction, payload, options);
 }
 
+bool detail::is_permanent(const std::exception_ptr& error) {
+  try {
+    if (error) std::rethrow_exception(error);
+    return false;
+  } catch (const Permanent&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+PublishResult Bus::store_dead_letter(std::string_view handler, std::string_view event_type, const Json& data,
+                                     const std::exception_ptr& error, const PublishOptions& options,
+                                     int schema_version) {
+  validate(event_type, data, schema_version);
+  return store_letter({&data, &detail::kPayloadType<Json>, event_type, schema_version}, handler,
+                      logging::describe_error(error), detail::is_permanent(error), options);
+}
+
+PublishResult Bus::store_letter(const detail::Payload& payload, std::string_view handler,
+                                const logging::ErrorDescription& error, bool permanent,
+                                const PublishOptions& options) {
+  validate_name(handler, "handler");
+  if (!core_->setup().options.store)
+    refuse("the bus has no store that could keep a dead letter: set BusOptions::store");
+  if (error.type.empty())
+    refuse("there is no error: give std::current_exception() inside a catch block, or an exception");
+  if (!options.idempotency_key.empty())
+    refuse("an idempotency_key is for durable publishes, and a dead letter has none");
+  return core_->store_dead_letter(payload, handler, {error, permanent}, options);
+}
+
 void Bus::notify() { core_->notify(); }
 
 void Bus::add_upcaster(std::string_view event_type, int from_version, int latest,

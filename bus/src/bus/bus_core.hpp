@@ -39,6 +39,11 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
                                            const PublishOptions& options) {
     return publisher_.publish_batch(payloads, subscriptions_.topics.find(slot), options);
   }
+  PublishResult store_dead_letter(const Payload& payload, std::string_view handler, const LetterCause& cause,
+                                  const PublishOptions& options) {
+    return publisher_.store_dead_letter(payload, subscriptions_.topics.find(payload.event_type), handler,
+                                        cause, options);
+  }
   PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
                            const PublishOptions& options) {
     return publisher_.publish_in(transaction, payload, options);

@@ -5,6 +5,7 @@
 #include <tidings/error.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace tidings::detail {
@@ -15,6 +16,11 @@ namespace {
 void unless_handled(const Subscriber& subscriber, const Payload& payload, DeliveryOutcome outcome) noexcept {
   if (outcome != DeliveryOutcome::Handled)
     subscriber.count(payload.event_type, [](HandlerCount& count) { count.not_handled(); });
+}
+
+ContextFields code_field(const Failure& failure) {
+  if (failure.error_code.empty()) return {};
+  return ContextFields{{"error_code", failure.error_code}};
 }
 
 }  // namespace
@@ -126,6 +132,30 @@ std::vector<PublishResult> Publisher::publish_batch(std::span<const Payload> pay
   results.reserve(payloads.size());
   for (const Payload& payload : payloads) results.push_back(publish(payload, topic, options));
   return results;
+}
+
+PublishResult Publisher::store_dead_letter(const Payload& payload, const Topic& topic,
+                                           std::string_view handler, const LetterCause& cause,
+                                           const PublishOptions& options) {
+  setup_.require_own_process();
+  DispatchGuard guard(setup_);
+  static_cast<void>(guard.protect(topic.list));  // a stop waits for it
+  gate_.require_open();
+  PublishResult result;
+  const Metadata metadata = stamper_.stamp(options, result);
+  const Failure failure = failure_of(cause.error);
+  DeliveryState state;
+  state.attempts_made = 1;
+  state.attempted_here = true;
+  state.attempts.push_back({setup_.clock.now(), std::chrono::microseconds(0), failure.error_type,
+                            failure.error_message, code_field(failure)});
+  const HandlerIdentity identity{.handler = std::string(handler),
+                                 .service = setup_.options.service,
+                                 .event_type = std::string(payload.event_type),
+                                 .max_attempts = 1};
+  count(result, end_.bury(end_.letter_of(identity, payload, metadata,
+                                         cause.permanent ? Reason::Permanent : Reason::Exhausted, &state)));
+  return result;
 }
 
 /// Apart from what is durable, so that its one result is made where the publisher wants it.

@@ -8,15 +8,23 @@
 #include "running/runner.hpp"
 
 #include <tidings/bus.hpp>
+#include <tidings/logging/error_description.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tidings::detail {
+
+/// Why a letter is made by hand.
+struct LetterCause {
+  const logging::ErrorDescription& error;
+  bool permanent = false;
+};
 
 /// Publishes: stamps an event, runs its inline handlers, and queues it for the others. What is durable goes
 /// to DurablePublisher. Thread-safe.
@@ -42,6 +50,9 @@ class Publisher {
   PublishResult publish(const Payload& payload, const Topic& topic, const PublishOptions& options);
   std::vector<PublishResult> publish_batch(std::span<const Payload> payloads, const Topic& topic,
                                            const PublishOptions& options);
+  /// Bus::store_dead_letter.
+  PublishResult store_dead_letter(const Payload& payload, const Topic& topic, std::string_view handler,
+                                  const LetterCause& cause, const PublishOptions& options);
   /// In a transaction that somebody else ends. Throws Error.
   PublishResult publish_in(JournalTransaction& transaction, const Payload& payload,
                            const PublishOptions& options) {

@@ -101,6 +101,13 @@ std::unique_ptr<Failure> put_current_exception_into_words() {
 
 }  // namespace
 
+Failure failure_of(const logging::ErrorDescription& error) {
+  Failure failure;
+  describe(error, failure);
+  if (failure.error_message.empty()) failure.error_message = "not a std::exception";
+  return failure;
+}
+
 std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy) {
   try {
     throw;

@@ -7,6 +7,7 @@
 #include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
+#include <tidings/logging/error_description.hpp>
 
 #include <cxxabi.h>
 
@@ -77,6 +78,9 @@ class PayloadForms {
 [[nodiscard]] inline std::chrono::microseconds microseconds(Instant::duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration);
 }
+
+/// Without what a policy or the exception itself says of retries. Throws std::bad_alloc.
+[[nodiscard]] Failure failure_of(const logging::ErrorDescription& error);
 
 /// Puts the exception being handled into words: what a handler threw, or a conversion made for it.
 [[nodiscard]] std::unique_ptr<Failure> describe_current_exception(const RetryPolicy& policy);
