@@ -86,8 +86,10 @@ DeadLetter make_letter(const OwedDelivery& row, EncodedData data, const std::str
   DeliveryState state;
   state.attempts = row.delivery.attempts;
   state.attempts_made = row.delivery.attempts_made;
-  return make_letter({service, row.event_type, row.delivery.handler, 0}, row.event_type,
-                     {std::move(data), row.schema_version}, row.metadata, reason, failed_at, &state);
+  const HandlerIdentity handler{
+      .handler = row.delivery.handler, .service = service, .event_type = row.event_type, .max_attempts = 0};
+  return make_letter(handler, row.event_type, {std::move(data), row.schema_version}, row.metadata, reason,
+                     failed_at, &state);
 }
 
 }  // namespace tidings::detail

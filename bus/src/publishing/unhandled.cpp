@@ -14,7 +14,10 @@ constexpr std::size_t kMaxWarnedTypes = 1000;
 }  // namespace
 
 HandlerIdentity UnhandledEvents::nobody(std::string_view event_type) const {
-  return {"", bus_.setup.options.service, std::string(event_type), 0};
+  return {.handler = "",
+          .service = bus_.setup.options.service,
+          .event_type = std::string(event_type),
+          .max_attempts = 0};
 }
 
 DeliveryOutcome UnhandledEvents::settle(const Payload& payload, const Metadata& metadata) {
