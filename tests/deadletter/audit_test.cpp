@@ -1,3 +1,4 @@
+#include "contracts/xor_cipher.hpp"
 #include "deadletter/operations_fixture.hpp"
 #include "logging/record_schema.hpp"
 
@@ -8,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -27,6 +29,15 @@ class AuditTest : public OperationsTest {
     return Operations::open(database(), {"ann", "desk"}, {.logger = capture_.logger({.service = "tools"})});
   }
   [[nodiscard]] Json record() const { return capture_.only("letters_changed"); }
+  /// Of the one edit.
+  [[nodiscard]] Json changes() const {
+    return Json::parse(query("SELECT changes FROM tidings_audit WHERE verb = 'edit'"));
+  }
+  [[nodiscard]] static DeadLetter letter_of(const Json& payload) {
+    DeadLetter result = letter(4);
+    result.data = encode_data(payload);
+    return result;
+  }
 
   const logging::Capture capture_;
 };
@@ -57,6 +68,48 @@ TEST_F(AuditTest, EachKindOfChangeIsMirrored) {
   EXPECT_EQ(verbs, "retry discard undo edit purge erase backup ");
   EXPECT_EQ(query("SELECT group_concat(verb, ' ') || ' ' FROM (SELECT verb FROM tidings_audit ORDER BY id)"),
             verbs);
+}
+
+TEST_F(AuditTest, AnEditSaysWhatItChangedAndTheRecordWhere) {
+  static_cast<void>(
+      store(*open(), {letter_of({{"order_id", 7}, {"password", "hunter2"}, {"items", {1, 2}}})}));
+  static_cast<void>(logged_operations().edit(4, {{"order_id", 8}, {"password", "hunter3"}, {"items", {1}}}));
+  EXPECT_EQ(changes(), (Json{{{"path", "/items/1"}, {"before", 2}},
+                             {{"path", "/order_id"}, {"before", 7}, {"after", 8}},
+                             {{"path", "/password"}, {"before", "[redacted]"}, {"after", "[redacted]"}}}));
+  EXPECT_EQ(record().at("changed_paths"), (Json{"/items/1", "/order_id", "/password"}));
+  EXPECT_THAT(capture_.lines().at(0), Not(HasSubstr("before")));
+}
+
+TEST_F(AuditTest, AnEditOfAnEncryptedPayloadTellsPlacesAlone) {
+  const auto cipher = std::make_shared<contract::XorCipher>();
+  DeadLetter encrypted = letter_of(nullptr);
+  encrypted.data = cipher->encrypt({R"({"number":4111})", DataEncoding::Json, ""},
+                                   {encrypted.event_type, encrypted.metadata.event_id});
+  static_cast<void>(store(*open(), {encrypted}));
+  auto with_key = Operations::open(database(), {"ann", "desk"}, {.cipher = cipher});
+  static_cast<void>(with_key.edit(4, {{"number", 4242}}));
+  EXPECT_EQ(changes(), Json::array({{{"path", "/number"}}}));
+  EXPECT_THAT(all_bytes(), AllOf(Not(HasSubstr("4111")), Not(HasSubstr("4242"))));
+}
+
+TEST_F(AuditTest, EraseClearsWhatAnEditChanged) {
+  static_cast<void>(store(*open(), {letter_of({{"name", "Ada Lovelace"}})}));
+  auto operations = logged_operations();
+  static_cast<void>(operations.edit(4, {{"name", "Ada King"}}));
+  EXPECT_THAT(changes().dump(), HasSubstr("Ada King"));
+  static_cast<void>(operations.erase({.ids = {{4}}}, {}));
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_audit WHERE changes IS NOT NULL"), "0");
+  EXPECT_THAT(all_bytes(), AllOf(Not(HasSubstr("Ada King")), Not(HasSubstr("Ada Lovelace"))));
+}
+
+TEST_F(AuditTest, EraseClearsChangesWithAValueWhoseLettersAreGone) {
+  static_cast<void>(store(*open(), {letter_of({{"name", "Ada Lovelace"}})}));
+  auto operations = logged_operations();
+  static_cast<void>(operations.edit(4, {{"name", "Ada King"}}));
+  execute("DELETE FROM dead_letters WHERE id > 3");
+  static_cast<void>(operations.erase({.where = {{"/name", R"("Ada King")"}}}, {}));
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_audit WHERE changes IS NOT NULL"), "0");
 }
 
 TEST_F(AuditTest, WhatIsCommittedBeforeAnErrorIsMirrored) {

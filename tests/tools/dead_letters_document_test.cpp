@@ -179,7 +179,7 @@ TEST_F(JsonDocumentTest, HoldsForTheDoctor) {
       "UPDATE dead_letters SET redrive_requested_at = 1 WHERE id = 1;"
       "INSERT INTO tidings_redrives VALUES (1, 1, 'ann@desk', NULL, NULL, NULL, 1, 0, 0, 'open', NULL);"
       "INSERT INTO tidings_unserved_handlers VALUES ('orders', 't', 'h', 1, 1);"
-      "INSERT INTO tidings_audit VALUES (1, 1, 'ann', 'desk', 'discard', '{}', 1, NULL)");
+      "INSERT INTO tidings_audit VALUES (1, 1, 'ann', 'desk', 'discard', '{}', 1, NULL, NULL)");
   std::ofstream(database_ + ".spill.jsonl") << "{}\n";
   expect_as_documented("doctor", {"doctor"});
 }

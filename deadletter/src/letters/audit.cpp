@@ -1,5 +1,6 @@
 #include "letters/audit.hpp"
 
+#include "letters/payload_changes.hpp"
 #include "sqlite/stored_time.hpp"
 
 #include <tidings/detail/parse_json.hpp>
@@ -54,9 +55,10 @@ void Audit::add(SQLite::Database& database, std::int64_t letters) {
     return;
   }
   run(database,
-      "INSERT INTO tidings_audit (at, user, host, verb, filter, letters, note)"
-      " VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))",
-      wall_now(), actor_.user, actor_.host, verb_, filter_, letters, note_);
+      "INSERT INTO tidings_audit (at, user, host, verb, filter, letters, note, changes)"
+      " VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''))",
+      wall_now(), actor_.user, actor_.host, verb_, filter_, letters, note_,
+      changes_.is_null() ? std::string() : changes_.dump(-1, ' ', true, Json::error_handler_t::replace));
   id_ = database.getLastInsertRowid();
 }
 
@@ -71,12 +73,12 @@ void Audit::mirror(SQLite::Database& database, const logging::Logger& log) const
   row.bind(4, actor_.host);
   if (!row.executeStep()) return;
   const Json filter = tidings::detail::parse_json(filter_);
-  log.info("letters_changed", {{"audit_id", id_},
-                               {"verb", verb_},
-                               {"letters", row.getColumn(0).getInt64()},
-                               {"filter", filter},
-                               {"user", actor_.user},
-                               {"actor_host", actor_.host}});
+  std::vector<logging::Field> fields{
+      {"audit_id", id_},  {"verb", verb_},       {"letters", row.getColumn(0).getInt64()},
+      {"filter", filter}, {"user", actor_.user}, {"actor_host", actor_.host}};
+  const logging::Field paths{"changed_paths", changes_.is_null() ? Json() : paths_of(changes_)};
+  if (!changes_.is_null()) fields.push_back(paths);
+  log.log(logging::Level::Info, "letters_changed", fields);
 } catch (const std::exception& error) {
   log.error("audit_not_read", {{"verb", verb_}, logging::error_of(error)});
 }
@@ -90,6 +92,26 @@ std::vector<std::int64_t> find_reasons(Connection& connection,
     if (is_meant(row.getColumn(1).getString())) rows.push_back(row.getColumn(0).getInt64());
   }
   return rows;
+}
+
+std::vector<std::int64_t> find_changes(Connection& connection,
+                                       const std::function<bool(const std::vector<std::int64_t>& letters,
+                                                                const std::string& changes)>& is_meant) {
+  // An edit's filter is the old letter, `{"ids":[4]}`, and its note the new one, `letter 5`.
+  SQLite::Statement row(connection.database(),
+                        "SELECT id, json_extract(filter, '$.ids[0]'), substr(note, 8), changes"
+                        " FROM tidings_audit WHERE verb = 'edit' AND changes IS NOT NULL");
+  std::vector<std::int64_t> rows;
+  while (row.executeStep()) {
+    if (is_meant({row.getColumn(1).getInt64(), row.getColumn(2).getInt64()}, row.getColumn(3).getString()))
+      rows.push_back(row.getColumn(0).getInt64());
+  }
+  return rows;
+}
+
+void clear_changes(Connection& connection, const std::vector<std::int64_t>& rows) {
+  SQLite::Statement update(connection.database(), "UPDATE tidings_audit SET changes = NULL WHERE id = ?");
+  for (const auto id : rows) run(update, id);
 }
 
 void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows) {

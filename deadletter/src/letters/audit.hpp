@@ -27,10 +27,13 @@ class Audit {
   void add(SQLite::Database& database, std::int64_t letters);
   /// Before the first add().
   void set_note(std::string note) { note_ = std::move(note); }
+  /// Before the first add(): what an edit changed, by describe_changes().
+  void set_changes(Json changes) { changes_ = std::move(changes); }
   [[nodiscard]] const Actor& actor() const noexcept { return actor_; }
   [[nodiscard]] const std::string& filter() const noexcept { return filter_; }
 
-  /// Logs the row as it was committed, without its note, which `erase` could not clear in a log. Nothing is
+  /// Logs the row as it was committed, without its note and without the values of its changes, which `erase`
+  /// could not clear in a log. Nothing is
   /// logged where nothing was committed. Call it outside of a transaction. Throws nothing.
   void mirror(SQLite::Database& database, const logging::Logger& log) const noexcept;
 
@@ -39,6 +42,7 @@ class Audit {
   std::string verb_;
   std::string filter_;
   std::string note_;
+  Json changes_;  // null: none
   std::int64_t id_ = 0;
 };
 
@@ -46,6 +50,14 @@ class Audit {
 /// the whole table, which has a row for each change that an operator made. Throws SQLite::Exception.
 [[nodiscard]] std::vector<std::int64_t> find_reasons(
     Connection& connection, const std::function<bool(const std::string& reason)>& is_meant);
+/// Rows of edits with their changes: the letters that each was about, and the changes as text, are given to
+/// `is_meant`. Throws SQLite::Exception.
+[[nodiscard]] std::vector<std::int64_t> find_changes(
+    Connection& connection,
+    const std::function<bool(const std::vector<std::int64_t>& letters, const std::string& changes)>&
+        is_meant);
+/// Removes the changes of these rows. Inside a transaction. Throws SQLite::Exception.
+void clear_changes(Connection& connection, const std::vector<std::int64_t>& rows);
 /// Removes the reasons of these rows. Inside a transaction. Throws SQLite::Exception.
 void clear_reasons(Connection& connection, const std::vector<std::int64_t>& rows);
 

@@ -87,6 +87,7 @@ class VersionEraser {
       if (outcome == LetterChange::Outcome::Running) running_.insert(current);
       if (outcome != LetterChange::Outcome::Changed) continue;
       ++erased;
+      erased_.insert(current);
       running_.erase(current);
       if (letter.reason) reasons_.insert(*std::move(letter.reason));
       open.insert(open.end(), letter.versions.begin(), letter.versions.end());
@@ -95,6 +96,8 @@ class VersionEraser {
   }
   /// Letters that were not deleted because their handler is running. A bus runs few at a time.
   [[nodiscard]] const std::set<std::int64_t>& running() const noexcept { return running_; }
+  /// The letters that were deleted since the last call.
+  [[nodiscard]] std::set<std::int64_t> take_erased() { return std::exchange(erased_, {}); }
   /// The reasons of letters that were deleted since the last call.
   [[nodiscard]] std::set<std::string> take_reasons() { return std::exchange(reasons_, {}); }
 
@@ -102,6 +105,7 @@ class VersionEraser {
   ErasableReader letters_;
   GuardedStatement delete_;
   std::set<std::int64_t> running_;
+  std::set<std::int64_t> erased_;
   std::set<std::string> reasons_;
 };
 
@@ -220,14 +224,17 @@ class Erasure {
                   return true;
                 }};
   }
-  /// Reasons of any discard that name the person to be erased.
+  /// Reasons of any discard, and changes of any edit, that name the person to be erased.
   void clear_values() {
     if (values_.empty()) return;
     WriteTransaction transaction(connection_);
     const auto rows =
         find_reasons(connection_, [this](const std::string& reason) { return values_.are_in(reason); });
-    if (rows.empty()) return;
+    const auto edits = find_changes(
+        connection_, [this](const auto&, const std::string& changes) { return values_.are_in(changes); });
+    if (rows.empty() && edits.empty()) return;
     forget(rows);
+    clear_changes(connection_, edits);
     audit_.add(connection_.database(), 0);
     transaction.commit();
   }
@@ -251,6 +258,11 @@ class Erasure {
     audit_.add(connection_.database(), in_batch_);
     versions_ += in_batch_ - changed;
     in_batch_ = 0;
+    const auto erased = eraser_.take_erased();
+    clear_changes(connection_, find_changes(connection_, [&](const auto& letters, const auto&) {
+                    return std::any_of(letters.begin(), letters.end(),
+                                       [&](std::int64_t id) { return erased.contains(id); });
+                  }));
     const auto reasons = eraser_.take_reasons();
     if (reasons.empty()) return;
     forget(find_reasons(connection_, [&](const std::string& reason) { return reasons.contains(reason); }));

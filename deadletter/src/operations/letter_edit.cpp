@@ -4,6 +4,7 @@
 #include "letters/audit.hpp"
 #include "letters/letter_insert.hpp"
 #include "letters/letter_row.hpp"
+#include "letters/payload_changes.hpp"
 #include "sqlite/stored_time.hpp"
 #include "sqlite/write_transaction.hpp"
 
@@ -55,6 +56,23 @@ EncodedData at_rest(const EncodedData& original, EncodedData data, const Payload
   return cipher->encrypt(data, owner);
 }
 
+/// Nothing where the old payload is not there or cannot be read.
+Json changes_between(const DeadLetter& original, const Json& payload, const PayloadCipher* cipher) {
+  const EncodedData& data = original.data;
+  const bool encrypted = belongs_encrypted(data);
+  if (data.encoding == DataEncoding::None || (encrypted && cipher == nullptr)) return nullptr;
+  try {
+    const EncodedData plain =
+        data.encoding == DataEncoding::Encrypted
+            ? cipher->decrypt(data.bytes, {original.event_type, original.metadata.event_id})
+            : data;
+    return describe_changes(decode_data(plain.bytes, plain.encoding), payload,
+                            encrypted ? ShownValues::None : ShownValues::Masked);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
 DeadLetter corrected(const DeadLetter& original, EncodedData data, const PayloadCipher* cipher) {
   DeadLetter letter = original;
   const Timestamp now{std::chrono::microseconds(wall_now())};
@@ -94,6 +112,7 @@ EditResult edit_letter(Connection& connection, Audit& audit, std::int64_t id, co
       original.letter.metadata.event_id.to_string(), inserted.id);
   supersede(connection, audit.actor(), id, inserted.id);
   audit.set_note("letter " + std::to_string(inserted.id));
+  audit.set_changes(changes_between(original.letter, payload, cipher));
   audit.add(connection.database(), 1);
   transaction.commit();
   return {inserted.id, letter.metadata.event_id};

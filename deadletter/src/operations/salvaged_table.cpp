@@ -207,10 +207,15 @@ constexpr std::array kRedrives = {
 };
 
 constexpr std::array kAudit = {
-    SalvagedColumn{"id", &integer},      SalvagedColumn{"at", &integer},
-    SalvagedColumn{"user", &text},       SalvagedColumn{"host", &text},
-    SalvagedColumn{"verb", name},        SalvagedColumn{"filter", &object},
-    SalvagedColumn{"letters", &integer}, SalvagedColumn{"note", &text_or_null, Null},
+    SalvagedColumn{"id", &integer},
+    SalvagedColumn{"at", &integer},
+    SalvagedColumn{"user", &text},
+    SalvagedColumn{"host", &text},
+    SalvagedColumn{"verb", name},
+    SalvagedColumn{"filter", &object},
+    SalvagedColumn{"letters", &integer},
+    SalvagedColumn{"note", &text_or_null, Null},
+    SalvagedColumn{"changes", &text_or_null, Null},
 };
 
 constexpr std::array kMinutes = {

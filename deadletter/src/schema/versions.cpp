@@ -190,6 +190,7 @@ constexpr std::array kThirdVersionColumns = {
     "CREATE INDEX dead_letters_by_foreign_id ON dead_letters (foreign_id) WHERE foreign_id IS NOT NULL",
     "ALTER TABLE tidings_journal ADD COLUMN foreign_id TEXT",
     "ALTER TABLE tidings_journal ADD COLUMN max_attempts INTEGER",
+    "ALTER TABLE tidings_audit ADD COLUMN changes TEXT",
 };
 
 // How many deliveries there were, and how long attempts took: a column for each class of durations.
