@@ -58,7 +58,7 @@ _dead_letters()
         import) options+=" --dry-run -n" ;;
         purge) options+=" $filters --reason --older-than --unresolved --confirm --dry-run -n" ;;
         erase) options+=" $filters --reason --yes -y --dry-run -n" ;;
-        doctor) options+=" --thorough" ;;
+        doctor) options+=" --thorough --key-file" ;;
         backup) options+=" --dry-run -n" ;;
         restore) options+=" --dry-run -n" ;;
         recover) options+=" --output -o" ;;

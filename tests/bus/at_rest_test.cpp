@@ -5,13 +5,16 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <cstdlib>
 
 namespace tidings::test {
 namespace {
 
 using contract::XorCipher;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 struct CardCharged {
@@ -132,10 +135,29 @@ TEST_F(AtRestTest, WithoutTheKeyADurablePublishIsRefusedAndDeliversNothing) {
   EXPECT_EQ(journal_->events(), 0U);
 }
 
+TEST_F(AtRestTest, WhereAKeyIsMissingTheVariableAndItsFileAreNamed) {
+  Bus bus(durable());
+  auto handler = bus.subscribe<CardCharged>("handler", [](const CardCharged&) {});
+  const auto refusal = [&]() -> std::string {
+    try {
+      bus.publish(CardCharged{kNumber});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  ::unsetenv("TIDINGS_KEY_FILE");
+  EXPECT_THAT(refusal(), HasSubstr("the file that TIDINGS_KEY_FILE names (it is not set)"));
+  ::setenv("TIDINGS_KEY_FILE", "/etc/shop/keys", 1);
+  EXPECT_THAT(refusal(), HasSubstr("TIDINGS_KEY_FILE names (now /etc/shop/keys)"));
+  ::unsetenv("TIDINGS_KEY_FILE");
+}
+
 TEST_F(AtRestTest, WithoutTheKeySubscribingIsLogged) {
   Bus bus(options());
   auto handler = bus.subscribe<CardCharged>("handler", [](const CardCharged&) {});
-  EXPECT_EQ(capture_.count("payload_key_missing"), 1U);
+  EXPECT_THAT(capture_.only("payload_key_missing").at("advice").get<std::string>(),
+              AllOf(HasSubstr("StoreOptions::encryption"), HasSubstr("TIDINGS_KEY_FILE")));
   auto other = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) {});
   EXPECT_EQ(capture_.count("payload_key_missing"), 1U);
 }
@@ -148,15 +170,40 @@ TEST_F(AtRestTest, WithoutTheKeyALetterHasNoPayloadAndSaysWhy) {
   EXPECT_EQ(only_letter().data.problem, kUnkeptWithoutKey);
 }
 
-TEST_F(AtRestTest, WithoutTheKeyWhatTheJournalHasBecomesALetterThatKeepsIt) {
+TEST_F(AtRestTest, WithoutTheKeyWhatTheJournalHasStaysOwedAndRunsWithTheKey) {
+  leave_owed_event(CardCharged{kNumber});
+  std::string seen;
+  const auto takes = [&](const CardCharged& card) { seen = card.number; };
+  {
+    Bus bus(durable());
+    auto handler = bus.subscribe<CardCharged>("handler", takes);
+    EXPECT_TRUE(bus.wait_idle(kLong));
+    const auto snapshot = bus.snapshot();
+    EXPECT_EQ(snapshot.owed_to_nobody, 1U);
+    EXPECT_EQ(snapshot.handlers.at(0).owed, 0U);
+    const auto report = bus.stop(kLong);
+    EXPECT_EQ(report.owed_to_nobody, 1U);
+    EXPECT_EQ(report.left_in_journal, 0U);
+  }
+  EXPECT_EQ(seen, "");
+  EXPECT_THAT(journal_->letters(), IsEmpty());
+  EXPECT_EQ(capture_.count("payload_key_missing"), 1U);
+  Bus bus(with_key(durable()));
+  auto handler = bus.subscribe<CardCharged>("handler", takes);
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_EQ(seen, kNumber);
+}
+
+TEST_F(AtRestTest, WithoutTheKeyAHandlerOfJsonWhoseTypeIsNotKnownToBeEncryptedHasALetter) {
   leave_owed_event(CardCharged{kNumber});
   Bus bus(durable());
-  auto handler = bus.subscribe<CardCharged>("handler", [](const CardCharged&) {});
+  auto handler = bus.subscribe("shop.card_charged", "handler", [](const Json&) {});
   EXPECT_TRUE(bus.wait_idle(kLong));
   const auto letters = journal_->letters();
   ASSERT_EQ(letters.size(), 1U);
   EXPECT_EQ(letters.front().reason, Reason::Undecodable);
-  EXPECT_THAT(letters.front().error_message, HasSubstr("encrypted (key k1), and there is no key"));
+  EXPECT_THAT(letters.front().error_message,
+              AllOf(HasSubstr("encrypted (key k1), and there is no key"), HasSubstr("TIDINGS_KEY_FILE")));
   EXPECT_EQ(decrypted(letters.front()), R"({"number":"4111 1111 1111 1111"})");
 }
 
@@ -320,16 +367,6 @@ TEST_F(AtRestTest, ALetterOfWhatTheJournalHasInTheClearIsEncrypted) {
   EXPECT_EQ(decrypted(journal_->letters().front()), R"({"to":"Eve"})");
 }
 
-TEST_F(AtRestTest, WhatCannotBeMaskedWithoutTheKeyStaysEncrypted) {
-  leave_owed_event(SealedMove{{"Eve", "Elm Street", "Springwood"}});
-  Bus bus(durable());
-  auto handler = bus.subscribe<SealedMove>("handler", [](const SealedMove&) {});
-  EXPECT_TRUE(bus.wait_idle(kLong));
-  ASSERT_EQ(journal_->letters().size(), 1U);
-  EXPECT_EQ(journal_->letters().front().data.encoding, DataEncoding::Encrypted);
-  EXPECT_THAT(decrypted(journal_->letters().front()), HasSubstr("Elm Street"));
-}
-
 TEST_F(AtRestTest, WhatIsNoTextIsHashedToo) {
   Bus bus(with_key(options()));
   auto handler = bus.subscribe<CustomerMoved>("handler", fails());
@@ -354,6 +391,17 @@ class FailingCipher final : public PayloadCipher {
   }
   const bool with_text_;
 };
+
+TEST_F(AtRestTest, WhatCannotBeMaskedWithoutTheKeyStaysEncrypted) {
+  leave_owed_event(SealedMove{{"Eve", "Elm Street", "Springwood"}});
+  journal_->encryption_used = {std::make_shared<FailingCipher>(true), {}};
+  Bus bus(durable());
+  auto handler = bus.subscribe<SealedMove>("handler", [](const SealedMove&) {});
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  ASSERT_EQ(journal_->letters().size(), 1U);
+  EXPECT_EQ(journal_->letters().front().data.encoding, DataEncoding::Encrypted);
+  EXPECT_THAT(decrypted(journal_->letters().front()), HasSubstr("Elm Street"));
+}
 
 TEST_F(AtRestTest, WhatACipherThrowsCostsThePayloadAndNothingElse) {
   for (const bool with_text : {true, false}) {

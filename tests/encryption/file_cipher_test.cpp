@@ -4,9 +4,17 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/stat.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
 namespace tidings::encryption {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -50,6 +58,70 @@ TEST_F(FileCipherTest, GivesBackWhatItEncrypted) {
     EXPECT_EQ(again.bytes, plain.bytes);
     EXPECT_EQ(again.encoding, plain.encoding);
   }
+}
+
+TEST_F(FileCipherTest, TakesANewKeyFromItsFileWhereAPayloadNamesIt) {
+  const auto path = key_file(keys_);
+  const auto running = FileCipher::open(path);
+  const std::string added = add_key(path);
+  const EncodedData encrypted = FileCipher::open(path)->encrypt(plain_, owner_);
+  EXPECT_EQ(describe_encrypted(encrypted), "encrypted (key " + added + ")");
+  EXPECT_EQ(running->decrypt(encrypted.bytes, owner_).bytes, plain_.bytes);
+}
+
+TEST_F(FileCipherTest, EncryptsWithTheFirstKeyOfItsFileAsItIs) {
+  const auto path = key_file(keys_);
+  const auto running = FileCipher::open(path);
+  const std::string first = running->fingerprint("4111");
+  const std::string added = add_key(path);
+  EXPECT_EQ(describe_encrypted(running->encrypt(plain_, owner_)), "encrypted (key " + added + ")");
+  EXPECT_EQ(running->writing_key(), added);
+  EXPECT_EQ(running->key_ids(), (std::vector<std::string>{added, "k1"}));
+  EXPECT_THAT(running->fingerprint("4111"), AllOf(StartsWith(added + ":"), Not(first)));
+}
+
+TEST_F(FileCipherTest, AKeyThatWasRemovedDecryptsUntilTheEnd) {
+  const auto path = key_file(keys_);
+  const auto running = FileCipher::open(path);
+  const EncodedData encrypted = running->encrypt(plain_, owner_);
+  static_cast<void>(key_file("k2:" + key_of('b') + "\n"));
+  EXPECT_EQ(describe_encrypted(running->encrypt(plain_, owner_)), "encrypted (key k2)");
+  EXPECT_EQ(running->decrypt(encrypted.bytes, owner_).bytes, plain_.bytes);
+}
+
+TEST_F(FileCipherTest, AnotherKeyOfTheSameNameIsTaken) {
+  const auto path = key_file(keys_);
+  const auto running = FileCipher::open(path);
+  static_cast<void>(key_file("k1:" + key_of('b') + "\n# another\n"));
+  const EncodedData encrypted = running->encrypt(plain_, owner_);
+  EXPECT_EQ(FileCipher::open(path)->decrypt(encrypted.bytes, owner_).bytes, plain_.bytes);
+}
+
+TEST_F(FileCipherTest, AFileThatCannotBeReadLeavesTheKeysAndIsNamed) {
+  const auto path = key_file(keys_);
+  const auto running = FileCipher::open(path);
+  const std::string added = add_key(path);
+  const EncodedData encrypted = FileCipher::open(path)->encrypt(plain_, owner_);
+  ::chmod(path.c_str(), 0666);
+  EXPECT_EQ(describe_encrypted(running->encrypt(plain_, owner_)), "encrypted (key k1)");
+  EXPECT_THAT(refusal(*running, encrypted.bytes, owner_),
+              AllOf(HasSubstr("'" + added + "'"), HasSubstr(path.native()), HasSubstr("cannot be read: "),
+                    HasSubstr("chmod 600")));
+  ::chmod(path.c_str(), 0600);
+  EXPECT_EQ(running->decrypt(encrypted.bytes, owner_).bytes, plain_.bytes);
+}
+
+TEST_F(FileCipherTest, ThreadsTakeANewKeyAtOnce) {
+  const auto path = key_file(keys_);
+  const auto running = FileCipher::open(path);
+  add_key(path);
+  const EncodedData encrypted = FileCipher::open(path)->encrypt(plain_, owner_);
+  std::vector<std::string> seen(4);
+  std::vector<std::thread> threads;
+  for (std::string& each : seen)
+    threads.emplace_back([&] { each = running->decrypt(encrypted.bytes, owner_).bytes; });
+  for (std::thread& each : threads) each.join();
+  EXPECT_THAT(seen, Each(plain_.bytes));
 }
 
 TEST_F(FileCipherTest, SaysWhichKeyItUsed) {

@@ -136,6 +136,37 @@ TEST_F(EncryptedLettersTest, AKeyFileThatCannotBeUsedIsRefused) {
   EXPECT_THAT(open.err, HasSubstr("chmod 600"));
 }
 
+TEST_F(EncryptedLettersTest, DoctorSaysWhichKeysAreNeededAndWhetherTheyAreThere) {
+  const auto without = call({"doctor"});
+  EXPECT_EQ(without.status, 0) << without.err;
+  EXPECT_THAT(without.out,
+              AllOf(HasSubstr("1 letter and of 0 events"), HasSubstr(key()), HasSubstr("--key-file FILE")));
+  const auto with = call({"doctor", "--key-file", keys_});
+  EXPECT_THAT(with.out, AllOf(HasSubstr(key() + ", which is in the key file"), Not(HasSubstr("problem"))));
+  const OrderedJson json = call({"doctor", "--key-file", keys_, "--json"}).json();
+  EXPECT_EQ(json.at("keys"), OrderedJson::parse(R"([{"key":")" + key() +
+                                                R"(","letters":1,"journal_events":0,"opens":true}])"));
+}
+
+TEST_F(EncryptedLettersTest, DoctorTellsOfAKeyThatIsNotThere) {
+  const std::string others = database_ + ".others";
+  encryption::create_key_file(others);
+  const auto answer = call({"doctor", "--key-file", others});
+  EXPECT_EQ(answer.status, 0);
+  EXPECT_THAT(answer.out,
+              AllOf(HasSubstr("problem"), HasSubstr("'" + key() + "'"), HasSubstr("not in the key file")));
+  const OrderedJson json = call({"doctor", "--key-file", others, "--json"}).json();
+  EXPECT_EQ(json.at("keys").at(0).at("opens"), false);
+  EXPECT_THAT(call({"doctor", "--key-file", database_ + ".none"}).out, HasSubstr("cannot be opened"));
+}
+
+TEST_F(EncryptedLettersTest, DoctorTriesTheJournalsKeysAndSaysWhereThereIsNone) {
+  execute("UPDATE dead_letters SET event_data = x'0102' WHERE id = 3");
+  EXPECT_THAT(call({"doctor"}).out, HasSubstr("damaged: no key opens them"));
+  execute("DELETE FROM dead_letters WHERE id = 3");
+  EXPECT_THAT(call({"doctor"}).out, HasSubstr("no payload is encrypted"));
+}
+
 TEST_F(EncryptedLettersTest, AMaskedLetterIsShownAndNeitherRetriedNorEdited) {
   const auto shown = call({"show", "2"});
   EXPECT_THAT(shown.out, AllOf(HasSubstr("masked: /card; cannot be delivered again"), HasSubstr("[masked]")));

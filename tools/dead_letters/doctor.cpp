@@ -7,12 +7,15 @@
 #include "text/time.hpp"
 
 #include <tidings/deadletter/output_file.hpp>
+#include <tidings/payload_cipher.hpp>
 
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -43,10 +46,16 @@ class Diagnosis {
     judge_redrives();
     judge_waiting();
     judge_unserved();
+    judge_keys();
     judge_spills();
   }
 
   [[nodiscard]] const std::vector<Finding>& findings() const noexcept { return findings_; }
+  /// Whether the keys at hand open what is encrypted with this one; nullopt: not known.
+  [[nodiscard]] std::optional<bool> opens(const std::string& key_id) const {
+    const auto found = opened_.find(key_id);
+    return found == opened_.end() ? std::nullopt : std::optional(found->second);
+  }
 
  private:
   void fine(std::string text) { findings_.push_back({Finding::Kind::Fine, std::move(text)}); }
@@ -160,10 +169,43 @@ class Diagnosis {
 
   void judge_unserved() {
     for (const auto& each : found_.unserved) {
-      problem(counted(each.owed, "event") + " owed to handler " +
-              tools::printable(handler_name(each.handler)) + " (" + tools::printable(each.event_type) +
-              ") of service " + tools::printable(each.service) + ", which nobody has subscribed since " +
-              tools::readable_time(each.since) + "; deploy it, or subscribe that name");
+      problem(
+          counted(each.owed, "event") + " owed to handler " + tools::printable(handler_name(each.handler)) +
+          " (" + tools::printable(each.event_type) + ") of service " + tools::printable(each.service) +
+          ", which nobody has subscribed since " + tools::readable_time(each.since) +
+          ", or only without the key of its payloads; deploy it, subscribe that name, or give it the key");
+    }
+  }
+
+  void judge_keys() {
+    if (found_.keys.empty()) return fine("no payload is encrypted");
+    std::shared_ptr<const PayloadCipher> cipher;
+    try {
+      cipher = command_.cipher();
+    } catch (const Refusal& refusal) {
+      problem(tools::printable(refusal.what(), 500));
+    }
+    for (const auto& each : found_.keys) judge_key(each, cipher.get());
+  }
+
+  void judge_key(const Examination::KeyUse& use, const PayloadCipher* cipher) {
+    const std::string text = "the payloads of " + counted(use.letters, "letter") + " and of " +
+                             counted(use.journal_events, "event") + " of the journal are encrypted";
+    if (use.key_id.empty() || !use.event_id) return problem(text + ", and damaged: no key opens them");
+    const std::string with_key = text + " with the key " + tools::printable(use.key_id);
+    if (use.sample.empty()) return advise(with_key + ", and too large to try a key on them");
+    if (cipher == nullptr) {
+      return advise(with_key +
+                    "; to see whether a key file opens them, give --key-file FILE, or set "
+                    "TIDINGS_KEY_FILE");
+    }
+    try {
+      static_cast<void>(cipher->decrypt(use.sample, {use.event_type, *use.event_id}));
+      opened_[use.key_id] = true;
+      fine(with_key + ", which is in the key file");
+    } catch (const Error& error) {
+      opened_[use.key_id] = false;
+      problem(with_key + ", and stay closed: " + tools::printable(error.what(), 500));
     }
   }
 
@@ -184,6 +226,7 @@ class Diagnosis {
   /// Letters that a handler is at work on.
   const std::int64_t running_;
   std::vector<Finding> findings_;
+  std::map<std::string, bool> opened_;
 };
 
 const char* name_of(Finding::Kind kind) {
@@ -277,6 +320,18 @@ OrderedJson unserved_to_json(const Examination& found) {
   return list;
 }
 
+OrderedJson keys_to_json(const Examination& found, const Diagnosis& diagnosis) {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& each : found.keys) {
+    const auto opens = diagnosis.opens(each.key_id);
+    list.push_back({{"key", each.key_id.empty() ? OrderedJson(nullptr) : OrderedJson(each.key_id)},
+                    {"letters", each.letters},
+                    {"journal_events", each.journal_events},
+                    {"opens", opens ? OrderedJson(*opens) : OrderedJson(nullptr)}});
+  }
+  return list;
+}
+
 void print_as_json(Command& command, const Examination& found, const Diagnosis& diagnosis,
                    std::int64_t running) {
   OrderedJson findings = OrderedJson::array();
@@ -302,6 +357,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
        {"stale_claims", found.claims.stale},
        {"waiting", waiting_to_json(found)},
        {"unserved", unserved_to_json(found)},
+       {"keys", keys_to_json(found, diagnosis)},
        {"spills", spills_to_json(found)},
        {"open_redrives", redrives_to_json(found)},
        {"recent_changes", changes_to_json(found)},

@@ -76,9 +76,8 @@ ExitStatus run_new_key(Command& command) {
   command.print("Key " + id + (line.add_key ? " is the first of " : " is in the new file ") +
                 tools::printable(tools::shell_word(line.file)) + ".\n");
   if (line.add_key) {
-    command.advise(
-        "Restart the services with the file as it is now, then: dead-letters --db FILE rekey --key-file " +
-        tools::printable(tools::shell_word(line.file)));
+    command.advise("Services that run take it by themselves. Then: dead-letters --db FILE rekey --key-file " +
+                   tools::printable(tools::shell_word(line.file)));
   } else {
     command.advise(
         "Give it to the services: StoreOptions::encryption, or TIDINGS_KEY_FILE where these read the "

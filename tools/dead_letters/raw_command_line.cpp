@@ -218,6 +218,7 @@ void make_erase(CLI::App& verb, RawCommandLine& raw) {
 void make_doctor(CLI::App& verb, RawCommandLine& raw) {
   verb.add_flag("--thorough", raw.thorough,
                 "Compare every index with its table, which takes minutes for millions");
+  add_key_file(verb, raw);
 }
 
 void make_backup(CLI::App& verb, RawCommandLine& raw) {

@@ -146,7 +146,11 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this(),
                                                  std::move(counts));
   running_.keys.hold_keys(*subscriber);
-  journal_duties_.backlogs().begin(*subscriber);
+  if (payloads_.keeper.is_locked(subscriber->identity.event_type)) {
+    subscriber->backlog.refuse();
+  } else {
+    journal_duties_.backlogs().begin(*subscriber);
+  }
   subscriptions_.topics.add(subscriber);
   if (ledger_.journal) ledger_.refill.request();
   if (!gate_.is_open()) {

@@ -9,6 +9,8 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <utility>
@@ -18,6 +20,7 @@ namespace tidings::detail {
 namespace {
 
 constexpr std::size_t kMaxProblemBytes = 4096;
+constexpr std::size_t kMaxPathBytes = 4096;
 constexpr const char* kToJsonFailed = "to_json failed: ";
 constexpr const char* kMask = "[masked]";
 
@@ -27,7 +30,7 @@ bool is_plain(const EncodedData& data) noexcept {
   return data.encoding == DataEncoding::Json || data.encoding == DataEncoding::Cbor;
 }
 
-[[noreturn]] void refuse_durable(std::string_view event_type, const char* what) {
+[[noreturn]] void refuse_durable(std::string_view event_type, const std::string& what) {
   throw Error(ErrorCode::NotEncodable, "event type '" + std::string(event_type) + "' " + what);
 }
 
@@ -64,6 +67,14 @@ void add_new(std::vector<std::string>& pointers, std::span<const std::string_vie
 }
 
 }  // namespace
+
+std::string key_advice() {
+  const char* const file = std::getenv("TIDINGS_KEY_FILE");  // NOLINT(concurrency-mt-unsafe): only read
+  const bool is_set = file != nullptr && *file != '\0';
+  return "set StoreOptions::encryption, such as to FileCipher::open_from_environment(), which reads the file "
+         "that TIDINGS_KEY_FILE names (" +
+         (is_set ? "now " + logging::sanitize_text(file, kMaxPathBytes) : std::string("it is not set")) + ")";
+}
 
 EncodedData try_to_encode(const Payload& payload) {
   try {
@@ -106,6 +117,10 @@ bool PayloadKeeper::remember(std::string_view event_type, const PayloadType& typ
   return rules.store_payload && (rules.encrypt_payload || !rules.hashed_fields.empty());
 }
 
+bool PayloadKeeper::is_locked(std::string_view event_type) const {
+  return !cipher_ && rules_of(event_type).encrypt_payload;
+}
+
 AtRestRules PayloadKeeper::rules_of(std::string_view event_type) const {
   if (!any_.load(std::memory_order_acquire)) return {};
   const MutexLock lock(mutex_);
@@ -129,8 +144,8 @@ EncodedData PayloadKeeper::for_journal(const Payload& payload, const EventId& ev
   if (rules.encrypt_payload && !cipher_) {
     refuse_durable(
         payload.event_type,
-        "is stored encrypted (encrypt_payload = true), and there is no key, so it cannot be durable: "
-        "set StoreOptions::encryption; nothing was delivered");
+        "is stored encrypted (encrypt_payload = true), and there is no key, so it cannot be durable: " +
+            key_advice() + "; nothing was delivered");
   }
   EncodedData data = try_to_encode(payload);
   if (data.encoding == DataEncoding::None) {
@@ -229,9 +244,9 @@ bool PayloadKeeper::is_under_an_older_key(const EncodedData& data) const {
 EncodedData PayloadKeeper::decrypted(const EncodedData& data, const PayloadOwner& owner) const {
   if (data.encoding != DataEncoding::Encrypted) return data;
   if (cipher_) return cipher_->decrypt(data.bytes, owner);
-  throw Error(ErrorCode::NotDecodable,
-              "stored '" + std::string(owner.event_type) + "' is " + describe_encrypted(data) +
-                  ", and there is no key: set StoreOptions::encryption, then redrive");
+  throw Error(ErrorCode::NotDecodable, "stored '" + std::string(owner.event_type) + "' is " +
+                                           describe_encrypted(data) +
+                                           ", and there is no key: " + key_advice() + ", then redrive");
 }
 
 }  // namespace tidings::detail

@@ -18,6 +18,9 @@ namespace tidings::detail {
 /// An event in memory as JSON or CBOR; without data, and with the reason, if it cannot be encoded.
 [[nodiscard]] EncodedData try_to_encode(const Payload& payload);
 
+/// What to do where a key is missing: names the option, and the environment variable and its value.
+[[nodiscard]] std::string key_advice();
+
 /// What the structs of one event type ask for together, and PayloadEncryption::types: a struct can add to
 /// what others ask for, and take nothing away. Has copies of the names, which a plugin that is unloaded takes
 /// along.
@@ -45,6 +48,8 @@ class PayloadKeeper {
 
   /// Called at each subscription. True: the type needs a key for what it asks for, and there is none.
   bool remember(std::string_view event_type, const PayloadType& type);
+  /// Whether the journal has this type encrypted, and there is no key: nothing of it can be delivered.
+  [[nodiscard]] bool is_locked(std::string_view event_type) const;
 
   /// For the journal. Throws Error(NotEncodable), and std::bad_alloc.
   [[nodiscard]] EncodedData for_journal(const Payload& payload, const EventId& event_id) const;

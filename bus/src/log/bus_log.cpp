@@ -1,5 +1,7 @@
 #include "log/bus_log.hpp"
 
+#include "event/payload_keeper.hpp"
+
 #include <tidings/process_identity.hpp>
 #include <tidings/version.hpp>
 
@@ -104,11 +106,10 @@ void BusLog::published(const Payload& payload, const Metadata& metadata) const n
 }
 
 void BusLog::key_missing(std::string_view event_type, std::string_view handler) const noexcept {
-  records_.write_nobodys(
-      Level::Error, "payload_key_missing",
-      {{"event_type", event_type},
-       {"handler", handler},
-       {"advice", "the type is stored encrypted or hashed: set StoreOptions::encryption"}});
+  records_.write_nobodys(Level::Error, "payload_key_missing",
+                         {{"event_type", event_type},
+                          {"handler", handler},
+                          {"advice", "the type is stored encrypted or hashed: " + key_advice()}});
 }
 
 void BusLog::unhandled(const Payload& payload, const Metadata& metadata) const noexcept {

@@ -48,6 +48,14 @@ class Backlog {
     set_active(false);
   }
 
+  /// Before the subscriber is shared: what it is owed stays owed, as if it were not subscribed, since without
+  /// a key it cannot be delivered.
+  void refuse() {
+    refused_ = true;
+    close();
+  }
+  [[nodiscard]] bool refused() const noexcept { return refused_; }
+
   /// What is to be read next.
   struct Unread {
     std::int64_t next = 0;
@@ -85,6 +93,7 @@ class Backlog {
   DeliveryQueue& queue_;
   const bool queued_;
   std::atomic<bool> active_{false};
+  bool refused_ = false;
   std::atomic<bool> closed_{false};
   std::int64_t next_ = 1;
   std::int64_t until_ = 0;

@@ -79,9 +79,11 @@ class Subscriber {
     }
   }
 
-  /// Whether events of that type that are owed to a handler of that name are for this one.
+  /// Whether events of that type that are owed to a handler of that name are for this one, and it can take
+  /// them.
   [[nodiscard]] bool serves(std::string_view event_type, std::string_view handler) const noexcept {
-    return identity.handler == handler && (wildcard() || identity.event_type == event_type);
+    return !backlog.refused() && identity.handler == handler &&
+           (wildcard() || identity.event_type == event_type);
   }
 
   /// The subscriber as the store of letters knows it.

@@ -8,10 +8,17 @@
 #include "schema/schema.hpp"
 #include "sqlite/stored_time.hpp"
 
+#include <tidings/payload_cipher.hpp>
+
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <set>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace tidings::deadletter {
 namespace {
@@ -40,6 +47,49 @@ void add_counts(Examination& examination, Connection& connection) {
   examination.journal_events = connection.integer("SELECT count(*) FROM tidings_journal");
   examination.files.free_bytes = static_cast<std::uint64_t>(connection.integer("PRAGMA freelist_count") *
                                                             connection.integer("PRAGMA page_size"));
+}
+
+/// The key that the beginning of an encrypted payload names; empty if there is none.
+std::string key_of(std::string_view beginning) {
+  if (beginning.size() < 2 || beginning[0] != EncryptedEnvelope::kVersion) return "";
+  const std::string_view id = beginning.substr(2, static_cast<unsigned char>(beginning[1]));
+  return is_valid_key_id(id) ? std::string(id) : "";
+}
+
+using KeyUses = std::map<std::string, Examination::KeyUse, std::less<>>;
+
+/// The first row of each key is its sample.
+void add_sample(Examination::KeyUse& use, SQLite::Database& database, const char* table, std::int64_t id) {
+  constexpr int kLargestSample = 1024 * 1024;
+  SQLite::Statement row(database, std::string("SELECT event_type, event_id, event_data FROM ") + table +
+                                      " WHERE id = ? AND length(event_data) <= ?");
+  bind_all(row, id, kLargestSample);
+  if (!row.executeStep()) return;
+  use.event_type = row.getColumn(0).getString();
+  use.event_id = EventId::parse(row.getColumn(1).getString());
+  use.sample = row.getColumn(2).getString();
+}
+
+void count_keys(KeyUses& uses, SQLite::Database& database, const char* table,
+                std::int64_t Examination::KeyUse::*count) {
+  SQLite::Statement row(database, std::string("SELECT id, substr(event_data, 1, 66) FROM ") + table +
+                                      " WHERE data_encoding = 'encrypted'");
+  while (row.executeStep()) {
+    const std::string id = key_of(row.getColumn(1).getString());
+    Examination::KeyUse& use = uses[id];
+    if (use.letters + use.journal_events == 0) add_sample(use, database, table, row.getColumn(0).getInt64());
+    ++(use.*count);
+  }
+}
+
+void add_keys(Examination& examination, SQLite::Database& database) {
+  KeyUses uses;
+  count_keys(uses, database, "dead_letters", &Examination::KeyUse::letters);
+  count_keys(uses, database, "tidings_journal", &Examination::KeyUse::journal_events);
+  for (auto& [id, use] : uses) {
+    use.key_id = id;
+    examination.keys.push_back(std::move(use));
+  }
 }
 
 /// Services that hold letters, or that delivered or failed some since `time`, which is not long ago: what a
@@ -127,6 +177,7 @@ Examination examine_database(Connection& connection, bool thorough) {
   add_damage(examination, connection.database(), thorough);
   add_counts(examination, connection);
   add_claims(examination, connection.database());
+  add_keys(examination, connection.database());
   const auto lately = time_of(wall_now()) - std::chrono::seconds(10);
   add_waiting(examination, services_at_work(connection.database(), lately), connection.database());
   examination.unserved = read_unserved(connection.database(), kMostUnserved);

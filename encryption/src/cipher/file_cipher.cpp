@@ -2,14 +2,21 @@
 
 #include "keys/key_file.hpp"
 
+#include <tidings/detail/mutex.hpp>
 #include <tidings/error.hpp>
 
 #include <sodium.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <ctime>
+#include <deque>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace tidings::encryption {
 
@@ -59,6 +66,10 @@ std::string bound_to(std::string_view header, const PayloadOwner& owner) {
   return data;
 }
 
+std::int64_t nanoseconds(const ::timespec& time) noexcept {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 [[noreturn]] void refuse(const std::string& problem) {
   throw Error(ErrorCode::NotDecodable, "the encrypted payload " + problem);
 }
@@ -73,30 +84,113 @@ class FileCipher::Implementation {
     Secret for_fingerprints;
   };
 
-  Implementation(const std::vector<Key>& keys, std::string file, std::string_view from)
-      : file_(std::move(file)), from_(from) {
-    keys_.reserve(keys.size());
-    for (const Key& key : keys)
-      keys_.push_back({key.id, derive(key.master, kForPayloads), derive(key.master, kForFingerprints)});
+  Implementation(const std::filesystem::path& path, std::string_view from)
+      : name_(path.native()), path_(std::filesystem::absolute(path)), from_(from) {
+    const detail::MutexLock lock(mutex_);
+    version_ = file_version(path_);
+    read();
   }
 
-  [[nodiscard]] const std::vector<NamedKeys>& all() const noexcept { return keys_; }
-  [[nodiscard]] const NamedKeys& first() const noexcept { return keys_.front(); }
-  [[nodiscard]] const std::string& file() const noexcept { return file_; }
+  [[nodiscard]] const std::string& file() const noexcept { return name_; }
   [[nodiscard]] std::string_view from() const noexcept { return from_; }
-  /// Throws Error(NotDecodable).
+  /// In the order of the file; behind them those that it had before.
+  [[nodiscard]] std::vector<std::string> ids() const {
+    const detail::MutexLock lock(mutex_);
+    std::vector<std::string> all;
+    for (const NamedKeys* each : in_use_) all.push_back(each->id);
+    return all;
+  }
+  /// What encrypts: the first key of the file as it is now.
+  [[nodiscard]] const NamedKeys& first() const {
+    const detail::MutexLock lock(mutex_);
+    read_if_changed();
+    return *in_use_.front();
+  }
+  [[nodiscard]] std::string_view first_id() const noexcept {
+    const detail::MutexLock lock(mutex_);
+    return in_use_.front()->id;
+  }
+  /// Of the file as it is now, or was before. Throws Error(NotDecodable).
   [[nodiscard]] const NamedKeys& find(std::string_view id) const {
-    const auto found =
-        std::find_if(keys_.begin(), keys_.end(), [id](const NamedKeys& each) { return each.id == id; });
-    if (found != keys_.end()) return *found;
-    refuse("needs the key '" + std::string(id) + "', which is not in the key file " + file_ +
-           ": add that key's line to it");
+    const detail::MutexLock lock(mutex_);
+    const NamedKeys* found = find_in_use(id);
+    if (found == nullptr) {
+      if (!problem_.empty()) version_ = {};  // it may have been for want of a descriptor
+      read_if_changed();
+      found = find_in_use(id);
+    }
+    if (found != nullptr) return *found;
+    refuse("needs the key '" + std::string(id) + "', which is not in the key file " + name_ +
+           (problem_.empty() ? ": add that key's line to it"
+                             : ", which has changed and cannot be read: " + problem_));
   }
 
  private:
-  std::vector<NamedKeys> keys_;
-  const std::string file_;
-  const std::string_view from_;  // static
+  /// What changes with a file's content; all zero if there is no file.
+  struct FileVersion {
+    ::dev_t device = 0;
+    ::ino_t inode = 0;
+    ::off_t size = 0;
+    std::int64_t written_ns = 0;
+    std::int64_t changed_ns = 0;
+    bool operator==(const FileVersion&) const = default;
+  };
+  [[nodiscard]] static FileVersion file_version(const std::filesystem::path& path) noexcept {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim)};
+  }
+
+  [[nodiscard]] const NamedKeys* find_in_use(std::string_view id) const TIDINGS_REQUIRES(mutex_) {
+    const auto found =
+        std::find_if(in_use_.begin(), in_use_.end(), [id](const NamedKeys* each) { return each->id == id; });
+    return found == in_use_.end() ? nullptr : *found;
+  }
+
+  /// Once for each change of the file. One that cannot be read leaves the keys as they are.
+  void read_if_changed() const TIDINGS_REQUIRES(mutex_) {
+    const FileVersion now = file_version(path_);
+    if (now == version_) return;
+    try {
+      read();
+      problem_.clear();
+    } catch (const Error& error) {
+      problem_ = error.what();
+    }
+    version_ = now;
+  }
+
+  void read() const TIDINGS_REQUIRES(mutex_) {
+    const Secret text = read_key_file(path_);
+    std::vector<const NamedKeys*> in_use;
+    for (const Key& key : parse_keys(text.text(), name_)) in_use.push_back(&known(key));
+    for (const NamedKeys* before : in_use_) {
+      const auto is_its_name = [&](const NamedKeys* each) { return each->id == before->id; };
+      if (std::none_of(in_use.begin(), in_use.end(), is_its_name)) in_use.push_back(before);
+    }
+    in_use_ = std::move(in_use);
+  }
+
+  [[nodiscard]] const NamedKeys& known(const Key& key) const TIDINGS_REQUIRES(mutex_) {
+    Secret for_payloads = derive(key.master, kForPayloads);
+    for (const NamedKeys& each : known_) {
+      if (each.id == key.id && ::sodium_memcmp(each.for_payloads.data(), for_payloads.data(), kKeyBytes) == 0)
+        return each;
+    }
+    known_.push_back({key.id, std::move(for_payloads), derive(key.master, kForFingerprints)});
+    return known_.back();
+  }
+
+  const std::string name_;            // as it was given, for messages
+  const std::filesystem::path path_;  // whatever the working directory is later
+  const std::string_view from_;       // static
+  mutable detail::Mutex mutex_;
+  mutable FileVersion version_ TIDINGS_GUARDED_BY(mutex_);
+  mutable std::string problem_ TIDINGS_GUARDED_BY(mutex_);
+  /// Never taken away: what refers to one is valid until the end.
+  mutable std::deque<NamedKeys> known_ TIDINGS_GUARDED_BY(mutex_);
+  mutable std::vector<const NamedKeys*> in_use_ TIDINGS_GUARDED_BY(mutex_);
 };
 
 FileCipher::FileCipher(std::unique_ptr<Implementation> implementation)
@@ -105,10 +199,7 @@ FileCipher::~FileCipher() = default;
 
 std::shared_ptr<const FileCipher> FileCipher::open_from(const std::filesystem::path& path,
                                                         std::string_view from) {
-  const Secret text = read_key_file(path);
-  auto implementation =
-      std::make_unique<Implementation>(parse_keys(text.text(), path.native()), path.native(), from);
-  return std::shared_ptr<const FileCipher>(new FileCipher(std::move(implementation)));
+  return std::shared_ptr<const FileCipher>(new FileCipher(std::make_unique<Implementation>(path, from)));
 }
 
 std::shared_ptr<const FileCipher> FileCipher::open(const std::filesystem::path& path) {
@@ -120,13 +211,9 @@ std::shared_ptr<const FileCipher> FileCipher::open_from_environment() {
   return path == nullptr || *path == '\0' ? nullptr : open_from(path, "environment");
 }
 
-std::string_view FileCipher::writing_key() const noexcept { return implementation_->first().id; }
+std::string_view FileCipher::writing_key() const noexcept { return implementation_->first_id(); }
 
-std::vector<std::string> FileCipher::key_ids() const {
-  std::vector<std::string> ids;
-  for (const auto& key : implementation_->all()) ids.push_back(key.id);
-  return ids;
-}
+std::vector<std::string> FileCipher::key_ids() const { return implementation_->ids(); }
 
 Json FileCipher::configuration() const {
   return {{"key_file", implementation_->file()},

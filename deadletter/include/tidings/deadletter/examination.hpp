@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/clock.hpp>
+#include <tidings/ids.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -17,6 +18,17 @@ struct JournalBacklog {
   bool exact = true;
   /// When the first of them was published.
   std::optional<Timestamp> oldest_published_at;
+};
+
+/// A delivery that the journal owes.
+struct OwedToHandler {
+  EventId event_id;
+  std::string event_type;
+  std::string correlation_id;
+  std::optional<EventId> causation_id;
+  Timestamp published_at{};
+  std::string service;
+  std::string handler;
 };
 
 /// A handler to which events are owed and that has not been subscribed for a while.
@@ -118,6 +130,18 @@ struct Examination {
     /// Expired claims of processes that are gone; a running bus releases their letters.
     std::int64_t stale = 0;
   };
+  /// Payloads that are encrypted with one key.
+  struct KeyUse {
+    /// Empty: they are damaged, and name no key.
+    std::string key_id;
+    std::int64_t letters = 0;
+    std::int64_t journal_events = 0;
+    /// One of them, to try whether a key opens it, and what it is bound to. No bytes if it is larger than 1
+    /// MiB.
+    std::string sample = {};
+    std::string event_type = {};
+    std::optional<EventId> event_id = {};
+  };
   int schema_version = 0;
   /// What tells this database from others: docs/schema.md. Empty before version 3.
   std::string database_id = {};
@@ -134,6 +158,8 @@ struct Examination {
   /// Events in the journal that are still owed to handlers.
   std::int64_t journal_events = 0;
   Claims claims;
+  /// By key.
+  std::vector<KeyUse> keys;
   std::vector<Waiting> waiting;
   /// Those with most events first, at most 10,000.
   std::vector<UnservedHandler> unserved;

@@ -16,7 +16,12 @@ namespace tidings::encryption {
 /// The file has one key a line, `id:key`, where `id` is 1 to 64 letters, digits, `.`, `_` and `-`, and `key`
 /// is 64 hexadecimal digits from a good source of randomness. Empty lines and those that begin with `#` are
 /// skipped. The first key encrypts, every key decrypts. create_key_file() and `dead-letters new-key` make
-/// such files. The file is read once: a service that is to use a new key is restarted.
+/// such files.
+///
+/// A file that has changed is read again, once for each change: before something is encrypted, and when a
+/// payload names a key that is not known. So a service takes a new key without a restart. Keys that were
+/// removed from the file decrypt until the process ends, and a file that cannot be read leaves all keys as they
+/// are.
 ///
 /// Keys are kept in memory of libsodium's that is locked and never part of a core dump, and are in no message
 /// and no log. Payloads in the process's memory are not protected.
@@ -38,7 +43,7 @@ class FileCipher final : public PayloadCipher {
   /// `libsodium_version`.
   [[nodiscard]] Json configuration() const override;
 
-  /// The names of all keys, in the order of the file.
+  /// The names of all keys, in the order of the file, as it was read last; then those that it had before.
   [[nodiscard]] std::vector<std::string> key_ids() const;
 
  private:
