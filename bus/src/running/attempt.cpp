@@ -1,5 +1,6 @@
 #include "running/attempt.hpp"
 
+#include "event/misfit.hpp"
 #include "threads/worker_pool.hpp"
 
 #include <tidings/detail/patiently.hpp>
@@ -13,7 +14,9 @@
 #include <unistd.h>
 
 #include <exception>
+#include <memory>
 #include <new>
+#include <string>
 #include <utility>
 
 namespace tidings::detail {
@@ -22,10 +25,13 @@ namespace {
 
 constexpr std::size_t kMaxErrorBytes = 4096;
 constexpr std::size_t kMaxErrorTypeBytes = 200;
+constexpr std::size_t kMaxPlaceBytes = 500;
 
 /// Marks what went wrong before the handler was reached.
 struct ConversionFailed {
   std::exception_ptr cause;
+  /// In which field, if that is known.
+  std::string place = {};
 };
 
 /// An event that could not be converted for lack of memory may fit all the same.
@@ -74,7 +80,30 @@ std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion,
   } catch (...) {
     auto failure = describe_current_exception(policy);
     failure->final_reason = Reason::Undecodable;
+    if (!conversion.place.empty()) {
+      failure->error_message += " (" + logging::printable_error(conversion.place, kMaxPlaceBytes) + ")";
+    }
     return failure;
+  }
+}
+
+/// Best effort: for want of memory the place is left out.
+std::string place_of_misfit(const Json& data, const PayloadType& type, const std::exception_ptr& error) {
+  try {
+    return describe_misfit(data, type, error);
+  } catch (const std::bad_alloc&) {
+    return "";
+  }
+}
+
+std::shared_ptr<const void> decoded(const PayloadType& wanted, const Json& json) {
+  try {
+    return wanted.decode(json);
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    const std::exception_ptr error = std::current_exception();
+    throw ConversionFailed{error, place_of_misfit(json, wanted, error)};
   }
 }
 
@@ -151,8 +180,10 @@ const void* PayloadForms::convert(const PayloadType* wanted) {
     for (const Converted& form : objects) {
       if (form.type == wanted) return form.object.get();
     }
-    objects.push_back({wanted, wanted->decode(json())});
+    objects.push_back({wanted, decoded(*wanted, json())});
     return objects.back().object.get();
+  } catch (const ConversionFailed&) {
+    throw;
   } catch (const abi::__forced_unwind&) {
     throw;
   } catch (...) {
