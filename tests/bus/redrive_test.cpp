@@ -48,6 +48,21 @@ TEST_F(RedriveTest, TheHandlerSeesTheOriginalMetadataAndACausationChainThatStart
   EXPECT_EQ(again.correlation_id.to_string(), "request-42");
 }
 
+TEST_F(RedriveTest, TheHandlerCanAskWhetherItIsOne) {
+  Bus bus(options());
+  std::vector<bool> redrives;
+  auto failing = bus.subscribe<OrderPlaced>("failing",
+                                            [&](const OrderPlaced&, const EventContext& context) {
+                                              redrives.push_back(context.is_redrive());
+                                              throw std::runtime_error("no");
+                                            },
+                                            {.retry = {.max_attempts = 2}});
+  bus.publish(OrderPlaced{});
+  static_cast<void>(bus.redrive({}));
+  ASSERT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(redrives, ElementsAre(false, false, true));
+}
+
 TEST_F(RedriveTest, AttemptsAreNumberedOverTheLettersLifeAndTheRedrivesIsTheLast) {
   Bus bus(options());
   std::vector<std::uint32_t> last;

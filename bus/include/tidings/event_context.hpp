@@ -28,6 +28,7 @@ struct HandlerIdentity {
   std::string service;
   std::string event_type;
   std::uint32_t max_attempts = 1;
+  bool redrive = false;
 };
 }  // namespace detail
 
@@ -61,6 +62,10 @@ class EventContext {
   [[nodiscard]] std::uint32_t max_attempts() const noexcept {
     return metadata_.max_attempts != 0 ? metadata_.max_attempts : identity_->max_attempts;
   }
+  /// Whether a dead letter is being delivered again: because somebody asked for it (`dead-letters retry`,
+  /// Bus::redrive), or because a shutdown had left it over. Retries and recovery after a crash are no
+  /// redrives.
+  [[nodiscard]] bool is_redrive() const noexcept { return identity_->redrive; }
   /// `EVENT_ID/HANDLER`: the same for every attempt of this delivery and for no other delivery. Use it to
   /// recognise repeats.
   [[nodiscard]] std::string idempotency_key() const;

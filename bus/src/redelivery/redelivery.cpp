@@ -17,6 +17,7 @@ namespace {
 /// known.
 HandlerIdentity for_one_attempt(HandlerIdentity handler, const DeliveryState& state) {
   handler.max_attempts = state.attempts_made + 1;
+  handler.redrive = true;
   return handler;
 }
 
