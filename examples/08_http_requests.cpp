@@ -22,13 +22,19 @@ struct OrderPlaced {
 
 using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
 
-/// Sends a request to its handler. Returns the status of the response.
-int answer(const Handler& handle, const httplib::Request& request, httplib::Response& response) {
+/// Sends a request to its handler. Returns the status of the response; what the handler threw is in the
+/// record.
+int answer(const Handler& handle, const httplib::Request& request, httplib::Response& response,
+           tidings::logging::TimingBlock& finished) {
   try {
     handle(request, response);
     return response.status;
   } catch (const tidings::Error& error) {  // of a publish that was refused
+    finished.fail();
     return error.code() == tidings::ErrorCode::InvalidArgument ? 400 : 503;
+  } catch (...) {
+    finished.fail();
+    return 500;
   }
 }
 
@@ -51,7 +57,7 @@ Handler in_context(const tidings::logging::Logger& log, Handler handle) {
     // 3. One record at the end of each request, with its duration in milliseconds; of one that was refused
     // too.
     tidings::logging::TimingBlock finished(log, tidings::logging::Level::Info, "request_finished");
-    response.status = accepted ? answer(handle, request, response) : 400;
+    response.status = accepted ? answer(handle, request, response, finished) : 400;
     finished.add("status", response.status);
   };
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -38,6 +39,36 @@ TEST(TimingBlockTest, LogsWhenAnExceptionLeavesTheBlock) {
   } catch (const std::runtime_error&) {
     EXPECT_EQ(capture.only("imported").at("outcome"), "exception");
   }
+}
+
+TEST(TimingBlockTest, SaysWhatFailedIfItIsTold) {
+  const Capture capture;
+  const auto work = [&] {
+    TimingBlock timing(capture.logger(), Level::Info, "request_finished");
+    try {
+      throw std::runtime_error("login with password=hunter2");
+    } catch (...) {
+      timing.fail();
+      timing.add("tenant", "acme");
+      throw;
+    }
+  };
+  EXPECT_THROW(work(), std::runtime_error);
+  const Json record = capture.only("request_finished");
+  EXPECT_EQ(record.at("outcome"), "exception");
+  EXPECT_EQ(record.at("error_type"), "std::runtime_error");
+  EXPECT_EQ(record.at("error"), "login with password=[redacted]");
+  EXPECT_EQ(record.at("tenant"), "acme");
+}
+
+TEST(TimingBlockTest, AFailureThatWasCaughtIsOneToo) {
+  const Capture capture;
+  {
+    TimingBlock timing(capture.logger(), Level::Info, "request_finished");
+    timing.fail(std::make_exception_ptr(std::logic_error("x")));
+  }
+  EXPECT_EQ(capture.only("request_finished").at("outcome"), "exception");
+  EXPECT_EQ(capture.only("request_finished").at("error"), "x");
 }
 
 struct TimedCleanUp {

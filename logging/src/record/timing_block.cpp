@@ -36,9 +36,16 @@ void TimingBlock::add(std::string_view name, const Value& value) {
   if (enabled_) fields_.emplace_back(std::string(name), value);
 }
 
+void TimingBlock::fail(const std::exception_ptr& error) {
+  if (!enabled_) return;
+  failed_ = true;
+  const Field field = error_of(error);
+  add(field.name, field.value);
+}
+
 std::vector<Field> TimingBlock::finished_fields() const {
   const std::chrono::duration<double, std::milli> elapsed = clock_->monotonic_now() - start_;
-  const bool thrown = std::uncaught_exceptions() > exceptions_at_start_;
+  const bool thrown = failed_ || std::uncaught_exceptions() > exceptions_at_start_;
   std::vector<Field> fields;
   for (const auto& [name, value] : fields_) fields.push_back({name, value});
   fields.push_back({"duration_ms", elapsed.count()});

@@ -3,6 +3,7 @@
 #include <tidings/clock.hpp>
 #include <tidings/logging/logger.hpp>
 
+#include <exception>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -20,6 +21,9 @@ namespace tidings::logging {
 /// It has the fields given, those added, `duration_ms` (a number with a fraction), and `outcome`:
 /// `completed`, or `exception` if an exception leaves the block. If the level is not enabled at the start,
 /// nothing is measured or logged. Used by one thread.
+///
+/// The record has the context that is current where the block is: a scope inside it is gone by then, and what
+/// the record is to have of it is added when it is known: `timing.add("user_id", user)`.
 class TimingBlock {
  public:
   /// Throws Error(InvalidArgument) if the clock is null.
@@ -32,6 +36,10 @@ class TimingBlock {
 
   /// Adds a field to the record; name and value are copied.
   void add(std::string_view name, const Value& value);
+  /// Called in a catch block: the record says what failed, as error_of() does, and its `outcome` is
+  /// `exception`, whether the exception goes on or not. While an exception leaves the block nobody can know
+  /// which one it is, so that without this the record has its `outcome` alone.
+  void fail(const std::exception_ptr& error = std::current_exception());
 
  private:
   [[nodiscard]] std::vector<Field> finished_fields() const;
@@ -42,6 +50,7 @@ class TimingBlock {
   int exceptions_at_start_ = 0;
   std::string event_;
   std::vector<std::pair<std::string, Value>> fields_;
+  bool failed_ = false;
   std::shared_ptr<Clock> clock_;
   SourceLocation source_;
   Instant start_{};
