@@ -154,8 +154,18 @@ TEST(ReadCloudEvent, OptionalAttributesHaveTheirForms) {
   for (const char* schema : {"/relative", "schema", "https://example.com/a#b", "ht tp://x"}) {
     expect_refused_with("dataschema", schema, "\"dataschema\" must be an absolute URI");
   }
-  expect_refused_with("correlationid", "a b", "\"correlationid\" must be 1 to 128 visible ASCII");
-  expect_refused_with("causationid", "A234", "\"causationid\" must be a UUID");
+}
+
+TEST(ReadCloudEvent, IdsOfOthersThatAreNoneHereAreKeptAsFields) {
+  const CloudEvent caused = read_with("causationid", "A234");
+  EXPECT_FALSE(caused.metadata.causation_id);
+  EXPECT_EQ(caused.metadata.fields, (ContextFields{{"foreign_causation_id", "A234"}}));
+  EXPECT_EQ(read_with("causationid", "00000000-0000-0000-0000-000000000000").metadata.fields.size(), 1U);
+  const CloudEvent correlated = read_with("correlationid", "a b");
+  EXPECT_TRUE(correlated.metadata.correlation_id.empty());
+  EXPECT_EQ(correlated.metadata.fields, (ContextFields{{"foreign_correlation_id", "a b"}}));
+  const CloudEvent again = from_cloudevent_json(to_cloudevent_json(caused));
+  EXPECT_EQ(again.metadata.fields, caused.metadata.fields);
 }
 
 TEST(ReadCloudEvent, AcceptsMediaTypesOfEveryKind) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -131,6 +132,40 @@ TEST(ContextJson, RefusesWhatIsNoObjectOfScalars) {
   for (const char* text : {"[]", "1", R"({"a":null})", R"({"a":[]})", R"({"a":{}})", "{", ""}) {
     expect_error(ErrorCode::NotDecodable, "", [text] { return detail::context_from_json(text); });
   }
+}
+
+ContextFields stored_fields(std::size_t count, std::size_t bytes_each) {
+  std::vector<ContextFields::Entry> entries;
+  for (std::size_t i = 0; i < count; ++i)
+    entries.push_back({"field_" + std::to_string(i), std::string(bytes_each, 'x')});
+  return ContextFields::of_stored(std::move(entries));
+}
+
+std::string refusal_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::InvalidArgument);
+    return error.what();
+  }
+  return "taken";
+}
+
+TEST(ContextFields, WhatIsStoredBeyondTheLimitsMayBeReplacedAndNotGrow) {
+  const ContextFields many = stored_fields(40, 1);
+  EXPECT_EQ(many.with("field_7", "y").size(), 40U);
+  EXPECT_EQ(
+      refusal_of([&] { static_cast<void>(many.with("tenant", "acme")); }),
+      "context field \"tenant\" is one too many: a context has at most 32 fields, and this one has 40 that "
+      "were stored or received, which stay; put further data into the event");
+  const ContextFields large = stored_fields(2, 3000);
+  EXPECT_EQ(large.with("field_1", "short").size(), 2U);
+  EXPECT_EQ(large.with({{"field_1", std::string(3000, 'z')}}).size(), 2U);
+  EXPECT_NE(refusal_of([&] {
+              static_cast<void>(large.with("tenant", "acme"));
+            }).find("and this one has 6014 bytes that were stored or received"),
+            std::string::npos);
+  EXPECT_EQ(large.without("field_1").with("tenant", "acme").size(), 2U);
 }
 
 }  // namespace

@@ -46,9 +46,10 @@ inline constexpr std::size_t kMaxPortableCloudEvent = 64 * 1024;
 /// Strict: throws Error(NotDecodable), naming the attribute and the rule, on anything the specification
 /// forbids. An invalid `traceparent` is ignored with its `tracestate`; a `tracestate` without a `traceparent`
 /// is dropped, and any other is kept as limited_tracestate describes. An `id` may be any text that
-/// CloudEvents allows: one that is not a UUID as tidings spells it becomes the foreign id. A `causationid` or
-/// `tidingsid` that is not a UUID is refused, since tidings' ids are UUIDs, and so is a `correlationid` that
-/// is not 1 to 128 visible ASCII characters.
+/// CloudEvents allows: one that is not a UUID as tidings spells it becomes the foreign id. A `causationid`
+/// that is not a UUID is kept as the context field `foreign_causation_id`, and a `correlationid` that is not
+/// 1 to 128 visible ASCII characters as `foreign_correlation_id`. A `tidingsid` that is not a UUID is
+/// refused.
 [[nodiscard]] CloudEvent from_cloudevent_json(const Json& envelope);
 /// As above, from text: one event. Refuses duplicate keys too, which would make the envelope ambiguous.
 [[nodiscard]] CloudEvent parse_cloudevent(std::string_view text);

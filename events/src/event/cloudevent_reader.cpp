@@ -103,6 +103,8 @@ EventId parse_uuid(std::string_view name, std::string_view text) {
   return *id;
 }
 
+using Entries = std::vector<ContextFields::Entry>;
+
 /// An id that tidings may have given is the event's own; any other one is foreign, and so is one beside which
 /// tidings' own stands. A UUID in another spelling is foreign too, since it goes out again as it came.
 void read_id(Envelope& envelope, Metadata& metadata) {
@@ -146,14 +148,23 @@ void read_optional(Envelope& envelope, CloudEvent& event) {
   }
 }
 
-void read_correlation(Envelope& envelope, CloudEvent& event) {
-  if (const auto text = envelope.take_filled_text("correlationid")) {
+/// Ids that tidings cannot have are kept as fields: they say nothing against the event.
+void read_correlation(Envelope& envelope, CloudEvent& event, Entries& entries) {
+  if (auto text = envelope.take_filled_text("correlationid")) {
     const auto id = CorrelationId::parse(*text);
-    if (!id) refuse_attribute("correlationid", "must be 1 to 128 visible ASCII characters");
-    event.metadata.correlation_id = *id;
+    if (id) {
+      event.metadata.correlation_id = *id;
+    } else {
+      entries.push_back({"foreign_correlation_id", *std::move(text)});
+    }
   }
-  if (const auto text = envelope.take_filled_text("causationid")) {
-    event.metadata.causation_id = parse_uuid("causationid", *text);
+  if (auto text = envelope.take_filled_text("causationid")) {
+    const auto id = EventId::parse(*text);
+    if (id && !id->is_nil()) {
+      event.metadata.causation_id = *id;
+    } else {
+      entries.push_back({"foreign_causation_id", *std::move(text)});
+    }
   }
   if (const auto version = envelope.take_positive_integer("schemaversion")) event.schema_version = *version;
 }
@@ -192,8 +203,6 @@ ContextValue extension_value(const std::string& name, const Json& value) {
   return *std::move(scalar);
 }
 
-using Entries = std::vector<ContextFields::Entry>;
-
 /// The two documented extensions that tidings has no field for, but whose rules are known.
 void check_known_extensions(Envelope& envelope, Entries& entries) {
   if (auto key = envelope.take_filled_text("partitionkey"))
@@ -215,8 +224,7 @@ void read_other_fields(Envelope& envelope, Entries& entries) {
   }
 }
 
-ContextFields read_extensions(Envelope& envelope) {
-  Entries entries;
+ContextFields read_extensions(Envelope& envelope, Entries&& entries) {
   read_other_fields(envelope, entries);
   check_known_extensions(envelope, entries);
   for (const auto& [name, value] : envelope.rest()) {
@@ -233,10 +241,11 @@ CloudEvent read_envelope(Json&& json) {
   CloudEvent event;
   read_required(envelope, event);
   read_optional(envelope, event);
-  read_correlation(envelope, event);
+  Entries entries;
+  read_correlation(envelope, event, entries);
   read_trace(envelope, event);
   read_data(envelope, event);
-  event.metadata.fields = read_extensions(envelope);
+  event.metadata.fields = read_extensions(envelope, std::move(entries));
   return event;
 }
 

@@ -47,19 +47,37 @@ std::size_t bytes_of(const ContextFields::Entry& entry) noexcept {
   return entry.name.size() + (text != nullptr ? text->size() : kBytesOfNumber);
 }
 
-/// `added` names what made the fields too many or too large.
-void validate_size(std::span<const ContextFields::Entry> fields, std::string_view added) {
-  if (fields.size() > ContextFields::kMaxFields) {
-    refuse_context_field(added, "is one too many: a context has at most " +
-                                    std::to_string(ContextFields::kMaxFields) +
-                                    " fields; put further data into the event");
-  }
+std::size_t bytes_of(std::span<const ContextFields::Entry> fields) noexcept {
   std::size_t bytes = 0;
   for (const auto& entry : fields) bytes += bytes_of(entry);
-  if (bytes > ContextFields::kMaxBytes) {
-    refuse_context_field(added, "makes a context of " + std::to_string(bytes) + " bytes: at most " +
-                                    std::to_string(ContextFields::kMaxBytes) +
-                                    " are allowed; put larger data into the event");
+  return bytes;
+}
+
+/// What it was before, where that was too much already: stored by an older version, or sent by another
+/// system.
+std::string of_before(bool too_much, std::size_t before, const char* unit) {
+  if (!too_much) return "";
+  return ", and this one has " + std::to_string(before) + unit + " that were stored or received, which stay";
+}
+
+/// `added` names what made the fields too many or too large. What they were `before` stays valid.
+void validate_size(std::span<const ContextFields::Entry> fields, std::string_view added,
+                   std::span<const ContextFields::Entry> before = {}) {
+  if (fields.size() > ContextFields::kMaxFields && fields.size() > before.size()) {
+    refuse_context_field(added, "is one too many: a context has at most " +
+                                    std::to_string(ContextFields::kMaxFields) + " fields" +
+                                    of_before(before.size() > ContextFields::kMaxFields, before.size(), "") +
+                                    "; put further data into the event");
+  }
+  const std::size_t bytes = bytes_of(fields);
+  if (bytes <= ContextFields::kMaxBytes) return;
+  const std::size_t bytes_before = bytes_of(before);
+  if (bytes > bytes_before) {
+    refuse_context_field(added,
+                         "makes a context of " + std::to_string(bytes) + " bytes: at most " +
+                             std::to_string(ContextFields::kMaxBytes) + " are allowed" +
+                             of_before(bytes_before > ContextFields::kMaxBytes, bytes_before, " bytes") +
+                             "; put larger data into the event");
   }
 }
 
@@ -146,7 +164,7 @@ ContextFields ContextFields::with(std::initializer_list<ContextField> fields) co
     validate_entry(field.name, field.value);
     put(entries, field.name, field.value);
   }
-  validate_size(entries, (fields.end() - 1)->name);
+  validate_size(entries, (fields.end() - 1)->name, {begin(), end()});
   return ContextFields(std::move(entries));
 }
 
@@ -156,7 +174,7 @@ ContextFields ContextFields::with(const ContextFields& fields) const {
   if (empty()) return fields;
   Entries entries = shared_->entries;
   for (const Entry& field : fields) put(entries, field.name, field.value);
-  validate_size(entries, (fields.end() - 1)->name);
+  validate_size(entries, (fields.end() - 1)->name, {begin(), end()});
   return ContextFields(std::move(entries));
 }
 
