@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace tidings::dead_letters {
@@ -18,9 +20,13 @@ constexpr std::size_t kMostLetters = 10'000;
 /// The tree is not wider than this if the output is not a terminal.
 constexpr std::size_t kWidest = 200;
 
-/// One event of the request: with its letters, or, known only as a cause, without.
+using Owed = std::vector<deadletter::OwedToHandler>;
+
+/// One event of the request: with its letters and what the journal owes of it; or, known only as a cause,
+/// without.
 struct Event {
   std::vector<const deadletter::StoredLetter*> letters;
+  std::vector<const deadletter::OwedToHandler*> owed;
   std::vector<EventId> children;
   std::optional<EventId> cause;
   Timestamp published_at = Timestamp::max();
@@ -28,7 +34,7 @@ struct Event {
 
 using Events = std::map<EventId, Event>;
 
-Events events_of(const std::vector<deadletter::StoredLetter>& letters) {
+Events events_of(const std::vector<deadletter::StoredLetter>& letters, const Owed& owed) {
   Events events;
   for (const auto& stored : letters) {
     const Metadata& metadata = stored.letter.metadata;
@@ -37,13 +43,21 @@ Events events_of(const std::vector<deadletter::StoredLetter>& letters) {
     event.cause = metadata.causation_id;
     event.published_at = metadata.published_at;
   }
-  for (const auto& stored : letters) {
-    const auto& cause = stored.letter.metadata.causation_id;
-    if (!cause) continue;
-    auto& children = events[*cause].children;
-    const EventId& id = stored.letter.metadata.event_id;
-    if (std::find(children.begin(), children.end(), id) == children.end()) children.push_back(id);
-    events[*cause].published_at = std::min(events[*cause].published_at, stored.letter.metadata.published_at);
+  for (const auto& delivery : owed) {
+    Event& event = events[delivery.event_id];
+    event.owed.push_back(&delivery);
+    event.cause = delivery.causation_id;
+    event.published_at = delivery.published_at;
+  }
+  std::vector<std::pair<EventId, EventId>> caused;
+  for (const auto& [id, event] : events) {
+    if (event.cause) caused.emplace_back(*event.cause, id);
+  }
+  for (const auto& [cause, id] : caused) {
+    const Timestamp published_at = events.at(id).published_at;
+    Event& event = events[cause];
+    event.children.push_back(id);
+    event.published_at = std::min(event.published_at, published_at);
   }
   return events;
 }
@@ -141,6 +155,12 @@ class Story {
   void draw_event(const Node& node) {
     const Event& event = events_.at(node.id);
     const std::string indented = node.below + "  ";
+    if (event.letters.empty() && !event.owed.empty()) {
+      add(node.before, indented,
+          tools::printable(event.owed.front()->event_type) + "  " + tools::readable_time(event.published_at) +
+              "  event " + node.id.to_string());
+      return add_owed(node.below, event);
+    }
     if (event.letters.empty()) {
       return add(node.before, indented,
                  "event " + node.id.to_string() + "  (no dead letter: handled, or purged)");
@@ -149,6 +169,15 @@ class Story {
     add(node.before, indented,
         tools::printable(first.event_type) + "  " + tools::readable_time(first.metadata.published_at));
     for (const auto* stored : event.letters) add_letter(node.below, *stored);
+    add_owed(node.below, event);
+  }
+
+  void add_owed(const std::string& below, const Event& event) {
+    for (const auto* delivery : event.owed) {
+      add(below, below + "    ",
+          "* " + tools::printable(handler_name(delivery->handler)) + " of service " +
+              tools::printable(delivery->service) + ": still owed by the journal, has no letter");
+    }
   }
 
   const Command& command_;
@@ -167,38 +196,78 @@ OrderedJson events_to_json(const Command& command, const Events& events) {
     const Event& event = events.at(id);
     OrderedJson letters = OrderedJson::array();
     for (const auto* stored : event.letters) letters.push_back(letter_to_json(command, *stored));
+    OrderedJson owed = OrderedJson::array();
+    for (const auto* delivery : event.owed)
+      owed.push_back({{"service", delivery->service}, {"handler", delivery->handler}});
     list.push_back(
         {{"event_id", id.to_string()},
          {"causation_id", event.cause ? OrderedJson(event.cause->to_string()) : OrderedJson(nullptr)},
-         {"letters", std::move(letters)}});
+         {"letters", std::move(letters)},
+         {"owed", std::move(owed)}});
   }
   return list;
 }
 
-/// The request with that correlation id, else that of the event with that id: tidings' own, as records have
-/// it, or a foreign one, which is usually all that the other system knows.
-std::string correlation_of(Command& command, const std::string& id) {
-  if (CorrelationId::parse(id) && command.reader().count({.correlation_id = id}) > 0) return id;
+/// Correlation ids of the request that an id belongs to: that of an event here, as records have it, or its
+/// foreign one, which is usually all that the other system knows.
+std::set<std::string> requests_of(Command& command, const std::string& id) {
   std::set<std::string> found;
   const auto add_requests = [&](const deadletter::Filter& filter) {
     for (const auto& stored : command.reader().list(filter, kMostLetters).letters)
       found.insert(stored.letter.metadata.correlation_id.to_string());
   };
   add_requests({.foreign_id = id});
-  if (const auto own = EventId::parse(id)) add_requests({.event_id = own});
+  const auto own = EventId::parse(id);
+  if (own) add_requests({.event_id = own});
+  for (const auto& delivery : command.reader().owed_deliveries(id, kMostLetters))
+    found.insert(delivery.correlation_id);
+  if (found.empty() && own) {
+    for (auto& request : command.reader().requests_caused_by(*own)) found.insert(std::move(request));
+  }
+  return found;
+}
+
+/// The request with that correlation id, else that of the event with that id.
+std::string correlation_of(Command& command, const std::string& id) {
+  if (CorrelationId::parse(id) && command.reader().count({.correlation_id = id}) > 0) return id;
+  const std::set<std::string> found = requests_of(command, id);
   if (found.size() == 1) return *found.begin();
   if (found.empty()) {
-    throw Refusal(
-        ExitStatus::NoInput,
-        "no letter belongs to a request " + tools::printable(id) +
-            ", nor to an event that has this id here or in another system: nothing of it failed, "
-            "or its letters were purged. An event without letters is found by the correlation id of "
-            "its records");
+    throw Refusal(ExitStatus::NoInput, "no letter and nothing that the journal owes belongs to a request " +
+                                           tools::printable(id) +
+                                           ", nor to an event that has this id here or in another system: it "
+                                           "was handled, or is unknown here, "
+                                           "or its letters were purged. The rest of the request of an event "
+                                           "that was handled is found by the "
+                                           "correlation id of its records");
   }
   throw Refusal(ExitStatus::Usage, "the id " + tools::printable(id) + " is in " +
                                        std::to_string(found.size()) + " requests; see " + command.self() +
                                        " list --all --foreign-id " + tools::printable(tools::shell_word(id)) +
                                        ", and trace one by its correlation id, which show tells");
+}
+
+/// An event that was asked for by its id, and has no letter of its own.
+void say_of_the_event(Command& command, const Events& events) {
+  const auto id = EventId::parse(command.line().trace_id);
+  const auto found = id ? events.find(*id) : events.end();
+  if (found == events.end() || !found->second.letters.empty()) return;
+  command.advise("The event " + id->to_string() + " has no dead letter: " +
+                 (found->second.owed.empty()
+                      ? "it was handled, or its letter was purged."
+                      : "the journal still owes it, so that it runs, or waits to run."));
+}
+
+void say_what_next(Command& command, const std::string& correlation,
+                   const std::vector<deadletter::StoredLetter>& letters) {
+  if (letters.empty()) return command.advise("Nothing of this request has failed so far.");
+  const auto open =
+      std::find_if(letters.begin(), letters.end(), [](const auto& each) { return !each.resolution; });
+  const auto& one = open == letters.end() ? letters.front() : *open;
+  command.advise("One letter:         " + command.self() + " show " + std::to_string(one.id));
+  if (!has_deliverable(command, {.correlation_id = correlation})) return;
+  command.advise("After the fix, all: " + command.self() + " retry --correlation-id " +
+                 tools::printable(tools::shell_word(correlation)) + " --wait");
 }
 
 }  // namespace
@@ -207,7 +276,8 @@ ExitStatus run_trace(Command& command) {
   const std::string correlation = correlation_of(command, command.line().trace_id);
   const auto page = command.reader().list({.correlation_id = correlation}, kMostLetters, {},
                                           deadletter::ListOrder::OldestFirst);
-  const auto events = events_of(page.letters);
+  const Owed owed = command.reader().owed_deliveries(correlation, kMostLetters);
+  const auto events = events_of(page.letters, owed);
   if (command.line().json) {
     command.print_json({{"correlation_id", command.masked(correlation)},
                         {"events", events_to_json(command, events)},
@@ -217,13 +287,8 @@ ExitStatus run_trace(Command& command) {
   command.print(Story(command, events, command.streams().out_terminal).draw());
   if (page.next) command.advise("Only the first 10,000 letters are shown.");
   command.advise("");
-  const auto open = std::find_if(page.letters.begin(), page.letters.end(),
-                                 [](const auto& each) { return !each.resolution; });
-  const auto& one = open == page.letters.end() ? page.letters.front() : *open;
-  command.advise("One letter:         " + command.self() + " show " + std::to_string(one.id));
-  if (!has_deliverable(command, {.correlation_id = correlation})) return ExitStatus::Ok;
-  command.advise("After the fix, all: " + command.self() + " retry --correlation-id " +
-                 tools::printable(tools::shell_word(correlation)) + " --wait");
+  say_of_the_event(command, events);
+  say_what_next(command, correlation, page.letters);
   return ExitStatus::Ok;
 }
 

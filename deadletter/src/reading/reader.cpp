@@ -368,6 +368,23 @@ JournalBacklog Reader::journal_backlog() {
   return implementation_->ask([&](Connection& connection) { return read_backlog(connection.database()); });
 }
 
+std::vector<std::string> Reader::requests_caused_by(const EventId& cause) {
+  return implementation_->ask([&](Connection& connection) {
+    SQLite::Statement row(connection.database(),
+                          "SELECT DISTINCT correlation_id FROM dead_letters WHERE causation_id = ? LIMIT 10");
+    row.bind(1, cause.to_string());
+    std::vector<std::string> requests;
+    while (row.executeStep()) requests.push_back(row.getColumn(0).getString());
+    return requests;
+  });
+}
+
+std::vector<OwedToHandler> Reader::owed_deliveries(std::string_view id, std::size_t limit) {
+  require_limit(limit);
+  return implementation_->ask(
+      [&](Connection& connection) { return read_owed(connection.database(), id, limit); });
+}
+
 std::vector<UnservedHandler> Reader::unserved_handlers(std::size_t limit) {
   require_limit(limit);
   return implementation_->ask(

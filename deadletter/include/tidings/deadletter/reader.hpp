@@ -77,6 +77,11 @@ class Reader {
   [[nodiscard]] std::vector<std::string> known_backups();
   /// Costs the same however long the journal is.
   [[nodiscard]] JournalBacklog journal_backlog();
+  /// The correlation ids of letters whose events this one caused, at most 10. Reads every letter.
+  [[nodiscard]] std::vector<std::string> requests_caused_by(const EventId& cause);
+  /// What the journal owes of the event with this id, its own or a foreign one, or of the request with this
+  /// correlation id; in order of publishing, at most `limit` (1 to 10,000). Reads the whole journal.
+  [[nodiscard]] std::vector<OwedToHandler> owed_deliveries(std::string_view id, std::size_t limit);
   /// Those with most events first, at most `limit` (1 to 10,000). Known once a bus with a journal has run for
   /// some seconds.
   [[nodiscard]] std::vector<UnservedHandler> unserved_handlers(std::size_t limit);
