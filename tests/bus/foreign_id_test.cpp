@@ -65,11 +65,12 @@ TEST_F(ForeignIdTest, IsWithItThroughQueuesAndRetries) {
                                                 throw std::runtime_error("once more");
                                             },
                                             {.dispatch = Dispatch::Queued, .retry = {.max_attempts = 2}});
-  bus.publish(OrderPlaced{1}, {.foreign_id = kForeign});
+  bus.publish(OrderPlaced{1}, {.source = "/partner", .foreign_id = kForeign});
   EXPECT_TRUE(bus.wait_idle(kLong));
   ASSERT_THAT(seen_, SizeIs(2));
   EXPECT_EQ(seen_[1].foreign_id, kForeign);
   EXPECT_EQ(capture_.only("handler_failed").at("foreign_id"), kForeign);
+  EXPECT_EQ(capture_.only("handler_failed").at("foreign_source"), "/partner");
 }
 
 TEST_F(ForeignIdTest, IsInTheLetter) {

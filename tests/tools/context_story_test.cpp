@@ -171,7 +171,7 @@ class ContextStoryTest : public DatabaseTest {
     const std::string text = call({"show", "1"}).out;
     for (const std::string& each :
          {metadata.event_id.to_string(), metadata.causation_id->to_string(), std::string("request-17"),
-          std::string("tenant      acme"), std::string("user_id     42"), std::string("order_id=7")})
+          std::string("  tenant    acme"), std::string("  user_id   42"), std::string("order_id=7")})
       EXPECT_THAT(text, HasSubstr(each));
   }
   void expect_found_by_tools(const Metadata& metadata) const {

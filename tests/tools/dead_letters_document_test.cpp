@@ -125,6 +125,12 @@ TEST_F(JsonDocumentTest, HoldsForVerbsThatRead) {
   expect_as_documented("groups", {"groups"});
   expect_as_documented("groups --by", {"groups", "--by", "tenant"});
   expect_as_documented("show", {"show", "3"});
+  execute(
+      "INSERT INTO tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding,"
+      " attributes, source, service, correlation_id, causation_depth, published_at, handlers) VALUES (7,"
+      " '019a0000-0000-7000-8000-000000000001', 't', 1, '{}', 'json', '{}', '/p', 'orders', 'request-7', 1, "
+      "1,"
+      " json_array('pack'))");
   expect_as_documented("trace", {"trace", "request-7"});
   count_deliveries();
   expect_as_documented("stats", {"stats"});
@@ -178,6 +184,7 @@ TEST_F(JsonDocumentTest, HoldsForTheDoctor) {
   execute(
       "UPDATE dead_letters SET redrive_requested_at = 1 WHERE id = 1;"
       "INSERT INTO tidings_redrives VALUES (1, 1, 'ann@desk', NULL, NULL, NULL, 1, 0, 0, 'open', NULL);"
+      "UPDATE dead_letters SET data_encoding = 'encrypted' WHERE id = 2;"
       "INSERT INTO tidings_unserved_handlers VALUES ('orders', 't', 'h', 1, 1);"
       "INSERT INTO tidings_audit VALUES (1, 1, 'ann', 'desk', 'discard', '{}', 1, NULL, NULL)");
   std::ofstream(database_ + ".spill.jsonl") << "{}\n";

@@ -169,13 +169,25 @@ TEST_F(ReadingVerbsTest, ShowHasTheContextAndWhatWasBoundToEachAttempt) {
       " attempts = json_set(attempts, '$[0].fields', json('{\"order_id\":7,\"api_key\":\"hunter2\"}')) WHERE "
       "id = 3");
   const std::string text = call({"show", "3"}).out;
-  EXPECT_THAT(text, AllOf(HasSubstr("tenant      acme"), HasSubstr("user_id     42"),
-                          HasSubstr("api_key=[redacted] order_id=7"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(text, AllOf(HasSubstr("\nContext fields\n"), HasSubstr("\n  tenant    acme\n"),
+                          HasSubstr("\n  user_id   42\n"), HasSubstr("api_key=[redacted] order_id=7"),
+                          Not(HasSubstr("hunter2"))));
   const auto letter = call({"show", "3", "--json"}).json().at("letter");
   EXPECT_EQ(letter.at("fields"),
             OrderedJson::parse(R"({"password":"[redacted]","tenant":"acme","user_id":42})"));
   EXPECT_EQ(letter.at("attempts").at(0).at("fields").at("order_id"), 7);
   EXPECT_EQ(letter.dump().find("hunter2"), std::string::npos) << letter;
+}
+
+TEST_F(ReadingVerbsTest, ShowSetsContextFieldsApartFromItsOwnLines) {
+  execute(
+      "UPDATE dead_letters SET attributes = json_object('handler', 'mine', 'error', 'none', "
+      "'preferred_delivery_window', 'noon') WHERE id = 3");
+  const std::string text = call({"show", "3"}).out;
+  EXPECT_THAT(text, AllOf(HasSubstr("\nhandler     charge_card"), HasSubstr("\nContext fields\n"),
+                          HasSubstr("\n  handler   mine\n"), HasSubstr("\n  error     none\n"),
+                          HasSubstr("\n  preferred_delivery_window  noon\n")));
+  EXPECT_LT(text.find("Context fields"), text.find("  handler   mine"));
 }
 
 TEST_F(ReadingVerbsTest, LettersAreFoundByTheBeginningOfTheirEventId) {
@@ -252,6 +264,60 @@ TEST_F(ReadingVerbsTest, TraceDrawsCausesAboveTheirEffects) {
                                 HasSubstr("* letter 4, invoice: unresolved: SmtpTimeout: no paper")));
   EXPECT_EQ(call({"trace", "r-9", "--json"}).json().at("events").size(), 4U);
   EXPECT_EQ(call({"trace", "r-10"}).status, 66);
+}
+
+constexpr const char* kOwedId = "019a0000-0000-7000-8000-000000000001";
+constexpr const char* kOwedRow =
+    "INSERT INTO tidings_journal (id, event_id, event_type, schema_version, event_data, data_encoding, "
+    "attributes,"
+    " source, service, correlation_id, causation_id, causation_depth, published_at, handlers, foreign_id) "
+    "VALUES"
+    " (7, '019a0000-0000-7000-8000-000000000001', 'orders.order_packed', 1, '{}', 'json', '{}', '/p', "
+    "'orders',"
+    " 'request-7', (SELECT event_id FROM dead_letters WHERE id = 1), 1, 1767225600000000,"
+    " json_array('pack', 'label'), 'C-7')";
+
+TEST_F(ReadingVerbsTest, TraceShowsWhatOfTheRequestTheJournalStillOwes) {
+  execute(kOwedRow);
+  execute(
+      "INSERT INTO tidings_journal_deliveries (journal_id, handler, done, attempts_made, attempts, crashes)"
+      " VALUES (7, 'pack', 1, 1, '[]', 0)");
+  for (const char* id : {kOwedId, "C-7"}) {
+    const auto answer = call({"trace", id});
+    EXPECT_EQ(answer.status, 0) << answer.err;
+    EXPECT_THAT(answer.out,
+                AllOf(HasSubstr("`- orders.order_packed"), HasSubstr("* label of service orders: still owed"),
+                      HasSubstr("* letter 1"), Not(HasSubstr("* pack"))));
+  }
+  EXPECT_THAT(call({"trace", kOwedId}).err, HasSubstr("the journal still owes it"));
+  EXPECT_THAT(call({"trace", "request-7"}).out, HasSubstr("still owed by the journal"));
+  const OrderedJson events = call({"trace", kOwedId, "--json"}).json().at("events");
+  const auto owed = std::find_if(events.begin(), events.end(),
+                                 [](const auto& each) { return each.at("event_id") == kOwedId; });
+  ASSERT_NE(owed, events.end());
+  EXPECT_EQ(owed->at("owed"), OrderedJson::parse(R"([{"service":"orders","handler":"label"}])"));
+  EXPECT_TRUE(owed->at("letters").empty());
+}
+
+TEST_F(ReadingVerbsTest, TraceOfARequestThatHasNotFailedSaysWhatIsOwed) {
+  execute(kOwedRow);
+  execute("UPDATE tidings_journal SET correlation_id = 'request-11', causation_id = NULL");
+  const auto answer = call({"trace", "request-11"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_THAT(answer.out, AllOf(HasSubstr("* pack"), HasSubstr("* label")));
+  EXPECT_THAT(answer.err, HasSubstr("Nothing of this request has failed so far."));
+}
+
+TEST_F(ReadingVerbsTest, TraceFindsAnEventThatWasHandledByWhatItCaused) {
+  execute("UPDATE dead_letters SET causation_id = '019a0000-0000-7000-8000-000000000001' WHERE id = 3");
+  const auto answer = call({"trace", kOwedId});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr("* letter 3"));
+  EXPECT_THAT(answer.err,
+              HasSubstr(std::string("The event ") + kOwedId + " has no dead letter: it was handled"));
+  const auto unknown = call({"trace", "019a0000-0000-7000-8000-000000000002"});
+  EXPECT_EQ(unknown.status, 66);
+  EXPECT_THAT(unknown.err, HasSubstr("was handled, or is unknown here"));
 }
 
 /// A letter of an event that another system sent.

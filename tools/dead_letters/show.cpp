@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <sstream>
+#include <string>
+#include <string_view>
 
 namespace tidings::dead_letters {
 namespace {
@@ -24,11 +26,11 @@ class Sheet {
   explicit Sheet(const Terminal& terminal) : terminal_(terminal) {}
 
   void line(std::string_view label, std::string_view untrusted) {
-    const std::size_t width = terminal_.is_terminal
-                                  ? std::min(terminal_.width, kWidestText + kLabelWidth) - kLabelWidth
-                                  : Terminal::kUnlimited;
     std::string head(label);
-    head.resize(kLabelWidth, ' ');
+    if (head.size() < kLabelWidth) head.resize(kLabelWidth, ' ');
+    const std::size_t room = std::min(terminal_.width, kWidestText + kLabelWidth);
+    const std::size_t width = terminal_.is_terminal ? std::max(room, head.size() + kLabelWidth) - head.size()
+                                                    : Terminal::kUnlimited;
     for (const auto& each : tools::wrap(tools::printable(untrusted), width)) {
       text_ += styled(terminal_, Style::Dim, head) + each + "\n";
       head.assign(kLabelWidth, ' ');
@@ -47,8 +49,20 @@ class Sheet {
   std::string text_;
 };
 
+/// `superseded by letter 8, edited by ann@web-3 on ...`: what edit notes is `edited by ann@web-3: letter 8`.
+std::string superseded_text(const Command& command, const deadletter::StoredLetter& stored) {
+  constexpr std::string_view kLetter = ": letter ";
+  const std::string& note = stored.resolution_note;
+  const auto at = note.rfind(kLetter);
+  const std::string when =
+      " on " + tools::readable_time(*stored.reprocessed_at) + ", " + command.ago(*stored.reprocessed_at);
+  if (at == std::string::npos) return "superseded" + when + (note.empty() ? "" : ": " + command.masked(note));
+  return "superseded by letter " + note.substr(at + kLetter.size()) + ", " + note.substr(0, at) + when;
+}
+
 std::string state_line(const Command& command, const deadletter::StoredLetter& stored) {
   std::string state(state_of(stored));
+  if (stored.resolution == deadletter::Resolution::Superseded) return superseded_text(command, stored);
   if (stored.resolution) {
     const std::string note =
         stored.resolution_note.empty() ? "" : ": " + command.masked(stored.resolution_note);
@@ -91,7 +105,11 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (letter.process != FailingProcess()) sheet.line("process", process_text(letter.process));
   sheet.line("cause", letter.error_fingerprint);
   sheet.line("event id", metadata.event_id.to_string());
-  if (metadata.foreign_id) sheet.line("foreign id", command.masked(*metadata.foreign_id));
+  if (metadata.foreign_id) {
+    sheet.line("foreign id", command.masked(*metadata.foreign_id) + ", of " +
+                                 (metadata.source.empty() ? std::string("an unknown source")
+                                                          : command.masked(metadata.source)));
+  }
   sheet.line("correlation", command.masked(metadata.correlation_id.to_string()));
   if (metadata.causation_id) sheet.line("caused by", metadata.causation_id->to_string());
   if (stored.edited_from) sheet.line("edited from", stored.edited_from->to_string());
@@ -99,7 +117,14 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (!metadata.tracestate.empty()) sheet.line("tracestate", command.masked(metadata.tracestate));
   if (letter.ordering_key) sheet.line("key", command.masked(*letter.ordering_key));
   sheet.line("published", tools::readable_time(metadata.published_at) + " by " + metadata.source.str());
-  for (const auto& [name, value] : metadata.fields) sheet.line(name, field_text(command, name, value));
+}
+
+/// Apart, and further in than the lines above: a field may have any of their names.
+void add_fields(Sheet& sheet, const Command& command, const ContextFields& fields) {
+  if (fields.empty()) return;
+  sheet.heading("Context fields");
+  for (const auto& [name, value] : fields)
+    sheet.line("  " + std::string(name) + "  ", field_text(command, name, value));
 }
 
 /// What was bound to an attempt: `order_id=42 step=charge`.
@@ -235,6 +260,7 @@ ExitStatus run_show(Command& command) {
   Sheet sheet(command.streams().out_terminal);
   sheet.line("letter", std::to_string(stored.id));
   add_facts(sheet, command, stored);
+  add_fields(sheet, command, stored.letter.metadata.fields);
   add_attempts(sheet, command, stored);
   add_payload(sheet, command, stored.letter);
   command.print(sheet.text());

@@ -23,11 +23,11 @@ constexpr std::string_view kReset = "\x1b[0m";
 // What a person wants first, and the ids they search for afterwards.
 constexpr std::array kBeforeFields = {Reserved::EventType, Reserved::Handler, Reserved::Attempt,
                                       Reserved::ErrorType, Reserved::Error,   Reserved::ErrorChain};
-constexpr std::array kAfterFields = {Reserved::Service,    Reserved::CorrelationId, Reserved::CausationId,
-                                     Reserved::EventId,    Reserved::ForeignId,     Reserved::TraceId,
-                                     Reserved::SpanId,     Reserved::Host,          Reserved::Pid,
-                                     Reserved::Thread,     Reserved::Environment,   Reserved::Release,
-                                     Reserved::SourceFile, Reserved::SourceLine,    Reserved::SourceFunction};
+constexpr std::array kAfterFields = {
+    Reserved::Service,   Reserved::CorrelationId, Reserved::CausationId, Reserved::EventId,
+    Reserved::ForeignId, Reserved::ForeignSource, Reserved::TraceId,     Reserved::SpanId,
+    Reserved::Host,      Reserved::Pid,           Reserved::Thread,      Reserved::Environment,
+    Reserved::Release,   Reserved::SourceFile,    Reserved::SourceLine,  Reserved::SourceFunction};
 static_assert(kBeforeFields.size() + kAfterFields.size() == detail::kReservedCount);
 
 constexpr std::string_view colour_of(Level level) noexcept {

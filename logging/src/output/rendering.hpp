@@ -56,7 +56,7 @@ void render_console(const Record& record, const Rendering& rendering, std::strin
 /// Ids and names of tidings' own are not scanned for secrets: they have rules of their own.
 [[nodiscard]] constexpr bool is_scanned(detail::Reserved which) noexcept {
   return which == detail::Reserved::Error || which == detail::Reserved::ErrorChain ||
-         which == detail::Reserved::ForeignId;
+         which == detail::Reserved::ForeignId || which == detail::Reserved::ForeignSource;
 }
 
 /// Calls `write(name, value)` for each field that is not reserved, masked where its name or path says so.

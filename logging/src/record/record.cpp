@@ -10,10 +10,11 @@ namespace detail {
 namespace {
 
 constexpr std::array<std::string_view, kReservedCount> kReservedNames = {
-    "service",        "environment",  "release",        "host",       "pid",        "thread",
-    "correlation_id", "causation_id", "event_id",       "foreign_id", "event_type", "handler",
-    "attempt",        "trace_id",     "span_id",        "error_type", "error",      "error_chain",
-    "source_file",    "source_line",  "source_function"};
+    "service",        "environment",    "release",      "host",        "pid",
+    "thread",         "correlation_id", "causation_id", "event_id",    "foreign_id",
+    "foreign_source", "event_type",     "handler",      "attempt",     "trace_id",
+    "span_id",        "error_type",     "error",        "error_chain", "source_file",
+    "source_line",    "source_function"};
 
 /// A bit for each of the reserved names that has this first character. Most names of users' fields need no
 /// comparison.

@@ -147,7 +147,10 @@ void RecordBuilder::add_correlation(const CorrelationId& id, const std::optional
 
 void RecordBuilder::add_event(const AmbientFrame& frame) {
   set(Reserved::EventId, frame.event->event_id.to_string());
-  if (frame.event->foreign_id) set(Reserved::ForeignId, std::string_view(*frame.event->foreign_id));
+  if (frame.event->foreign_id) {
+    set(Reserved::ForeignId, std::string_view(*frame.event->foreign_id));
+    set(Reserved::ForeignSource, frame.event->source.view());
+  }
   if (!frame.event_type.empty()) set(Reserved::EventType, frame.event_type);
   if (frame.handler != nullptr) set(Reserved::Handler, *frame.handler);
   if (frame.attempt != 0) set(Reserved::Attempt, frame.attempt);

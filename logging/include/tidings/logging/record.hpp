@@ -31,6 +31,7 @@ enum class Reserved : std::uint8_t {
   CausationId,
   EventId,
   ForeignId,
+  ForeignSource,
   EventType,
   Handler,
   Attempt,
@@ -43,7 +44,7 @@ enum class Reserved : std::uint8_t {
   SourceLine,
   SourceFunction,
 };
-inline constexpr std::size_t kReservedCount = 21;
+inline constexpr std::size_t kReservedCount = 22;
 
 [[nodiscard]] std::string_view reserved_name(Reserved reserved) noexcept;
 [[nodiscard]] std::optional<Reserved> find_reserved(std::string_view name) noexcept;
@@ -53,8 +54,8 @@ class RecordBuilder;
 }  // namespace detail
 
 /// Whether tidings gives this field name a meaning: timestamp, level, event, logger, service, environment,
-/// release, host, pid, thread, correlation_id, causation_id, event_id, foreign_id, event_type, handler,
-/// attempt, trace_id, span_id, error_type, error, error_chain, source_file, source_line,
+/// release, host, pid, thread, correlation_id, causation_id, event_id, foreign_id, foreign_source,
+/// event_type, handler, attempt, trace_id, span_id, error_type, error, error_chain, source_file, source_line,
 /// source_function. A field of your own with such a name keeps it if the record has no field of tidings' with
 /// that name, as outside of a delivery; else it is written as `name_1`.
 [[nodiscard]] bool is_reserved_name(std::string_view name) noexcept;
