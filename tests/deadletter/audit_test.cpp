@@ -112,6 +112,13 @@ TEST_F(AuditTest, EraseClearsChangesWithAValueWhoseLettersAreGone) {
   EXPECT_EQ(query("SELECT count(*) FROM tidings_audit WHERE changes IS NOT NULL"), "0");
 }
 
+TEST_F(AuditTest, ARecordDoesNotSayWhereTidingsLoggedIt) {
+  const auto log = capture_.logger({.source_from = logging::Level::Trace});
+  static_cast<void>(
+      Operations::open(database(), {"ann", "desk"}, {.logger = log}).discard({.ids = {{1}}}, "", {}));
+  EXPECT_FALSE(record().contains("source_file"));
+}
+
 TEST_F(AuditTest, WhatIsCommittedBeforeAnErrorIsMirrored) {
   auto operations = logged_operations();
   const Watch failing{.progress = [](const Progress&) { throw std::runtime_error("the terminal is gone"); }};

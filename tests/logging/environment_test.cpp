@@ -66,10 +66,11 @@ TEST(EnvironmentTest, WhatIsNotUnderstoodIsReportedWithWhatWouldBe) {
   const Variable level("TIDINGS_LOG_LEVEL", "loud,orders=debug");
   const Variable format("TIDINGS_LOG_FORMAT", "xml");
   const auto sink = std::make_shared<LineSink>();
-  const Logger log(LoggerOptions{.sinks = {sink}});
+  const Logger log(LoggerOptions{.sinks = {sink}, .source_from = Level::Trace});
   ASSERT_EQ(sink->lines().size(), 2U);
   const Json first = Json::parse(sink->lines().at(0));
   EXPECT_EQ(first.at("event"), "log_configuration_ignored");
+  EXPECT_FALSE(first.contains("source_file")) << "it is not the user who logged it";
   EXPECT_EQ(first.at("variable"), "TIDINGS_LOG_LEVEL");
   EXPECT_EQ(first.at("value"), "loud");
   EXPECT_EQ(Json::parse(sink->lines().at(1)).at("allowed"), "auto, json or console");

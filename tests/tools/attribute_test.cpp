@@ -130,5 +130,13 @@ TEST_F(AttributeTest, AnAdvisedCommandRepeatsIt) {
               HasSubstr("--attribute tenant=acme"));
 }
 
+TEST_F(AttributeTest, HowLongAnAttemptTookThatKilledTheProcessIsNotKnown) {
+  execute(
+      "UPDATE dead_letters SET attempts = json_array(json_object('at', 1, 'duration_us', 0, 'error_type', "
+      "'tidings::crashed', 'error_message', 'the process died')) WHERE id = 1");
+  EXPECT_THAT(call({"show", "1"}).out, HasSubstr("  1         1970-01-01 00:00:00.000 UTC\n"
+                                                 "            tidings::crashed: the process died\n"));
+}
+
 }  // namespace
 }  // namespace tidings::dead_letters

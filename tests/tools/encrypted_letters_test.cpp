@@ -96,6 +96,31 @@ TEST_F(EncryptedLettersTest, AValueThatIsNotFoundMayBeInAPayloadThatIsNotSearche
                                              HasSubstr("Then give it up:"), Not(HasSubstr("Or"))));
 }
 
+TEST_F(EncryptedLettersTest, LettersThatAreFoundMayNotBeAllThatHaveTheValue) {
+  execute("UPDATE dead_letters SET event_data = json('{\"order_id\":7}') WHERE id = 1");
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"list"},
+                                             {"groups"},
+                                             {"groups", "--by", "tenant"},
+                                             {"stats"},
+                                             {"export"},
+                                             {"retry", "--dry-run"},
+                                             {"discard", "--reason", "test", "--dry-run"},
+                                             {"retry"}}) {
+    auto where = arguments;
+    where.insert(where.end(), {"--where", "/order_id=7"});
+    const auto answer = call(where);
+    EXPECT_EQ(answer.status, 0) << arguments[0] << answer.err;
+    EXPECT_THAT(answer.out, Not(HasSubstr("No "))) << arguments[0];
+    EXPECT_THAT(answer.err, HasSubstr("1 letter has an encrypted payload, in which --where cannot search."))
+        << arguments[0];
+  }
+  EXPECT_THAT(call({"list", "--where", "/order_id=7", "--handler", "send_receipt"}).err,
+              Not(HasSubstr("cannot search")));
+  EXPECT_THAT(call({"list"}).err, Not(HasSubstr("cannot search")));
+  EXPECT_THAT(call({"list", "--where", "/order_id=7", "--quiet"}).err, Not(HasSubstr("cannot search")));
+}
+
 TEST_F(EncryptedLettersTest, AnExportedLetterIsImportedAsItWas) {
   const auto before = reader().find(3)->letter.data;
   input_ = call({"export"}).out;

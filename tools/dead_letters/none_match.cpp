@@ -30,23 +30,11 @@ void say_how_to_find_values(Command& command) {
   }
 }
 
-/// Letters that --where would choose if it could read them.
-void say_what_was_not_searched(Command& command, deadletter::Filter filter) {
-  if (filter.where.empty()) return;
-  filter.where.clear();
-  filter.not_under_key = "";  // no key has this name
-  const auto letters = command.reader().count(filter);
-  if (letters == 0) return;
-  command.advise(counted(letters, "letter") + (letters == 1 ? " has" : " have") +
-                 " an encrypted payload, in which --where cannot search.");
-}
-
 }  // namespace
 
 void say_why_none_match(Command& command) {
   const auto& filter = command.line().filter;
   say_how_to_find_values(command);
-  say_what_was_not_searched(command, filter);
   if (!filter.event_type && !filter.handler && !filter.service) return;
   const auto known = command.reader().unresolved_names();
   say_if_unknown(command, "type", filter.event_type, known.event_types);

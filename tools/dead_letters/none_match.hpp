@@ -5,8 +5,7 @@
 namespace tidings::dead_letters {
 
 /// For when no letter matches. Says which names given with --type, --handler and --service no unresolved
-/// letter has, and which names are similar; how to see the values of the fields given with --attribute; and
-/// in how many encrypted payloads --where did not search.
+/// letter has, and which names are similar; and how to see the values of the fields given with --attribute.
 void say_why_none_match(Command& command);
 
 }  // namespace tidings::dead_letters

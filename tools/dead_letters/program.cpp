@@ -80,10 +80,27 @@ ExitStatus report_short_memory(const Streams& streams) noexcept {
   return ExitStatus::TryAgain;
 }
 
+/// Letters that --where would choose if it could read them: what a verb has found, or not found, need not be
+/// all. Verbs that delete letters say so themselves, of those that are left.
+void say_what_was_not_searched(Command& command) {
+  const CommandLine& line = command.line();
+  if (line.filter.where.empty() || line.verb == Verb::Erase || line.verb == Verb::Purge) return;
+  if (line.quiet || line.json) return;
+  auto filter = command.filter();
+  filter.where.clear();
+  filter.not_under_key = "";  // no key has this name
+  const auto letters = command.reader().count(filter);
+  if (letters == 0) return;
+  command.advise(counted(letters, "letter") + (letters == 1 ? " has" : " have") +
+                 " an encrypted payload, in which --where cannot search.");
+}
+
 ExitStatus run_command(const CommandLine& line, const Streams& streams, Timestamp now) {
   try {
     Command command(line, streams, now);
-    return verb_of(line.verb)(command);
+    const ExitStatus status = verb_of(line.verb)(command);
+    say_what_was_not_searched(command);
+    return status;
   } catch (const Refusal& refusal) {
     return report(streams, line.json, refusal.status(), refusal.what());
   } catch (const Error& error) {

@@ -157,8 +157,9 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
                  std::to_string(stored.letter.retry_count + 1 - attempts.size()) + " more, not kept");
     const std::string when = tools::readable_time_exactly(attempt.at);
     const bool same = i > 0 && !gap && has_same_error(attempt, attempts[i - 1]);
-    sheet.line("  " + std::to_string(i + 1),
-               when + ", took " + milliseconds(attempt.duration) + (same ? ": the same error" : ""));
+    const std::string took =
+        attempt.error_type == "tidings::crashed" ? "" : ", took " + milliseconds(attempt.duration);
+    sheet.line("  " + std::to_string(i + 1), when + took + (same ? ": the same error" : ""));
     if (!same) sheet.line("", error_text(command, attempt.error_type, attempt.error_message));
     if (!attempt.fields.empty()) sheet.line("", bound_text(command, attempt.fields));
     if (attempt.span_id) sheet.line("", "span " + attempt.span_id->to_string());

@@ -78,9 +78,9 @@ void Audit::mirror(SQLite::Database& database, const logging::Logger& log) const
       {"filter", filter}, {"user", actor_.user}, {"actor_host", actor_.host}};
   const logging::Field paths{"changed_paths", changes_.is_null() ? Json() : paths_of(changes_)};
   if (!changes_.is_null()) fields.push_back(paths);
-  log.log(logging::Level::Info, "letters_changed", fields);
+  log.log(logging::Level::Info, "letters_changed", fields, {});
 } catch (const std::exception& error) {
-  log.error("audit_not_read", {{"verb", verb_}, logging::error_of(error)});
+  log.error("audit_not_read", {{"verb", verb_}, logging::error_of(error)}, {});
 }
 
 std::vector<std::int64_t> find_reasons(Connection& connection,

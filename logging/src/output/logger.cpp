@@ -62,7 +62,8 @@ Logger& default_logger() {
 void report(const Logger& logger, const std::vector<EnvironmentProblem>& problems) noexcept {
   for (const EnvironmentProblem& problem : problems) {
     logger.warning("log_configuration_ignored",
-                   {{"variable", problem.variable}, {"value", problem.value}, {"allowed", problem.allowed}});
+                   {{"variable", problem.variable}, {"value", problem.value}, {"allowed", problem.allowed}},
+                   {});
   }
 }
 
