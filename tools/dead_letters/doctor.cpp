@@ -40,7 +40,7 @@ struct Finding {
 class Diagnosis {
  public:
   Diagnosis(Command& command, const Examination& found, std::int64_t running)
-      : command_(command), found_(found), running_(running) {
+      : command_(command), found_(found), running_(running), keys_(command.reader().key_uses()) {
     judge_file();
     judge_letters();
     judge_redrives();
@@ -51,6 +51,7 @@ class Diagnosis {
   }
 
   [[nodiscard]] const std::vector<Finding>& findings() const noexcept { return findings_; }
+  [[nodiscard]] const std::vector<deadletter::KeyUse>& keys() const noexcept { return keys_; }
   /// Whether the keys at hand open what is encrypted with this one; nullopt: not known.
   [[nodiscard]] std::optional<bool> opens(const std::string& key_id) const {
     const auto found = opened_.find(key_id);
@@ -178,17 +179,17 @@ class Diagnosis {
   }
 
   void judge_keys() {
-    if (found_.keys.empty()) return fine("no payload is encrypted");
+    if (keys_.empty()) return fine("no payload is encrypted");
     std::shared_ptr<const PayloadCipher> cipher;
     try {
       cipher = command_.cipher();
     } catch (const Refusal& refusal) {
       problem(tools::printable(refusal.what(), 500));
     }
-    for (const auto& each : found_.keys) judge_key(each, cipher.get());
+    for (const auto& each : keys_) judge_key(each, cipher.get());
   }
 
-  void judge_key(const Examination::KeyUse& use, const PayloadCipher* cipher) {
+  void judge_key(const deadletter::KeyUse& use, const PayloadCipher* cipher) {
     const std::string text = "the payloads of " + counted(use.letters, "letter") + " and of " +
                              counted(use.journal_events, "event") + " of the journal are encrypted";
     if (use.key_id.empty() || !use.event_id) return problem(text + ", and damaged: no key opens them");
@@ -226,6 +227,7 @@ class Diagnosis {
   /// Letters that a handler is at work on.
   const std::int64_t running_;
   std::vector<Finding> findings_;
+  const std::vector<deadletter::KeyUse> keys_;
   std::map<std::string, bool> opened_;
 };
 
@@ -320,9 +322,9 @@ OrderedJson unserved_to_json(const Examination& found) {
   return list;
 }
 
-OrderedJson keys_to_json(const Examination& found, const Diagnosis& diagnosis) {
+OrderedJson keys_to_json(const Diagnosis& diagnosis) {
   OrderedJson list = OrderedJson::array();
-  for (const auto& each : found.keys) {
+  for (const auto& each : diagnosis.keys()) {
     const auto opens = diagnosis.opens(each.key_id);
     list.push_back({{"key", each.key_id.empty() ? OrderedJson(nullptr) : OrderedJson(each.key_id)},
                     {"letters", each.letters},
@@ -357,7 +359,7 @@ void print_as_json(Command& command, const Examination& found, const Diagnosis& 
        {"stale_claims", found.claims.stale},
        {"waiting", waiting_to_json(found)},
        {"unserved", unserved_to_json(found)},
-       {"keys", keys_to_json(found, diagnosis)},
+       {"keys", keys_to_json(diagnosis)},
        {"spills", spills_to_json(found)},
        {"open_redrives", redrives_to_json(found)},
        {"recent_changes", changes_to_json(found)},

@@ -56,10 +56,10 @@ std::string key_of(std::string_view beginning) {
   return is_valid_key_id(id) ? std::string(id) : "";
 }
 
-using KeyUses = std::map<std::string, Examination::KeyUse, std::less<>>;
+using KeyUses = std::map<std::string, KeyUse, std::less<>>;
 
 /// The first row of each key is its sample.
-void add_sample(Examination::KeyUse& use, SQLite::Database& database, const char* table, std::int64_t id) {
+void add_sample(KeyUse& use, SQLite::Database& database, const char* table, std::int64_t id) {
   constexpr int kLargestSample = 1024 * 1024;
   SQLite::Statement row(database, std::string("SELECT event_type, event_id, event_data FROM ") + table +
                                       " WHERE id = ? AND length(event_data) <= ?");
@@ -70,25 +70,14 @@ void add_sample(Examination::KeyUse& use, SQLite::Database& database, const char
   use.sample = row.getColumn(2).getString();
 }
 
-void count_keys(KeyUses& uses, SQLite::Database& database, const char* table,
-                std::int64_t Examination::KeyUse::*count) {
+void count_keys(KeyUses& uses, SQLite::Database& database, const char* table, std::int64_t KeyUse::*count) {
   SQLite::Statement row(database, std::string("SELECT id, substr(event_data, 1, 66) FROM ") + table +
                                       " WHERE data_encoding = 'encrypted'");
   while (row.executeStep()) {
     const std::string id = key_of(row.getColumn(1).getString());
-    Examination::KeyUse& use = uses[id];
+    KeyUse& use = uses[id];
     if (use.letters + use.journal_events == 0) add_sample(use, database, table, row.getColumn(0).getInt64());
     ++(use.*count);
-  }
-}
-
-void add_keys(Examination& examination, SQLite::Database& database) {
-  KeyUses uses;
-  count_keys(uses, database, "dead_letters", &Examination::KeyUse::letters);
-  count_keys(uses, database, "tidings_journal", &Examination::KeyUse::journal_events);
-  for (auto& [id, use] : uses) {
-    use.key_id = id;
-    examination.keys.push_back(std::move(use));
   }
 }
 
@@ -177,12 +166,23 @@ Examination examine_database(Connection& connection, bool thorough) {
   add_damage(examination, connection.database(), thorough);
   add_counts(examination, connection);
   add_claims(examination, connection.database());
-  add_keys(examination, connection.database());
   const auto lately = time_of(wall_now()) - std::chrono::seconds(10);
   add_waiting(examination, services_at_work(connection.database(), lately), connection.database());
   examination.unserved = read_unserved(connection.database(), kMostUnserved);
   add_requests_and_changes(examination, connection.database());
   return examination;
+}
+
+std::vector<KeyUse> find_key_uses(SQLite::Database& database) {
+  KeyUses by_id;
+  count_keys(by_id, database, "dead_letters", &KeyUse::letters);
+  count_keys(by_id, database, "tidings_journal", &KeyUse::journal_events);
+  std::vector<KeyUse> uses;
+  for (auto& [id, use] : by_id) {
+    use.key_id = id;
+    uses.push_back(std::move(use));
+  }
+  return uses;
 }
 
 std::optional<RedriveState> find_redrive(SQLite::Database& database, std::int64_t id) {

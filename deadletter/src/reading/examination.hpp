@@ -18,6 +18,9 @@ namespace tidings::deadletter {
 /// SQLite::Exception.
 [[nodiscard]] Examination examine_database(Connection& connection, bool thorough);
 
+/// Implements Reader::key_uses. Throws SQLite::Exception.
+[[nodiscard]] std::vector<KeyUse> find_key_uses(SQLite::Database& database);
+
 [[nodiscard]] std::optional<RedriveState> find_redrive(SQLite::Database& database, std::int64_t id);
 
 /// Reader::idle_services.

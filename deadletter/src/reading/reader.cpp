@@ -368,6 +368,10 @@ JournalBacklog Reader::journal_backlog() {
   return implementation_->ask([&](Connection& connection) { return read_backlog(connection.database()); });
 }
 
+std::vector<KeyUse> Reader::key_uses() {
+  return implementation_->ask([&](Connection& connection) { return find_key_uses(connection.database()); });
+}
+
 std::vector<std::string> Reader::requests_caused_by(const EventId& cause) {
   return implementation_->ask([&](Connection& connection) {
     SQLite::Statement row(connection.database(),

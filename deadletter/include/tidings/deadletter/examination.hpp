@@ -20,6 +20,19 @@ struct JournalBacklog {
   std::optional<Timestamp> oldest_published_at;
 };
 
+/// Payloads that are encrypted with one key.
+struct KeyUse {
+  /// Empty: they are damaged, and name no key.
+  std::string key_id;
+  std::int64_t letters = 0;
+  std::int64_t journal_events = 0;
+  /// One of them, to try whether a key opens it, and what it is bound to. No bytes if it is larger than 1
+  /// MiB.
+  std::string sample = {};
+  std::string event_type = {};
+  std::optional<EventId> event_id = {};
+};
+
 /// A delivery that the journal owes.
 struct OwedToHandler {
   EventId event_id;
@@ -130,18 +143,6 @@ struct Examination {
     /// Expired claims of processes that are gone; a running bus releases their letters.
     std::int64_t stale = 0;
   };
-  /// Payloads that are encrypted with one key.
-  struct KeyUse {
-    /// Empty: they are damaged, and name no key.
-    std::string key_id;
-    std::int64_t letters = 0;
-    std::int64_t journal_events = 0;
-    /// One of them, to try whether a key opens it, and what it is bound to. No bytes if it is larger than 1
-    /// MiB.
-    std::string sample = {};
-    std::string event_type = {};
-    std::optional<EventId> event_id = {};
-  };
   int schema_version = 0;
   /// What tells this database from others: docs/schema.md. Empty before version 3.
   std::string database_id = {};
@@ -158,8 +159,6 @@ struct Examination {
   /// Events in the journal that are still owed to handlers.
   std::int64_t journal_events = 0;
   Claims claims;
-  /// By key.
-  std::vector<KeyUse> keys;
   std::vector<Waiting> waiting;
   /// Those with most events first, at most 10,000.
   std::vector<UnservedHandler> unserved;

@@ -72,6 +72,8 @@ class Reader {
   [[nodiscard]] std::vector<IdleService> idle_services(Timestamp time);
   /// `thorough` compares every index with its table, which takes minutes for millions of letters.
   [[nodiscard]] Examination examine(bool thorough);
+  /// With which keys payloads of letters and of the journal are encrypted. Reads every letter.
+  [[nodiscard]] std::vector<KeyUse> key_uses();
   /// Backups that may still hold letters that were erased since: files beside the database, and those
   /// recorded in the audit. Whether the latter still exist is not checked.
   [[nodiscard]] std::vector<std::string> known_backups();
