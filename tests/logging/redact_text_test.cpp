@@ -148,7 +148,9 @@ TEST(RedactTextTest, HostileMegabytesTakeLinearTime) {
                             "password:\n",
                             "token=[redacted ",
                             "token='[redacted ",
-                            "token=&quot;[redacted "}) {
+                            "token=&quot;[redacted ",
+                            "\"a\":\n",
+                            "token is: "}) {
     std::string text;
     while (text.size() < 1'048'576) text += piece;
     EXPECT_FALSE(default_redactor()->redact_text(text).empty());

@@ -153,6 +153,21 @@ std::size_t value_begin(const ScannedText& text, std::size_t separator) noexcept
   return text.skip_blanks(begin);
 }
 
+// JSON may break the line before a value.
+std::size_t behind_line_end(const ScannedText& text, std::size_t separator, std::size_t begin) noexcept {
+  constexpr std::size_t kMostBlanks = 64;
+  if (!is_line_end(text.at(begin))) return begin;
+  if (!is_quote(text.before(text.run_begin(separator, kMostBlanks, is_blank)))) return begin;
+  const std::size_t next =
+      text.run_end(begin, kMostBlanks, [](char c) { return is_blank(c) || is_line_end(c); });
+  return is_quote(text.at(next)) ? next : begin;
+}
+
+// `password is: x`.
+bool is_verb(std::string_view key) noexcept {
+  return equal_ignoring_case(key, "is") || equal_ignoring_case(key, "was");
+}
+
 // `%22` is a quote, in a URL.
 FoundRange encoded_value(const ScannedText& text, std::size_t begin) noexcept {
   constexpr std::string_view kQuote = "%22";
@@ -235,9 +250,10 @@ FoundRange secret_after_separator(const ScannedText& text, std::size_t separator
   const bool quoted_in_url = text.at(separator) == '%' && text.slice(0, separator).ends_with("%22");
   const std::string_view key = key_before(text, quoted_in_url ? separator - 3 : separator);
   if (key.empty()) return std::nullopt;
-  const std::size_t begin = value_begin(text, separator);
+  const std::size_t begin = behind_line_end(text, separator, value_begin(text, separator));
   if (begin >= text.size() || is_line_end(text.at(begin))) return std::nullopt;
   const std::size_t key_end = static_cast<std::size_t>(key.data() - text.slice(0, 0).data()) + key.size();
+  if (is_verb(key)) return secret_after_verb(text, key_end - key.size(), begin);
   const std::string_view denied = may_end_longer_key(key) ? denied_key(text, key, key_end, redactor)
                                   : redactor.denies(key)  ? key
                                                           : std::string_view();

@@ -190,18 +190,6 @@ FoundRange card_code_after(const ScannedText& text, std::size_t begin) noexcept 
   return TextRange{begin, end};
 }
 
-FoundRange after_statement(const ScannedText& text, std::size_t verb, std::size_t begin) noexcept {
-  if (!is_blank(text.before(verb))) return std::nullopt;
-  const Announcement* subject = word_before(text, verb - 1);
-  if (subject == nullptr || subject->what == Announces::Statement || subject->what == Announces::Sql)
-    return std::nullopt;
-  if (subject->what == Announces::CardCode) return card_code_after(text, begin);
-  const auto found = password_after(text, begin);
-  const bool short_is_enough = subject->what == Announces::Password || subject->what == Announces::Key;
-  if (found && !short_is_enough && !looks_secret(text.slice(*found), 8)) return std::nullopt;
-  return found;
-}
-
 // `IDENTIFIED BY 'x'`.
 FoundRange statement_value(const ScannedText& text, std::size_t begin) noexcept {
   const auto quoted = quoted_value(text, begin);
@@ -216,6 +204,18 @@ bool is_scheme(std::string_view word) noexcept {
          equal_ignoring_case(word, "digest") || equal_ignoring_case(word, "negotiate");
 }
 
+FoundRange secret_after_verb(const ScannedText& text, std::size_t verb, std::size_t begin) noexcept {
+  if (!is_blank(text.before(verb))) return std::nullopt;
+  const Announcement* subject = word_before(text, verb - 1);
+  if (subject == nullptr || subject->what == Announces::Statement || subject->what == Announces::Sql)
+    return std::nullopt;
+  if (subject->what == Announces::CardCode) return card_code_after(text, begin);
+  const auto found = password_after(text, begin);
+  const bool short_is_enough = subject->what == Announces::Password || subject->what == Announces::Key;
+  if (found && !short_is_enough && !looks_secret(text.slice(*found), 8)) return std::nullopt;
+  return found;
+}
+
 FoundRange secret_after_word(const ScannedText& text, std::size_t blank) noexcept {
   const Announcement* const word = word_before(text, blank);
   if (word == nullptr) return std::nullopt;
@@ -225,7 +225,7 @@ FoundRange secret_after_word(const ScannedText& text, std::size_t blank) noexcep
     case Announces::CardCode:
       return card_code_after(text, blank + 1);
     case Announces::Statement:
-      return after_statement(text, blank - word->text.size(), blank + 1);
+      return secret_after_verb(text, blank - word->text.size(), blank + 1);
     case Announces::Sql:
       return statement_value(text, blank + 1);
     default:
