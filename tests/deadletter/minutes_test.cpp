@@ -2,12 +2,20 @@
 
 #include <tidings/bus.hpp>
 #include <tidings/deadletter/recovery.hpp>
+#include <tidings/deadletter/transaction.hpp>
 #include <tidings/logging/capture.hpp>
 #include <tidings/minutes.hpp>
 
+#include <SQLiteCpp/Database.h>
 #include <signal.h>
+#include <sqlite3.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 namespace tidings::deadletter {
@@ -153,6 +161,34 @@ TEST_F(MinutesTest, AreDeletedWhenTheirTimeIsOver) {
   EXPECT_EQ(counts("ship").handled, 121U);
 }
 
+TEST_F(MinutesTest, AreDeletedAfterAClockWasFarAheadForAMoment) {
+  const auto store = open({.minutes_retention = 2h});
+  keep(*store, {row(kMinute + std::chrono::days(1'000), 1)});
+  for (int minute = 0; minute <= 180; ++minute) keep(*store, {row(kMinute + minute * 1min, 1)});
+  EXPECT_EQ(rates().from, kMinute + 1h);
+}
+
+TEST_F(MinutesTest, ThatCannotBeReadFailALetterWithTheErrorOfTheDisk) {
+  keep(*open(), {row(kMinute, 3)});
+  std::uint64_t number = 0;
+  int failed = 0;
+  for (int nth = 1; nth <= 60; ++nth) {
+    const auto store = open_faulty();
+    add(*store, {row(kMinute, 1)});
+    const faults::ScopedFault fault({.operations = {faults::Operation::Read},
+                                     .nth = nth,
+                                     .sqlite_code = SQLITE_IOERR_READ,
+                                     .lasting = true});
+    ++number;
+    const auto outcomes = this->store(*store, letters(number, number));
+    ASSERT_EQ(outcomes.size(), 1U);
+    if (outcomes.front().place == Place::Stored) continue;
+    ++failed;
+    EXPECT_THAT(outcomes.front().problem, HasSubstr("disk I/O error")) << nth;
+  }
+  EXPECT_GT(failed, 0);
+}
+
 TEST_F(MinutesTest, AreKeptForEverWithoutARetention) {
   const auto store = open({.minutes_retention = 0h});
   keep(*store, {row(kMinute, 1)});
@@ -228,6 +264,73 @@ TEST_F(MinutesTest, OfABusAreThereWhenItHasStopped) {
   }
   EXPECT_EQ(counts("").published, 100U);
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "40");
+}
+
+// All ways in and out at once, on a clock that is set back and forth, while half of the transactions are
+// rolled back.
+TEST_F(MinutesTest, AreWhatHandlersSawAndWhatTheLettersSay) {
+  const auto clock = std::make_shared<ManualClock>();
+  std::atomic<std::uint64_t> returned{0};
+  std::atomic<std::uint64_t> thrown{0};
+  std::uint64_t accepted = 0;
+  std::uint64_t rolled_back = 0;
+  const auto fails_at_times = [&](const Paid& event, const EventContext& context) {
+    if (event.order % 7 == 0 || (event.order % 3 == 0 && context.attempt() == 1)) {
+      ++thrown;
+      throw std::runtime_error("not now");
+    }
+    ++returned;
+  };
+  const auto in_its_transaction = [&](const Paid& event, const EventContext& context) {
+    const Transaction own = transaction(context);
+    const std::string row = "INSERT INTO ledger VALUES (" + std::to_string(event.order) + ")";
+    EXPECT_EQ(sqlite3_exec(own.connection(), row.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    if (event.order % 5 == 0) {
+      ++thrown;
+      throw Permanent("rolled back");
+    }
+    ++returned;
+  };
+  const RetryPolicy retry{.max_attempts = 2, .backoff = none()};
+  const auto store = open_faulty();  // whose syncs do not wait for the disk
+  execute("CREATE TABLE ledger (number INTEGER)");
+  {
+    BusOptions options = shop(store);
+    options.durability = Durability::ProcessCrash;
+    options.clock = clock;
+    Bus bus(options);
+    bus.subscribe<Paid>("queued", fails_at_times, {.dispatch = Dispatch::Queued, .retry = retry}).keep();
+    bus.subscribe<Paid>("inline", fails_at_times, {.retry = retry}).keep();
+    bus.subscribe<Paid>("bank", in_its_transaction, {.dispatch = Dispatch::Queued}).keep();
+    SQLite::Database application(database().native(), SQLite::OPEN_READWRITE, 5'000);
+    for (int order = 1; order <= 300; ++order) {
+      clock->set_wall(kMinute + (order % 2 == 0 ? 90s : 10s) * order);
+      bus.publish(Paid{order});
+      ++accepted;
+      application.exec("BEGIN IMMEDIATE");
+      publish_in(application.getHandle(), bus, Paid{order});
+      if (order % 2 == 0) {
+        application.exec("COMMIT");
+        bus.notify();
+        ++accepted;
+      } else {
+        application.exec("ROLLBACK");
+        ++rolled_back;
+      }
+    }
+    ASSERT_TRUE(bus.wait_idle(kPatience));
+  }
+  const DeliveryCounts all = [&] {
+    DeliveryCounts sum;
+    for (const DeliveryRate& each : rates().rates) sum += each.counts;
+    return sum;
+  }();
+  EXPECT_EQ(all.handled, returned);
+  EXPECT_EQ(all.failed, thrown);
+  EXPECT_EQ(std::to_string(all.dead), query("SELECT count(*) FROM dead_letters"));
+  EXPECT_EQ(all.published, accepted + rolled_back);  // these count at once
+  EXPECT_EQ(all.handled + all.dead, accepted * 3);
+  EXPECT_EQ(query("SELECT count(*) FROM ledger"), std::to_string(counts("bank").handled));
 }
 
 TEST_F(MinutesTest, LoseNoMoreThanTheLastSecondWhenTheProcessIsKilled) {

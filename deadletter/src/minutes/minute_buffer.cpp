@@ -65,8 +65,9 @@ void MinuteBuffer::write(Connection& connection) {
     writing_.swap(waiting_);
     rows = &writing_;
     const Timestamp newest = std::get<0>(writing_.rbegin()->first);
-    if (retention_.count() > 0 && newest > purged_at_) purge_before = newest - retention_;
-    purged_at_ = std::max(purged_at_, newest);
+    // Not only a later one: a clock that was far ahead for a moment would end this for as long.
+    if (retention_.count() > 0 && newest != purged_at_) purge_before = newest - retention_;
+    purged_at_ = newest;
   }
   static const std::string insert_or_add = added();
   Prepared add(connection.database(), insert_or_add);
@@ -99,6 +100,7 @@ void MinuteBuffer::write_along(Connection& connection) {
       const MutexLock lock(mutex_);
       only_alone_ = true;
     }
+    if (!connection.in_transaction()) throw;  // a failing disk ends it all, and the savepoint with it
     connection.execute("ROLLBACK TO tidings_minutes");
   }
   connection.execute("RELEASE tidings_minutes");
