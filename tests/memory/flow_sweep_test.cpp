@@ -1,4 +1,5 @@
 #include "bus/gate.hpp"
+#include "contracts/xor_cipher.hpp"
 #include "memory/shop.hpp"
 
 #include <SQLiteCpp/Database.h>
@@ -78,6 +79,34 @@ class FlowSweepTest : public ScarceMemoryTest, public testing::WithParamInterfac
     });
     expect_each_order_settled_once({"later"});
   }
+  /// Redrives a letter again and again, in short memory.
+  void sweep_redrives(const BusOptions& options) {
+    Bus bus(options);
+    std::atomic<bool> broken{false};
+    const auto done = done_by("mends");
+    bus.subscribe<Order>("mends",
+                         [&](const Order& order) {
+                           if (broken) throw Permanent("broken");
+                           done(order);
+                         },
+                         {.dispatch = Dispatch::Queued, .retry = {.max_attempts = 1}})
+        .keep();
+    sweep(bus, GetParam(), [&](std::int64_t order) {
+      {
+        const Plenty plenty;
+        broken = true;
+        bus.publish(Order{order});
+        ASSERT_TRUE(bus.wait_idle(kLong));
+        broken = false;
+      }
+      bus.redrive({.handler = "mends"});
+    });
+    bus.redrive({.handler = "mends"});
+    ASSERT_TRUE(bus.wait_idle(kLong));
+    for (std::int64_t order = 0; order < next_order_; ++order)
+      ASSERT_EQ(done_["mends"][static_cast<std::size_t>(order)], 1) << order;
+    EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE reprocessed_at IS NULL"), "0");
+  }
   /// The same as leave_owed(), after attempts that failed.
   void leave_owed_after_failures(const BusOptions& options, std::int64_t order) {
     test::Gate gate;
@@ -154,33 +183,7 @@ TEST_P(FlowSweepTest, ATransactionOfAHandlers) {
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
 }
 
-TEST_P(FlowSweepTest, ARedrive) {
-  Bus bus(options(Durability::ProcessCrash));
-  std::atomic<bool> broken{false};
-  const auto done = done_by("mends");
-  bus.subscribe<Order>("mends",
-                       [&](const Order& order) {
-                         if (broken) throw Permanent("broken");
-                         done(order);
-                       },
-                       {.dispatch = Dispatch::Queued, .retry = {.max_attempts = 1}})
-      .keep();
-  sweep(bus, GetParam(), [&](std::int64_t order) {
-    {
-      const Plenty plenty;
-      broken = true;
-      bus.publish(Order{order});
-      ASSERT_TRUE(bus.wait_idle(kLong));
-      broken = false;
-    }
-    bus.redrive({.handler = "mends"});
-  });
-  bus.redrive({.handler = "mends"});
-  ASSERT_TRUE(bus.wait_idle(kLong));
-  for (std::int64_t order = 0; order < next_order_; ++order)
-    ASSERT_EQ(done_["mends"][static_cast<std::size_t>(order)], 1) << order;
-  EXPECT_EQ(query("SELECT count(*) FROM dead_letters WHERE reprocessed_at IS NULL"), "0");
-}
+TEST_P(FlowSweepTest, ARedrive) { sweep_redrives(options(Durability::ProcessCrash)); }
 
 TEST_P(FlowSweepTest, ASubscriptionThatComesAndGoes) {
   Bus bus(options(Durability::None));
@@ -228,6 +231,48 @@ TEST_P(FlowSweepTest, AStartThatFindsSomethingOwed) {
 TEST_P(FlowSweepTest, AStartThatFindsSomethingOwedAfterFailures) {
   const BusOptions wanted = options(Durability::ProcessCrash);
   sweep_starts(wanted, [&](std::int64_t order) { leave_owed_after_failures(wanted, order); });
+}
+
+TEST_P(FlowSweepTest, AStartThatFindsAnEncryptedEventOwed) {
+  const BusOptions wanted =
+      options(Durability::ProcessCrash, {std::make_shared<contract::XorCipher>(), {"shop.order"}});
+  sweep_starts(wanted, [&](std::int64_t order) { leave_owed(wanted, order); });
+}
+
+TEST_P(FlowSweepTest, ARedriveOfEncryptedLetters) {
+  sweep_redrives(options(Durability::None, {std::make_shared<contract::XorCipher>(), {"shop.order"}}));
+}
+
+TEST_P(FlowSweepTest, AStartThatOwesDeathsOfAMaskedEvent) {
+  const BusOptions wanted = options(Durability::ProcessCrash);
+  sweep_whole([&](std::int64_t order, auto scarce) {
+    {
+      test::Gate gate;
+      Bus bus(wanted);
+      bus.subscribe<HiddenOrder>("dies", [&](const HiddenOrder&) { gate.pass(); },
+                                 {.dispatch = Dispatch::Queued})
+          .keep();
+      bus.publish(HiddenOrder{order + kTwins});
+      gate.await_arrival();
+      bus.publish(HiddenOrder{order});
+      EXPECT_EQ(bus.stop(0ms).left_in_journal, 2U);
+      gate.open();
+    }
+    const auto dies = [](const HiddenOrder&) { throw Permanent("no"); };
+    scarce([&] {
+      Bus bus(wanted);
+      bus.subscribe<HiddenOrder>("dies", dies, {.dispatch = Dispatch::Queued}).keep();
+      const Plenty plenty;
+      EXPECT_TRUE(bus.wait_idle(kLong));
+    });
+    Bus bus(wanted);
+    bus.subscribe<HiddenOrder>("dies", dies, {.dispatch = Dispatch::Queued}).keep();
+    ASSERT_TRUE(bus.wait_idle(kLong));
+  });
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_journal"), "0");
+  EXPECT_EQ(query("SELECT group_concat(DISTINCT json_extract(event_data, '$.note')) FROM dead_letters"),
+            "[masked]");
+  EXPECT_EQ(query("SELECT group_concat(DISTINCT data_encoding) FROM dead_letters"), "masked");
 }
 
 }  // namespace

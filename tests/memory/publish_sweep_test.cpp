@@ -77,14 +77,6 @@ TEST_P(PublishSweepTest, SoDoDurableEventsOfIt) {
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), std::to_string(accepted_.size()));
 }
 
-struct HiddenOrder {
-  static constexpr std::string_view event_type = "shop.hidden_order";
-  static constexpr std::array<std::string_view, 1> masked_fields = {"/note"};
-  std::int64_t number{};
-  std::string note = "a text that is too long to be kept within a string";
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(HiddenOrder, number, note)
-};
-
 TEST_P(PublishSweepTest, FieldsAreMaskedAndTheRestIsKept) {
   for (const auto durability : {Durability::None, Durability::ProcessCrash}) {
     Bus bus(options(durability));

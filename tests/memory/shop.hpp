@@ -31,6 +31,15 @@ struct Order {
   NLOHMANN_DEFINE_TYPE_INTRUSIVE(Order, number, note)
 };
 
+/// The same with a field that letters do not have.
+struct HiddenOrder {
+  static constexpr std::string_view event_type = "shop.hidden_order";
+  static constexpr std::array<std::string_view, 1> masked_fields = {"/note"};
+  std::int64_t number{};
+  std::string note = "a text that is too long to be kept within a string";
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(HiddenOrder, number, note)
+};
+
 /// A bus on a database whose handlers do all that handlers do, and a count of what came of each order.
 class ScarceMemoryTest : public deadletter::StoreTest {
  protected:
