@@ -333,6 +333,27 @@ TEST_F(MinutesTest, AreWhatHandlersSawAndWhatTheLettersSay) {
   EXPECT_EQ(query("SELECT count(*) FROM ledger"), std::to_string(counts("bank").handled));
 }
 
+TEST_F(MinutesTest, HaveNoDeathThatWasRolledBack) {
+  BusOptions options = shop(open());
+  options.durability = Durability::ProcessCrash;
+  options.unhandled = Unhandled::DeadLetter;
+  {
+    Bus bus(options);
+    bus.subscribe<Paid>("bank",
+                        [&](const Paid&, const EventContext& context) {
+                          static_cast<void>(transaction(context).connection());
+                          bus.publish("orders.nobodys", Json::object());
+                          throw Permanent("rolled back");
+                        },
+                        {.dispatch = Dispatch::Queued})
+        .keep();
+    bus.publish(Paid{1});
+    ASSERT_TRUE(bus.wait_idle(kPatience));
+  }
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "1");
+  EXPECT_EQ(query("SELECT sum(dead) FROM tidings_minutes"), "1");
+}
+
 TEST_F(MinutesTest, LoseNoMoreThanTheLastSecondWhenTheProcessIsKilled) {
   constexpr std::uint64_t kFirst = 1'000;
   constexpr std::uint64_t kLast = 10;

@@ -37,4 +37,10 @@ struct BusParts {
   WorkerPool& pool;
 };
 
+/// Counts and logs that a delivery has given up.
+inline void tell_death(const BusParts& bus, const DeadLetter& letter) noexcept {
+  bus.counts.change(letter.event_type, letter.handler, [](HandlerCount& count) { count.dead(); });
+  bus.log.letters.gave_up(letter);
+}
+
 }  // namespace tidings::detail

@@ -186,8 +186,7 @@ DeadLetter DeliveryEnd::letter_of(const HandlerIdentity& handler, const Payload&
 
 void DeliveryEnd::gave_up(const DeadLetter& letter) {
   if (letter.reason == Reason::Shutdown && !bus_.gate.is_open()) settled_.fetch_add(1);
-  bus_.counts.change(letter.event_type, letter.handler, [](HandlerCount& count) { count.dead(); });
-  bus_.log.letters.gave_up(letter);
+  tell_death(bus_, letter);
 }
 
 void DeliveryEnd::flush_letters() {

@@ -94,7 +94,7 @@ class DeliveryEnd {
   [[nodiscard]] DeliveryOutcome bury(DeadLetter letter, const OwedDeliveryHandle& owed = {});
   /// Hands over the letter of a row that was read back.
   void bury_row(const OwedDelivery& row, const OwedDeliveryHandle& owed, Reason reason);
-  /// Logs that a delivery gave up, and counts what a stop settles.
+  /// Logs and counts that a delivery gave up, and counts what a stop settles.
   void gave_up(const DeadLetter& letter);
   /// Commits the letters that still wait.
   void flush_letters();

@@ -96,6 +96,7 @@ void HandlerTransaction::commit() {
   }
   committed_ = true;
   for (const PublishedEvents& each : counted_) each.type->published(each.events);
+  for (const DeadLetter& letter : dead_) tell_death(bus_, letter);
   kill_point("transaction.committed");
   end();
 }
@@ -138,6 +139,7 @@ void HandlerTransaction::end() noexcept {
   if (!published_.empty()) bus_.journal.ledger->transactions_ended(published_);
   published_.clear();
   counted_.clear();
+  dead_.clear();
 }
 
 }  // namespace tidings::detail

@@ -5,6 +5,7 @@
 #include "subscriptions/delivery_frame.hpp"
 
 #include <tidings/clock.hpp>
+#include <tidings/dead_letter.hpp>
 #include <tidings/event_context.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/redrive.hpp>
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tidings::detail {
@@ -43,6 +45,8 @@ class HandlerTransaction {
   /// Each call of published_one() from here on counts an event of that type, if this is committed.
   void counts_published(const std::shared_ptr<HandlerCount>& type);
   void published_one() noexcept { ++counted_.back().events; }
+  /// The letter is stored in what is open: that a delivery gave up is told once this is committed.
+  void gave_up(DeadLetter letter) { dead_.push_back(std::move(letter)); }
 
   /// Ends the delivery in what is open, and takes it from its owner: `owed` is empty afterwards. Throws
   /// Error, and then it is still open.
@@ -70,6 +74,7 @@ class HandlerTransaction {
   std::unique_ptr<DeliveryTransaction> transaction_;  // set while it is open
   std::vector<std::int64_t> published_;
   std::vector<PublishedEvents> counted_;
+  std::vector<DeadLetter> dead_;
   HandlerTransaction* outer_ = nullptr;
   Instant asked_at_{};
   Instant began_at_{};

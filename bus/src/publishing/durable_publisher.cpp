@@ -320,16 +320,21 @@ std::vector<PublishResult> DurablePublisher::publish_within(JournalTransaction& 
   return results;
 }
 
+/// The transaction of this thread's handler, if that is what it is; null: somebody else ends it.
+HandlerTransaction* DurablePublisher::open_as(const JournalTransaction& transaction) const noexcept {
+  HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_);
+  return open != nullptr && &open->journal() == &transaction ? open : nullptr;
+}
+
 /// Deliveries of these events are left to the journal: nobody knows yet whether they will be there. The ids
 /// are given out under the lock that keeps others from committing, so no backlog is read past them before
 /// the transaction has ended.
 std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& transaction,
                                                            const SubscriberList& list, DurableEvents& events,
                                                            const PublishOptions& options) {
-  HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_);
-  const bool ends_here = open != nullptr && &open->journal() == &transaction;
+  HandlerTransaction* const open = open_as(transaction);
   const auto type = counts_.find(events.front()->payload.event_type, "");
-  if (ends_here && type) open->counts_published(type);
+  if (open != nullptr && type) open->counts_published(type);
   std::vector<JournalAppend> rows;
   for (auto& event : events) {
     rows.push_back(event->append(options, *journal_.idempotency));
@@ -338,9 +343,9 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
       for (const auto& subscriber : list.subscribers) subscriber->backlog.leave(id);
     });
     for (const auto& subscriber : list.subscribers) leave_to_successor(*subscriber, rows.back().id);
-    if (ends_here) open->published(rows.back().id);
+    if (open != nullptr) open->published(rows.back().id);
   }
-  if (ends_here) {
+  if (open != nullptr) {
     refill_.request_quietly();  // its end wakes the reader
   } else {
     refill_.request();
@@ -357,7 +362,7 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
       result.event_id = *repeats[index];
     } else {
       result.scheduled = static_cast<std::uint32_t>(list.subscribers.size());
-      if (type) ends_here ? open->published_one() : type->published(1);
+      if (type) open != nullptr ? open->published_one() : type->published(1);
     }
   }
   return results;
@@ -366,11 +371,15 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
 DeliveryOutcome DurablePublisher::nobody_subscribes_within(JournalTransaction& transaction,
                                                            const DurableEvent& event) {
   if (!unhandled_.are_letters()) return unhandled_.settle(event.payload, event.metadata);
-  const DeadLetter letter =
+  DeadLetter letter =
       make_letter(unhandled_.nobody(event.payload.event_type), event.payload.event_type,
                   letter_form_of(event), event.metadata, Reason::Unhandled, setup_.clock.now(), nullptr);
   transaction.store(letter);
-  end_.gave_up(letter);
+  if (HandlerTransaction* const open = open_as(transaction)) {
+    open->gave_up(std::move(letter));
+  } else {
+    end_.gave_up(letter);
+  }
   return DeliveryOutcome::Scheduled;
 }
 

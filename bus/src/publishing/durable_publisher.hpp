@@ -71,6 +71,7 @@ class DurablePublisher {
   std::vector<PublishResult> publish_within(JournalTransaction& transaction,
                                             std::span<const Payload> payloads, const Topic& topic,
                                             const PublishOptions& options, Durability durability);
+  [[nodiscard]] HandlerTransaction* open_as(const JournalTransaction& transaction) const noexcept;
   std::vector<PublishResult> append_within(JournalTransaction& transaction, const SubscriberList& list,
                                            DurableEvents& events, const PublishOptions& options);
   DeliveryOutcome nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event);
