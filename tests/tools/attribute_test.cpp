@@ -138,5 +138,32 @@ TEST_F(AttributeTest, HowLongAnAttemptTookThatKilledTheProcessIsNotKnown) {
                                                  "            tidings::crashed: the process died\n"));
 }
 
+TEST_F(AttributeTest, AttemptsHaveTheNumbersThatRecordsHave) {
+  const std::string attempt =
+      "json_object('at', 1, 'duration_us', 100, 'error_type', 'E', 'error_message', 'm')";
+  const std::string death =
+      "json_object('at', 1, 'duration_us', 0, 'error_type', 'tidings::crashed', 'error_message', 'died')";
+  execute("UPDATE dead_letters SET retry_count = 1, attempts = json_array(" + death + ", " + attempt + ", " +
+          attempt + ") WHERE id = 1");
+  EXPECT_THAT(call({"show", "1"}).out,
+              AllOf(HasSubstr("\n  -         1970"), HasSubstr("\n  1         1970"),
+                    HasSubstr("\n  2         1970"), Not(HasSubstr("\n  3         1970"))));
+  // A redrive that the process died in is counted.
+  execute("UPDATE dead_letters SET retry_count = 1, attempts = json_array(" + attempt + ", " + death +
+          ") WHERE id = 1");
+  EXPECT_THAT(call({"show", "1"}).out, AllOf(HasSubstr("\n  1         1970"), HasSubstr("\n  2         1970"),
+                                             Not(HasSubstr("\n  - "))));
+}
+
+TEST_F(AttributeTest, AttemptsAfterThoseThatAreNotKeptKeepTheirNumbers) {
+  const std::string attempt =
+      "json_object('at', 1, 'duration_us', 100, 'error_type', 'E', 'error_message', 'm')";
+  execute("UPDATE dead_letters SET retry_count = 10, attempts = json_array(" + attempt + ", " + attempt +
+          ", " + attempt + ", " + attempt + ") WHERE id = 1");
+  EXPECT_THAT(call({"show", "1"}).out, AllOf(HasSubstr("\n  2         1970"),
+                                             HasSubstr("\n  ...       7 more, not kept\n  10        1970"),
+                                             HasSubstr("\n  11        1970")));
+}
+
 }  // namespace
 }  // namespace tidings::dead_letters

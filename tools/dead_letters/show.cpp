@@ -145,21 +145,34 @@ bool has_same_error(const Attempt& left, const Attempt& right) {
   return left.error_type == right.error_type && left.error_message == right.error_message;
 }
 
+/// With the numbers that records and handlers have of them. An attempt that the process died in has none if
+/// it was before the letter was made, as no policy counts it.
 void add_attempts(Sheet& sheet, const Command& command, const deadletter::StoredLetter& stored) {
   const auto& attempts = stored.letter.attempts;
   if (attempts.empty()) return;
   sheet.heading("Attempts");
+  const std::size_t counted = stored.letter.retry_count + 1;
+  const std::size_t left_out = counted > attempts.size() ? counted - attempts.size() : 0;
+  std::size_t uncounted = counted < attempts.size() ? attempts.size() - counted : 0;
+  std::size_t number = 0;
   for (std::size_t i = 0; i < attempts.size(); ++i) {
     const Attempt& attempt = attempts[i];
-    const bool gap = i > 0 && stored.letter.retry_count + 1 > attempts.size() && i == attempts.size() / 2;
-    if (gap)
-      sheet.line("  ...",
-                 std::to_string(stored.letter.retry_count + 1 - attempts.size()) + " more, not kept");
+    const bool died = attempt.error_type == "tidings::crashed";
+    const bool gap = i > 0 && left_out > 0 && i == attempts.size() / 2;
+    if (gap) {
+      sheet.line("  ...", std::to_string(left_out) + " more, not kept");
+      number += left_out;
+    }
+    std::string name = "-";
+    if (died && uncounted > 0) {
+      --uncounted;
+    } else {
+      name = std::to_string(++number);
+    }
     const std::string when = tools::readable_time_exactly(attempt.at);
     const bool same = i > 0 && !gap && has_same_error(attempt, attempts[i - 1]);
-    const std::string took =
-        attempt.error_type == "tidings::crashed" ? "" : ", took " + milliseconds(attempt.duration);
-    sheet.line("  " + std::to_string(i + 1), when + took + (same ? ": the same error" : ""));
+    const std::string took = died ? "" : ", took " + milliseconds(attempt.duration);
+    sheet.line("  " + name, when + took + (same ? ": the same error" : ""));
     if (!same) sheet.line("", error_text(command, attempt.error_type, attempt.error_message));
     if (!attempt.fields.empty()) sheet.line("", bound_text(command, attempt.fields));
     if (attempt.span_id) sheet.line("", "span " + attempt.span_id->to_string());
