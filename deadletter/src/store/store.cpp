@@ -207,18 +207,19 @@ Json Store::configuration() const {
   const StoreOptions& options = implementation_->settings.options;
   std::array<char, 8> mode{};
   std::snprintf(mode.data(), mode.size(), "%04o", options.file_mode);
-  Json fields{{"busy_timeout_ms", options.busy_timeout.count()},
-              {"spill_path", spill_path().string()},
-              {"spill_reserve_bytes", options.spill_reserve},
-              {"file_mode", mode.data()},
-              {"retention_h", options.retention.count()},
-              {"audit_retention_h", options.audit_retention.count()},
-              {"minutes_retention_h", options.minutes_retention.count()},
-              {"adopted_database", options.adopt},
-              {"encrypted_types", options.encryption.types},
-              {"key_file", nullptr},
-              {"key_ids", Json::array()},
-              {"sqlite_version", ::sqlite3_libversion()}};
+  Json fields = Json::object();
+  fields["busy_timeout_ms"] = options.busy_timeout.count();
+  fields["spill_path"] = spill_path().string();
+  fields["spill_reserve_bytes"] = options.spill_reserve;
+  fields["file_mode"] = mode.data();
+  fields["retention_h"] = options.retention.count();
+  fields["audit_retention_h"] = options.audit_retention.count();
+  fields["minutes_retention_h"] = options.minutes_retention.count();
+  fields["adopted_database"] = options.adopt;
+  fields["encrypted_types"] = options.encryption.types;
+  fields["key_file"] = nullptr;
+  fields["key_ids"] = Json::array();
+  fields["sqlite_version"] = ::sqlite3_libversion();
   if (options.encryption.cipher) fields.update(options.encryption.cipher->configuration());
   return fields;
 }

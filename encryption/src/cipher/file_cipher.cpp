@@ -216,10 +216,12 @@ std::string_view FileCipher::writing_key() const noexcept { return implementatio
 std::vector<std::string> FileCipher::key_ids() const { return implementation_->ids(); }
 
 Json FileCipher::configuration() const {
-  return {{"key_file", implementation_->file()},
-          {"key_file_from", std::string(implementation_->from())},
-          {"key_ids", key_ids()},
-          {"libsodium_version", ::sodium_version_string()}};
+  Json fields = Json::object();
+  fields["key_file"] = implementation_->file();
+  fields["key_file_from"] = implementation_->from();
+  fields["key_ids"] = key_ids();
+  fields["libsodium_version"] = ::sodium_version_string();
+  return fields;
 }
 
 EncodedData FileCipher::encrypt(const EncodedData& plain, const PayloadOwner& owner) const {

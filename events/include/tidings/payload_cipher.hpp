@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tidings {
@@ -42,7 +43,11 @@ class PayloadCipher {
   /// What the record `bus_started` says of it: an object of fields by name, `key_ids` among them, and never a
   /// key. Throws std::bad_alloc.
   [[nodiscard]] virtual Json configuration() const {
-    return {{"key_ids", Json::array({std::string(writing_key())})}};
+    Json key_ids = Json::array();
+    key_ids.push_back(std::string(writing_key()));
+    Json fields = Json::object();
+    fields["key_ids"] = std::move(key_ids);
+    return fields;
   }
 };
 

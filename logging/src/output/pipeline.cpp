@@ -205,12 +205,14 @@ Json Pipeline::configuration() const {
     if (branch->targets.empty()) outputs.push_back(described(*branch, Target{}));
     for (const Target& target : branch->targets) outputs.push_back(described(*branch, target));
   }
-  return {{"log_format", std::string(formats())},
-          {"log_outputs", std::move(outputs)},
-          {"log_process_fields", names_of(process_fields_)},
-          {"log_source_from", std::string(to_string(source_from_))},
-          {"log_redaction", std::string(profile_of(redactor_.get()))},
-          {"error_redaction", std::string(profile_of(default_redactor().get()))}};
+  Json fields = Json::object();
+  fields["log_format"] = formats();
+  fields["log_outputs"] = std::move(outputs);
+  fields["log_process_fields"] = names_of(process_fields_);
+  fields["log_source_from"] = to_string(source_from_);
+  fields["log_redaction"] = profile_of(redactor_.get());
+  fields["error_redaction"] = profile_of(default_redactor().get());
+  return fields;
 }
 
 void Pipeline::flush() noexcept {

@@ -109,8 +109,10 @@ Json library_versions() {
   const auto text = [](int major, int minor, int patch) {
     return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
   };
-  return {{"spdlog_version", text(SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)},
-          {"fmt_version", text(FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
+  Json versions = Json::object();
+  versions["spdlog_version"] = text(SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH);
+  versions["fmt_version"] = text(FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100);
+  return versions;
 }
 
 std::shared_ptr<RecordSink> spdlog_logger_sink(std::shared_ptr<spdlog::logger> logger) {
