@@ -118,7 +118,7 @@ bool PayloadKeeper::remember(std::string_view event_type, const PayloadType& typ
 }
 
 bool PayloadKeeper::is_locked(std::string_view event_type) const {
-  return !cipher_ && rules_of(event_type).encrypt_payload;
+  return !cipher_ && any_.load(std::memory_order_acquire) && rules_of(event_type).encrypt_payload;
 }
 
 AtRestRules PayloadKeeper::rules_of(std::string_view event_type) const {
