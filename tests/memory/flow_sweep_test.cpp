@@ -183,6 +183,27 @@ TEST_P(FlowSweepTest, ATransactionOfAHandlers) {
   EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), "0");
 }
 
+TEST_P(FlowSweepTest, ATransactionOfAHandlersThatPublishesToNobody) {
+  BusOptions wanted = options(Durability::ProcessCrash);
+  wanted.unhandled = Unhandled::DeadLetter;
+  {
+    Bus bus(wanted);
+    bus.subscribe<Order>("asks",
+                         [&](const Order& order, const EventContext& context) {
+                           static_cast<void>(deadletter::transaction(context).connection());
+                           bus.publish(HiddenOrder{order.number});
+                         },
+                         {.dispatch = Dispatch::Queued, .retry = {.max_attempts = 50}})
+        .keep();
+    sweep(bus, GetParam(), [&](std::int64_t order) { bus.publish(Order{order}); });
+  }
+  const std::string accepted = std::to_string(accepted_.size());
+  EXPECT_EQ(query("SELECT count(DISTINCT json_extract(event_data, '$.number')) FROM dead_letters"), accepted);
+  EXPECT_EQ(query("SELECT count(*) FROM dead_letters"), accepted);
+  EXPECT_EQ(query("SELECT sum(dead) FROM tidings_minutes"), accepted);
+  EXPECT_EQ(query("SELECT count(*) FROM tidings_journal"), "0");
+}
+
 TEST_P(FlowSweepTest, ARedrive) { sweep_redrives(options(Durability::ProcessCrash)); }
 
 TEST_P(FlowSweepTest, ASubscriptionThatComesAndGoes) {

@@ -139,14 +139,16 @@ RedriveRequest BusCore::redrive(const LetterFilter& filter, const RedriveOptions
 // --- subscriptions ---
 
 std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
-  if (payloads_.keeper.remember(spec.event_type, *spec.payload_type) && setup_.options.store)
+  using Lacks = PayloadKeeper::Lacks;
+  const Lacks lacks = payloads_.keeper.remember(spec.event_type, *spec.payload_type);
+  if (lacks != Lacks::Nothing && setup_.options.store)
     letters_.log.key_missing(spec.event_type, spec.handler);
   SubscriberCounts counts{&subscriptions_.counts, nullptr};
   if (!spec.wildcard) counts.own = subscriptions_.counts.find(spec.event_type, spec.handler);
   auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this(),
                                                  std::move(counts));
   running_.keys.hold_keys(*subscriber);
-  if (payloads_.keeper.is_locked(subscriber->identity.event_type)) {
+  if (lacks == Lacks::Key) {
     subscriber->backlog.refuse();
   } else {
     journal_duties_.backlogs().begin(*subscriber);

@@ -6,6 +6,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/detail/patiently.hpp>
 #include <tidings/event_context.hpp>
 #include <tidings/journal.hpp>
 #include <tidings/redrive.hpp>
@@ -46,7 +47,10 @@ class HandlerTransaction {
   void counts_published(const std::shared_ptr<HandlerCount>& type);
   void published_one() noexcept { ++counted_.back().events; }
   /// The letter is stored in what is open: that a delivery gave up is told once this is committed.
-  void gave_up(DeadLetter letter) { dead_.push_back(std::move(letter)); }
+  void gave_up(DeadLetter letter) {
+    patiently([&] { dead_.reserve(dead_.size() + 1); });  // the letter is stored: nothing may throw
+    dead_.push_back(std::move(letter));
+  }
 
   /// Ends the delivery in what is open, and takes it from its owner: `owed` is empty afterwards. Throws
   /// Error, and then it is still open.

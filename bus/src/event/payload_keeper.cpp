@@ -106,19 +106,16 @@ PayloadKeeper::PayloadKeeper(const PayloadEncryption& encryption) : cipher_(encr
   any_.store(!by_type_.empty());
 }
 
-bool PayloadKeeper::remember(std::string_view event_type, const PayloadType& type) {
+PayloadKeeper::Lacks PayloadKeeper::remember(std::string_view event_type, const PayloadType& type) {
   if (!type.at_rest.is_usual()) {
     const MutexLock lock(mutex_);
     by_type_.try_emplace(std::string(event_type)).first->second.add(type.at_rest);
     any_.store(true);
   }
-  if (cipher_) return false;
+  if (cipher_ || !any_.load(std::memory_order_acquire)) return Lacks::Nothing;
   const AtRestRules rules = rules_of(event_type);
-  return rules.store_payload && (rules.encrypt_payload || !rules.hashed_fields.empty());
-}
-
-bool PayloadKeeper::is_locked(std::string_view event_type) const {
-  return !cipher_ && any_.load(std::memory_order_acquire) && rules_of(event_type).encrypt_payload;
+  if (rules.encrypt_payload) return Lacks::Key;
+  return rules.store_payload && !rules.hashed_fields.empty() ? Lacks::KeyForLetters : Lacks::Nothing;
 }
 
 AtRestRules PayloadKeeper::rules_of(std::string_view event_type) const {

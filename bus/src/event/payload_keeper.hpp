@@ -6,6 +6,7 @@
 #include <tidings/payload_cipher.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,10 +47,14 @@ class PayloadKeeper {
   /// Throws Error(InvalidArgument) for a name that no type can have.
   explicit PayloadKeeper(const PayloadEncryption& encryption);
 
-  /// Called at each subscription. True: the type needs a key for what it asks for, and there is none.
-  bool remember(std::string_view event_type, const PayloadType& type);
-  /// Whether the journal has this type encrypted, and there is no key: nothing of it can be delivered.
-  [[nodiscard]] bool is_locked(std::string_view event_type) const;
+  /// What a type lacks for what it asks for.
+  enum class Lacks : std::uint8_t {
+    Nothing,
+    KeyForLetters,  ///< Letters have nothing in the place of its hashed fields.
+    Key,            ///< The journal has it encrypted: nothing of it can be delivered.
+  };
+  /// Called at each subscription.
+  Lacks remember(std::string_view event_type, const PayloadType& type);
 
   /// For the journal. Throws Error(NotEncodable), and std::bad_alloc.
   [[nodiscard]] EncodedData for_journal(const Payload& payload, const EventId& event_id) const;

@@ -81,7 +81,10 @@ std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion,
     auto failure = describe_current_exception(policy);
     failure->final_reason = Reason::Undecodable;
     if (!conversion.place.empty()) {
-      failure->error_message += " (" + logging::printable_error(conversion.place, kMaxPlaceBytes) + ")";
+      failure->error_message = patiently([&] {
+        return failure->error_message + " (" + logging::printable_error(conversion.place, kMaxPlaceBytes) +
+               ")";
+      });
     }
     return failure;
   }

@@ -20,8 +20,8 @@ namespace tidings::encryption {
 ///
 /// A file that has changed is read again, once for each change: before something is encrypted, and when a
 /// payload names a key that is not known. So a service takes a new key without a restart. Keys that were
-/// removed from the file decrypt until the process ends, and a file that cannot be read leaves all keys as they
-/// are.
+/// removed from the file decrypt until the process ends, and a file that cannot be read leaves all keys as
+/// they are.
 ///
 /// Keys are kept in memory of libsodium's that is locked and never part of a core dump, and are in no message
 /// and no log. Payloads in the process's memory are not protected.
