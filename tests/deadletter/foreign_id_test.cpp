@@ -16,14 +16,8 @@ constexpr const char* kForeign = "C234 \xC3\xA9' OR 1=1";
 constexpr PublishOptions kFromPartner{.source = "/partner", .foreign_id = kForeign};
 
 /// A durable bus on a database, and the metadata of what its handler saw.
-class ForeignIdStoreTest : public StoreTest {
+class ForeignIdStoreTest : public DurableBusTest {
  protected:
-  [[nodiscard]] BusOptions durable() const {
-    return {.service = "shop",
-            .store = open(),
-            .durability = Durability::ProcessCrash,
-            .logger = capture_.logger()};
-  }
   [[nodiscard]] auto notes() {
     return [this](const Placed&, const EventContext& context) {
       seen_.push_back(context.metadata());
@@ -40,7 +34,6 @@ class ForeignIdStoreTest : public StoreTest {
     })));
   }
 
-  logging::Capture capture_;
   std::vector<Metadata> seen_;
   bool fails_ = false;
 };

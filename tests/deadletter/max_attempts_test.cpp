@@ -14,14 +14,8 @@ namespace {
 using ::testing::ElementsAre;
 
 /// A durable bus on a database, and a handler that fails.
-class MaxAttemptsStoreTest : public StoreTest {
+class MaxAttemptsStoreTest : public DurableBusTest {
  protected:
-  [[nodiscard]] BusOptions durable() const {
-    return {.service = "shop",
-            .store = open(),
-            .durability = Durability::ProcessCrash,
-            .logger = capture_.logger()};
-  }
   [[nodiscard]] std::vector<int> logged(const char* field) const {
     std::vector<int> values;
     for (const Json& record : capture_.records("handler_failed"))
@@ -29,8 +23,6 @@ class MaxAttemptsStoreTest : public StoreTest {
     return values;
   }
   static void fail(const Placed&) { throw std::runtime_error("no stock"); }
-
-  logging::Capture capture_;
 };
 
 TEST_F(MaxAttemptsStoreTest, IsInTheJournalOnlyIfThePublishSaysIt) {

@@ -12,14 +12,8 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class RedriveAfterRestartTest : public StoreTest {
+class RedriveAfterRestartTest : public DurableBusTest {
  protected:
-  [[nodiscard]] BusOptions durable() const {
-    return {.service = "shop",
-            .store = open(),
-            .durability = Durability::ProcessCrash,
-            .logger = capture_.logger()};
-  }
   [[nodiscard]] auto notes() {
     return [this](const Placed&, const EventContext& context) {
       redrives_.push_back(context.is_redrive());
@@ -27,7 +21,6 @@ class RedriveAfterRestartTest : public StoreTest {
     };
   }
 
-  logging::Capture capture_;
   std::vector<bool> redrives_;
   bool fails_ = true;
 };

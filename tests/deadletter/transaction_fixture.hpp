@@ -59,6 +59,19 @@ inline void execute_on(sqlite3* connection, const std::string& sql) {
   throw std::runtime_error(text);
 }
 
+/// Durable buses on a database, one after the other: what they log, and what a process leaves that is killed.
+class DurableBusTest : public StoreTest {
+ protected:
+  [[nodiscard]] BusOptions durable() const {
+    return {.service = "shop",
+            .store = open(),
+            .durability = Durability::ProcessCrash,
+            .logger = capture_.logger()};
+  }
+
+  logging::Capture capture_;
+};
+
 /// A durable bus on a database in which an application has its table `ledger`, and the application's own
 /// connection to it.
 class TransactionTest : public StoreTest {
