@@ -109,5 +109,25 @@ TEST_F(MisfitLetterTest, TheLetterNamesTheFieldAndNeverItsValue) {
                                           Not(HasSubstr("hunter2"))));
 }
 
+/// Asks for a key of 5,000 characters.
+struct LongNamed {
+  static constexpr std::string_view event_type = "shop.long_named";
+  friend void from_json(const Json& json, LongNamed& /*event*/) {
+    static_cast<void>(json.at(std::string(5'000, 'k')));
+  }
+  friend void to_json(Json& json, const LongNamed& /*event*/) { json = Json::object(); }
+};
+
+TEST_F(MisfitLetterTest, TheMessageKeepsItsBound) {
+  constexpr std::size_t kMost = 4'096;
+  const std::string cut = " ... (";
+  Bus bus(options());
+  auto handler = bus.subscribe<LongNamed>("pack", [](const LongNamed&) {});
+  bus.publish("shop.long_named", Json::object());
+  const std::string message = letters_->letters().at(0).error_message;
+  EXPECT_THAT(message, HasSubstr("out_of_range.403"));
+  EXPECT_LE(message.rfind(cut), kMost) << message.size();
+}
+
 }  // namespace
 }  // namespace tidings::test

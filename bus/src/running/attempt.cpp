@@ -82,8 +82,9 @@ std::unique_ptr<Failure> describe_conversion(const ConversionFailed& conversion,
     failure->final_reason = Reason::Undecodable;
     if (!conversion.place.empty()) {
       failure->error_message = patiently([&] {
-        return failure->error_message + " (" + logging::printable_error(conversion.place, kMaxPlaceBytes) +
-               ")";
+        return logging::sanitize_text(
+            failure->error_message + " (" + logging::printable_error(conversion.place, kMaxPlaceBytes) + ")",
+            kMaxErrorBytes);
       });
     }
     return failure;
