@@ -34,8 +34,9 @@ namespace {
 
 constexpr int kExitUsage = 64;  // EX_USAGE of sysexits.h
 
-void publish(std::uint64_t handlers, std::uint64_t times) {
+void publish(std::uint64_t handlers, std::uint64_t times, bool metrics = false) {
   BusOptions options = quiet_bus();
+  options.telemetry.metrics = metrics;
   options.clock = std::make_shared<FixedClock>();
   Bus bus(std::move(options));
   TidingsContender contender(bus, handlers);
@@ -107,6 +108,8 @@ void store_letters(std::uint64_t times) {
 const std::map<std::string_view, std::function<void(std::uint64_t)>> kOperations = {
     {"publish-1", [](std::uint64_t times) { publish(1, times); }},
     {"publish-4", [](std::uint64_t times) { publish(4, times); }},
+    {"publish-1-metrics", [](std::uint64_t times) { publish(1, times, true); }},
+    {"publish-4-metrics", [](std::uint64_t times) { publish(4, times, true); }},
     {"publish-queued", publish_queued},
     {"publish-durable", publish_durably},
     {"failing-delivery", fail_deliveries},

@@ -119,7 +119,6 @@ TEST_F(BadInputTest, RefusesBadBusOptions) {
   with([](BusOptions& o) { o.stop_deadline = -1ms; });
   with([](BusOptions& o) { o.clock = nullptr; });
   with([](BusOptions& o) { o.ids = nullptr; });
-  with([](BusOptions& o) { o.random = nullptr; });
   with([](BusOptions& o) { o.source = "a source with spaces"; });
 }
 

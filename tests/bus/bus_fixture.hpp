@@ -52,6 +52,16 @@ struct Uncopyable {
 /// Waits longer than any healthy test needs.
 inline constexpr auto kLong = 30s;
 
+/// Full jitter's longest wait.
+class LongestJitter final : public IdSource {
+ public:
+  [[nodiscard]] EventId next(Timestamp now) noexcept override { return ids_->next(now); }
+  [[nodiscard]] std::uint64_t random() noexcept override { return UINT64_MAX; }
+
+ private:
+  const std::shared_ptr<IdSource> ids_ = uuid_v7_source();
+};
+
 /// A bus with a clock that stands still, letters in memory and captured records, which are held against their
 /// schema at the end.
 class BusTest : public testing::Test {
@@ -59,9 +69,11 @@ class BusTest : public testing::Test {
   ~BusTest() override { expect_documented_records(capture_); }
 
   BusOptions options() {
-    BusOptions result{.service = "shop", .store = letters_, .logger = capture_.logger(), .clock = clock_};
-    result.random = [] { return UINT64_MAX; };  // full jitter's longest wait
-    return result;
+    return {.service = "shop",
+            .store = letters_,
+            .logger = capture_.logger(),
+            .clock = clock_,
+            .ids = std::make_shared<LongestJitter>()};
   }
   /// Lets the housekeeper see what it must wait for, then moves time.
   void advance(std::chrono::microseconds step) {

@@ -110,6 +110,7 @@ TEST_F(BusLogTest, TheStartSaysTheVersionAndTheConfigurationInEffect) {
                           {"database", nullptr},
                           {"durability", "none"},
                           {"workers", 2},
+                          {"metrics", false},
                           {"unhandled", "warn"},
                           {"max_causation_depth", 64},
                           {"max_crashes", 3},

@@ -349,7 +349,7 @@ TEST_F(CountingTest, ABusWithoutMinutesCountsNothing) {
 // --- the parts alone ---
 
 TEST(CounterBook, CountsAsLostWhatHasNoPlace) {
-  detail::CounterBook book(true, 2);
+  detail::CounterBook book(detail::CounterBook::For::MinutesToo, 2);
   const auto held = book.find("type", "handler");
   const auto one = [](detail::HandlerCount& count) { count.failed(); };
   book.change("type", "handler", one);
@@ -365,15 +365,21 @@ TEST(CounterBook, CountsAsLostWhatHasNoPlace) {
 }
 
 TEST(HandlerCount, MakesUpForWhatWasTakenTooMuch) {
-  detail::HandlerCount count("type", "handler");
+  detail::Series series{"type", "handler"};
+  detail::HandlerCount count("type", "handler", series);
+  const auto collected = [&] {
+    count.collect(true);
+    return count.take_for_minutes().handled;
+  };
   count.handled(2);
-  EXPECT_EQ(count.take().handled, 2U);
+  EXPECT_EQ(collected(), 2U);
   count.not_handled();
-  EXPECT_EQ(count.take().handled, 0U);
+  EXPECT_EQ(collected(), 0U);
   EXPECT_FALSE(count.is_empty());
   count.handled(3);
-  EXPECT_EQ(count.take().handled, 2U);
+  EXPECT_EQ(collected(), 2U);
   EXPECT_TRUE(count.is_empty());
+  EXPECT_EQ(series.sum.deliveries.handled, 4U);
 }
 
 }  // namespace

@@ -33,9 +33,10 @@ class ReservedIdsTest : public DurableTest {
 
   contract::SampleEvent event_{1};
   detail::BusLog log_{capture_.logger(), clock_};
-  detail::LetterWriter letters_{journal_, log_, clock_, [] {}};
+  detail::StorageCounts storage_{clock_};
+  detail::LetterWriter letters_{journal_, log_, storage_, clock_, [] {}};
   detail::OwedLedger ledger_{clock_, [] {}, 1};
-  detail::GroupCommit commits_{ledger_, *journal_, letters_, log_};
+  detail::GroupCommit commits_{ledger_, *journal_, letters_, storage_, log_};
 };
 
 TEST_F(ReservedIdsTest, AnIdIsSettledByItsOwnEndAlone) {

@@ -2,11 +2,16 @@
 #include "contracts/xor_cipher.hpp"
 #include "memory/shop.hpp"
 
+#include <tidings/metrics.hpp>
+
 #include <SQLiteCpp/Database.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 
 // Short memory in what goes beyond one publish: batches, transactions, redrives, subscriptions that come and
 // go, stops, and starts that find something owed.
@@ -242,6 +247,40 @@ TEST_P(FlowSweepTest, AStopThatKeepsWhatWasCounted) {
             std::to_string(accepted_.size()));
   EXPECT_EQ(query("SELECT sum(published) FROM tidings_minutes WHERE handler = ''"),
             std::to_string(accepted_.size()));
+}
+
+/// Of what is subscribed, by whom, and of what nobody subscribes to.
+TEST_P(FlowSweepTest, MetricsThatAreReadAndSeriesThatBegin) {
+  BusOptions wanted = options(Durability::None);
+  wanted.unhandled = Unhandled::Ignore;
+  Bus bus(std::move(wanted));
+  std::uint64_t published = 0;
+  std::uint64_t by_name = 0;
+  std::uint64_t handled = 0;
+  const auto handle = [&](const Json&) { ++handled; };
+  sweep(bus, GetParam(), [&](std::int64_t order) {
+    std::string type;
+    Json data;
+    {
+      const Plenty plenty;
+      type = "type." + std::to_string(order);
+      data = Json{{"number", order}};
+    }
+    bus.publish(type, data);
+    ++by_name;
+    const auto subscription = bus.subscribe(type, "handler", handle);
+    bus.publish(type, data);
+    ++published;
+    static_cast<void>(bus.metrics());
+  });
+  std::uint64_t counted = 0;
+  const Metrics metrics = bus.metrics();
+  for (const TypeMetrics& each : metrics.types) counted += each.published;
+  EXPECT_EQ(counted, by_name + published);
+  counted = 0;
+  for (const HandlerMetrics& each : metrics.handlers) counted += each.handled;
+  EXPECT_EQ(counted, handled);
+  EXPECT_EQ(handled, published);
 }
 
 TEST_P(FlowSweepTest, AStartThatFindsSomethingOwed) {

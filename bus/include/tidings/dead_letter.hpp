@@ -3,6 +3,7 @@
 #include <tidings/event.hpp>
 #include <tidings/metadata.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,11 @@ enum class Reason : std::uint8_t {
   Crashed,  ///< `crashed`: the process died while this delivery was running: more than once while it alone
             ///< was, or during its redrive.
 };
+
+/// All of them, in their order.
+inline constexpr std::array kReasons = {Reason::Exhausted,   Reason::Permanent, Reason::CausationLoop,
+                                        Reason::Unhandled,   Reason::Shutdown,  Reason::Parked,
+                                        Reason::Undecodable, Reason::Crashed};
 
 [[nodiscard]] std::string_view to_string(Reason reason) noexcept;
 [[nodiscard]] std::optional<Reason> parse_reason(std::string_view text) noexcept;

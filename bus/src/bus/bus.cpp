@@ -3,6 +3,7 @@
 #include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/longest_wait.hpp>
 #include <tidings/error.hpp>
+#include <tidings/metrics.hpp>
 
 #include "bus/bus_core.hpp"
 #include "subscriptions/bus_setup.hpp"
@@ -37,7 +38,7 @@ void validate(const BusOptions& options) {
   if (options.durability != Durability::None && (!options.store || options.store->journal() == nullptr)) {
     refuse("durability needs a store with a journal, such as tidings::deadletter::Store");
   }
-  if (!options.clock || !options.ids || !options.random) refuse("clock, ids and random must not be null");
+  if (!options.clock || !options.ids) refuse("clock and ids must not be null");
 }
 
 void validate(const detail::SubscriberSpec& spec) {
@@ -225,6 +226,8 @@ StopReport Bus::stop() { return core_->stop(core_->setup().options.stop_deadline
 bool Bus::wait_idle(std::chrono::milliseconds timeout) { return core_->wait_idle(timeout); }
 
 Snapshot Bus::snapshot() const { return core_->snapshot(); }
+
+Metrics Bus::metrics() const { return core_->metrics(); }
 
 Subscription::Subscription(std::shared_ptr<detail::Subscriber> subscriber) noexcept
     : subscriber_(std::move(subscriber)) {}

@@ -10,9 +10,12 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <new>
 #include <thread>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 namespace tidings::detail {
 
@@ -41,6 +44,44 @@ std::optional<Instant> earliest(std::initializer_list<std::optional<Instant>> ti
     if (time && (!first || *time < *first)) first = time;
   }
   return first;
+}
+
+void read_tally(const BusTally& tally, Metrics& metrics) noexcept {
+  LetterMetrics& letters = metrics.letters;
+  for (std::size_t reason = 0; reason < letters.by_reason.size(); ++reason)
+    letters.by_reason[reason] = tally.letters[reason].load(std::memory_order_relaxed);
+  letters.redriven = tally.redriven.load(std::memory_order_relaxed);
+  letters.redrives_failed = tally.redrives_failed.load(std::memory_order_relaxed);
+  metrics.duplicates = tally.duplicates.load(std::memory_order_relaxed);
+}
+
+std::size_t pending_letters(const LetterWriter& letters, const OpenJournal& journal) {
+  return letters.pending() + (journal ? journal.commits->pending_letters() : 0);
+}
+
+/// The series of a subscriber, or if it has none that of all others, which is the last.
+std::vector<HandlerMetrics>::iterator series_of(const HandlerSnapshot& subscriber, Metrics& metrics) {
+  auto& handlers = metrics.handlers;
+  if (!metrics.counted) {
+    handlers.push_back({.event_type = subscriber.event_type, .handler = subscriber.handler});
+    return std::prev(handlers.end());
+  }
+  const auto key = std::tie(subscriber.event_type, subscriber.handler);
+  const auto key_of = [](const HandlerMetrics& each) { return std::tie(each.event_type, each.handler); };
+  const auto others = std::prev(handlers.end());
+  const auto found =
+      std::lower_bound(handlers.begin(), others, key,
+                       [&](const HandlerMetrics& each, const auto& wanted) { return key_of(each) < wanted; });
+  return found != others && key_of(*found) == key ? found : others;
+}
+
+void add_load(const HandlerSnapshot& load, std::optional<Timestamp> oldest, Metrics& metrics) {
+  const auto handler = series_of(load, metrics);
+  handler->queued += load.queued;
+  handler->waiting += load.waiting;
+  handler->running += load.running;
+  handler->owed += load.owed;
+  if (oldest) handler->oldest_owed = std::min(handler->oldest_owed.value_or(*oldest), *oldest);
 }
 
 }  // namespace
@@ -104,7 +145,8 @@ void BusCore::open_journal() {
   gate_.need_care(1);
   auto ledger = std::make_unique<OwedLedger>(
       setup_.options.clock, [this] { housekeeper_.wake(); }, start.next_id);
-  auto commits = std::make_unique<GroupCommit>(*ledger, port, letters_.writer, letters_.log);
+  auto commits =
+      std::make_unique<GroupCommit>(*ledger, port, letters_.writer, letters_.storage, letters_.log);
   auto idempotency = std::make_unique<IdempotencyWindow>(setup_.options.idempotency_window, setup_.clock);
   // All or, when memory is short, nothing: the destructor takes a ledger for a whole journal.
   ledger_.journal.ledger = std::move(ledger);
@@ -143,8 +185,8 @@ std::shared_ptr<Subscriber> BusCore::subscribe(SubscriberSpec spec) {
   const Lacks lacks = payloads_.keeper.remember(spec.event_type, *spec.payload_type);
   if (lacks != Lacks::Nothing && setup_.options.store)
     letters_.log.key_missing(spec.event_type, spec.handler);
-  SubscriberCounts counts{&subscriptions_.counts, nullptr};
-  if (!spec.wildcard) counts.own = subscriptions_.counts.find(spec.event_type, spec.handler);
+  SubscriberCounts counts{&subscriptions_.counts,
+                          subscriptions_.counts.subscribed(spec.event_type, spec.handler)};
   auto subscriber = std::make_shared<Subscriber>(std::move(spec), setup_.options.service, weak_from_this(),
                                                  std::move(counts));
   running_.keys.hold_keys(*subscriber);
@@ -340,8 +382,7 @@ Snapshot BusCore::snapshot() const {
   setup_.require_own_process();
   Snapshot snapshot;
   snapshot.accepting = gate_.is_open();
-  snapshot.letters_pending =
-      letters_.writer.pending() + (ledger_.journal ? ledger_.journal.commits->pending_letters() : 0);
+  snapshot.letters_pending = pending_letters(letters_.writer, ledger_.journal);
   const OwedCount::Numbers owed = ledger_.count.read();
   const Subscribers subscribers = subscriptions_.topics.all();
   snapshot.owed_to_nobody = ledger_.count.owed_to_nobody(subscribers, owed);
@@ -349,6 +390,30 @@ Snapshot BusCore::snapshot() const {
   for (const auto& subscriber : subscribers)
     snapshot.handlers.push_back(snapshot_of(*subscriber, ledger_.count.owed_to(*subscriber, owed)));
   return snapshot;
+}
+
+Metrics BusCore::metrics() {
+  setup_.require_own_process();
+  Metrics metrics{.service = setup_.options.service, .counted = subscriptions_.counts.on()};
+  metrics.accepting = gate_.is_open();
+  if (metrics.counted) subscriptions_.counts.read(metrics);
+  read_tally(subscriptions_.counts.tally(), metrics);
+  metrics.letters.spilled = letters_.storage.spilled.load(std::memory_order_relaxed);
+  metrics.letters.unsaved = letters_.storage.unsaved.load(std::memory_order_relaxed);
+  metrics.letters.pending = pending_letters(letters_.writer, ledger_.journal);
+  metrics.commits = letters_.storage.commits.read();
+  metrics.workers = setup_.options.workers;
+  metrics.workers_busy = pool_.busy();
+  const OwedCount::Numbers owed = ledger_.count.read();
+  const Subscribers subscribers = subscriptions_.topics.all();
+  if (ledger_.journal)
+    metrics.journal = {.owed_to_nobody = ledger_.count.owed_to_nobody(subscribers, owed),
+                       .problem = owed.problem};
+  for (const auto& subscriber : subscribers) {
+    const OwedCount::Share share = ledger_.count.share_of(*subscriber, owed);
+    add_load(snapshot_of(*subscriber, share.deliveries), share.oldest, metrics);
+  }
+  return metrics;
 }
 
 // --- duties of the housekeeper ---

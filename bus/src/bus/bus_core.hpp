@@ -6,6 +6,7 @@
 
 #include <tidings/bus.hpp>
 #include <tidings/detail/mutex.hpp>
+#include <tidings/metrics.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -58,6 +59,7 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   void shut_down() noexcept;
   bool wait_idle(std::chrono::milliseconds timeout);
   Snapshot snapshot() const;
+  Metrics metrics();
   [[nodiscard]] const BusSetup& setup() const noexcept { return setup_; }
 
  private:

@@ -4,15 +4,24 @@
 
 namespace tidings::detail {
 
-TopicParts::TopicParts(const BusSetup& setup)
-    : counts(setup.options.store && setup.options.store->minutes() != nullptr), topics(&counts) {}
+namespace {
+
+CounterBook::For purpose_of_counts(const BusOptions& options) {
+  if (options.store && options.store->minutes() != nullptr) return CounterBook::For::MinutesToo;
+  return options.telemetry.metrics ? CounterBook::For::Metrics : CounterBook::For::Nothing;
+}
+
+}  // namespace
+
+TopicParts::TopicParts(const BusSetup& setup) : counts(purpose_of_counts(setup.options)), topics(&counts) {}
 
 PayloadParts::PayloadParts(const BusSetup& setup)
     : keeper(setup.options.store ? setup.options.store->encryption() : PayloadEncryption{}) {}
 
 LetterParts::LetterParts(const BusSetup& setup, CounterBook& counts, Housekeeper& housekeeper)
     : log(setup.options.logger.with_service(setup.options.service), setup.options.clock),
-      writer(setup.options.store, log, setup.options.clock, [&housekeeper] { housekeeper.wake(); }),
+      storage(setup.options.clock),
+      writer(setup.options.store, log, storage, setup.options.clock, [&housekeeper] { housekeeper.wake(); }),
       files(setup.options.store, log),
       spill(setup.options.store, log, housekeeper),
       minutes(setup, counts, log) {}

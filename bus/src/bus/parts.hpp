@@ -1,6 +1,7 @@
 #pragma once
 
 #include "counting/counter_book.hpp"
+#include "counting/storage_counts.hpp"
 #include "ending/bus_parts.hpp"
 #include "ending/delivery_end.hpp"
 #include "ledger/owed_count.hpp"
@@ -38,6 +39,7 @@ struct LetterParts {
   LetterParts(const BusSetup& setup, CounterBook& counts, Housekeeper& housekeeper);
 
   BusLog log;
+  StorageCounts storage;
   LetterWriter writer;
   FileWatch files;
   SpillWatch spill;

@@ -1,3 +1,4 @@
+#include <tidings/metrics.hpp>
 #include <tidings/minutes.hpp>
 
 #include <algorithm>
@@ -24,6 +25,16 @@ std::optional<std::chrono::microseconds> duration_quantile(const DurationCounts&
     if (passed >= wanted) return kDurationBounds[index];
   }
   return kDurationBounds.back();
+}
+
+std::uint64_t DurationHistogram::count() const noexcept {
+  return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+}
+
+DurationHistogram& DurationHistogram::operator+=(const DurationHistogram& other) noexcept {
+  for (std::size_t index = 0; index < counts.size(); ++index) counts[index] += other.counts[index];
+  sum += other.sum;
+  return *this;
 }
 
 DeliveryCounts& DeliveryCounts::operator+=(const DeliveryCounts& other) noexcept {

@@ -1,37 +1,58 @@
 #include "counting/handler_count.hpp"
 
 #include <algorithm>
-#include <cstddef>
+#include <utility>
 
 namespace tidings::detail {
 
-namespace {
-
-/// Most are zero, and are not written.
-std::uint64_t taken(std::atomic<std::uint64_t>& count) noexcept {
-  return count.load(std::memory_order_relaxed) == 0 ? 0 : count.exchange(0, std::memory_order_relaxed);
+Counted& Counted::operator+=(const Counted& other) noexcept {
+  deliveries += other.deliveries;
+  retried += other.retried;
+  durations += other.durations;
+  queue_waits += other.queue_waits;
+  return *this;
 }
 
-}  // namespace
-
-DeliveryCounts HandlerCount::take() noexcept {
-  DeliveryCounts counts;
+Counted HandlerCount::take() noexcept {
+  Counted counted;
   const std::int64_t handled = std::max<std::int64_t>(0, handled_.load(std::memory_order_relaxed));
-  handled_.fetch_sub(handled, std::memory_order_relaxed);
-  counts.handled = static_cast<std::uint64_t>(handled);
-  counts.published = taken(published_);
-  counts.failed = taken(failed_);
-  counts.dead = taken(dead_);
-  counts.slow = taken(slow_);
-  for (std::size_t index = 0; index < durations_.size(); ++index)
-    counts.durations[index] = taken(durations_[index]);
-  return counts;
+  if (handled > 0) handled_.fetch_sub(handled, std::memory_order_relaxed);
+  counted.deliveries.handled = static_cast<std::uint64_t>(handled);
+  counted.deliveries.published = taken(published_);
+  counted.deliveries.failed = taken(failed_);
+  counted.deliveries.dead = taken(dead_);
+  counted.deliveries.slow = taken(slow_);
+  counted.retried = taken(retried_);
+  counted.durations = durations_.take();
+  counted.queue_waits = queue_waits_.take();
+  return counted;
+}
+
+void HandlerCount::collect(bool for_minutes) noexcept {
+  const Counted counted = take();
+  if (counted == Counted{}) return;
+  series_->sum += counted;
+  if (!for_minutes) return;
+  for_minutes_ += counted.deliveries;
+  for (std::size_t index = 0; index < for_minutes_.durations.size(); ++index)
+    for_minutes_.durations[index] += counted.durations.counts[index];
+}
+
+DeliveryCounts HandlerCount::take_for_minutes() noexcept {
+  return std::exchange(for_minutes_, DeliveryCounts{});
+}
+
+void HandlerCount::join(Series& series, bool for_minutes) noexcept {
+  if (&series == series_) return;
+  collect(for_minutes);
+  series_ = &series;
 }
 
 bool HandlerCount::is_empty() const noexcept {
   const auto is_zero = [](const Count& count) { return count.load(std::memory_order_relaxed) == 0; };
   return handled_.load(std::memory_order_relaxed) == 0 && is_zero(published_) && is_zero(failed_) &&
-         is_zero(dead_) && is_zero(slow_) && std::all_of(durations_.begin(), durations_.end(), is_zero);
+         is_zero(retried_) && is_zero(dead_) && is_zero(slow_) && durations_.read() == DurationHistogram{} &&
+         queue_waits_.read() == DurationHistogram{};
 }
 
 }  // namespace tidings::detail

@@ -40,6 +40,7 @@ struct BusParts {
 /// Counts and logs that a delivery has given up.
 inline void tell_death(const BusParts& bus, const DeadLetter& letter) noexcept {
   bus.counts.change(letter.event_type, letter.handler, [](HandlerCount& count) { count.dead(); });
+  bus.counts.tally().letter(letter.reason);
   bus.log.letters.gave_up(letter);
 }
 

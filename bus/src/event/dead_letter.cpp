@@ -1,6 +1,5 @@
 #include <tidings/dead_letter.hpp>
 
-#include <array>
 #include <cstddef>
 #include <iterator>
 #include <utility>
@@ -9,10 +8,6 @@ namespace tidings {
 namespace {
 
 constexpr std::ptrdiff_t kMaxAttemptsKept = 100;
-
-constexpr std::array kReasons = {Reason::Exhausted,   Reason::Permanent, Reason::CausationLoop,
-                                 Reason::Unhandled,   Reason::Shutdown,  Reason::Parked,
-                                 Reason::Undecodable, Reason::Crashed};
 
 }  // namespace
 

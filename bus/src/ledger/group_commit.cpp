@@ -173,7 +173,10 @@ CommitProgress GroupCommit::commit(WhenBusy when_busy) noexcept {
 std::exception_ptr GroupCommit::commit_taken(CommitGroup& group, JournalCommit& commit) noexcept {
   kill_point("journal.before_commit");
   try {
-    commit = journal_.commit(group.batch);
+    {
+      const StorageCounts::Timing timing(counts_);
+      commit = journal_.commit(group.batch);
+    }
     patiently([&] {
       commit.repeats.resize(group.batch.appended.size());
       commit.letters.resize(group.batch.letters.size());  // Unsaved, should a journal have said less

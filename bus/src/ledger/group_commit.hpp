@@ -1,5 +1,6 @@
 #pragma once
 
+#include "counting/storage_counts.hpp"
 #include "ledger/owed_ledger.hpp"
 #include "letters/letter_writer.hpp"
 #include "letters/shared_commits.hpp"
@@ -27,8 +28,8 @@ namespace tidings::detail {
 /// 50 ms. Works under the ledger's mutex, and releases it while it commits. Thread-safe.
 class GroupCommit final : private SharedCommits {
  public:
-  GroupCommit(OwedLedger& ledger, Journal& journal, LetterWriter& letters, BusLog& log)
-      : ledger_(ledger), journal_(journal), letters_(letters), log_(log) {}
+  GroupCommit(OwedLedger& ledger, Journal& journal, LetterWriter& letters, StorageCounts& counts, BusLog& log)
+      : ledger_(ledger), journal_(journal), letters_(letters), counts_(counts), log_(log) {}
 
   using Admit = OwedLedger::Admit;
   /// Returns when all are committed; `admit` is called for each, under the mutex, as soon as it has its id.
@@ -106,6 +107,7 @@ class GroupCommit final : private SharedCommits {
   OwedLedger& ledger_;
   Journal& journal_;
   LetterWriter& letters_;
+  StorageCounts& counts_;
   BusLog& log_;
 
   std::atomic<bool> lost_{false};

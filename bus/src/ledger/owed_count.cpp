@@ -33,13 +33,15 @@ OwedCount::Numbers OwedCount::read() const {
 }
 
 /// A handler of all events may be owed events of many types.
-std::uint64_t OwedCount::owed_to(const Subscriber& subscriber, const Numbers& numbers) const {
-  std::uint64_t sum = 0;
+OwedCount::Share OwedCount::share_of(const Subscriber& subscriber, const Numbers& numbers) const {
+  Share share;
   for (const OwedTotal& total : numbers.totals) {
-    if (total.service == setup_.options.service && subscriber.serves(total.event_type, total.handler))
-      sum += total.deliveries;
+    if (total.service != setup_.options.service || !subscriber.serves(total.event_type, total.handler))
+      continue;
+    share.deliveries += total.deliveries;
+    share.oldest = std::min(share.oldest.value_or(total.oldest_published_at), total.oldest_published_at);
   }
-  return sum;
+  return share;
 }
 
 std::vector<OwedTotal> OwedCount::unserved(std::vector<OwedTotal> totals,

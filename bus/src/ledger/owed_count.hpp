@@ -4,10 +4,12 @@
 #include "subscriptions/bus_setup.hpp"
 #include "subscriptions/subscriber.hpp"
 
+#include <tidings/clock.hpp>
 #include <tidings/journal.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +29,14 @@ class OwedCount {
   OwedCount(const BusSetup& setup, const OpenJournal& journal) : setup_(setup), journal_(journal) {}
 
   [[nodiscard]] Numbers read() const;
-  [[nodiscard]] std::uint64_t owed_to(const Subscriber& subscriber, const Numbers& numbers) const;
+  struct Share {
+    std::uint64_t deliveries = 0;
+    std::optional<Timestamp> oldest = {};  // when the oldest was published; not set: there is none
+  };
+  [[nodiscard]] Share share_of(const Subscriber& subscriber, const Numbers& numbers) const;
+  [[nodiscard]] std::uint64_t owed_to(const Subscriber& subscriber, const Numbers& numbers) const {
+    return share_of(subscriber, numbers).deliveries;
+  }
   [[nodiscard]] std::uint64_t owed_to_nobody(const Subscribers& subscribers, const Numbers& numbers) const;
   /// What is left of totals when what these subscribers are owed is taken out.
   [[nodiscard]] std::vector<OwedTotal> unserved(std::vector<OwedTotal> totals,

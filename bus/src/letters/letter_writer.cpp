@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <exception>
 #include <iterator>
@@ -234,6 +235,7 @@ std::vector<LetterOutcome> LetterWriter::hand_over(const Batch& batch, WhenBusy 
   };
   if (!sink_) return unsaved("");
   try {
+    const StorageCounts::Timing timing(counts_);
     std::vector<LetterOutcome> outcomes = sink_->store(batch, when_busy);
     return outcomes.size() == batch.size() ? outcomes : unsaved("the letter sink broke its contract");
   } catch (const Error& error) {
@@ -276,9 +278,11 @@ void LetterWriter::report(std::span<const DeadLetter> letters,
         log_.stored(letter, outcome.id);
         break;
       case LetterOutcome::Place::Spilled:
+        counts_.spilled.fetch_add(1, std::memory_order_relaxed);
         log_.spilled(letter, outcome.problem);
         break;
       case LetterOutcome::Place::Unsaved:
+        counts_.unsaved.fetch_add(1, std::memory_order_relaxed);
         write_to_stderr(letter, outcome.problem);
         log_.unsaved(letter, outcome.problem);
         break;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "counting/storage_counts.hpp"
 #include "letters/shared_commits.hpp"
 #include "log/bus_log.hpp"
 
@@ -26,9 +27,13 @@ namespace tidings::detail {
 class LetterWriter final : private SharedCommits {
  public:
   /// `wake` is called when due() has become earlier.
-  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, std::shared_ptr<Clock> clock,
-               std::function<void()> wake)
-      : sink_(std::move(sink)), log_(log.letters), clock_(std::move(clock)), wake_(std::move(wake)) {}
+  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, StorageCounts& counts,
+               std::shared_ptr<Clock> clock, std::function<void()> wake)
+      : sink_(std::move(sink)),
+        log_(log.letters),
+        counts_(counts),
+        clock_(std::move(clock)),
+        wake_(std::move(wake)) {}
 
   /// Returns when the letter is kept (true), or when the database is busy and the letter waits for it
   /// (false). Blocks while too many wait.
@@ -57,7 +62,7 @@ class LetterWriter final : private SharedCommits {
   [[nodiscard]] std::size_t pending() const;
 
   using Batch = std::vector<DeadLetter>;
-  /// Logs what became of each letter, and writes those that are unsaved to standard error.
+  /// Logs and counts what became of each letter, and writes those that are unsaved to standard error.
   void report(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) noexcept;
   /// Stores letters at once, in the spill file if it must be; for what another writer could not store. What
   /// became of each is the caller's to report.
@@ -79,6 +84,7 @@ class LetterWriter final : private SharedCommits {
 
   const std::shared_ptr<LetterSink> sink_;
   LetterLog& log_;
+  StorageCounts& counts_;
   const std::shared_ptr<Clock> clock_;
   const std::function<void()> wake_;
 

@@ -78,6 +78,7 @@ void BusLog::started(const BusOptions& options) const noexcept {
                                        {"database", text_or_null(database)},
                                        {"durability", name_of(options.durability)},
                                        {"workers", options.workers},
+                                       {"metrics", options.telemetry.metrics},
                                        {"unhandled", name_of(options.unhandled)},
                                        {"max_causation_depth", options.max_causation_depth},
                                        {"max_crashes", options.max_crashes},

@@ -235,10 +235,12 @@ PublishResult DurablePublisher::queue(const SubscriberList& list, DurableEvent& 
 
 void DurablePublisher::run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
                            DispatchGuard& guard, PublishResult& result) {
-  if (request.repeat)
+  if (request.repeat) {
+    BusTally::add(counts_.tally().duplicates);
     return log_.duplicate(event.payload, event.metadata,
                           event.foreign_key.empty() ? request.append.idempotency_key : std::string_view(),
                           *request.repeat);
+  }
   counts_.change(event.payload.event_type, "", [](HandlerCount& count) { count.published(1); });
   for (std::size_t index = 0; index < request.letters.size(); ++index) {
     end_.gave_up(request.letters[index]);
@@ -333,7 +335,7 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
                                                            const SubscriberList& list, DurableEvents& events,
                                                            const PublishOptions& options) {
   HandlerTransaction* const open = open_as(transaction);
-  const auto type = counts_.find(events.front()->payload.event_type, "");
+  const auto type = counts_.find_any(events.front()->payload.event_type, "");
   if (open != nullptr && type) open->counts_published(type);
   std::vector<JournalAppend> rows;
   for (auto& event : events) {
@@ -357,6 +359,7 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
     PublishResult& result = results.emplace_back(std::move(events[index]->begun));
     result.duplicate = repeats[index].has_value();
     if (result.duplicate) {
+      BusTally::add(counts_.tally().duplicates);
       log_.duplicate(events[index]->payload, events[index]->metadata, options.idempotency_key,
                      *repeats[index]);
       result.event_id = *repeats[index];

@@ -114,9 +114,11 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   if (!failure) {
     runner_.attempt_succeeded(subscriber, frame.context(), began);
     subscriber.count(letter.event_type, [](HandlerCount& count) { count.handled(1); });
+    BusTally::add(bus_.counts.tally().redriven);
     result.end = RedriveResult::End::Reprocessed;
     return settled;
   }
+  BusTally::add(bus_.counts.tally().redrives_failed);
   const Verdict verdict = runner_.after_failure(subscriber, frame.context(), state, *failure, began);
   patiently([&] { add_failed_attempt(letter, state.attempts.back(), verdict.reason, result.at); });
   patiently([&] { letter.process = this_process(); });

@@ -42,9 +42,8 @@ Verdict Runner::decide(const Subscriber& subscriber, std::uint32_t max_attempts,
   if (state.redrive) return {Verdict::Next::Dead, {}, failure.final_reason.value_or(Reason::Exhausted)};
   if (failure.final_reason) return {Verdict::Next::Dead, {}, *failure.final_reason};
   if (state.attempts_made >= max_attempts) return {Verdict::Next::Dead, {}, Reason::Exhausted};
-  const auto delay = failure.retry_after
-                         ? std::chrono::microseconds(bounded(*failure.retry_after))
-                         : policy.backoff.delay(state.attempts_made, bus_.setup.options.random());
+  const auto delay = failure.retry_after ? std::chrono::microseconds(bounded(*failure.retry_after))
+                                         : policy.backoff.delay(state.attempts_made, bus_.setup.ids.random());
   if (policy.give_up_after && now + delay - state.first_attempt > *policy.give_up_after) {
     return {Verdict::Next::Dead, {}, Reason::Exhausted};
   }
@@ -78,7 +77,10 @@ Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& contex
                     return error_fingerprint(context.handler(), attempt.error_type, attempt.error_message);
                   }),
                   retried ? std::optional(verdict.delay) : std::nullopt);
-  subscriber.count(context.event_type(), [](HandlerCount& count) { count.failed(); });
+  subscriber.count(context.event_type(), [&](HandlerCount& count) {
+    count.failed();
+    if (retried && !state.dead_of) count.retried();
+  });
   if (const auto& threshold = subscriber.options.slow_threshold; threshold && duration > *threshold)
     slow(subscriber, context, duration);
   return verdict;
@@ -132,6 +134,13 @@ void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext&
   if (counted) subscriber.count(context.event_type(), [&](HandlerCount& count) { count.took(duration); });
   if (debug) bus_.log.handled(context, duration);
   if (threshold && duration > *threshold) slow(subscriber, context, duration);
+}
+
+void Runner::count_wait(const Subscriber& subscriber, const EventContext& context) const noexcept {
+  if (context.attempt() > 1) return;
+  const auto waited =
+      std::max(bus_.setup.clock.now() - context.metadata().published_at, std::chrono::microseconds(0));
+  subscriber.count(context.event_type(), [&](HandlerCount& count) { count.waited(waited); });
 }
 
 void Runner::slow(const Subscriber& subscriber, const EventContext& context,
@@ -218,6 +227,7 @@ Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, Dispatc
     DeliveryFrame frame(payload, event.metadata(bus_.setup.source, buffer), subscriber.identity);
     frame.turn_to(subscriber);
     if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
+    if (bus_.counts.on()) count_wait(subscriber, frame.context());
     const Instant began = bus_.setup.clock.monotonic_now();
     std::unique_ptr<Failure> failure =
         delivery.state || !bus_.journal.crash_slots.empty()

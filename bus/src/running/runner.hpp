@@ -71,6 +71,8 @@ class Runner {
                                                            DispatchGuard& guard);
 
  private:
+  /// How long the delivery waited for its first attempt.
+  void count_wait(const Subscriber& subscriber, const EventContext& context) const noexcept;
   void slow(const Subscriber& subscriber, const EventContext& context,
             std::chrono::microseconds duration) noexcept;
   /// `max_attempts`: of the event, else of the subscriber's policy.

@@ -32,7 +32,7 @@ enum class SubscriberState : std::uint8_t {
 struct SubscriberCounts {
   /// Null: nowhere.
   CounterBook* book = nullptr;
-  /// Null: there is none that fits all events, as the handler takes those of all types.
+  /// Null: there is none that fits all events, as the handler takes those of all types, each counted apart.
   std::shared_ptr<HandlerCount> own;
 };
 

@@ -45,6 +45,11 @@ bool WorkerPool::wait_idle(std::chrono::steady_clock::time_point deadline) {
   return busy_ == 0 && ready_.empty();
 }
 
+std::size_t WorkerPool::busy() const {
+  const MutexLock lock(mutex_);
+  return busy_;
+}
+
 void WorkerPool::run() {
   is_worker = true;
   bool served = false;

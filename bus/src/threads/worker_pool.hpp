@@ -72,6 +72,8 @@ class WorkerPool {
   }
   /// Waits until nothing is submitted and no worker serves. False: that took until `deadline`.
   [[nodiscard]] bool wait_idle(std::chrono::steady_clock::time_point deadline);
+  /// Workers that serve.
+  [[nodiscard]] std::size_t busy() const;
   /// Tells the threads to end when nothing is submitted any more.
   void stop();
   void join();
@@ -93,7 +95,7 @@ class WorkerPool {
   std::vector<std::thread> threads_;
   std::atomic<std::size_t> ready_count_{0};
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition changed_;
   Condition idle_;
   std::size_t busy_ TIDINGS_GUARDED_BY(mutex_) = 0;  // workers that serve

@@ -44,7 +44,7 @@ class EventId {
   Bytes bytes_{};
 };
 
-/// Makes event ids. Implementations are thread-safe and never return the same id twice.
+/// Makes event ids and random numbers. Implementations are thread-safe and never return the same id twice.
 class IdSource {
  public:
   IdSource() = default;
@@ -54,6 +54,8 @@ class IdSource {
 
   /// `now` is the event's stamp; a source may embed it.
   [[nodiscard]] virtual EventId next(Timestamp now) noexcept = 0;
+  /// Uniform 64-bit numbers, for jitter: random_bits(), unless a test needs others.
+  [[nodiscard]] virtual std::uint64_t random() noexcept;
 };
 
 /// UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 bits that are random in a new millisecond

@@ -56,6 +56,8 @@ void seed_random_state() noexcept {
 
 }  // namespace detail
 
+std::uint64_t IdSource::random() noexcept { return random_bits(); }
+
 std::uint64_t random_bits() noexcept { return detail::next_random(detail::ready_random_state()); }
 
 }  // namespace tidings
