@@ -1,5 +1,6 @@
 # Installs the libraries, their headers, and a package for find_package(tidings): targets tidings::events,
-# tidings::logging, tidings::bus, tidings::deadletter, and tidings::encryption if it was built. The tools install themselves.
+# tidings::logging, tidings::bus, tidings::deadletter, and tidings::encryption and tidings::telemetry if they were built. The
+# tools install themselves.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tidings)
@@ -9,6 +10,11 @@ if(TARGET tidings_encryption)
   list(APPEND optional_targets tidings_encryption)
   set(TIDINGS_HAS_ENCRYPTION ON)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findsodium.cmake DESTINATION ${package_dir})
+endif()
+set(TIDINGS_HAS_TELEMETRY OFF)
+if(TARGET tidings_telemetry)
+  list(APPEND optional_targets tidings_telemetry)
+  set(TIDINGS_HAS_TELEMETRY ON)
 endif()
 
 install(

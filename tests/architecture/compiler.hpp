@@ -12,7 +12,7 @@ struct Compilation {
 };
 
 /// Compiles `source` with the compiler and flags of this build and with exactly the include folders that the
-/// sources of `module` (events, logging, bus or deadletter) have.
+/// sources of `module` (events, logging, bus, deadletter or telemetry) have.
 [[nodiscard]] Compilation compile_in(std::string_view module, std::string_view source);
 
 /// The same for a source of a service, which has included <tidings/bus.hpp> and <nlohmann/json.hpp>.

@@ -48,7 +48,9 @@ INSTANTIATE_TEST_SUITE_P(Modules, DownwardInclusion,
                                            Inclusion{"bus", "tidings/bus.hpp"},
                                            Inclusion{"deadletter", "tidings/event.hpp"},
                                            Inclusion{"deadletter", "tidings/bus.hpp"},
-                                           Inclusion{"deadletter", "tidings/deadletter/store.hpp"}));
+                                           Inclusion{"deadletter", "tidings/deadletter/store.hpp"},
+                                           Inclusion{"telemetry", "tidings/bus.hpp"},
+                                           Inclusion{"telemetry", "tidings/telemetry/span.hpp"}));
 
 INSTANTIATE_TEST_SUITE_P(Modules, UpwardInclusion,
                          ::testing::Values(Inclusion{"events", "tidings/logging/logger.hpp"},
@@ -59,7 +61,10 @@ INSTANTIATE_TEST_SUITE_P(Modules, UpwardInclusion,
                                            Inclusion{"logging", "tidings/retry.hpp"},
                                            Inclusion{"logging", "tidings/deadletter/store.hpp"},
                                            Inclusion{"bus", "tidings/deadletter/store.hpp"},
-                                           Inclusion{"bus", "tidings/deadletter/reader.hpp"}));
+                                           Inclusion{"bus", "tidings/deadletter/reader.hpp"},
+                                           Inclusion{"bus", "tidings/telemetry/span.hpp"},
+                                           Inclusion{"deadletter", "tidings/telemetry/span.hpp"},
+                                           Inclusion{"telemetry", "tidings/deadletter/store.hpp"}));
 
 }  // namespace
 }  // namespace tidings::architecture

@@ -18,8 +18,13 @@ using ::testing::SizeIs;
 /// Which modules a module may use. Telemetry, bridges and the like are to hang beside and above: each gets a
 /// line of its own.
 const ModuleTree kModuleTree = {
-    {"events", {}},          {"logging", {"events"}},    {"bus", {"logging"}},
-    {"deadletter", {"bus"}}, {"encryption", {"events"}}, {"tools", {"deadletter", "encryption"}},
+    {"events", {}},
+    {"logging", {"events"}},
+    {"bus", {"logging"}},
+    {"deadletter", {"bus"}},
+    {"encryption", {"events"}},
+    {"telemetry", {"bus"}},
+    {"tools", {"deadletter", "encryption"}},
 };
 
 TEST(ModuleTreeRule, HoldsForEveryInclusionAndLink) {

@@ -22,7 +22,7 @@ foreach(document IN LISTS documents)
 endforeach()
 
 file(GLOB_RECURSE sources RELATIVE "${ROOT}" "${ROOT}/events/*.?pp" "${ROOT}/logging/*.?pp" "${ROOT}/bus/*.?pp"
-     "${ROOT}/deadletter/*.?pp" "${ROOT}/encryption/*.?pp" "${ROOT}/tools/*.?pp" "${ROOT}/tests/architecture/*.?pp")
+     "${ROOT}/deadletter/*.?pp" "${ROOT}/encryption/*.?pp" "${ROOT}/telemetry/*.?pp" "${ROOT}/tools/*.?pp" "${ROOT}/tests/architecture/*.?pp")
 list(TRANSFORM sources PREPEND "/")
 file(READ "${ROOT}/docs/architecture.md" text)
 string(REPLACE ";" "," text "${text}")
