@@ -112,7 +112,8 @@ TEST(Tree, MakesFilesInFewPlaces) {
   const std::regex call(R"(O_CREAT\b|O_TRUNC\b|mk(o?s?temp)\b|\bofstream\b|\bfopen\([^"]*"w|copy_file\()");
   const std::vector<std::string> the_places = {
       "deadletter/src/file/file_system.cpp", "deadletter/src/file/output_file.cpp",
-      "logging/src/destinations/file_target.cpp", "tools/dead_letters/editor.cpp"};
+      "logging/src/destinations/file_target.cpp", "telemetry/src/metrics/metrics_file.cpp",
+      "tools/dead_letters/editor.cpp"};
   std::size_t places = 0;
   for (const TreeFile& file : tree_files()) {
     const bool ships = file.is_source() && std::any_of(kModules.begin(), kModules.end(),

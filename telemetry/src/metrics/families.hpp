@@ -1,0 +1,38 @@
+#pragma once
+
+#include <tidings/metrics.hpp>
+#include <tidings/telemetry/counters.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tidings::telemetry {
+
+enum class MetricKind : std::uint8_t { Counter, Gauge, Histogram, Info };
+
+/// One series.
+struct MetricSample {
+  Labels labels;
+  std::variant<std::uint64_t, double, DurationHistogram> value;
+};
+
+/// All series of one name.
+struct MetricFamily {
+  /// With its unit, and without what says its kind (`_total`, `_info`).
+  std::string name;
+  MetricKind kind = MetricKind::Gauge;
+  std::string help;
+  std::vector<MetricSample> samples = {};
+  /// What the name ends in; empty: it has none.
+  std::string_view unit = {};
+};
+
+/// What a bus counted and the application's own counters, as metrics: names, labels and help are said here
+/// alone.
+[[nodiscard]] std::vector<MetricFamily> families_of(const Metrics& metrics, const CounterRegistry* own);
+
+}  // namespace tidings::telemetry
