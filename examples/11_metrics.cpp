@@ -56,7 +56,8 @@ int main(int argc, char**) {
                                    if (order.order_id % 3 == 1 && context.attempt() == 1)
                                      throw std::runtime_error("the mail server is busy");
                                  },
-                                 {.dispatch = tidings::Dispatch::Queued, .retry = {.max_attempts = 2}});
+                                 {.dispatch = tidings::Dispatch::Queued,
+                                  .retry = {.max_attempts = 2, .backoff = tidings::constant(500ms)}});
 
   httplib::Server server;
   serve_watchers(server, bus, own);
