@@ -2,6 +2,7 @@
 
 #include <tidings/detail/utf8.hpp>
 
+#include <algorithm>
 #include <bit>
 
 namespace tidings::telemetry {
@@ -35,73 +36,69 @@ std::string well_formed(std::string_view text) {
 
 }  // namespace
 
-void ProtobufWriter::unsigned_field(std::uint32_t number, std::uint64_t value) {
-  if (value != 0) varint_anyway(number, value);
-}
-
-void ProtobufWriter::fixed32_field(std::uint32_t number, std::uint32_t value) {
+void ProtobufWriter::fixed32(OtlpField field, std::uint32_t value) {
   if (value == 0) return;
-  tag(number, kFixed32);
+  tag(field, kFixed32);
   little_endian(value, sizeof value);
 }
 
-void ProtobufWriter::fixed64_field(std::uint32_t number, std::uint64_t value) {
-  if (value != 0) fixed64_anyway(number, value);
+void ProtobufWriter::id(OtlpField field, std::span<const std::uint8_t> bytes) {
+  if (std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; })) return;
+  tag(field, kLengthDelimited);
+  varint(bytes.size());
+  out_.append(bytes.begin(), bytes.end());
 }
 
-void ProtobufWriter::double_field(std::uint32_t number, double value) {
-  fixed64_field(number, std::bit_cast<std::uint64_t>(value));
+void ProtobufWriter::real_anyway(OtlpField field, double value) {
+  fixed64_anyway(field, std::bit_cast<std::uint64_t>(value));
 }
 
-void ProtobufWriter::string_field(std::uint32_t number, std::string_view text) {
-  if (!text.empty()) string_anyway(number, text);
+void ProtobufWriter::text_anyway(OtlpField field, std::string_view value) {
+  if (!detail::is_valid_utf8(value)) return text_anyway(field, well_formed(value));
+  tag(field, kLengthDelimited);
+  varint(value.size());
+  out_ += value;
 }
 
-void ProtobufWriter::bytes_field(std::uint32_t number, const void* bytes, std::size_t count) {
-  if (count == 0) return;
-  tag(number, kLengthDelimited);
-  varint(count);
-  out_.append(static_cast<const char*>(bytes), count);
+void ProtobufWriter::fixed64s(OtlpField field, std::span<const std::uint64_t> values) {
+  if (values.empty()) return;
+  tag(field, kLengthDelimited);
+  varint(values.size_bytes());
+  for (const std::uint64_t value : values) little_endian(value, sizeof value);
 }
 
-void ProtobufWriter::varint_anyway(std::uint32_t number, std::uint64_t value) {
-  tag(number, kVarint);
+void ProtobufWriter::reals(OtlpField field, std::span<const double> values) {
+  if (values.empty()) return;
+  tag(field, kLengthDelimited);
+  varint(values.size_bytes());
+  for (const double value : values) little_endian(std::bit_cast<std::uint64_t>(value), sizeof value);
+}
+
+void ProtobufWriter::tag(OtlpField field, std::uint32_t wire_type) {
+  varint(std::uint64_t{field.number} << 3U | wire_type);
+}
+
+void ProtobufWriter::varint(std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7U) out_ += static_cast<char>(value | 0x80U);
+  out_ += static_cast<char>(value);
+}
+
+void ProtobufWriter::little_endian(std::uint64_t value, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; ++i, value >>= 8U) out_ += static_cast<char>(value);
+}
+
+void ProtobufWriter::varint_anyway(OtlpField field, std::uint64_t value) {
+  tag(field, kVarint);
   varint(value);
 }
 
-void ProtobufWriter::fixed64_anyway(std::uint32_t number, std::uint64_t value) {
-  tag(number, kFixed64);
+void ProtobufWriter::fixed64_anyway(OtlpField field, std::uint64_t value) {
+  tag(field, kFixed64);
   little_endian(value, sizeof value);
 }
 
-void ProtobufWriter::string_anyway(std::uint32_t number, std::string_view text) {
-  if (!detail::is_valid_utf8(text)) return string_anyway(number, well_formed(text));
-  tag(number, kLengthDelimited);
-  varint(text.size());
-  out_ += text;
-}
-
-void ProtobufWriter::double_anyway(std::uint32_t number, double value) {
-  fixed64_anyway(number, std::bit_cast<std::uint64_t>(value));
-}
-
-void ProtobufWriter::packed_fixed64(std::uint32_t number, const std::uint64_t* values, std::size_t count) {
-  if (count == 0) return;
-  tag(number, kLengthDelimited);
-  varint(count * sizeof *values);
-  for (std::size_t i = 0; i < count; ++i) little_endian(values[i], sizeof *values);
-}
-
-void ProtobufWriter::packed_doubles(std::uint32_t number, const double* values, std::size_t count) {
-  if (count == 0) return;
-  tag(number, kLengthDelimited);
-  varint(count * sizeof *values);
-  for (std::size_t i = 0; i < count; ++i)
-    little_endian(std::bit_cast<std::uint64_t>(values[i]), sizeof *values);
-}
-
-std::size_t ProtobufWriter::begin(std::uint32_t number) {
-  tag(number, kLengthDelimited);
+std::size_t ProtobufWriter::begin(OtlpField field) {
+  tag(field, kLengthDelimited);
   out_.append(kReservedLength, '\0');
   return out_.size();
 }
@@ -113,19 +110,6 @@ void ProtobufWriter::end(std::size_t begin) {
   std::size_t at = begin - kReservedLength;
   for (; length >= 0x80; length >>= 7U) out_[at++] = static_cast<char>(length | 0x80U);
   out_[at] = static_cast<char>(length);
-}
-
-void ProtobufWriter::tag(std::uint32_t number, std::uint32_t wire_type) {
-  varint(std::uint64_t{number} << 3U | wire_type);
-}
-
-void ProtobufWriter::varint(std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7U) out_ += static_cast<char>(value | 0x80U);
-  out_ += static_cast<char>(value);
-}
-
-void ProtobufWriter::little_endian(std::uint64_t value, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; ++i, value >>= 8U) out_ += static_cast<char>(value);
 }
 
 }  // namespace tidings::telemetry

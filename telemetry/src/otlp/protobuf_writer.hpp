@@ -1,44 +1,80 @@
 #pragma once
 
+#include "otlp/field.hpp"
+
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace tidings::telemetry {
 
-/// Writes the wire format of Protocol Buffers, as far as OTLP needs it: varints, fixed64, lengths. Fields
-/// with the default value of proto3 are left out, as its own encoders do; begin() and end() always write
-/// theirs.
+/// Writes the wire format of Protocol Buffers, as far as OTLP needs it. What has the default value of its
+/// type is left out, as other encoders do with proto3; the functions `..._anyway`, for members of a `oneof`
+/// and optional fields, always write.
 class ProtobufWriter {
  public:
   explicit ProtobufWriter(std::string& out) noexcept : out_(out) {}
 
-  void unsigned_field(std::uint32_t number, std::uint64_t value);
-  void fixed32_field(std::uint32_t number, std::uint32_t value);
-  void fixed64_field(std::uint32_t number, std::uint64_t value);
-  void double_field(std::uint32_t number, double value);
+  /// uint32 and enums.
+  void number(OtlpField field, std::uint32_t value) {
+    if (value != 0) varint_anyway(field, value);
+  }
+  void fixed32(OtlpField field, std::uint32_t value);
+  void fixed64(OtlpField field, std::uint64_t value) {
+    if (value != 0) fixed64_anyway(field, value);
+  }
+  void boolean(OtlpField field, bool value) {
+    if (value) boolean_anyway(field, value);
+  }
   /// Ill-formed UTF-8 becomes U+FFFD: decoders refuse a whole message for one string that is none.
-  void string_field(std::uint32_t number, std::string_view text);
-  void bytes_field(std::uint32_t number, const void* bytes, std::size_t count);
+  void text(OtlpField field, std::string_view value) {
+    if (!value.empty()) text_anyway(field, value);
+  }
+  /// An id of a trace or span; left out if it is all zero.
+  void id(OtlpField field, std::span<const std::uint8_t> bytes);
 
-  /// Members of a `oneof`, and values of packed fields, are there though they are the default.
-  void varint_anyway(std::uint32_t number, std::uint64_t value);
-  void fixed64_anyway(std::uint32_t number, std::uint64_t value);
-  void string_anyway(std::uint32_t number, std::string_view text);
-  void double_anyway(std::uint32_t number, double value);
-  void packed_fixed64(std::uint32_t number, const std::uint64_t* values, std::size_t count);
-  void packed_doubles(std::uint32_t number, const double* values, std::size_t count);
+  void boolean_anyway(OtlpField field, bool value) { varint_anyway(field, value ? 1 : 0); }
+  void integer_anyway(OtlpField field, std::int64_t value) {
+    varint_anyway(field, static_cast<std::uint64_t>(value));
+  }
+  void sfixed64_anyway(OtlpField field, std::int64_t value) {
+    fixed64_anyway(field, static_cast<std::uint64_t>(value));
+  }
+  void real_anyway(OtlpField field, double value);
+  void text_anyway(OtlpField field, std::string_view value);
 
-  /// Opens a message within the message; returns where it begins, for end().
-  [[nodiscard]] std::size_t begin(std::uint32_t number);
-  /// Closes it: its length goes before what was written since.
-  void end(std::size_t begin);
+  /// Repeated fixed64 and double, packed.
+  void fixed64s(OtlpField field, std::span<const std::uint64_t> values);
+  void reals(OtlpField field, std::span<const double> values);
+
+  /// A message within the message, also when it is empty; `write(writer)` writes its fields.
+  template <class Write>
+  void message(OtlpField field, Write write) {
+    const std::size_t start = begin(field);
+    write(*this);
+    end(start);
+  }
+  /// A repeated field: one message for each of `items`; `write(writer, item)`.
+  template <class Items, class Write>
+  void messages(OtlpField field, const Items& items, Write write) {
+    for (const auto& item : items) {
+      const std::size_t start = begin(field);
+      write(*this, item);
+      end(start);
+    }
+  }
 
  private:
-  void tag(std::uint32_t number, std::uint32_t wire_type);
+  void tag(OtlpField field, std::uint32_t wire_type);
   void varint(std::uint64_t value);
   void little_endian(std::uint64_t value, std::size_t bytes);
+  void varint_anyway(OtlpField field, std::uint64_t value);
+  void fixed64_anyway(OtlpField field, std::uint64_t value);
+  /// Returns where the message begins, for end(), which puts its length before what was written since.
+  [[nodiscard]] std::size_t begin(OtlpField field);
+  void end(std::size_t begin);
 
   std::string& out_;
 };
