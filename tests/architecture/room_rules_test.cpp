@@ -21,7 +21,7 @@ const RoomOrder kRooms = {
     {"bus",
      {"threads", "event", "queue", "counting", "subscriptions", "log", "letters", "ledger", "redriving",
       "ending", "running", "publishing", "recovery", "redelivery", "bus"}},
-    {"telemetry", {"metrics", "otlp", "settings"}},
+    {"telemetry", {"metrics", "otlp", "settings", "sending", "exporting"}},
     {"deadletter",
      {"file", "sqlite", "schema", "copies", "letters", "spill", "journal", "redrive", "minutes", "store",
       "reading", "operations"}},

@@ -1,0 +1,140 @@
+#include "exporting/lane.hpp"
+
+#include "exporting/item_queue.hpp"
+#include "otlp/response.hpp"
+#include "sending/gzip.hpp"
+#include "sending/retry_after.hpp"
+
+#include <tidings/detail/what_of.hpp>
+#include <tidings/retry.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace tidings::telemetry {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kMostFailures = 100;  // the backoff has long reached its longest wait
+
+const Backoff& backoff() {
+  static const Backoff backoff = exponential(500ms, 5s);
+  return backoff;
+}
+
+/// OTLP, "Failures": these, and no answer at all.
+bool may_succeed_later(long status) noexcept {
+  return status == 0 || status == 429 || status == 502 || status == 503 || status == 504;
+}
+
+std::string problem_of(const HttpResponse& response, OtlpEncoding encoding) {
+  if (response.status == 0) return response.problem;
+  const std::string said = read_refusal(response.body, encoding);
+  return "HTTP " + std::to_string(response.status) + (said.empty() ? "" : ": " + said);
+}
+
+}  // namespace
+
+Lane::Lane(const char* name, const LaneSetup& setup, const Endpoint& endpoint, BatchSource& source,
+           std::chrono::milliseconds give_up_after)
+    : name_(name), setup_(setup), endpoint_(endpoint), source_(source), give_up_after_(give_up_after) {}
+
+Instant Lane::work_due() const {
+  if (outgoing_) return try_at_;
+  return std::max(source_.due(is_hurried()), try_at_);
+}
+
+void Lane::work() {
+  if (!outgoing_ && !take()) return;
+  try {
+    handle(setup_.http.post(endpoint_, outgoing_->batch.body));
+  } catch (const std::exception& error) {  // there was no memory
+    lose(std::exchange(outgoing_, std::nullopt)->batch.items, detail::what_of(error));
+  }
+}
+
+bool Lane::take() {
+  const std::size_t items = source_.next_items();
+  try {
+    Batch batch = source_.take();
+    if (batch.body.empty()) {
+      resolve(batch.items);
+      return false;
+    }
+    if (endpoint_.compression == Compression::Gzip) batch.body = gzipped(batch.body);
+    outgoing_ = Outgoing{std::move(batch), setup_.options.clock->monotonic_now() + give_up_after_};
+    return true;
+  } catch (const std::exception& error) {
+    lose(items, detail::what_of(error));
+  } catch (...) {
+    lose(items, "something that is no std::exception was thrown");
+  }
+  return false;
+}
+
+void Lane::handle(const HttpResponse& response) {
+  if (response.status >= 200 && response.status < 300) return handle_taken(response);
+  last_failure_ = problem_of(response, encoding_of(endpoint_));
+  if (may_succeed_later(response.status)) {
+    if (postpone(response)) return;
+  } else {
+    failures_ = 0;  // somebody is there
+  }
+  lose(std::exchange(outgoing_, std::nullopt)->batch.items, last_failure_);
+}
+
+void Lane::handle_taken(const HttpResponse& response) {
+  ReceiverAnswer answer = read_answer(response.body, encoding_of(endpoint_));
+  const std::uint64_t items = std::exchange(outgoing_, std::nullopt)->batch.items;
+  const std::uint64_t rejected = std::min<std::uint64_t>(answer.rejected, items);
+  failures_ = 0;
+  last_failure_.clear();
+  sent_.fetch_add(items - rejected);
+  resolve(items - rejected);
+  if (rejected > 0) {
+    lose(rejected, "the receiver did not take them: " + answer.message);
+  } else if (!answer.message.empty()) {
+    setup_.options.logger.warning("telemetry_receiver_warned",
+                                  {{"signal", name_}, {"problem", answer.message}});
+  }
+}
+
+bool Lane::postpone(const HttpResponse& response) {
+  const Clock& clock = *setup_.options.clock;
+  failures_ = std::min(failures_ + 1, kMostFailures);
+  const auto jittered = std::chrono::duration_cast<std::chrono::milliseconds>(
+      backoff().delay(failures_, setup_.options.random()));
+  const auto asked_for = parse_retry_after(response.retry_after, clock.now());
+  try_at_ = clock.monotonic_now() + std::max(jittered, asked_for.value_or(jittered));
+  return try_at_ < outgoing_->give_up_at;
+}
+
+void Lane::tell() {
+  const std::string no_room = "the queue is full" + (last_failure_.empty() ? "" : "; " + last_failure_);
+  losses_.tell(name_, lost(), no_room, setup_.options.logger, setup_.options.clock->monotonic_now());
+}
+
+void Lane::abandon() {
+  std::uint64_t left = source_.discard();
+  if (outgoing_) left += std::exchange(outgoing_, std::nullopt)->batch.items;
+  if (left > 0) lose(left, "the exporter was stopped before they were sent");
+}
+
+std::uint64_t Lane::hurry() {
+  const std::uint64_t target = source_.request();
+  std::uint64_t before = wanted_.load();
+  while (before < target && !wanted_.compare_exchange_weak(before, target)) {
+  }
+  return target;
+}
+
+void Lane::lose(std::uint64_t items, std::string problem) {
+  losses_.add(items, std::move(problem));
+  resolve(items);
+}
+
+void Lane::resolve(std::uint64_t items) { resolved_.fetch_add(items); }
+
+}  // namespace tidings::telemetry

@@ -1,0 +1,34 @@
+#include "exporting/losses.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace tidings::telemetry {
+namespace {
+
+constexpr std::chrono::minutes kBetweenRecords{1};
+
+}  // namespace
+
+void Losses::add(std::uint64_t items, std::string problem) {
+  problem_ = std::move(problem);
+  counted_.fetch_add(items);
+}
+
+Instant Losses::tell_due(std::uint64_t in_all) const noexcept {
+  return in_all > told_ ? next_ : Instant::max();
+}
+
+void Losses::tell(const char* signal, std::uint64_t in_all, const std::string& otherwise,
+                  const logging::Logger& logger, Instant now) {
+  if (in_all == told_) return;
+  logger.warning("telemetry_lost", {{"signal", signal},
+                                    {"lost", in_all - told_},
+                                    {"lost_in_all", in_all},
+                                    {"problem", problem_.empty() ? otherwise : problem_}});
+  problem_.clear();
+  told_ = in_all;
+  next_ = now + kBetweenRecords;
+}
+
+}  // namespace tidings::telemetry
