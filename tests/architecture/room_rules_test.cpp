@@ -21,7 +21,7 @@ const RoomOrder kRooms = {
     {"bus",
      {"threads", "event", "queue", "counting", "subscriptions", "log", "letters", "ledger", "redriving",
       "ending", "running", "publishing", "recovery", "redelivery", "bus"}},
-    {"telemetry", {"metrics", "otlp", "settings", "sending", "exporting"}},
+    {"telemetry", {"metrics", "otlp", "settings", "sampling", "sending", "exporting", "records"}},
     {"deadletter",
      {"file", "sqlite", "schema", "copies", "letters", "spill", "journal", "redrive", "minutes", "store",
       "reading", "operations"}},

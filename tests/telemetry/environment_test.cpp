@@ -89,7 +89,7 @@ TEST(ExporterEnvironmentTest, SettingsAreOfAllSignalsOrOfOne) {
   const ExporterOptions options =
       options_of(with_endpoint({{"OTEL_EXPORTER_OTLP_TIMEOUT", "1500"},
                                 {"OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "20"},
-                                {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"},
+                                {"OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/json"},
                                 {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/protobuf"},
                                 {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip"},
                                 {"OTEL_EXPORTER_OTLP_CERTIFICATE", "ca.pem"},

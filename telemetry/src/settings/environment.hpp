@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tidings::telemetry {
@@ -29,7 +30,9 @@ class EnvironmentReader {
   [[nodiscard]] Found first_of(const std::vector<std::string>& variables) const;
   [[nodiscard]] std::string text(const std::string& variable) const { return first_of({variable}).value; }
 
-  /// `true` or `false` in any case.
+  /// In lower case: names are compared without regard to case.
+  [[nodiscard]] static std::string word(const Found& found);
+  /// `true` or `false`.
   [[nodiscard]] bool boolean(const std::string& variable);
   /// A number from 1 to `most`; `fallback` if it is none.
   [[nodiscard]] std::uint64_t number(const Found& found, std::uint64_t fallback, std::uint64_t most);

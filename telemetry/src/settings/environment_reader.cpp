@@ -12,15 +12,6 @@ namespace {
 /// About 24 days: more than anybody needs, and libcurl takes it on all systems.
 constexpr std::uint64_t kMostMilliseconds = 2'000'000'000;
 
-bool is_word(std::string_view text, std::string_view lowercase) {
-  if (text.size() != lowercase.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) | 0x20U) != static_cast<unsigned char>(lowercase[i]))
-      return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 EnvironmentReader::Found EnvironmentReader::first_of(const std::vector<std::string>& variables) const {
@@ -31,12 +22,19 @@ EnvironmentReader::Found EnvironmentReader::first_of(const std::vector<std::stri
   return {};
 }
 
+std::string EnvironmentReader::word(const Found& found) {
+  std::string text = found.value;
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
 bool EnvironmentReader::boolean(const std::string& variable) {
-  const std::string value = text(variable);
-  if (is_word(value, "true")) return true;
-  if (!value.empty() && !is_word(value, "false"))
+  const std::string value = word(first_of({variable}));
+  if (!value.empty() && value != "true" && value != "false")
     note(variable, detail::quoted(value) + " is neither true nor false", "false");
-  return false;
+  return value == "true";
 }
 
 std::uint64_t EnvironmentReader::number(const Found& found, std::uint64_t fallback, std::uint64_t most) {

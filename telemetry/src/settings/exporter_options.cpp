@@ -69,7 +69,7 @@ class SignalReader {
 
   [[nodiscard]] bool is_off() {
     const std::string variable = std::string("OTEL_") + signal_.name + "_EXPORTER";
-    const std::string exporter = environment_.text(variable);
+    const std::string exporter = environment_.word(environment_.first_of({variable}));
     if (!exporter.empty() && exporter != "otlp" && exporter != "none")
       environment_.note(variable, detail::quoted(exporter) + " is neither otlp nor none", "otlp");
     return exporter == "none";
@@ -88,9 +88,10 @@ class SignalReader {
 
   void read_protocol(Endpoint& endpoint) {
     const auto found = find("PROTOCOL");
-    if (found.value == "http/json") {
+    const std::string protocol = environment_.word(found);
+    if (protocol == "http/json") {
       endpoint.protocol = Protocol::HttpJson;
-    } else if (!found.value.empty() && found.value != "http/protobuf") {
+    } else if (!protocol.empty() && protocol != "http/protobuf") {
       environment_.note(found.variable,
                         detail::quoted(found.value) + " is neither http/protobuf nor http/json",
                         "http/protobuf");
@@ -99,9 +100,10 @@ class SignalReader {
 
   void read_compression(Endpoint& endpoint) {
     const auto found = find("COMPRESSION");
-    if (found.value == "gzip") {
+    const std::string compression = environment_.word(found);
+    if (compression == "gzip") {
       endpoint.compression = Compression::Gzip;
-    } else if (!found.value.empty() && found.value != "none") {
+    } else if (!compression.empty() && compression != "none") {
       environment_.note(found.variable, detail::quoted(found.value) + " is neither gzip nor none", "none");
     }
   }

@@ -5,6 +5,7 @@
 #include <tidings/logging/logger.hpp>
 #include <tidings/telemetry/attribute.hpp>
 #include <tidings/telemetry/metric.hpp>
+#include <tidings/telemetry/setting_problem.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -49,15 +50,6 @@ struct Batching {
   std::size_t batch = 512;
   /// A batch that could not be sent for so long, however often it was tried, is lost.
   std::chrono::milliseconds give_up_after{30'000};
-};
-
-/// An environment variable that could not be understood. Has no values of headers.
-struct SettingProblem {
-  std::string variable;
-  std::string problem;
-  std::string used_instead;
-
-  friend bool operator==(const SettingProblem&, const SettingProblem&) = default;
 };
 
 /// What an Exporter needs to know. By default nothing is exported.
