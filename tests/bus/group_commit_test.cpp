@@ -96,10 +96,11 @@ class GroupCommitTest : public DurableTest {
   std::shared_ptr<StuckSink> sink_ = std::make_shared<StuckSink>("dead_letter_stored");
   std::atomic<int> wakes_{0};
   detail::BusLog log_{logger_with(sink_), clock_};
+  detail::Observing observing_{nullptr, *clock_, log_};
   detail::StorageCounts storage_{clock_};
-  detail::LetterWriter writer_{journal_, log_, storage_, clock_, [] {}};
+  detail::LetterWriter writer_{journal_, log_, observing_, storage_, clock_, [] {}};
   detail::OwedLedger ledger_{clock_, [this] { ++wakes_; }, 1};
-  detail::GroupCommit commits_{ledger_, *journal_, writer_, storage_, log_};
+  detail::GroupCommit commits_{ledger_, *journal_, writer_, storage_, log_, observing_};
 };
 
 TEST_F(GroupCommitTest, WhoWaitsForACommitReturnsWhenItsLettersAreReported) {

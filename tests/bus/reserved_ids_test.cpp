@@ -33,10 +33,11 @@ class ReservedIdsTest : public DurableTest {
 
   contract::SampleEvent event_{1};
   detail::BusLog log_{capture_.logger(), clock_};
+  detail::Observing observing_{nullptr, *clock_, log_};
   detail::StorageCounts storage_{clock_};
-  detail::LetterWriter letters_{journal_, log_, storage_, clock_, [] {}};
+  detail::LetterWriter letters_{journal_, log_, observing_, storage_, clock_, [] {}};
   detail::OwedLedger ledger_{clock_, [] {}, 1};
-  detail::GroupCommit commits_{ledger_, *journal_, letters_, storage_, log_};
+  detail::GroupCommit commits_{ledger_, *journal_, letters_, storage_, log_, observing_};
 };
 
 TEST_F(ReservedIdsTest, AnIdIsSettledByItsOwnEndAlone) {

@@ -68,7 +68,8 @@ inline DeadLetter full_letter(std::uint64_t number) {
                       "unknown",
                       result.error_message,
                       {{"step", 2}},
-                      SpanId::parse("00f067aa0ba902b7")}};
+                      SpanId::parse("00f067aa0ba902b7"),
+                      TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736")}};
   result.process = {"web-3 \xC3\xA9", 4'711, "orders@1.4.2+'x'"};
   return result;
 }

@@ -17,6 +17,15 @@ TEST(SpanId, IsSixteenDigitsNotAllZero) {
     EXPECT_FALSE(SpanId::parse(wrong)) << wrong;
 }
 
+TEST(TraceId, IsThirtyTwoDigitsNotAllZero) {
+  const auto trace = TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736");
+  ASSERT_TRUE(trace);
+  EXPECT_EQ(trace->to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+  for (const char* wrong : {"", "00000000000000000000000000000000", "4BF92F3577B34DA6A3CE929D0E0E4736",
+                            "4bf92f3577b34da6a3ce929d0e0e473", "4bf92f3577b34da6a3ce929d0e0e47360"})
+    EXPECT_FALSE(TraceId::parse(wrong)) << wrong;
+}
+
 TEST(TraceParent, ReadsTheExampleOfTheSpecification) {
   const auto parent = TraceParent::parse(kExampleOfTraceparent);
   ASSERT_TRUE(parent);

@@ -2,6 +2,8 @@
 
 #include <tidings/cloudevents.hpp>
 
+#include <cstddef>
+#include <cstdlib>
 #include <utility>
 
 namespace tidings::dead_letters {
@@ -14,6 +16,14 @@ OrderedJson time_or_null(const std::optional<Timestamp>& time) {
 template <class Id>
 OrderedJson id_or_null(const std::optional<Id>& id) {
   return id ? OrderedJson(id->to_string()) : OrderedJson(nullptr);
+}
+
+constexpr std::string_view kTracePlace = "{trace_id}";
+constexpr std::string_view kSpanPlace = "{span_id}";
+
+void replace_all(std::string& text, std::string_view what, std::string_view by) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
 }
 
 OrderedJson text_or_null(std::string text) {
@@ -109,6 +119,32 @@ OrderedJson fields_to_json(const Command& command, const ContextFields& fields) 
   return OrderedJson(command.masked_json(object));
 }
 
+std::optional<TraceId> trace_of(const DeadLetter& letter, const Attempt& attempt) {
+  if (!attempt.span_id) return std::nullopt;
+  if (attempt.trace_id) return attempt.trace_id;
+  if (!letter.metadata.traceparent) return std::nullopt;
+  return TraceId{letter.metadata.traceparent->trace_id};
+}
+
+std::optional<std::string> trace_link(const DeadLetter& letter) {
+  const char* const given = std::getenv("TIDINGS_TRACE_URL");  // NOLINT(concurrency-mt-unsafe): one thread
+  std::string url = given == nullptr ? "" : given;
+  const bool is_web = url.rfind("https://", 0) == 0 || url.rfind("http://", 0) == 0;
+  if (!is_web || url.find(kTracePlace) == std::string::npos) return std::nullopt;
+  std::optional<TraceId> trace;
+  std::string span;
+  if (!letter.attempts.empty() && (trace = trace_of(letter, letter.attempts.back())))
+    span = letter.attempts.back().span_id->to_string();
+  if (const auto& events = letter.metadata.traceparent; !trace && events) {
+    trace = TraceId{events->trace_id};
+    span = events->parent_id_text();
+  }
+  if (!trace) return std::nullopt;
+  replace_all(url, kTracePlace, trace->to_string());
+  replace_all(url, kSpanPlace, span);
+  return url;
+}
+
 OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored) {
   OrderedJson attempts = OrderedJson::array();
   for (const Attempt& attempt : stored.letter.attempts) {
@@ -117,6 +153,7 @@ OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLet
                         {"error_type", attempt.error_type},
                         {"error_message", command.masked(attempt.error_message)},
                         {"fields", fields_to_json(command, attempt.fields)},
+                        {"trace_id", id_or_null(trace_of(stored.letter, attempt))},
                         {"span_id", id_or_null(attempt.span_id)}});
   }
   return attempts;

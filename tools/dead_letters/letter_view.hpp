@@ -22,6 +22,13 @@ namespace tidings::dead_letters {
 [[nodiscard]] OrderedJson event_to_json(Command& command, const deadletter::StoredLetter& stored);
 /// Context fields, or what was bound to an attempt; secrets masked.
 [[nodiscard]] OrderedJson fields_to_json(const Command& command, const ContextFields& fields);
+/// The trace of the span that traced an attempt of the letter; nothing if none did.
+[[nodiscard]] std::optional<TraceId> trace_of(const DeadLetter& letter, const Attempt& attempt);
+/// Where a tracing tool shows the trace of the last attempt, else that of the event: TIDINGS_TRACE_URL with
+/// its
+/// `{trace_id}` and `{span_id}` filled in. Nothing if that is not set, is no http address, or has no
+/// `{trace_id}`, or if there is no trace.
+[[nodiscard]] std::optional<std::string> trace_link(const DeadLetter& letter);
 /// Its attempts.
 [[nodiscard]] OrderedJson attempts_to_json(const Command& command, const deadletter::StoredLetter& stored);
 

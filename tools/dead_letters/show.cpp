@@ -114,6 +114,7 @@ void add_facts(Sheet& sheet, const Command& command, const deadletter::StoredLet
   if (metadata.causation_id) sheet.line("caused by", metadata.causation_id->to_string());
   if (stored.edited_from) sheet.line("edited from", stored.edited_from->to_string());
   if (metadata.traceparent) sheet.line("trace", metadata.traceparent->to_string());
+  if (const auto link = trace_link(letter)) sheet.line("trace link", tools::printable(*link));
   if (!metadata.tracestate.empty()) sheet.line("tracestate", command.masked(metadata.tracestate));
   if (letter.ordering_key) sheet.line("key", command.masked(*letter.ordering_key));
   sheet.line("published", tools::readable_time(metadata.published_at) + " by " + metadata.source.str());
@@ -143,6 +144,11 @@ std::string milliseconds(std::chrono::microseconds duration) {
 
 bool has_same_error(const Attempt& left, const Attempt& right) {
   return left.error_type == right.error_type && left.error_message == right.error_message;
+}
+
+std::string span_text(const DeadLetter& letter, const Attempt& attempt) {
+  const auto trace = trace_of(letter, attempt);
+  return attempt.span_id->to_string() + (trace ? " of trace " + trace->to_string() : "");
 }
 
 /// With the numbers that records and handlers have of them. An attempt that the process died in has none if
@@ -175,7 +181,7 @@ void add_attempts(Sheet& sheet, const Command& command, const deadletter::Stored
     sheet.line("  " + name, when + took + (same ? ": the same error" : ""));
     if (!same) sheet.line("", error_text(command, attempt.error_type, attempt.error_message));
     if (!attempt.fields.empty()) sheet.line("", bound_text(command, attempt.fields));
-    if (attempt.span_id) sheet.line("", "span " + attempt.span_id->to_string());
+    if (attempt.span_id) sheet.line("", "span " + span_text(stored.letter, attempt));
   }
 }
 
@@ -267,6 +273,8 @@ ExitStatus run_show(Command& command) {
     OrderedJson letter = letter_to_json(command, stored);
     letter["fields"] = fields_to_json(command, stored.letter.metadata.fields);
     letter["attempts"] = attempts_to_json(command, stored);
+    const auto link = trace_link(stored.letter);
+    letter["trace_link"] = link ? OrderedJson(*link) : OrderedJson(nullptr);
     letter["event"] = event_to_json(command, stored);
     command.print_json({{"letter", std::move(letter)}});
     return ExitStatus::Ok;

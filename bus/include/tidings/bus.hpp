@@ -10,6 +10,7 @@
 #include <tidings/letter_sink.hpp>
 #include <tidings/logging/error_description.hpp>
 #include <tidings/logging/logger.hpp>
+#include <tidings/observer.hpp>
 #include <tidings/redrive.hpp>
 #include <tidings/retry.hpp>
 #include <tidings/subscription.hpp>
@@ -131,6 +132,8 @@ struct BusTelemetry {
   /// Counts deliveries for Bus::metrics(). A store that keeps minutes (tidings::deadletter::Store) has them
   /// counted anyway. Costs at most 4 ns a publish and 2 ns a handler.
   bool metrics = false;
+  /// Is told what the bus does, for traces: <tidings/observer.hpp>. Null: nobody is.
+  std::shared_ptr<Observer> observer = nullptr;
 };
 
 struct BusOptions {

@@ -48,6 +48,8 @@ struct Attempt {
   ContextFields fields = {};
   /// The span that traced it, if any did.
   std::optional<SpanId> span_id = std::nullopt;
+  /// The trace of that span, if it is not the event's own (Metadata::traceparent).
+  std::optional<TraceId> trace_id = std::nullopt;
 
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };

@@ -100,8 +100,8 @@ BusCore::BusCore(BusOptions options)
                  .refresh_keys = [this] { return running_.keys.refresh(); },
                  .wake = [this] { housekeeper_.wake(); }}),
       running_({setup_, subscriptions_.counts, gate_, subscriptions_.topics, payloads_.upcasters,
-                payloads_.keeper, retirement_, letters_.log, letters_.writer, ledger_.journal, ledger_.refill,
-                redriver_, housekeeper_, pool_}),
+                payloads_.keeper, retirement_, letters_.log, letters_.observing, letters_.writer,
+                ledger_.journal, ledger_.refill, redriver_, housekeeper_, pool_}),
       publisher_(running_.bus, running_.end, running_.runner),
       journal_duties_(running_.bus, ledger_.count, running_.end, running_.runner, running_.retries),
       housekeeper_(setup_.options.clock, [this](Instant now) { return do_duties(now); }),
@@ -124,6 +124,7 @@ BusCore::~BusCore() {
 
 void BusCore::start() {
   if (!has_membarrier.load()) gate_.need_care(1);
+  if (letters_.observing.on()) gate_.need_care(1);
   open_journal();
   try {
     housekeeper_.start();
@@ -145,8 +146,8 @@ void BusCore::open_journal() {
   gate_.need_care(1);
   auto ledger = std::make_unique<OwedLedger>(
       setup_.options.clock, [this] { housekeeper_.wake(); }, start.next_id);
-  auto commits =
-      std::make_unique<GroupCommit>(*ledger, port, letters_.writer, letters_.storage, letters_.log);
+  auto commits = std::make_unique<GroupCommit>(*ledger, port, letters_.writer, letters_.storage, letters_.log,
+                                               letters_.observing);
   auto idempotency = std::make_unique<IdempotencyWindow>(setup_.options.idempotency_window, setup_.clock);
   // All or, when memory is short, nothing: the destructor takes a ledger for a whole journal.
   ledger_.journal.ledger = std::move(ledger);

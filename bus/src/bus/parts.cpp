@@ -20,8 +20,10 @@ PayloadParts::PayloadParts(const BusSetup& setup)
 
 LetterParts::LetterParts(const BusSetup& setup, CounterBook& counts, Housekeeper& housekeeper)
     : log(setup.options.logger.with_service(setup.options.service), setup.options.clock),
+      observing(setup.options.telemetry.observer.get(), setup.clock, log),
       storage(setup.options.clock),
-      writer(setup.options.store, log, storage, setup.options.clock, [&housekeeper] { housekeeper.wake(); }),
+      writer(setup.options.store, log, observing, storage, setup.options.clock,
+             [&housekeeper] { housekeeper.wake(); }),
       files(setup.options.store, log),
       spill(setup.options.store, log, housekeeper),
       minutes(setup, counts, log) {}

@@ -39,6 +39,7 @@ struct LetterParts {
   LetterParts(const BusSetup& setup, CounterBook& counts, Housekeeper& housekeeper);
 
   BusLog log;
+  Observing observing;
   StorageCounts storage;
   LetterWriter writer;
   FileWatch files;

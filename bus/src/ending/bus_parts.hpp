@@ -7,6 +7,7 @@
 #include "ledger/refill_signal.hpp"
 #include "letters/letter_writer.hpp"
 #include "log/bus_log.hpp"
+#include "observing/observing.hpp"
 #include "redriving/redriver.hpp"
 #include "subscriptions/bus_setup.hpp"
 #include "subscriptions/publish_gate.hpp"
@@ -29,6 +30,7 @@ struct BusParts {
   const PayloadKeeper& payloads;
   Retirement& retirement;
   BusLog& log;
+  Observing& observing;
   LetterWriter& letters;
   const OpenJournal& journal;
   RefillSignal& refill;
@@ -37,11 +39,12 @@ struct BusParts {
   WorkerPool& pool;
 };
 
-/// Counts and logs that a delivery has given up.
+/// Counts, logs and tells that a delivery has given up.
 inline void tell_death(const BusParts& bus, const DeadLetter& letter) noexcept {
   bus.counts.change(letter.event_type, letter.handler, [](HandlerCount& count) { count.dead(); });
   bus.counts.tally().letter(letter.reason);
   bus.log.letters.gave_up(letter);
+  bus.observing.gave_up(letter);
 }
 
 }  // namespace tidings::detail

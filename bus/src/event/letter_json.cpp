@@ -93,6 +93,7 @@ void add_failure(Line& line, const DeadLetter& letter) {
     if (!attempt.fields.empty())
       each["fields"] = detail::parse_ordered_json(detail::context_to_json(attempt.fields));
     if (attempt.span_id) each["span_id"] = attempt.span_id->to_string();
+    if (attempt.trace_id) each["trace_id"] = attempt.trace_id->to_string();
     line["attempts"].push_back(std::move(each));
   }
   add_process(line, letter.process);
@@ -248,14 +249,16 @@ std::vector<Attempt> read_attempts(const Json& array) {
   for (const Json& object : array) {
     if (!object.is_object()) refuse_field("attempts", "must be an array of objects");
     const Fields fields(object);
-    attempts.push_back({.at = fields.time("at"),
-                        .duration = std::chrono::microseconds(fields.integer<std::int64_t>("duration_us")),
-                        .error_type = fields.bytes("error_type"),
-                        .error_message = fields.bytes("error_message"),
-                        .fields = read_bound(object),
-                        .span_id = fields.has("span_id")
-                                       ? std::optional(fields.parsed("span_id", SpanId::parse))
-                                       : std::nullopt});
+    attempts.push_back(
+        {.at = fields.time("at"),
+         .duration = std::chrono::microseconds(fields.integer<std::int64_t>("duration_us")),
+         .error_type = fields.bytes("error_type"),
+         .error_message = fields.bytes("error_message"),
+         .fields = read_bound(object),
+         .span_id =
+             fields.has("span_id") ? std::optional(fields.parsed("span_id", SpanId::parse)) : std::nullopt,
+         .trace_id = fields.has("trace_id") ? std::optional(fields.parsed("trace_id", TraceId::parse))
+                                            : std::nullopt});
   }
   return attempts;
 }

@@ -143,7 +143,7 @@ CommitProgress GroupCommit::commit(WhenBusy when_busy) noexcept {
   report.put_back = !group.events.empty();
   ledger_.mutex_.unlock();
   JournalCommit commit;
-  if (!report.error) report.error = commit_taken(group, commit);
+  if (!report.error) report.error = commit_observed(group, commit);
   if (report.error) {
     if (!letters_wait_for(report.error, when_busy)) spill(group, report);
     report.newly_lost = code_of(report.error) == ErrorCode::JournalOwned && !lost_.exchange(true);
@@ -192,6 +192,17 @@ std::exception_ptr GroupCommit::commit_taken(CommitGroup& group, JournalCommit& 
   } catch (...) {
     return as_refusal("the journal threw something that is not a std::exception");
   }
+}
+
+std::exception_ptr GroupCommit::commit_observed(CommitGroup& group, JournalCommit& commit) noexcept {
+  if (!observing_.on()) return commit_taken(group, commit);
+  const Instant began = observing_.clock().monotonic_now();
+  const std::size_t events = group.batch.appended.size();
+  const std::size_t letters = group.batch.letters.size();
+  std::exception_ptr error = commit_taken(group, commit);
+  observing_.journal_committed(
+      {events, letters, observing_.clock().monotonic_now() - began, error != nullptr});
+  return error;
 }
 
 void GroupCommit::spill(CommitGroup& group, Report& report) noexcept {

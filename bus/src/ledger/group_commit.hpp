@@ -5,6 +5,7 @@
 #include "letters/letter_writer.hpp"
 #include "letters/shared_commits.hpp"
 #include "log/bus_log.hpp"
+#include "observing/observing.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
@@ -28,8 +29,14 @@ namespace tidings::detail {
 /// 50 ms. Works under the ledger's mutex, and releases it while it commits. Thread-safe.
 class GroupCommit final : private SharedCommits {
  public:
-  GroupCommit(OwedLedger& ledger, Journal& journal, LetterWriter& letters, StorageCounts& counts, BusLog& log)
-      : ledger_(ledger), journal_(journal), letters_(letters), counts_(counts), log_(log) {}
+  GroupCommit(OwedLedger& ledger, Journal& journal, LetterWriter& letters, StorageCounts& counts, BusLog& log,
+              Observing& observing)
+      : ledger_(ledger),
+        journal_(journal),
+        letters_(letters),
+        counts_(counts),
+        log_(log),
+        observing_(observing) {}
 
   using Admit = OwedLedger::Admit;
   /// Returns when all are committed; `admit` is called for each, under the mutex, as soon as it has its id.
@@ -93,6 +100,8 @@ class GroupCommit final : private SharedCommits {
   void gather() TIDINGS_REQUIRES(ledger_.mutex_);
   /// The part without the mutex: what it threw, or null.
   [[nodiscard]] std::exception_ptr commit_taken(CommitGroup& group, JournalCommit& commit) noexcept;
+  /// The same, and lets an observer know.
+  [[nodiscard]] std::exception_ptr commit_observed(CommitGroup& group, JournalCommit& commit) noexcept;
   /// Brings the letters of a refused group to the spill file, without the mutex. What it does not take either
   /// stays in the group: its delivery stays owed until a letter of it is kept.
   void spill(CommitGroup& group, Report& report) noexcept;
@@ -109,6 +118,7 @@ class GroupCommit final : private SharedCommits {
   LetterWriter& letters_;
   StorageCounts& counts_;
   BusLog& log_;
+  Observing& observing_;
 
   std::atomic<bool> lost_{false};
   Condition arrived_;

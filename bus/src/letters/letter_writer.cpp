@@ -265,6 +265,7 @@ std::vector<LetterOutcome> LetterWriter::keep_now(const Batch& batch) noexcept {
 
 void LetterWriter::report(std::span<const DeadLetter> letters,
                           std::span<const LetterOutcome> outcomes) noexcept {
+  if (sink_) observing_.letters_kept(letters, outcomes);
   for (std::size_t index = 0; index < letters.size(); ++index) {
     const DeadLetter& letter = letters[index];
     const LetterOutcome& outcome = outcomes[index];

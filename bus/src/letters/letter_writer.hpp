@@ -3,6 +3,7 @@
 #include "counting/storage_counts.hpp"
 #include "letters/shared_commits.hpp"
 #include "log/bus_log.hpp"
+#include "observing/observing.hpp"
 
 #include <tidings/clock.hpp>
 #include <tidings/detail/mutex.hpp>
@@ -27,10 +28,11 @@ namespace tidings::detail {
 class LetterWriter final : private SharedCommits {
  public:
   /// `wake` is called when due() has become earlier.
-  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, StorageCounts& counts,
+  LetterWriter(std::shared_ptr<LetterSink> sink, BusLog& log, Observing& observing, StorageCounts& counts,
                std::shared_ptr<Clock> clock, std::function<void()> wake)
       : sink_(std::move(sink)),
         log_(log.letters),
+        observing_(observing),
         counts_(counts),
         clock_(std::move(clock)),
         wake_(std::move(wake)) {}
@@ -62,7 +64,7 @@ class LetterWriter final : private SharedCommits {
   [[nodiscard]] std::size_t pending() const;
 
   using Batch = std::vector<DeadLetter>;
-  /// Logs and counts what became of each letter, and writes those that are unsaved to standard error.
+  /// Logs, tells and counts what became of each letter, and writes those that are unsaved to standard error.
   void report(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) noexcept;
   /// Stores letters at once, in the spill file if it must be; for what another writer could not store. What
   /// became of each is the caller's to report.
@@ -84,6 +86,7 @@ class LetterWriter final : private SharedCommits {
 
   const std::shared_ptr<LetterSink> sink_;
   LetterLog& log_;
+  Observing& observing_;
   StorageCounts& counts_;
   const std::shared_ptr<Clock> clock_;
   const std::function<void()> wake_;

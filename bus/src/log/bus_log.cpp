@@ -243,6 +243,10 @@ void BusLog::counters_lost(std::uint64_t counts, std::string_view problem) noexc
       {{"counts", counts == 0 ? logging::Value() : logging::Value(counts)}, {"problem", problem}});
 }
 
+void BusLog::observer_failed(std::string_view problem) const noexcept {
+  records_.write_nobodys(Level::Error, "observer_failed", {{"problem", problem}});
+}
+
 void BusLog::housekeeping_failed(std::string_view problem) noexcept {
   constexpr std::string_view kRecord = "housekeeping_failed";
   if (!records_.admit_fault(kRecord, "", problem)) return;

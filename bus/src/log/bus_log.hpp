@@ -54,6 +54,8 @@ class BusLog {
   void journal_refused(std::string_view problem, std::chrono::milliseconds retry_in) noexcept;
   void unserved(const OwedTotal& total) noexcept;
   void recovered(const JournalStart& start) const noexcept;
+  /// Once: it is not called any more.
+  void observer_failed(std::string_view problem) const noexcept;
   void housekeeping_failed(std::string_view problem) noexcept;
   /// `counts` is how many changes of counters were not counted; 0: not known.
   void counters_lost(std::uint64_t counts, std::string_view problem) noexcept;

@@ -50,7 +50,8 @@ struct DurablePublisher::DurableEvent {
   PayloadForms forms;
   PublishResult begun;
   Metadata metadata;
-  std::string foreign_key;  // its foreign id as an idempotency key, if it is one
+  std::optional<ObservedPublish> observed;  // ends before what it refers to
+  std::string foreign_key;                  // its foreign id as an idempotency key, if it is one
   EncodedData data;
   EventPointer stored;                                    // for queues
   std::vector<std::optional<std::string>> ordering_keys;  // one for each subscriber, or none at all
@@ -75,16 +76,16 @@ void require_idempotency_key(const PublishOptions& options, std::size_t events) 
 
 std::vector<PublishResult> DurablePublisher::publish(std::span<const Payload> payloads, const Topic& topic,
                                                      const PublishOptions& options, Durability durability) {
-  if (!journal_ || durability == Durability::None) throw_no_journal();
-  if (HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_))
+  if (!bus_.journal || durability == Durability::None) throw_no_journal();
+  if (HandlerTransaction* const open = HandlerTransaction::of_this_thread(bus_.setup))
     return publish_within(open->journal(), payloads, topic, options, durability);
   require_idempotency_key(options, payloads.size());
   std::vector<PublishResult> results;
   if (payloads.empty()) return results;
   results.reserve(payloads.size());
-  DispatchGuard guard(setup_);
-  const SubscriberList& list = topics_.current(topic, guard);
-  gate_.require_open();
+  DispatchGuard guard(bus_.setup);
+  const SubscriberList& list = bus_.topics.current(topic, guard);
+  bus_.gate.require_open();
   DurableEvents events(payloads.size());
   for (std::size_t index = 0; index < events.size(); ++index)
     prepare(events[index], list, payloads[index], options, guard);
@@ -93,9 +94,9 @@ std::vector<PublishResult> DurablePublisher::publish(std::span<const Payload> pa
   if (list.last_queued != nullptr) {
     for (auto& event : events)
       event->stored = EventPointer(
-          event->payload.type->copy(event->payload, KeptMetadata(event->metadata, setup_.source)));
+          event->payload.type->copy(event->payload, KeptMetadata(event->metadata, bus_.setup.source)));
   }
-  Placing placing(*journal_.ledger);
+  Placing placing(*bus_.journal.ledger);
   const auto requests = append(list, events, options, durability, placing);
   kill_point("publish.appended");
   // Queues first, and of the whole batch: an inline handler may take long, or publish what is to come after.
@@ -104,17 +105,25 @@ std::vector<PublishResult> DurablePublisher::publish(std::span<const Payload> pa
   placing.end();
   for (std::size_t index = 0; index < events.size(); ++index) {
     run(list, *events[index], requests[index], guard, results[index]);
+    end_observed(*events[index], results[index]);
     kill_point("publish.delivered");
   }
   return results;
+}
+
+void DurablePublisher::end_observed(DurableEvent& event, const PublishResult& result) noexcept {
+  if (!event.observed) return;
+  event.observed->accepted(result);
+  event.observed.reset();
 }
 
 void DurablePublisher::prepare(std::optional<DurableEvent>& event, const SubscriberList& list,
                                const Payload& payload, const PublishOptions& options, DispatchGuard& guard) {
   event.emplace(payload);
   event->metadata = stamper_.stamp(options, event->begun);
-  if (log_.debug()) log_.published(payload, event->metadata);
-  event->data = payloads_.for_journal(payload, event->metadata.event_id);
+  if (bus_.observing.on()) event->observed.emplace(bus_.observing, event->payload, event->metadata, true);
+  if (bus_.log.debug()) bus_.log.published(payload, event->metadata);
+  event->data = bus_.payloads.for_journal(payload, event->metadata.event_id);
   event->direct.resize(list.subscribers.size());
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     Subscriber& subscriber = *list.subscribers[index];
@@ -126,7 +135,7 @@ void DurablePublisher::prepare(std::optional<DurableEvent>& event, const Subscri
 
 /// What the journal would have, as letters keep it.
 StoredForm DurablePublisher::letter_form_of(const DurableEvent& event) const {
-  return {payloads_.for_letter(event.data, event.payload, event.metadata.event_id),
+  return {bus_.payloads.for_letter(event.data, event.payload, event.metadata.event_id),
           event.payload.schema_version};
 }
 
@@ -135,13 +144,13 @@ StoredForm DurablePublisher::letter_form_of(const DurableEvent& event) const {
 void DurablePublisher::write_dead_letters(const SubscriberList& list, DurableEvent& event) const {
   const auto write = [&](const HandlerIdentity& identity, Reason reason) -> DeadLetter& {
     return event.letters.emplace_back(make_letter(identity, event.payload.event_type, letter_form_of(event),
-                                                  event.metadata, reason, setup_.clock.now(), nullptr));
+                                                  event.metadata, reason, bus_.setup.clock.now(), nullptr));
   };
   if (list.subscribers.empty()) {
     if (unhandled_.are_letters()) write(unhandled_.nobody(event.payload.event_type), Reason::Unhandled);
     return;
   }
-  if (event.metadata.causation_depth <= setup_.options.max_causation_depth) return;
+  if (event.metadata.causation_depth <= bus_.setup.options.max_causation_depth) return;
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     DeadLetter& letter = write(list.subscribers[index]->identity, Reason::CausationLoop);
     if (!event.ordering_keys.empty()) letter.ordering_key = event.ordering_keys[index];
@@ -154,13 +163,13 @@ std::vector<AppendRequest> DurablePublisher::append(const SubscriberList& list, 
   std::vector<AppendRequest> requests(events.size());
   for (std::size_t index = 0; index < events.size(); ++index) {
     AppendRequest& request = requests[index];
-    request.append = events[index]->append(options, *journal_.idempotency);
+    request.append = events[index]->append(options, *bus_.journal.idempotency);
     request.letters = std::move(events[index]->letters);
     request.owed = std::make_shared<OwedEvent>(request.letters.empty() ? list.names() : nobody_);
     request.synced = durability == Durability::PowerLoss;
   }
   try {
-    journal_.commits->append(
+    bus_.journal.commits->append(
         requests,
         [&](AppendRequest& request) {
           admit(list, *events[static_cast<std::size_t>(&request - requests.data())], request);
@@ -168,7 +177,7 @@ std::vector<AppendRequest> DurablePublisher::append(const SubscriberList& list, 
         list.last_queued != nullptr ? &placing : nullptr);
   } catch (...) {
     for (const auto& event : events) release_places(list, *event);
-    refill_.request();  // a backlog may have begun with them
+    bus_.refill.request();  // a backlog may have begun with them
     throw;
   }
   return requests;
@@ -186,7 +195,7 @@ void DurablePublisher::admit(const SubscriberList& list, DurableEvent& event, Ap
 /// Under the mutex of the ledger.
 bool DurablePublisher::takes_directly(Subscriber& subscriber, std::int64_t id) {
   if (subscriber.backlog.holds(id)) return false;
-  const bool held = gate_.durable_held();
+  const bool held = bus_.gate.durable_held();
   if (!held && (!subscriber.queued || subscriber.queue.try_reserve())) return true;
   subscriber.backlog.leave(id);
   return false;
@@ -229,22 +238,22 @@ PublishResult DurablePublisher::queue(const SubscriberList& list, DurableEvent& 
       count(result, runner_.enqueue(subscriber, delivery));
     }
   }
-  if (later) refill_.request();
+  if (later) bus_.refill.request();
   return result;
 }
 
 void DurablePublisher::run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
                            DispatchGuard& guard, PublishResult& result) {
   if (request.repeat) {
-    BusTally::add(counts_.tally().duplicates);
-    return log_.duplicate(event.payload, event.metadata,
-                          event.foreign_key.empty() ? request.append.idempotency_key : std::string_view(),
-                          *request.repeat);
+    BusTally::add(bus_.counts.tally().duplicates);
+    return bus_.log.duplicate(event.payload, event.metadata,
+                              event.foreign_key.empty() ? request.append.idempotency_key : std::string_view(),
+                              *request.repeat);
   }
-  counts_.change(event.payload.event_type, "", [](HandlerCount& count) { count.published(1); });
+  bus_.counts.change(event.payload.event_type, "", [](HandlerCount& count) { count.published(1); });
   for (std::size_t index = 0; index < request.letters.size(); ++index) {
     end_.gave_up(request.letters[index]);
-    letters_.report({&request.letters[index], 1}, {&request.outcomes[index], 1});
+    bus_.letters.report({&request.letters[index], 1}, {&request.outcomes[index], 1});
     ++result.dead;
   }
   if (!request.letters.empty()) return;
@@ -253,20 +262,22 @@ void DurablePublisher::run(const SubscriberList& list, DurableEvent& event, cons
   for (std::size_t index = 0; index < list.subscribers.size(); ++index) {
     const std::shared_ptr<Subscriber>& subscriber = list.subscribers[index];
     if (!subscriber->queued && event.direct[index])
-      count(result, run_inline(subscriber, event.forms, frame, guard, {request.owed, index}));
+      count(result, run_inline(subscriber, event, frame, guard, {request.owed, index}));
   }
 }
 
 DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& subscriber,
-                                             PayloadForms& forms, DeliveryFrame& frame, DispatchGuard& guard,
+                                             DurableEvent& event, DeliveryFrame& frame, DispatchGuard& guard,
                                              OwedDeliveryHandle owed) {
+  PayloadForms& forms = event.forms;
   frame.turn_to(*subscriber);
   if (!guard.enter(*subscriber)) {
-    retirement_.free_if_idle(*subscriber);
+    bus_.retirement.free_if_idle(*subscriber);
     end_.leave_in_journal(*subscriber, owed);
     return DeliveryOutcome::Scheduled;
   }
-  const Instant began = setup_.clock.monotonic_now();
+  if (event.observed && event.observed->recorded()) bus_.observing.begin_attempt(frame, nullptr);
+  const Instant began = bus_.setup.clock.monotonic_now();
   std::unique_ptr<Failure> failure = runner_.run_recorded(*subscriber, &owed, forms, frame);
   DeliveryOutcome outcome = DeliveryOutcome::Handled;
   if (failure) {
@@ -276,9 +287,9 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
     kill_point("deliver.inline_returned");
     end_.ended(owed);
     kill_point("deliver.inline_noted");
-    runner_.attempt_succeeded(*subscriber, frame.context(), began);
+    runner_.attempt_succeeded(*subscriber, frame, began);
   }
-  retirement_.leave(guard, *subscriber);
+  bus_.retirement.leave(guard, *subscriber);
   if (outcome == DeliveryOutcome::Handled)
     subscriber->count(frame.context().event_type(), [](HandlerCount& count) { count.handled(1); });
   return outcome;
@@ -288,15 +299,15 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
 
 PublishResult DurablePublisher::publish_in(JournalTransaction& transaction, const Payload& payload,
                                            const PublishOptions& options) {
-  setup_.require_own_process();
-  const Durability durability = options.durability.value_or(setup_.options.durability);
-  if (journal_ && durability == Durability::None) {
+  bus_.setup.require_own_process();
+  const Durability durability = options.durability.value_or(bus_.setup.options.durability);
+  if (bus_.journal && durability == Durability::None) {
     throw Error(ErrorCode::InvalidArgument,
                 "an event that is published in a transaction is durable: leave PublishOptions::durability "
                 "out, or set it above None; nothing was published");
   }
-  if (!journal_) throw_no_journal();
-  return publish_within(transaction, {&payload, 1}, topics_.find(payload.event_type), options, durability)
+  if (!bus_.journal) throw_no_journal();
+  return publish_within(transaction, {&payload, 1}, bus_.topics.find(payload.event_type), options, durability)
       .front();
 }
 
@@ -306,25 +317,26 @@ std::vector<PublishResult> DurablePublisher::publish_within(JournalTransaction& 
                                                             Durability durability) {
   require_idempotency_key(options, payloads.size());
   if (payloads.empty()) return {};
-  DispatchGuard guard(setup_);
-  const SubscriberList& list = topics_.current(topic, guard);
-  gate_.require_open();
+  DispatchGuard guard(bus_.setup);
+  const SubscriberList& list = bus_.topics.current(topic, guard);
+  bus_.gate.require_open();
   DurableEvents events(payloads.size());
   for (std::size_t index = 0; index < events.size(); ++index)
     prepare(events[index], list, payloads[index], options, guard);
-  transaction.lock(*journal_.port, durability);
+  transaction.lock(*bus_.journal.port, durability);
   auto results = append_within(transaction, list, events, options);
   for (std::size_t index = 0; index < events.size(); ++index) {
     if (list.subscribers.empty() && !results[index].duplicate)
       count(results[index], nobody_subscribes_within(transaction, *events[index]));
   }
+  for (std::size_t index = 0; index < events.size(); ++index) end_observed(*events[index], results[index]);
   kill_point("transaction.published");
   return results;
 }
 
 /// The transaction of this thread's handler, if that is what it is; null: somebody else ends it.
 HandlerTransaction* DurablePublisher::open_as(const JournalTransaction& transaction) const noexcept {
-  HandlerTransaction* const open = HandlerTransaction::of_this_thread(setup_);
+  HandlerTransaction* const open = HandlerTransaction::of_this_thread(bus_.setup);
   return open != nullptr && &open->journal() == &transaction ? open : nullptr;
 }
 
@@ -335,22 +347,22 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
                                                            const SubscriberList& list, DurableEvents& events,
                                                            const PublishOptions& options) {
   HandlerTransaction* const open = open_as(transaction);
-  const auto type = counts_.find_any(events.front()->payload.event_type, "");
+  const auto type = bus_.counts.find_any(events.front()->payload.event_type, "");
   if (open != nullptr && type) open->counts_published(type);
   std::vector<JournalAppend> rows;
   for (auto& event : events) {
-    rows.push_back(event->append(options, *journal_.idempotency));
+    rows.push_back(event->append(options, *bus_.journal.idempotency));
     rows.back().handlers = list.names()->json;
-    rows.back().id = journal_.ledger->reserve([&](std::int64_t id) {
+    rows.back().id = bus_.journal.ledger->reserve([&](std::int64_t id) {
       for (const auto& subscriber : list.subscribers) subscriber->backlog.leave(id);
     });
     for (const auto& subscriber : list.subscribers) leave_to_successor(*subscriber, rows.back().id);
     if (open != nullptr) open->published(rows.back().id);
   }
   if (open != nullptr) {
-    refill_.request_quietly();  // its end wakes the reader
+    bus_.refill.request_quietly();  // its end wakes the reader
   } else {
-    refill_.request();
+    bus_.refill.request();
   }
   std::vector<PublishResult> results;
   results.reserve(events.size());  // nothing throws once they are there
@@ -359,9 +371,9 @@ std::vector<PublishResult> DurablePublisher::append_within(JournalTransaction& t
     PublishResult& result = results.emplace_back(std::move(events[index]->begun));
     result.duplicate = repeats[index].has_value();
     if (result.duplicate) {
-      BusTally::add(counts_.tally().duplicates);
-      log_.duplicate(events[index]->payload, events[index]->metadata, options.idempotency_key,
-                     *repeats[index]);
+      BusTally::add(bus_.counts.tally().duplicates);
+      bus_.log.duplicate(events[index]->payload, events[index]->metadata, options.idempotency_key,
+                         *repeats[index]);
       result.event_id = *repeats[index];
     } else {
       result.scheduled = static_cast<std::uint32_t>(list.subscribers.size());
@@ -376,7 +388,7 @@ DeliveryOutcome DurablePublisher::nobody_subscribes_within(JournalTransaction& t
   if (!unhandled_.are_letters()) return unhandled_.settle(event.payload, event.metadata);
   DeadLetter letter =
       make_letter(unhandled_.nobody(event.payload.event_type), event.payload.event_type,
-                  letter_form_of(event), event.metadata, Reason::Unhandled, setup_.clock.now(), nullptr);
+                  letter_form_of(event), event.metadata, Reason::Unhandled, bus_.setup.clock.now(), nullptr);
   transaction.store(letter);
   if (HandlerTransaction* const open = open_as(transaction)) {
     open->gave_up(std::move(letter));

@@ -25,20 +25,7 @@ class DurablePublisher {
  public:
   DurablePublisher(const BusParts& bus, DeliveryEnd& end, Runner& runner, const Stamper& stamper,
                    UnhandledEvents& unhandled)
-      : setup_(bus.setup),
-        counts_(bus.counts),
-        gate_(bus.gate),
-        topics_(bus.topics),
-        payloads_(bus.payloads),
-        log_(bus.log),
-        letters_(bus.letters),
-        journal_(bus.journal),
-        refill_(bus.refill),
-        retirement_(bus.retirement),
-        end_(end),
-        runner_(runner),
-        stamper_(stamper),
-        unhandled_(unhandled) {}
+      : bus_(bus), end_(end), runner_(runner), stamper_(stamper), unhandled_(unhandled) {}
 
   /// All or none. Inside a handler's transaction they join it. Throws Error.
   std::vector<PublishResult> publish(std::span<const Payload> payloads, const Topic& topic,
@@ -65,8 +52,9 @@ class DurablePublisher {
   PublishResult queue(const SubscriberList& list, DurableEvent& event, const AppendRequest& request);
   void run(const SubscriberList& list, DurableEvent& event, const AppendRequest& request,
            DispatchGuard& guard, PublishResult& result);
-  DeliveryOutcome run_inline(const std::shared_ptr<Subscriber>& subscriber, PayloadForms& forms,
+  DeliveryOutcome run_inline(const std::shared_ptr<Subscriber>& subscriber, DurableEvent& event,
                              DeliveryFrame& frame, DispatchGuard& guard, OwedDeliveryHandle owed);
+  static void end_observed(DurableEvent& event, const PublishResult& result) noexcept;
 
   std::vector<PublishResult> publish_within(JournalTransaction& transaction,
                                             std::span<const Payload> payloads, const Topic& topic,
@@ -76,16 +64,7 @@ class DurablePublisher {
                                            DurableEvents& events, const PublishOptions& options);
   DeliveryOutcome nobody_subscribes_within(JournalTransaction& transaction, const DurableEvent& event);
 
-  const BusSetup& setup_;
-  CounterBook& counts_;
-  const PublishGate& gate_;
-  Topics& topics_;
-  const PayloadKeeper& payloads_;
-  BusLog& log_;
-  LetterWriter& letters_;
-  const OpenJournal& journal_;
-  RefillSignal& refill_;
-  Retirement& retirement_;
+  const BusParts bus_;
   DeliveryEnd& end_;
   Runner& runner_;
   const Stamper& stamper_;

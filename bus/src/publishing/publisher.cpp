@@ -27,18 +27,19 @@ ContextFields code_field(const Failure& failure) {
 
 /// Runs an inline handler on any bus, and with an event in any form.
 DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
-                                          DeliveryFrame& frame, DispatchGuard& guard, bool timed) {
+                                          DeliveryFrame& frame, DispatchGuard& guard, Care care) {
   Subscriber& subscriber = *entry;
   frame.turn_to(subscriber);
   if (!guard.enter(subscriber))
     return inline_refused(subscriber, forms.payload(), frame.context().metadata());
+  if (care.observed) bus_.observing.begin_attempt(frame, nullptr);
   Instant began{};
-  if (timed || subscriber.timed.load(std::memory_order_relaxed) || log_.debug())
-    began = setup_.clock.monotonic_now();
+  if (care.timed || care.observed || subscriber.timed.load(std::memory_order_relaxed) || bus_.log.debug())
+    began = bus_.setup.clock.monotonic_now();
   std::unique_ptr<Failure> failure;
   {
-    const RunningMark mark(journal_.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
-    failure = run_handler(subscriber, forms, frame.context(), setup_.process_generation);
+    const RunningMark mark(bus_.journal.crash_slots, RunningMark::kNotJournalled, subscriber.crash_hash);
+    failure = run_handler(subscriber, forms, frame.context(), bus_.setup.process_generation);
   }
   DeliveryOutcome outcome = DeliveryOutcome::Handled;
   if (failure) {
@@ -46,9 +47,9 @@ DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& ent
     frame.set_attempt(1);
     unless_handled(subscriber, forms.payload(), outcome);
   } else if (began != Instant{}) {
-    runner_.attempt_succeeded(subscriber, frame.context(), began, timed);
+    runner_.attempt_succeeded(subscriber, frame, began, care.timed);
   }
-  retirement_.leave(guard, subscriber);
+  bus_.retirement.leave(guard, subscriber);
   return outcome;
 }
 
@@ -57,7 +58,7 @@ DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& ent
 inline bool Publisher::is_plain(const SubscriberList& list, const Payload& payload,
                                 const Metadata& metadata) const {
   return list.plain_type == payload.type && metadata.causation_depth <= max_causation_depth_ &&
-         !gate_.needs_care() && !log_.debug();
+         !bus_.gate.needs_care() && !bus_.log.debug();
 }
 
 /// The way of most publishes, and the library's hottest loop. Inlined by force: as a call of its own it would
@@ -87,7 +88,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
       ++result.handled;
     }
     if (guard.leave<true>(subscriber)) [[unlikely]]
-      retirement_.free_if_idle(subscriber);
+      bus_.retirement.free_if_idle(subscriber);
   }
 }
 
@@ -95,7 +96,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
                                                            const Payload& payload, DeliveryFrame& frame,
                                                            DispatchGuard& guard) {
   PayloadForms forms(payload);
-  return deliver_inline(subscriber, forms, frame, guard, false);
+  return deliver_inline(subscriber, forms, frame, guard, {});
 }
 
 [[gnu::noinline]] DeliveryOutcome Publisher::plain_failed(const std::shared_ptr<Subscriber>& subscriber,
@@ -110,7 +111,7 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
 
 PublishResult Publisher::publish(const Payload& payload, const Topic& topic, const PublishOptions& options) {
   if (fork_generation() != process_generation_) [[unlikely]]
-    setup_.require_own_process();
+    bus_.setup.require_own_process();
   Durability durability = durability_;
   bool has_key = false;
   if (&options != &kNoPublishOptions) {  // else there is nothing to be read
@@ -124,7 +125,7 @@ PublishResult Publisher::publish(const Payload& payload, const Topic& topic, con
 
 std::vector<PublishResult> Publisher::publish_batch(std::span<const Payload> payloads, const Topic& topic,
                                                     const PublishOptions& options) {
-  setup_.require_own_process();
+  bus_.setup.require_own_process();
   const Durability durability = options.durability.value_or(durability_);
   if (durability != Durability::None) return durable_.publish(payloads, topic, options, durability);
   require_idempotency_key(options, payloads.size());
@@ -137,24 +138,27 @@ std::vector<PublishResult> Publisher::publish_batch(std::span<const Payload> pay
 PublishResult Publisher::store_dead_letter(const Payload& payload, const Topic& topic,
                                            std::string_view handler, const LetterCause& cause,
                                            const PublishOptions& options) {
-  setup_.require_own_process();
-  DispatchGuard guard(setup_);
+  bus_.setup.require_own_process();
+  DispatchGuard guard(bus_.setup);
   static_cast<void>(guard.protect(topic.list));  // a stop waits for it
-  gate_.require_open();
+  bus_.gate.require_open();
   PublishResult result;
-  const Metadata metadata = stamper_.stamp(options, result);
+  Metadata metadata = stamper_.stamp(options, result);
+  std::optional<ObservedPublish> observed;
+  if (bus_.observing.on()) observed.emplace(bus_.observing, payload, metadata, false);
   const Failure failure = failure_of(cause.error);
   DeliveryState state;
   state.attempts_made = 1;
   state.attempted_here = true;
-  state.attempts.push_back({setup_.clock.now(), std::chrono::microseconds(0), failure.error_type,
+  state.attempts.push_back({bus_.setup.clock.now(), std::chrono::microseconds(0), failure.error_type,
                             failure.error_message, code_field(failure)});
   const HandlerIdentity identity{.handler = std::string(handler),
-                                 .service = setup_.options.service,
+                                 .service = bus_.setup.options.service,
                                  .event_type = std::string(payload.event_type),
                                  .max_attempts = 1};
   count(result, end_.bury(end_.letter_of(identity, payload, metadata,
                                          cause.permanent ? Reason::Permanent : Reason::Exhausted, &state)));
+  if (observed) observed->accepted(result);
   return result;
 }
 
@@ -162,22 +166,30 @@ PublishResult Publisher::store_dead_letter(const Payload& payload, const Topic& 
 [[gnu::always_inline]] inline PublishResult Publisher::publish_in_memory(const Payload& payload,
                                                                          const Topic& topic,
                                                                          const PublishOptions& options) {
-  DispatchGuard guard(setup_);
+  DispatchGuard guard(bus_.setup);
   const SubscriberList& list = guard.protect(topic.list);
-  gate_.require_open();
+  bus_.gate.require_open();
   PublishResult result;  // as the metadata in stamp()
-  const Metadata metadata = stamper_.stamp(options, result);
+  Metadata metadata = stamper_.stamp(options, result);
   if (is_plain(list, payload, metadata) && guard.count(list)) [[likely]] {
     deliver_plainly(list, payload, metadata, guard, result);
   } else {
-    deliver(list.outdated ? topics_.current(topic, guard) : list, payload, metadata, guard, result);
+    deliver(list.outdated ? bus_.topics.current(topic, guard) : list, payload, metadata, guard, result);
   }
   return result;
 }
 
-void Publisher::deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+void Publisher::deliver(const SubscriberList& list, const Payload& payload, Metadata& metadata,
                         DispatchGuard& guard, PublishResult& result) {
-  if (log_.debug()) log_.published(payload, metadata);
+  if (!bus_.observing.on()) return deliver_stamped(list, payload, metadata, guard, result, false);
+  ObservedPublish observed(bus_.observing, payload, metadata, false);
+  deliver_stamped(list, payload, metadata, guard, result, observed.recorded());
+  observed.accepted(result);
+}
+
+void Publisher::deliver_stamped(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                                DispatchGuard& guard, PublishResult& result, bool observed) {
+  if (bus_.log.debug()) bus_.log.published(payload, metadata);
   if (list.subscribers.empty()) {
     count_published(payload);
     count(result, unhandled_.settle(payload, metadata));
@@ -185,14 +197,14 @@ void Publisher::deliver(const SubscriberList& list, const Payload& payload, cons
     count_published(payload);
     cut_loop(list, payload, metadata, guard, result);
   } else {
-    deliver_to_all(list, payload, metadata, guard, result);
+    deliver_to_all(list, payload, metadata, guard, result, observed);
   }
 }
 
 void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                               DispatchGuard& guard, PublishResult& result) {
+                               DispatchGuard& guard, PublishResult& result, bool observed) {
   PayloadForms forms(payload);
-  QueuedPart queued = list.last_queued != nullptr || gate_.needs_care()
+  QueuedPart queued = list.last_queued != nullptr || bus_.gate.needs_care()
                           ? prepare_queued(list, forms, metadata, guard)
                           : QueuedPart{};
   const bool timed = !guard.count(list) && count_by_call(list, payload, guard);
@@ -200,7 +212,7 @@ void Publisher::deliver_to_all(const SubscriberList& list, const Payload& payloa
   std::size_t queued_index = 0;
   for (const std::shared_ptr<Subscriber>& subscriber : list.subscribers) {
     if (!subscriber->queued) {
-      count(result, deliver_inline(subscriber, forms, frame, guard, timed));
+      count(result, deliver_inline(subscriber, forms, frame, guard, {timed, observed}));
       continue;
     }
     const bool last = subscriber.get() == list.last_queued;
@@ -225,7 +237,7 @@ bool Publisher::count_by_call(const SubscriberList& list, const Payload& payload
 }
 
 void Publisher::count_published(const Payload& payload) noexcept {
-  counts_.change(payload.event_type, "", [](HandlerCount& count) { count.published(1); });
+  bus_.counts.change(payload.event_type, "", [](HandlerCount& count) { count.published(1); });
 }
 
 void Publisher::cut_loop(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
@@ -253,7 +265,7 @@ Publisher::QueuedPart Publisher::prepare_queued(const SubscriberList& list, Payl
   }
   if (list.last_queued != nullptr)
     part.event =
-        EventPointer(forms.payload().type->copy(forms.payload(), KeptMetadata(metadata, setup_.source)));
+        EventPointer(forms.payload().type->copy(forms.payload(), KeptMetadata(metadata, bus_.setup.source)));
   reserve_places(list);
   return part;
 }
@@ -284,14 +296,14 @@ void Publisher::wait_or_refuse(Subscriber& full) {
                                           "queue_capacity, or make the handler faster");
   }
   const std::uint64_t wakes = full.queue.wakes();
-  gate_.require_open();
+  bus_.gate.require_open();
   full.queue.wait_for_room(wakes);
-  gate_.require_open();
+  bus_.gate.require_open();
 }
 
 DeliveryOutcome Publisher::inline_refused(Subscriber& subscriber, const Payload& payload,
                                           const Metadata& metadata) {
-  retirement_.free_if_idle(subscriber);
+  bus_.retirement.free_if_idle(subscriber);
   const DeliveryOutcome outcome = end_.not_delivered(subscriber, payload, metadata, nullptr);
   unless_handled(subscriber, payload, outcome);
   return outcome;

@@ -31,13 +31,7 @@ struct LetterCause {
 class Publisher {
  public:
   Publisher(const BusParts& bus, DeliveryEnd& end, Runner& runner)
-      : setup_(bus.setup),
-        counts_(bus.counts),
-        gate_(bus.gate),
-        topics_(bus.topics),
-        log_(bus.log),
-        journal_(bus.journal),
-        retirement_(bus.retirement),
+      : bus_(bus),
         end_(end),
         runner_(runner),
         stamper_(bus.setup),
@@ -71,10 +65,18 @@ class Publisher {
                               const Metadata& metadata) const;
   void deliver_plainly(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                        DispatchGuard& guard, PublishResult& result);
-  void deliver(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-               DispatchGuard& guard, PublishResult& result);
+  /// What an inline delivery costs besides.
+  struct Care {
+    bool timed = false;
+    bool observed = false;
+  };
+
+  void deliver(const SubscriberList& list, const Payload& payload, Metadata& metadata, DispatchGuard& guard,
+               PublishResult& result);
+  void deliver_stamped(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
+                       DispatchGuard& guard, PublishResult& result, bool observed);
   void deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
-                      DispatchGuard& guard, PublishResult& result);
+                      DispatchGuard& guard, PublishResult& result, bool observed);
   [[nodiscard]] bool count_by_call(const SubscriberList& list, const Payload& payload,
                                    DispatchGuard& guard) noexcept;
   void count_published(const Payload& payload) noexcept;
@@ -86,20 +88,14 @@ class Publisher {
   Subscriber* try_reserve_places(const SubscriberList& list);
   void wait_or_refuse(Subscriber& full);
   DeliveryOutcome deliver_inline(const std::shared_ptr<Subscriber>& entry, PayloadForms& forms,
-                                 DeliveryFrame& frame, DispatchGuard& guard, bool timed);
+                                 DeliveryFrame& frame, DispatchGuard& guard, Care care);
   DeliveryOutcome deliver_timed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
                                 DeliveryFrame& frame, DispatchGuard& guard);
   DeliveryOutcome plain_failed(const std::shared_ptr<Subscriber>& subscriber, const Payload& payload,
                                DeliveryFrame& frame, std::unique_ptr<Failure> failure);
   DeliveryOutcome inline_refused(Subscriber& subscriber, const Payload& payload, const Metadata& metadata);
 
-  const BusSetup& setup_;
-  CounterBook& counts_;
-  const PublishGate& gate_;
-  Topics& topics_;
-  BusLog& log_;
-  const OpenJournal& journal_;
-  Retirement& retirement_;
+  const BusParts bus_;
   DeliveryEnd& end_;
   Runner& runner_;
   // Copies, since each publish reads them.

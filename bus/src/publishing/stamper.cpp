@@ -41,18 +41,16 @@ std::uint32_t require_max_attempts(std::uint32_t attempts) {
 /// allocated.
 void inherit(Metadata& metadata, const AmbientFrame& ambient) {
   metadata.fields = ambient.fields();
+  if (const TraceParent* const trace = ambient.traceparent()) metadata.traceparent = *trace;
+  metadata.tracestate = Text::borrow(ambient.tracestate());
   if (ambient.event != nullptr) {
     metadata.correlation_id = ambient.event->correlation_id;
     metadata.causation_id = ambient.event->event_id;
-    metadata.traceparent = ambient.event->traceparent;
-    metadata.tracestate = Text::borrow(ambient.event->tracestate);
     metadata.causation_depth = ambient.event->causation_depth + 1;
   } else {
     const CorrelationId& id = ambient.scope->correlation_id;
     metadata.correlation_id = id.empty() ? CorrelationId(metadata.event_id) : id;
     metadata.causation_id = ambient.scope->causation_id;
-    metadata.traceparent = ambient.scope->traceparent;
-    metadata.tracestate = Text::borrow(ambient.scope->tracestate);
     metadata.causation_depth = ambient.scope->causation_depth;
   }
 }

@@ -37,6 +37,7 @@ void JournalDuties::begin(const JournalStart& start) {
   if (start.events > 0) unserved_.begin(now);
   keys_due_ = now + kForgetKeysFirst;
   if (start.events > 0 || start.crashed) bus_.log.recovered(start);
+  bus_.observing.recovery_started({start.events, start.crashed}, start.next_id);
   kill_point("recover.acquired");
   suspects_.begin(start.suspects, now);
 }

@@ -101,6 +101,7 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   DeliveryFrame frame(payload, letter.metadata, once);
   frame.turn_to(once);
   frame.set_attempt(once.max_attempts);
+  bus_.observing.begin_attempt(frame, &state);
   const Instant began = bus_.setup.clock.monotonic_now();
   std::unique_ptr<Failure> failure;
   bool settled = false;
@@ -112,14 +113,14 @@ bool Redelivery::attempt(Subscriber& subscriber, Delivery& delivery, RedriveResu
   }
   result.at = bus_.setup.clock.now();
   if (!failure) {
-    runner_.attempt_succeeded(subscriber, frame.context(), began);
+    runner_.attempt_succeeded(subscriber, frame, began);
     subscriber.count(letter.event_type, [](HandlerCount& count) { count.handled(1); });
     BusTally::add(bus_.counts.tally().redriven);
     result.end = RedriveResult::End::Reprocessed;
     return settled;
   }
   BusTally::add(bus_.counts.tally().redrives_failed);
-  const Verdict verdict = runner_.after_failure(subscriber, frame.context(), state, *failure, began);
+  const Verdict verdict = runner_.after_failure(subscriber, frame, state, *failure, began);
   patiently([&] { add_failed_attempt(letter, state.attempts.back(), verdict.reason, result.at); });
   patiently([&] { letter.process = this_process(); });
   result.end = RedriveResult::End::Failed;

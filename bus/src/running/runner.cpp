@@ -32,6 +32,14 @@ void bind_error_code(const EventContext& context, const Failure& failure) noexce
   }
 }
 
+void note_span(const DeliveryFrame& frame, Attempt& attempt) {
+  const ObservedSpan* const span = frame.span();
+  if (span == nullptr) return;
+  attempt.span_id = SpanId{span->trace->parent_id};
+  const auto& events = frame.context().metadata().traceparent;
+  if (!events || events->trace_id != span->trace->trace_id) attempt.trace_id = TraceId{span->trace->trace_id};
+}
+
 }  // namespace
 
 // --- what follows an attempt ---
@@ -53,8 +61,9 @@ Verdict Runner::decide(const Subscriber& subscriber, std::uint32_t max_attempts,
   return {Verdict::Next::RetryLater, delay};
 }
 
-Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& context, DeliveryState& state,
+Verdict Runner::after_failure(Subscriber& subscriber, DeliveryFrame& frame, DeliveryState& state,
                               const Failure& failure, Instant began) {
+  const EventContext& context = frame.context();
   const Instant now = bus_.setup.clock.monotonic_now();
   const Timestamp wall = bus_.setup.clock.now();
   // An inline handler is timed from its first failure on; until then its attempt is taken to have begun with
@@ -66,7 +75,9 @@ Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& contex
   if (state.attempts_made++ == 0) state.first_attempt = now - duration;
   bind_error_code(context, failure);
   const auto attempt = patiently([&] {
-    return Attempt{wall - duration, duration, failure.error_type, failure.error_message, context.bound()};
+    Attempt made{wall - duration, duration, failure.error_type, failure.error_message, context.bound()};
+    note_span(frame, made);
+    return made;
   });
   patiently([&] { append_attempt(state.attempts, attempt); });
   state.attempted_here = true;
@@ -83,6 +94,8 @@ Verdict Runner::after_failure(Subscriber& subscriber, const EventContext& contex
   });
   if (const auto& threshold = subscriber.options.slow_threshold; threshold && duration > *threshold)
     slow(subscriber, context, duration);
+  bus_.observing.end_attempt(frame, duration, &attempt,
+                             retried ? std::optional(verdict.delay) : std::nullopt);
   return verdict;
 }
 
@@ -112,28 +125,33 @@ bool Runner::recorded(const Delivery& delivery) {
 Verdict Runner::run_on(Subscriber& subscriber, PayloadForms& forms, DeliveryFrame& frame,
                        DeliveryState& state, std::unique_ptr<Failure> failure, Instant began) {
   for (;;) {
-    const Verdict verdict = after_failure(subscriber, frame.context(), state, *failure, began);
+    const bool followed = frame.span() != nullptr;
+    const Verdict verdict = after_failure(subscriber, frame, state, *failure, began);
     if (verdict.next != Verdict::Next::RetryNow) return verdict;
     frame.set_attempt(state.attempts_made + 1);
+    if (followed) bus_.observing.begin_attempt(frame, &state);
     began = bus_.setup.clock.monotonic_now();
     failure = run_recorded(subscriber, &state.owed, forms, frame);
     if (!failure) {
-      attempt_succeeded(subscriber, frame.context(), began);
+      attempt_succeeded(subscriber, frame, began);
       return {};
     }
   }
 }
 
-void Runner::attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began,
+void Runner::attempt_succeeded(const Subscriber& subscriber, DeliveryFrame& frame, Instant began,
                                bool measured) noexcept {
+  const EventContext& context = frame.context();
   const auto& threshold = subscriber.options.slow_threshold;
   const bool debug = bus_.log.debug();
   const bool counted = bus_.counts.on() && (measured || threshold);
-  if (!threshold && !debug && !counted) return;
-  const auto duration = microseconds(bus_.setup.clock.monotonic_now() - began);
+  if (!threshold && !debug && !counted && frame.span() == nullptr) return;
+  const Instant::duration took = bus_.setup.clock.monotonic_now() - began;
+  const auto duration = microseconds(took);
   if (counted) subscriber.count(context.event_type(), [&](HandlerCount& count) { count.took(duration); });
   if (debug) bus_.log.handled(context, duration);
   if (threshold && duration > *threshold) slow(subscriber, context, duration);
+  bus_.observing.end_attempt(frame, took);
 }
 
 void Runner::count_wait(const Subscriber& subscriber, const EventContext& context) const noexcept {
@@ -228,6 +246,7 @@ Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, Dispatc
     frame.turn_to(subscriber);
     if (delivery.state) frame.set_attempt(delivery.state->attempts_made + 1);
     if (bus_.counts.on()) count_wait(subscriber, frame.context());
+    bus_.observing.begin_attempt(frame, delivery.state.get());
     const Instant began = bus_.setup.clock.monotonic_now();
     std::unique_ptr<Failure> failure =
         delivery.state || !bus_.journal.crash_slots.empty()
@@ -236,7 +255,7 @@ Verdict Runner::run_attempts(Subscriber& subscriber, Delivery& delivery, Dispatc
     if (failure) {
       verdict = run_on(subscriber, forms, frame, delivery.remember(), std::move(failure), began);
     } else {
-      attempt_succeeded(subscriber, frame.context(), began);
+      attempt_succeeded(subscriber, frame, began);
     }
   }
   bus_.retirement.leave(guard, subscriber);

@@ -53,15 +53,16 @@ class Runner {
                                 std::unique_ptr<Failure> failure, Instant began);
 
   /// Logs and counts a failed attempt, lets the journal know, and decides what follows.
-  [[nodiscard]] Verdict after_failure(Subscriber& subscriber, const EventContext& context,
-                                      DeliveryState& state, const Failure& failure, Instant began);
+  [[nodiscard]] Verdict after_failure(Subscriber& subscriber, DeliveryFrame& frame, DeliveryState& state,
+                                      const Failure& failure, Instant began);
   /// Runs an attempt that may end in a transaction, or be found by the crash slots. `owed` may be null, or
   /// empty.
   [[nodiscard]] std::unique_ptr<Failure> run_recorded(const Subscriber& subscriber, OwedDeliveryHandle* owed,
                                                       PayloadForms& forms, DeliveryFrame& frame);
-  /// Logs an attempt whose handler returned, if the log's level or a slow_threshold asks for it.
+  /// Logs an attempt whose handler returned, if the log's level or a slow_threshold asks for it, and tells an
+  /// observer that follows it.
   /// `measured`: how long it took is counted, whether or not it was slow.
-  void attempt_succeeded(const Subscriber& subscriber, const EventContext& context, Instant began,
+  void attempt_succeeded(const Subscriber& subscriber, DeliveryFrame& frame, Instant began,
                          bool measured = true) noexcept;
 
   /// What the subscription's ordering_key says of an event. The user's function is protected as the handler

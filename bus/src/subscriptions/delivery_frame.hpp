@@ -5,8 +5,10 @@
 #include <tidings/context.hpp>
 #include <tidings/detail/stored_event.hpp>
 #include <tidings/event_context.hpp>
+#include <tidings/observer.hpp>
 
 #include <cstdint>
+#include <new>
 
 namespace tidings::detail {
 
@@ -40,11 +42,26 @@ class DeliveryFrame {
   }
   /// What the handler gets when it asks for its transaction; null: an error.
   void offer(HandlerTransaction* transaction) noexcept { context_.transaction_ = transaction; }
+
+  /// An observer follows the attempt that begins. `span` has a trace.
+  void open_span(const ObservedSpan& span) noexcept {
+    const auto* const opened = new (&span_) ObservedSpan(span);
+    ambient_.span = &*opened->trace;
+  }
+  void close_span() noexcept { ambient_.span = nullptr; }
+  /// Null: nobody follows the attempt.
+  [[nodiscard]] const ObservedSpan* span() const noexcept {
+    return ambient_.span != nullptr ? &span_ : nullptr;
+  }
+
   [[nodiscard]] const EventContext& context() const noexcept { return context_; }
 
  private:
   EventContext context_;
   AmbientFrame ambient_;
+  union {
+    ObservedSpan span_;  // only while it is open: a publish without an observer has no time to clear it
+  };
 };
 
 }  // namespace tidings::detail

@@ -26,8 +26,8 @@ class PublishGate {
   void wait_until_empty(std::chrono::steady_clock::time_point deadline) const;
 
   /// One more, or fewer, of the things that a publish must take care of even if all its handlers are inline:
-  /// a retry that waits and takes room, a journal that keeps what runs, a kernel without membarrier. All are
-  /// looked at in one place, since each publish looks.
+  /// a retry that waits and takes room, a journal that keeps what runs, a kernel without membarrier, an
+  /// observer. All are looked at in one place, since each publish looks.
   void need_care(int change) noexcept { cares_.fetch_add(static_cast<std::size_t>(change)); }
   /// A look only, without a lock.
   [[nodiscard]] bool needs_care() const noexcept { return cares_.load(std::memory_order_relaxed) != 0; }

@@ -148,6 +148,7 @@ std::string attempts_to_json(const std::vector<Attempt>& attempts) {
     append_json_string(json += ",\"error_message\":", attempt.error_message);
     if (!attempt.fields.empty()) (json += ",\"fields\":") += tidings::detail::context_to_json(attempt.fields);
     if (attempt.span_id) ((json += ",\"span_id\":\"") += attempt.span_id->to_string()) += '"';
+    if (attempt.trace_id) ((json += ",\"trace_id\":\"") += attempt.trace_id->to_string()) += '"';
     json += '}';
   }
   return json += ']';

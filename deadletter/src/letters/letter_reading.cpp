@@ -124,10 +124,14 @@ void read_claim(RowReader& row, StoredLetter& stored) {
 
 namespace {
 
-std::optional<SpanId> read_span_id(const std::string& text) {
-  auto span = SpanId::parse(text);
-  if (!span) throw Error(ErrorCode::NotDecodable, "not a span's id");
-  return span;
+/// Nothing if the attempt has no such id.
+template <class Id>
+std::optional<Id> read_id(const Json& attempt, const char* name) {
+  const auto text = attempt.find(name);
+  if (text == attempt.end()) return std::nullopt;
+  auto id = Id::parse(text->template get_ref<const std::string&>());
+  if (!id) throw Error(ErrorCode::NotDecodable, std::string("not a ") + name);
+  return id;
 }
 
 }  // namespace
@@ -141,7 +145,7 @@ std::vector<Attempt> attempts_from_json(std::string_view text) {
          std::chrono::microseconds(each.at("duration_us").get<std::int64_t>()),
          each.at("error_type").get<std::string>(), each.at("error_message").get<std::string>(),
          each.contains("fields") ? tidings::detail::context_of_json(each["fields"]) : ContextFields(),
-         each.contains("span_id") ? read_span_id(each["span_id"].get<std::string>()) : std::nullopt});
+         read_id<SpanId>(each, "span_id"), read_id<TraceId>(each, "trace_id")});
   }
   return attempts;
 }

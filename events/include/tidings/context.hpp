@@ -96,10 +96,25 @@ struct AmbientFrame {
   std::uint32_t attempt = 0;
   /// Where the pointer to what handlers of this event have bound will be; null: nowhere.
   BoundFields* const* bound = nullptr;
+  /// The span that is open: what is published, called and logged has it as its parent. Null: that of the
+  /// event or scope, if it has one.
+  const TraceParent* span = nullptr;
   const AmbientFrame* previous = nullptr;
 
   [[nodiscard]] const ContextFields& fields() const noexcept {
     return event != nullptr ? event->fields : scope->fields;
+  }
+  /// Null: there is no trace.
+  [[nodiscard]] const TraceParent* traceparent() const noexcept {
+    if (span != nullptr) return span;
+    const auto& own = event != nullptr ? event->traceparent : scope->traceparent;
+    return own ? &*own : nullptr;
+  }
+  /// That of the trace: none is known of one that began with the open span.
+  [[nodiscard]] std::string_view tracestate() const noexcept {
+    const auto& own = event != nullptr ? event->traceparent : scope->traceparent;
+    if (span != nullptr && (!own || own->trace_id != span->trace_id)) return {};
+    return event != nullptr ? event->tracestate.view() : std::string_view(scope->tracestate);
   }
   /// What was bound during this attempt of this handler; null: nothing. Comparing here costs a delivery
   /// nothing, as clearing at each attempt would.

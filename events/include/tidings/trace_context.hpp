@@ -29,6 +29,17 @@ struct TraceParent {
   friend constexpr bool operator==(const TraceParent&, const TraceParent&) noexcept = default;
 };
 
+/// The id of a trace: 16 bytes, not all zero.
+struct TraceId {
+  std::array<std::uint8_t, 16> bytes{};
+
+  /// 32 lowercase hexadecimal digits, not all 0; nullopt for anything else.
+  [[nodiscard]] static std::optional<TraceId> parse(std::string_view text) noexcept;
+  [[nodiscard]] std::string to_string() const;
+
+  friend constexpr bool operator==(const TraceId&, const TraceId&) noexcept = default;
+};
+
 /// The id of a span, which is one operation of a trace: 8 bytes, not all zero.
 struct SpanId {
   std::array<std::uint8_t, 8> bytes{};

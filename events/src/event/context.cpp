@@ -92,7 +92,11 @@ const HeaderNames& HeaderNames::standard() {
 Context Context::current() {
   const detail::AmbientFrame* frame = detail::ambient_frame;
   if (frame == nullptr) return {};
-  return frame->scope != nullptr ? *frame->scope : context_of(*frame->event);
+  Context context = frame->scope != nullptr ? *frame->scope : context_of(*frame->event);
+  if (frame->span == nullptr) return context;
+  context.traceparent = *frame->span;
+  context.tracestate = frame->tracestate();
+  return context;
 }
 
 Context Context::fresh() { return {.correlation_id = fresh_id()}; }

@@ -63,14 +63,23 @@ std::string TraceParent::to_string() const {
   return text;
 }
 
-std::optional<SpanId> SpanId::parse(std::string_view text) noexcept {
-  SpanId result;
+namespace {
+
+template <class Id>
+std::optional<Id> parse_hex_id(std::string_view text) noexcept {
+  Id result;
   const bool is_hex = text.size() == 2 * result.bytes.size() &&
                       detail::read_lowercase_hex(text.data(), result.bytes.data(), result.bytes.size());
   if (!is_hex || is_zero(result.bytes)) return std::nullopt;
   return result;
 }
 
+}  // namespace
+
+std::optional<TraceId> TraceId::parse(std::string_view text) noexcept { return parse_hex_id<TraceId>(text); }
+std::string TraceId::to_string() const { return to_hex(bytes); }
+
+std::optional<SpanId> SpanId::parse(std::string_view text) noexcept { return parse_hex_id<SpanId>(text); }
 std::string SpanId::to_string() const { return to_hex(bytes); }
 
 std::string TraceParent::trace_id_text() const { return to_hex(trace_id); }

@@ -124,23 +124,23 @@ void RecordBuilder::finish() {
 void RecordBuilder::add_correlation_of(const AmbientFrame& frame) {
   const AmbientFrame* handled = handled_event(frame);
   if (frame.event != nullptr) {
-    add_correlation(frame.event->correlation_id, frame.event->causation_id, frame.event->traceparent);
+    add_correlation(frame.event->correlation_id, frame.event->causation_id, frame.traceparent());
   } else if (frame.scope != nullptr) {
     // A scope inside a handler has the handled event as the cause of what is published in it. What caused the
     // handled event itself is what every record of its delivery says.
     const bool of_handled = handled != nullptr && frame.scope->causation_id == handled->event->event_id;
     add_correlation(frame.scope->correlation_id,
                     of_handled ? handled->event->causation_id : frame.scope->causation_id,
-                    frame.scope->traceparent);
+                    frame.traceparent());
   }
   if (handled != nullptr) add_event(*handled);
 }
 
 void RecordBuilder::add_correlation(const CorrelationId& id, const std::optional<EventId>& causation,
-                                    const std::optional<TraceParent>& trace) {
+                                    const TraceParent* trace) {
   if (!id.empty()) set(Reserved::CorrelationId, id.to_string());
   if (causation) set(Reserved::CausationId, causation->to_string());
-  if (!trace) return;
+  if (trace == nullptr) return;
   set(Reserved::TraceId, trace->trace_id_text());
   set(Reserved::SpanId, trace->parent_id_text());
 }

@@ -60,7 +60,7 @@ class RecordBuilder {
   void add_fields(const ContextFields& fields);
   void add_tidings_own(const Field& field);
   void add_correlation(const CorrelationId& id, const std::optional<EventId>& causation,
-                       const std::optional<TraceParent>& trace);
+                       const TraceParent* trace);
   void add_event(const AmbientFrame& frame);
   void set(Reserved which, Value value);
 
