@@ -21,7 +21,7 @@ const RoomOrder kRooms = {
     {"bus",
      {"threads", "event", "queue", "counting", "subscriptions", "log", "observing", "letters", "ledger",
       "redriving", "ending", "running", "publishing", "recovery", "redelivery", "bus"}},
-    {"telemetry", {"metrics", "otlp", "settings", "sampling", "sending", "exporting", "records"}},
+    {"telemetry", {"metrics", "otlp", "settings", "sampling", "sending", "exporting", "records", "tracing"}},
     {"deadletter",
      {"file", "sqlite", "schema", "copies", "letters", "spill", "journal", "redrive", "minutes", "store",
       "reading", "operations"}},

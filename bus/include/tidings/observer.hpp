@@ -60,6 +60,8 @@ struct AttemptStart {
   const Attempt* previous = nullptr;
   /// The event was accepted by an earlier process, and this one has not attempted it yet.
   bool recovered = false;
+  /// The handler is inline, and the publish has not ended.
+  bool inside_publish = false;
   /// The number of the letter that is delivered again; 0: it is no redrive.
   std::int64_t letter_id = 0;
 };

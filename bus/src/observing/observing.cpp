@@ -50,9 +50,16 @@ void Observing::begin_attempt(DeliveryFrame& frame, const DeliveryState* state) 
     recovered = state->owed && state->owed.event->id < first_own_id_ && !state->attempted_here;
     if (state->redrive) letter_id = state->redrive->id;
   }
+  open_span(frame, {frame.context(), clock_.now(), previous, recovered, false, letter_id});
+}
+
+void Observing::begin_inline_attempt(DeliveryFrame& frame) noexcept {
+  if (on()) open_span(frame, {.context = frame.context(), .at = clock_.now(), .inside_publish = true});
+}
+
+void Observing::open_span(DeliveryFrame& frame, const AttemptStart& attempt) noexcept {
   tell([&](Observer& observer) {
-    const ObservedSpan span =
-        observer.attempt_started({frame.context(), clock_.now(), previous, recovered, letter_id});
+    const ObservedSpan span = observer.attempt_started(attempt);
     if (span.trace) frame.open_span(span);
   });
 }

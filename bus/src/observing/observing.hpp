@@ -35,6 +35,8 @@ class Observing {
 
   /// Opens the span of the frame's next attempt. `state` may be null: there is nothing to remember.
   void begin_attempt(DeliveryFrame& frame, const DeliveryState* state) noexcept;
+  /// The same for the first attempt of an inline handler.
+  void begin_inline_attempt(DeliveryFrame& frame) noexcept;
   /// Closes it, if one is open. `failure` is null if the handler returned.
   void end_attempt(DeliveryFrame& frame, std::chrono::nanoseconds duration, const Attempt* failure = nullptr,
                    std::optional<std::chrono::microseconds> retry_in = std::nullopt) noexcept;
@@ -49,6 +51,7 @@ class Observing {
   template <class Call>
   void tell(const Call& call) noexcept;
   void leave_out(const char* problem) noexcept;
+  void open_span(DeliveryFrame& frame, const AttemptStart& attempt) noexcept;
 
   Clock& clock_;
   BusLog& log_;

@@ -276,7 +276,7 @@ DeliveryOutcome DurablePublisher::run_inline(const std::shared_ptr<Subscriber>& 
     end_.leave_in_journal(*subscriber, owed);
     return DeliveryOutcome::Scheduled;
   }
-  if (event.observed && event.observed->recorded()) bus_.observing.begin_attempt(frame, nullptr);
+  if (event.observed && event.observed->recorded()) bus_.observing.begin_inline_attempt(frame);
   const Instant began = bus_.setup.clock.monotonic_now();
   std::unique_ptr<Failure> failure = runner_.run_recorded(*subscriber, &owed, forms, frame);
   DeliveryOutcome outcome = DeliveryOutcome::Handled;

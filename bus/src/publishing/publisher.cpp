@@ -32,7 +32,7 @@ DeliveryOutcome Publisher::deliver_inline(const std::shared_ptr<Subscriber>& ent
   frame.turn_to(subscriber);
   if (!guard.enter(subscriber))
     return inline_refused(subscriber, forms.payload(), frame.context().metadata());
-  if (care.observed) bus_.observing.begin_attempt(frame, nullptr);
+  if (care.observed) bus_.observing.begin_inline_attempt(frame);
   Instant began{};
   if (care.timed || care.observed || subscriber.timed.load(std::memory_order_relaxed) || bus_.log.debug())
     began = bus_.setup.clock.monotonic_now();
