@@ -1,6 +1,6 @@
 #include <tidings/telemetry/tracer.hpp>
 
-#include "tracing/kept_traces.hpp"
+#include "tracing/tracer_core.hpp"
 
 #include <tidings/bus.hpp>
 #include <tidings/error.hpp>
@@ -20,16 +20,11 @@ namespace {
 constexpr std::uint8_t kSampled = 1;
 constexpr std::int64_t kNanosecondsOfAMicrosecond = 1'000;
 
-std::uint64_t nanoseconds(Timestamp time) noexcept {
-  return static_cast<std::uint64_t>(time.time_since_epoch().count() * kNanosecondsOfAMicrosecond);
-}
-
-SpanContext context_of(const TraceParent& trace) {
-  return {.trace_id = trace.trace_id, .span_id = {trace.parent_id}, .trace_flags = trace.flags};
-}
+void put(std::uint64_t bits, std::uint8_t* bytes) noexcept { std::memcpy(bytes, &bits, sizeof bits); }
 
 /// The span of an attempt that has been made, of an event that bears `events`.
-std::optional<SpanContext> context_of(const Attempt& attempt, const std::optional<TraceParent>& events) {
+std::optional<SpanContext> context_of_attempt(const Attempt& attempt,
+                                              const std::optional<TraceParent>& events) {
   if (!attempt.span_id) return std::nullopt;
   SpanContext context{.span_id = *attempt.span_id, .trace_flags = events ? events->flags : std::uint8_t{0}};
   if (attempt.trace_id) {
@@ -68,65 +63,52 @@ void add_messaging(Attributes& attributes, const char* operation, const char* ty
   attributes.push_back({"messaging.message.conversation_id", metadata.correlation_id.to_string()});
 }
 
-void fail(SpanData& span, const std::string& error_type, const std::string& message) {
+}  // namespace
+
+SpanContext context_of(const TraceParent& trace) {
+  return {.trace_id = trace.trace_id, .span_id = {trace.parent_id}, .trace_flags = trace.flags};
+}
+
+std::uint64_t nanoseconds(Timestamp time) noexcept {
+  return static_cast<std::uint64_t>(time.time_since_epoch().count() * kNanosecondsOfAMicrosecond);
+}
+
+void mark_failed(SpanData& span, const std::string& error_type, const std::string& message) {
   span.status = SpanStatus::Error;
   span.status_message = message;
   span.attributes.push_back({"error.type", error_type});
 }
 
-}  // namespace
+void add_exception(SpanData& span, const std::string& type, const std::string& message) {
+  span.events.push_back({.name = "exception",
+                         .time_ns = span.end_ns,
+                         .attributes = {{"exception.type", type}, {"exception.message", message}}});
+}
 
-class Tracer::Core {
- public:
-  Core(Sink sink, TracerOptions options)
-      : sink_(std::move(sink)), options_(std::move(options)), kept_(options_.keep) {}
+SpanId Tracer::Core::new_span_id() const noexcept {
+  SpanId id;
+  do {
+    put(options_.random(), id.bytes.data());
+  } while (id == SpanId{});
+  return id;
+}
 
-  [[nodiscard]] const TracerOptions& options() const noexcept { return options_; }
+TraceParent Tracer::Core::new_trace(std::optional<bool> sampled) const noexcept {
+  TraceParent trace;
+  put(options_.random(), trace.trace_id.data());
+  put(options_.random() | 1U, trace.trace_id.data() + 8);  // not all zero
+  trace.parent_id = new_span_id().bytes;
+  if (sampled ? *sampled : options_.sampler.samples(trace.trace_id, std::nullopt)) trace.flags = kSampled;
+  return trace;
+}
 
-  [[nodiscard]] SpanId new_span_id() const noexcept {
-    SpanId id;
-    do {
-      put(options_.random(), id.bytes.data());
-    } while (id == SpanId{});
-    return id;
+void Tracer::Core::end(SpanData span, bool happened) {
+  if ((span.context.trace_flags & kSampled) != 0) return sink_(std::move(span));
+  for (SpanData& each : kept_.add(std::move(span), happened, options_.clock->monotonic_now())) {
+    each.context.trace_flags |= kSampled;
+    sink_(std::move(each));
   }
-  /// The root of a new trace. `sampled`: as is decided already.
-  [[nodiscard]] TraceParent new_trace(std::optional<bool> sampled) const noexcept {
-    TraceParent trace;
-    put(options_.random(), trace.trace_id.data());
-    put(options_.random() | 1U, trace.trace_id.data() + 8);  // not all zero
-    trace.parent_id = new_span_id().bytes;
-    if (sampled ? *sampled : options_.sampler.samples(trace.trace_id, std::nullopt)) trace.flags = kSampled;
-    return trace;
-  }
-  [[nodiscard]] bool records(const TraceParent& trace) const noexcept {
-    return trace.sampled() || kept_.on();
-  }
-  [[nodiscard]] bool is_slow(std::chrono::nanoseconds duration) const noexcept {
-    return options_.keep.slower_than && duration > *options_.keep.slower_than;
-  }
-
-  /// `happened`: what traces are kept for that were not sampled.
-  void end(SpanData span, bool happened) {
-    if ((span.context.trace_flags & kSampled) != 0) return sink_(std::move(span));
-    for (SpanData& each : kept_.add(std::move(span), happened, options_.clock->monotonic_now())) {
-      each.context.trace_flags |= kSampled;
-      sink_(std::move(each));
-    }
-  }
-
-  /// What the span of a letter says. Throws std::bad_alloc.
-  void give_up(const DeadLetter& letter, const LetterOutcome& outcome);
-
- private:
-  static void put(std::uint64_t bits, std::uint8_t* bytes) noexcept {
-    std::memcpy(bytes, &bits, sizeof bits);
-  }
-
-  const Sink sink_;
-  const TracerOptions options_;
-  KeptTraces kept_;
-};
+}
 
 namespace {
 
@@ -154,17 +136,25 @@ ObservedSpan recorded(const TraceParent& trace, const Fill& fill) noexcept {
 
 }  // namespace
 
+namespace {
+
+TracerOptions checked(TracerOptions options) {
+  if (!options.clock || !options.random)
+    throw Error(ErrorCode::InvalidArgument, "a tracer needs a clock and a source of random numbers");
+  if (options.late.count() < 0 || options.keep.time.count() < 0)
+    throw Error(ErrorCode::InvalidArgument, "times of TracerOptions must not be negative");
+  return options;
+}
+
+}  // namespace
+
 Tracer::Tracer(std::shared_ptr<Exporter> exporter, TracerOptions options)
     : Tracer(exporter ? Sink([exporter](SpanData span) { exporter->add(std::move(span)); }) : Sink(),
              std::move(options)) {}
 
-Tracer::Tracer(Sink sink, TracerOptions options) {
-  if (!sink || !options.clock || !options.random)
-    throw Error(ErrorCode::InvalidArgument,
-                "a tracer needs a sink or an exporter, a clock and a source of ids");
-  if (options.late.count() < 0 || options.keep.time.count() < 0)
-    throw Error(ErrorCode::InvalidArgument, "times of TracerOptions must not be negative");
-  core_ = std::make_unique<Core>(std::move(sink), std::move(options));
+Tracer::Tracer(Sink sink, TracerOptions options)
+    : core_(std::make_shared<Core>(std::move(sink), checked(std::move(options)))) {
+  if (!core_->has_sink()) throw Error(ErrorCode::InvalidArgument, "a tracer needs an exporter or a sink");
 }
 
 Tracer::~Tracer() = default;
@@ -198,7 +188,7 @@ void Tracer::publish_ended(const ObservedSpan& observed, const PublishEnd& publi
   SpanData& span = open->span;
   span.end_ns = span.start_ns + static_cast<std::uint64_t>(publish.duration.count());
   if (publish.result == nullptr) {
-    fail(span, "refused", "the event was not accepted");
+    mark_failed(span, "refused", "the event was not accepted");
   } else if (publish.result->duplicate) {
     span.attributes.push_back({"tidings.duplicate", true});
   }
@@ -210,7 +200,7 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
   const auto& published = metadata.traceparent;
   const TracerOptions& options = core_->options();
   std::optional<SpanContext> previous;
-  if (attempt.previous != nullptr) previous = context_of(*attempt.previous, published);
+  if (attempt.previous != nullptr) previous = context_of_attempt(*attempt.previous, published);
   const Timestamp since =
       attempt.previous != nullptr ? attempt.previous->at + attempt.previous->duration : metadata.published_at;
   const bool late = attempt.letter_id != 0 || attempt.recovered || attempt.at - since >= options.late;
@@ -269,18 +259,15 @@ void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attem
   span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
   add_fields(span.attributes, attempt.context.bound());
   if (attempt.failure != nullptr) {
-    fail(span, attempt.failure->error_type, attempt.failure->error_message);
+    mark_failed(span, attempt.failure->error_type, attempt.failure->error_message);
     span.attributes.push_back({"tidings.will_retry", attempt.retry_in.has_value()});
-    span.events.push_back({.name = "exception",
-                           .time_ns = span.end_ns,
-                           .attributes = {{"exception.type", attempt.failure->error_type},
-                                          {"exception.message", attempt.failure->error_message}}});
+    add_exception(span, attempt.failure->error_type, attempt.failure->error_message);
   }
   const bool happened = attempt.failure != nullptr || core_->is_slow(attempt.duration);
   if (open->redrive) {
     open->redrive->end_ns = span.end_ns;
     if (attempt.failure != nullptr)
-      fail(*open->redrive, attempt.failure->error_type, attempt.failure->error_message);
+      mark_failed(*open->redrive, attempt.failure->error_type, attempt.failure->error_message);
     core_->end(*std::move(open->redrive), happened);
   }
   core_->end(std::move(span), happened);
@@ -291,7 +278,7 @@ void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcom
   if (!published || !records(*published)) return;
   SpanContext parent = context_of(*published);
   if (!letter.attempts.empty()) {
-    if (const auto last = context_of(letter.attempts.back(), published)) parent = *last;
+    if (const auto last = context_of_attempt(letter.attempts.back(), published)) parent = *last;
   }
   SpanData span;
   span.context = parent;
@@ -304,7 +291,7 @@ void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcom
   if (!letter.handler.empty())
     span.attributes.push_back({"messaging.destination.subscription.name", letter.handler});
   span.attributes.push_back({"tidings.reason", std::string(to_string(letter.reason))});
-  fail(span, letter.error_type, letter.error_message);
+  mark_failed(span, letter.error_type, letter.error_message);
   SpanEvent commit{.name = "tidings.letter.committed", .time_ns = span.end_ns};
   switch (outcome.place) {
     case LetterOutcome::Place::Stored:

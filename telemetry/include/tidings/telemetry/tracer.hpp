@@ -16,6 +16,10 @@
 #include <span>
 #include <string_view>
 
+namespace tidings {
+class Span;
+}  // namespace tidings
+
 namespace tidings::telemetry {
 
 /// When an attempt begins a trace of its own, with links to the publish and to the attempt before it, instead
@@ -81,8 +85,10 @@ class Tracer final : public Observer {
   void recovery_started(const RecoveryStart& recovery) override;
 
  private:
+  friend class tidings::Span;
+
   class Core;
-  std::unique_ptr<Core> core_;
+  const std::shared_ptr<Core> core_;  // a Span may outlive the tracer
 };
 
 }  // namespace tidings::telemetry

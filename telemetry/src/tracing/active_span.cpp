@@ -1,0 +1,160 @@
+#include <tidings/telemetry/active_span.hpp>
+
+#include "tracing/tracer_core.hpp"
+
+#include <tidings/context.hpp>
+#include <tidings/detail/mutex.hpp>
+#include <tidings/logging/error_description.hpp>
+#include <tidings/logging/redactor.hpp>
+
+#include <cassert>
+#include <string>
+#include <utility>
+
+namespace tidings {
+
+namespace {
+
+constexpr std::size_t kMaxProblemBytes = 4096;
+
+struct DefaultTracer {
+  detail::Mutex mutex;
+  std::shared_ptr<telemetry::Tracer> tracer TIDINGS_GUARDED_BY(mutex);
+};
+
+/// Never destroyed: destructors of statics may have spans.
+DefaultTracer& default_tracer() {
+  static auto& tracer = *new DefaultTracer;
+  return tracer;
+}
+
+std::shared_ptr<telemetry::Tracer> current_tracer() {
+  DefaultTracer& current = default_tracer();
+  const detail::MutexLock lock(current.mutex);
+  return current.tracer;
+}
+
+const Context& no_context() {
+  static const auto& none = *new Context;  // never destroyed, as above
+  return none;
+}
+
+}  // namespace
+
+void telemetry::set_default_tracer(std::shared_ptr<Tracer> tracer) {
+  const bool makes = tracer != nullptr;
+  {  // what was there ends without the mutex
+    DefaultTracer& current = default_tracer();
+    const tidings::detail::MutexLock lock(current.mutex);
+    current.tracer.swap(tracer);
+    tidings::detail::makes_spans.store(makes);
+  }
+}
+
+struct Span::Open {
+  std::shared_ptr<telemetry::Tracer::Core> core;
+  Instant began{};
+  TraceParent trace;
+  bool recorded = false;
+  bool failed = false;
+  telemetry::SpanData span = {};
+  detail::AmbientFrame frame = {};
+};
+
+void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
+  try {
+    const auto tracer = current_tracer();
+    if (!tracer) return;
+    auto open = std::make_unique<Open>();
+    open->core = tracer->core_;
+    const telemetry::Tracer::Core& core = *open->core;
+    const detail::AmbientFrame* const around = detail::ambient_frame;
+    const TraceParent* const parent = around == nullptr ? nullptr : around->traceparent();
+    if (parent != nullptr) {
+      if (!core.records(*parent)) return;  // its trace goes on as it is
+      open->trace = *parent;
+      open->trace.parent_id = core.new_span_id().bytes;
+      open->span.parent_span_id = {parent->parent_id};
+      open->span.context.tracestate = around->tracestate();
+    } else {
+      open->trace = core.new_trace(std::nullopt);
+    }
+    open->recorded = core.records(open->trace);
+    if (open->recorded) {
+      const std::string tracestate = std::move(open->span.context.tracestate);
+      open->span.context = telemetry::context_of(open->trace);
+      open->span.context.tracestate = tracestate;
+      open->span.name = name;
+      open->span.kind = kind;
+      open->span.start_ns = telemetry::nanoseconds(core.options().clock->now());
+      open->began = core.options().clock->monotonic_now();
+    }
+    if (around != nullptr) {
+      open->frame = *around;
+    } else {
+      open->frame.scope = &no_context();
+    }
+    open->frame.span = &open->trace;
+    open->frame.previous = around;
+    open_ = open.release();
+    detail::ambient_frame = &open_->frame;
+  } catch (...) {
+    return;  // no memory: no span
+  }
+}
+
+void Span::close() noexcept {
+  const std::unique_ptr<Open> open(std::exchange(open_, nullptr));
+  // Any other order, or another thread, would leave a pointer to a dead frame behind.
+  assert(detail::ambient_frame == &open->frame);
+  detail::ambient_frame = open->frame.previous;
+  if (!open->recorded) return;
+  try {
+    const auto took = open->core->options().clock->monotonic_now() - open->began;
+    open->span.end_ns = open->span.start_ns + static_cast<std::uint64_t>(took.count());
+    open->core->end(std::move(open->span), open->failed);
+  } catch (...) {
+    return;  // no memory: it is lost
+  }
+}
+
+bool Span::is_recorded() const noexcept { return open_ != nullptr && open_->recorded; }
+
+void Span::set(std::string_view name, telemetry::AttributeValue value) noexcept {
+  if (!is_recorded()) return;
+  try {
+    const auto redactor = logging::default_redactor();
+    if (redactor->denies(name)) return;
+    if (auto* const text = std::get_if<std::string>(&value)) *text = redactor->redact_text(*text);
+    open_->span.attributes.push_back({std::string(name), std::move(value)});
+  } catch (...) {
+    return;
+  }
+}
+
+void Span::fail(const std::exception& error) noexcept {
+  if (!is_recorded()) return;
+  try {
+    const logging::ErrorDescription what = logging::describe_error(error);
+    const std::string message = logging::printable_error(what.message, kMaxProblemBytes);
+    open_->failed = true;
+    open_->span.end_ns = telemetry::nanoseconds(open_->core->options().clock->now());  // of the event
+    telemetry::mark_failed(open_->span, what.type, message);
+    telemetry::add_exception(open_->span, what.type, message);
+  } catch (...) {
+    return;
+  }
+}
+
+void Span::fail(std::string_view problem) noexcept {
+  if (!is_recorded()) return;
+  try {
+    open_->failed = true;
+    open_->span.status = telemetry::SpanStatus::Error;
+    open_->span.status_message = logging::printable_error(problem, kMaxProblemBytes);
+  } catch (...) {
+    return;
+  }
+}
+
+}  // namespace tidings

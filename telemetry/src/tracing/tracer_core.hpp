@@ -1,0 +1,52 @@
+#pragma once
+
+#include "tracing/kept_traces.hpp"
+
+#include <tidings/telemetry/tracer.hpp>
+#include <tidings/trace_context.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace tidings::telemetry {
+
+[[nodiscard]] SpanContext context_of(const TraceParent& trace);
+[[nodiscard]] std::uint64_t nanoseconds(Timestamp time) noexcept;
+/// Sets the status.
+void mark_failed(SpanData& span, const std::string& error_type, const std::string& message);
+/// With the event `exception`.
+void add_exception(SpanData& span, const std::string& type, const std::string& message);
+
+/// Ids, the decision about each trace, and where spans go. Thread-safe.
+class Tracer::Core {
+ public:
+  Core(Sink sink, TracerOptions options)
+      : sink_(std::move(sink)), options_(std::move(options)), kept_(options_.keep) {}
+
+  [[nodiscard]] bool has_sink() const noexcept { return sink_ != nullptr; }
+  [[nodiscard]] const TracerOptions& options() const noexcept { return options_; }
+
+  [[nodiscard]] SpanId new_span_id() const noexcept;
+  /// The root of a new trace. `sampled`: as is decided already.
+  [[nodiscard]] TraceParent new_trace(std::optional<bool> sampled) const noexcept;
+  [[nodiscard]] bool records(const TraceParent& trace) const noexcept {
+    return trace.sampled() || kept_.on();
+  }
+  [[nodiscard]] bool is_slow(std::chrono::nanoseconds duration) const noexcept {
+    return options_.keep.slower_than && duration > *options_.keep.slower_than;
+  }
+
+  /// `happened`: what traces are kept for that were not sampled. Throws std::bad_alloc.
+  void end(SpanData span, bool happened);
+  /// What the span of a letter says. Throws std::bad_alloc.
+  void give_up(const DeadLetter& letter, const LetterOutcome& outcome);
+
+ private:
+  const Sink sink_;
+  const TracerOptions options_;
+  KeptTraces kept_;
+};
+
+}  // namespace tidings::telemetry
