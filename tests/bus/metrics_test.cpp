@@ -82,6 +82,8 @@ TEST_F(MetricsTest, OfABusThatCountsNoDeliveriesHaveItsLoadAndLetters) {
   EXPECT_EQ(metrics.handlers.front().handler, "handler");
   EXPECT_EQ(metrics.handlers.front().failed, 0U);
   EXPECT_EQ(metrics.letters.of(Reason::Permanent), 1U);
+  EXPECT_EQ(metrics.letters.unresolved->letters, 1U);
+  EXPECT_EQ(metrics.letters.unresolved->oldest_failed_at, clock_->now());
 }
 
 TEST_F(MetricsTest, OfThreadsThatPublishAreExactlyWhatTheyPublished) {
@@ -312,6 +314,7 @@ TEST_F(MetricsTest, CountRedrivesByWhatBecameOfThem) {
     static_cast<void>(bus.redrive({}));
     ASSERT_TRUE(bus.wait_idle(kLong));
   }
+  EXPECT_EQ(bus.metrics().letters.unresolved->letters, 0U);
   EXPECT_EQ(bus.metrics().letters.redriven, 1U);
   EXPECT_EQ(bus.metrics().letters.redrives_failed, 1U);
   EXPECT_EQ(handler_of(bus.metrics(), "handler").retried, 0U);

@@ -29,6 +29,9 @@ class MinuteSink final : public LetterSink, public Minutes {
                                      std::string_view handler) override {
     return letters_->dead_keys(service, event_type, handler);
   }
+  std::optional<UnresolvedLetters> unresolved_letters(std::string_view service) override {
+    return letters_->unresolved_letters(service);
+  }
   Journal* journal() noexcept override { return letters_->journal(); }
   Redrives* redrives() noexcept override { return letters_->redrives(); }
   Minutes* minutes() noexcept override { return this; }

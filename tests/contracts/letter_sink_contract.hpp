@@ -211,6 +211,24 @@ TEST_P(LetterSinkContract, DeadKeysAreThoseOfOneHandlerEachOnce) {
   EXPECT_TRUE(dead_keys("nobody").empty());
 }
 
+TEST_P(LetterSinkContract, MayKnowWhatIsUnresolvedOfAService) {
+  ASSERT_TRUE(store({}).empty());
+  const auto none = subject_.sink->unresolved_letters("orders");
+  if (!none) return;  // it does not know
+  EXPECT_EQ(none->letters, 0U);
+  EXPECT_EQ(none->oldest_failed_at, std::nullopt);
+  std::vector<DeadLetter> letters = {letter(1), letter(2), letter(3)};
+  letters[1].failed_at = letters[0].failed_at - std::chrono::hours(2);
+  letters[2].failed_at = letters[0].failed_at - std::chrono::hours(3);
+  letters[2].service = "another";
+  ASSERT_EQ(store(letters).size(), 3U);
+  const auto found = subject_.sink->unresolved_letters(letters[0].service);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->letters, 2U);
+  EXPECT_EQ(found->oldest_failed_at, letters[1].failed_at);
+  EXPECT_EQ(subject_.sink->unresolved_letters("another")->letters, 1U);
+}
+
 TEST_P(LetterSinkContract, MayBeReadWhileItStores) {
   std::atomic<bool> done{false};
   std::vector<std::thread> readers;

@@ -109,7 +109,7 @@ def check(prometheus, orders):
     assert asked > 25, asked
 
     rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
-    assert len(rules) == 15, rules
+    assert len(rules) == 16, rules
     for rule in rules:
         assert rule["health"] == "ok", rule
         if rule["type"] == "recording":

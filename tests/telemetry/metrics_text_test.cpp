@@ -76,6 +76,19 @@ TEST(MetricsText, HasWhatTheJournalOwesAndTheTimeOfTheOldest) {
   EXPECT_THAT(text_of(metrics, MetricsFormat::PrometheusText), Not(HasSubstr("tidings_journal")));
 }
 
+TEST(MetricsText, HasWhatIsUnresolvedIfTheStoreKnows) {
+  Metrics metrics = sample_metrics();
+  const std::string text = text_of(metrics, MetricsFormat::PrometheusText);
+  EXPECT_THAT(text, HasSubstr("tidings_dead_letters_unresolved 3\n"));
+  EXPECT_THAT(text, HasSubstr("tidings_dead_letters_oldest_timestamp_seconds 1767225600.000000\n"));
+  metrics.letters.unresolved = UnresolvedLetters{};
+  EXPECT_THAT(text_of(metrics, MetricsFormat::PrometheusText),
+              Not(HasSubstr("\ntidings_dead_letters_oldest_timestamp_seconds")));
+  metrics.letters.unresolved.reset();
+  EXPECT_THAT(text_of(metrics, MetricsFormat::PrometheusText),
+              Not(HasSubstr("tidings_dead_letters_unresolved")));
+}
+
 TEST(MetricsText, LeavesOutWhatIsNotCounted) {
   Metrics metrics = sample_metrics();
   metrics.counted = false;

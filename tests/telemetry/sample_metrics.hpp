@@ -29,6 +29,7 @@ inline Metrics sample_metrics() {
       receipt, {.event_type = "*", .handler = R"(a"b\c)"}, {.event_type = "other", .handler = "other"}};
   metrics.letters.by_reason[static_cast<std::size_t>(Reason::Exhausted)] = 2;
   metrics.letters.spilled = 1;
+  metrics.letters.unresolved = UnresolvedLetters{3, Timestamp(1'767'225'600'000'000us)};
   metrics.commits.counts[duration_class(3ms)] = 2;
   metrics.commits.sum = 6ms;
   metrics.journal = JournalMetrics{.owed_to_nobody = 1};

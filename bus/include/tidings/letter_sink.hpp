@@ -1,10 +1,12 @@
 #pragma once
 
+#include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
 #include <tidings/payload_cipher.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,6 +53,13 @@ struct SpillImport {
   bool more = false;
 };
 
+/// The letters of one service that nobody has resolved.
+struct UnresolvedLetters {
+  std::uint64_t letters = 0;
+  /// When the oldest of them failed. Not set: there is none.
+  std::optional<Timestamp> oldest_failed_at = std::nullopt;
+};
+
 /// The result of `LetterSink::look_after_files`.
 struct SinkFiles {
   /// The name of the file system that the database is on, if it may be shared with other machines, so that
@@ -87,6 +96,13 @@ class LetterSink {
   [[nodiscard]] virtual std::vector<std::string> dead_keys(std::string_view service,
                                                            std::string_view event_type,
                                                            std::string_view handler) = 0;
+
+  /// The unresolved letters of a service, of this and of earlier processes. For metrics, which are read
+  /// several times a minute: cheap, however many letters there are. Thread-safe. Returns nullopt if the sink
+  /// does not know. Throws Error, std::bad_alloc.
+  [[nodiscard]] virtual std::optional<UnresolvedLetters> unresolved_letters(std::string_view /*service*/) {
+    return std::nullopt;
+  }
 
   /// Where letters are kept, for people to read, such as a path; empty: nowhere that has a name.
   [[nodiscard]] virtual std::string location() const { return {}; }

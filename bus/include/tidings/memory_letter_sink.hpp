@@ -3,6 +3,8 @@
 #include <tidings/letter_sink.hpp>
 
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace tidings {
@@ -18,6 +20,7 @@ class MemoryLetterSink final : public LetterSink {
                                                  WhenBusy when_busy) override;
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler) override;
+  [[nodiscard]] std::optional<UnresolvedLetters> unresolved_letters(std::string_view service) override;
   [[nodiscard]] Redrives* redrives() noexcept override;
   [[nodiscard]] PayloadEncryption encryption() const override;
 

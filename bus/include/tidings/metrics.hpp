@@ -2,6 +2,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/letter_sink.hpp>
 #include <tidings/minutes.hpp>
 
 #include <array>
@@ -70,7 +71,7 @@ struct HandlerMetrics {
   std::optional<Timestamp> oldest_owed = std::nullopt;
 };
 
-/// Dead letters of this bus. All but `pending` are counters.
+/// Dead letters of this bus. All but `pending` and `unresolved` are counters.
 struct LetterMetrics {
   /// Deliveries that gave up, by Reason.
   std::array<std::uint64_t, kReasons.size()> by_reason{};
@@ -80,6 +81,9 @@ struct LetterMetrics {
   std::uint64_t unsaved = 0;
   /// Given up, not yet committed: see Snapshot::letters_pending.
   std::size_t pending = 0;
+  /// What the store has of the bus's service and nobody has resolved, also of earlier processes and of other
+  /// buses of that service. Not set: the store does not know, or is busy.
+  std::optional<UnresolvedLetters> unresolved = std::nullopt;
   /// Redrives whose handler returned, and failed.
   std::uint64_t redriven = 0;
   std::uint64_t redrives_failed = 0;

@@ -59,6 +59,15 @@ std::size_t pending_letters(const LetterWriter& letters, const OpenJournal& jour
   return letters.pending() + (journal ? journal.commits->pending_letters() : 0);
 }
 
+std::optional<UnresolvedLetters> unresolved_letters(const BusOptions& options) {
+  if (!options.store) return std::nullopt;
+  try {
+    return options.store->unresolved_letters(options.service);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// The series of a subscriber, or if it has none that of all others, which is the last.
 std::vector<HandlerMetrics>::iterator series_of(const HandlerSnapshot& subscriber, Metrics& metrics) {
   auto& handlers = metrics.handlers;
@@ -402,6 +411,7 @@ Metrics BusCore::metrics() {
   metrics.letters.spilled = letters_.storage.spilled.load(std::memory_order_relaxed);
   metrics.letters.unsaved = letters_.storage.unsaved.load(std::memory_order_relaxed);
   metrics.letters.pending = pending_letters(letters_.writer, ledger_.journal);
+  metrics.letters.unresolved = unresolved_letters(setup_.options);
   metrics.commits = letters_.storage.commits.read();
   metrics.workers = setup_.options.workers;
   metrics.workers_busy = pool_.busy();

@@ -2,6 +2,7 @@
 
 #include "letters/memory_redrives.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tidings {
@@ -34,6 +35,16 @@ std::vector<LetterOutcome> MemoryLetterSink::store(std::span<const DeadLetter> l
 std::vector<std::string> MemoryLetterSink::dead_keys(std::string_view service, std::string_view event_type,
                                                      std::string_view handler) {
   return implementation_->letters.dead_keys(service, event_type, handler);
+}
+
+std::optional<UnresolvedLetters> MemoryLetterSink::unresolved_letters(std::string_view service) {
+  UnresolvedLetters found;
+  for (const DeadLetter& letter : unresolved()) {
+    if (letter.service != service) continue;
+    ++found.letters;
+    found.oldest_failed_at = std::min(found.oldest_failed_at.value_or(letter.failed_at), letter.failed_at);
+  }
+  return found;
 }
 
 PayloadEncryption MemoryLetterSink::encryption() const { return implementation_->encryption; }

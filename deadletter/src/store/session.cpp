@@ -6,6 +6,9 @@
 
 #include <SQLiteCpp/Exception.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <exception>
 
 namespace tidings::deadletter {
@@ -15,6 +18,11 @@ constexpr const char* kDeadKeys =
     "SELECT DISTINCT ordering_key FROM dead_letters INDEXED BY dead_letters_unresolved_keys"
     " WHERE service = ? AND event_type = ? AND handler = ? AND reprocessed_at IS NULL AND ordering_key IS "
     "NOT NULL";
+/// The count is kept by triggers; the oldest is the first of the service in an index that has all of this.
+constexpr const char* kUnresolved =
+    "SELECT (SELECT coalesce(sum(unresolved), 0) FROM tidings_causes WHERE service = ?1),"
+    " (SELECT failed_at FROM dead_letters INDEXED BY dead_letters_unresolved_by_time"
+    " WHERE reprocessed_at IS NULL AND service = ?1 ORDER BY failed_at LIMIT 1)";
 constexpr const char* kNoteLettersWithoutEnd =
     "INSERT OR IGNORE INTO tidings_meta VALUES ('letters_without_end', '1')";
 
@@ -133,6 +141,18 @@ std::vector<std::string> Session::dead_keys(std::string_view service, std::strin
   const StatementUse use(dead_keys_);
   bind_all(dead_keys_, std::string(service), std::string(event_type), std::string(handler));
   return texts_of(dead_keys_);
+}
+
+UnresolvedLetters Session::unresolved(std::string_view service) {
+  static_cast<void>(connection_.wait_from_now());
+  Prepared query(connection_.database(), kUnresolved);
+  query.text(service);
+  UnresolvedLetters found;
+  if (!query.step()) return found;
+  found.letters = static_cast<std::uint64_t>(std::max<std::int64_t>(0, query.column_integer(0)));
+  if (!query.column_is_null(1))
+    found.oldest_failed_at = Timestamp(std::chrono::microseconds(query.column_integer(1)));
+  return found;
 }
 
 }  // namespace tidings::deadletter

@@ -34,6 +34,8 @@ class Session {
   /// Throws SQLite::Exception.
   [[nodiscard]] std::vector<std::string> dead_keys(std::string_view service, std::string_view event_type,
                                                    std::string_view handler);
+  /// Throws SQLite::Exception.
+  [[nodiscard]] UnresolvedLetters unresolved(std::string_view service);
   /// One batch of the journal of `service` in one transaction. Letters whose outcome is Spilled or Unsaved
   /// already are left out of it; any other that cannot be a row makes it none: then false, with their
   /// outcomes. Throws CommitInDoubt, or SQLite::Exception when the database takes nothing, or

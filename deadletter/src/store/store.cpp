@@ -169,6 +169,11 @@ std::vector<std::string> Store::dead_keys(std::string_view service, std::string_
       [&](Session& session) { return session.dead_keys(service, event_type, handler); });
 }
 
+std::optional<UnresolvedLetters> Store::unresolved_letters(std::string_view service) {
+  implementation_->settings.process.require_this("store");
+  return implementation_->session.use([&](Session& session) { return session.unresolved(service); });
+}
+
 /// Not in turn with writers: SQLite copies one moment while they go on.
 void Store::backup(const std::filesystem::path& target) const {
   const StoreSettings& settings = implementation_->settings;

@@ -120,6 +120,19 @@ void add_letters(const Metrics& metrics, Families& families) {
   families.push_back(std::move(by_reason));
   families.push_back(one("tidings_letters_pending", MetricKind::Gauge, "Letters that wait for their commit.",
                          metrics.letters.pending));
+  if (metrics.letters.unresolved) {
+    families.push_back(one("tidings_dead_letters_unresolved", MetricKind::Gauge,
+                           "Letters of the service in the database that nobody has resolved.",
+                           metrics.letters.unresolved->letters));
+    MetricFamily oldest{"tidings_dead_letters_oldest_timestamp_seconds",
+                        MetricKind::Gauge,
+                        "When the oldest of them failed; absent while there is none.",
+                        {},
+                        kSeconds};
+    if (const auto& failed_at = metrics.letters.unresolved->oldest_failed_at)
+      oldest.samples.push_back({{}, seconds(*failed_at)});
+    families.push_back(std::move(oldest));
+  }
   families.push_back(one("tidings_letters_spilled", MetricKind::Counter,
                          "Letters that the database did not take and a spill file did.",
                          metrics.letters.spilled));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -89,6 +90,7 @@ class Store final : public LetterSink {
   /// journal to another is refused with JournalOwned. Lives as long as the store.
   [[nodiscard]] Journal* journal() noexcept override;
   [[nodiscard]] Redrives* redrives() noexcept override;
+  [[nodiscard]] std::optional<UnresolvedLetters> unresolved_letters(std::string_view service) override;
   /// Counters of each minute, in the same database. Committed with letters and the journal's batches, or
   /// alone.
   [[nodiscard]] Minutes* minutes() noexcept override;
