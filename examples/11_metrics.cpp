@@ -3,6 +3,7 @@
 // `serve` it goes on until its standard input ends.
 #include <httplib.h>
 #include <tidings/deadletter/store.hpp>
+#include <tidings/telemetry/counters.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include <tidings/bus.hpp>
@@ -31,7 +32,7 @@ void serve_watchers(httplib::Server& server, const tidings::Bus& bus,
   server.Get("/metrics", [&](const httplib::Request& request, httplib::Response& response) {
     const auto format = tidings::telemetry::metrics_format_for(request.get_header_value("Accept"));
     std::ostringstream text;
-    tidings::telemetry::write_metrics(text, bus.metrics(), format, &own);
+    tidings::telemetry::write_metrics(text, bus.metrics(), format, {.own = &own});
     response.set_content(text.str(), std::string(tidings::telemetry::content_type(format)));
   });
   server.Get("/healthz", [&](const httplib::Request&, httplib::Response& response) {

@@ -72,6 +72,14 @@ TEST_F(MetricsTest, SayWhetherDeliveriesAreCounted) {
   EXPECT_TRUE(Bus(with_minutes()).metrics().counted);
 }
 
+TEST_F(MetricsTest, SaySinceWhenTheyCountAndWhenTheyWereRead) {
+  const Timestamp began = clock_->now();
+  const Bus bus(measured());
+  clock_->advance(5s);
+  EXPECT_EQ(bus.metrics().began_at, began);
+  EXPECT_EQ(bus.metrics().read_at, began + 5s);
+}
+
 TEST_F(MetricsTest, OfABusThatCountsNoDeliveriesHaveItsLoadAndLetters) {
   Bus bus(options());
   auto handler = bus.subscribe<OrderPlaced>("handler", [](const OrderPlaced&) { throw Permanent("never"); });

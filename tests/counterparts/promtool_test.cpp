@@ -1,3 +1,4 @@
+#include <tidings/telemetry/counters.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include "architecture/command.hpp"
@@ -19,7 +20,7 @@ TEST(Promtool, FindsNothingWrongWithTheMetrics) {
   own.counter("shop_refused", "Orders refused.", {{"reason", "no \"stock\"\n\\"}}).add(3);
   const auto path =
       std::filesystem::temp_directory_path() / ("tidings-promtool-" + std::to_string(::getpid()) + ".prom");
-  write_metrics_file(path, sample_metrics(), &own);
+  write_metrics_file(path, sample_metrics(), {.own = &own});
   const auto result = architecture::run_command("promtool check metrics < '" + path.string() + "'");
   std::filesystem::remove(path);
   EXPECT_EQ(result.exit_status, 0) << result.output;

@@ -1,3 +1,4 @@
+#include <tidings/telemetry/counters.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include "architecture/command.hpp"
@@ -25,7 +26,7 @@ std::string parsed(MetricsFormat format, const char* name) {
       std::filesystem::temp_directory_path() / ("tidings-parsed-" + std::to_string(::getpid()) + ".prom");
   {
     std::ofstream stream(path);
-    write_metrics(stream, sample_metrics(), format, &own);
+    write_metrics(stream, sample_metrics(), format, {.own = &own});
   }
   const auto result = architecture::run_command("/usr/bin/python3 '" TIDINGS_PARSE_METRICS "' " +
                                                 std::string(name) + " < '" + path.string() + "'");

@@ -1,4 +1,5 @@
 #include <tidings/error.hpp>
+#include <tidings/telemetry/counters.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include "telemetry/sample_metrics.hpp"
@@ -19,7 +20,7 @@ using ::testing::StartsWith;
 
 std::string text_of(const Metrics& metrics, MetricsFormat format, const CounterRegistry* own = nullptr) {
   std::ostringstream stream;
-  write_metrics(stream, metrics, format, own);
+  write_metrics(stream, metrics, format, {.own = own});
   return stream.str();
 }
 

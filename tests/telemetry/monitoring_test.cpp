@@ -1,3 +1,4 @@
+#include <tidings/telemetry/exporter.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include "telemetry/sample_metrics.hpp"
@@ -41,7 +42,8 @@ std::set<std::string> metrics_in(const std::string& text) { return matches(text,
 
 std::set<std::string> written_metrics() {
   std::ostringstream stream;
-  write_metrics(stream, sample_metrics(), MetricsFormat::PrometheusText);
+  const Exporter exporter{ExporterOptions{}};
+  write_metrics(stream, sample_metrics(), MetricsFormat::PrometheusText, {.exporter = &exporter});
   const std::string text = stream.str();
   return matches(text, R"((?:^|\n)(tidings_\w+)[ {])");
 }

@@ -12,6 +12,8 @@ namespace tidings::telemetry::test {
 inline Metrics sample_metrics() {
   using namespace std::chrono_literals;
   Metrics metrics{.service = "shop", .counted = true};
+  metrics.began_at = Timestamp(1'767'225'000'000'000us);
+  metrics.read_at = Timestamp(1'767'225'700'000'000us);
   metrics.types = {{"orders.order_placed", 12, 0}, {std::string(kOtherSeries), 3, 2}};
   HandlerMetrics receipt{.event_type = "orders.order_placed", .handler = "send_receipt"};
   receipt.handled = 10;

@@ -111,6 +111,9 @@ struct JournalMetrics {
 /// subscription, and letters that are made by hand for a handler that is not subscribed here.
 struct Metrics {
   std::string service;
+  /// When the bus was made: what is counted is counted since then. And when this was read.
+  Timestamp began_at{};
+  Timestamp read_at{};
   /// Whether deliveries are counted: with BusTelemetry::metrics, or a store that keeps minutes. Otherwise
   /// `types` is empty, and `handlers` has the current subscriptions with their load alone: their counters are
   /// 0 and mean nothing. `letters`, `duplicates`, `commits` and the load are always counted.

@@ -404,7 +404,10 @@ Snapshot BusCore::snapshot() const {
 
 Metrics BusCore::metrics() {
   setup_.require_own_process();
-  Metrics metrics{.service = setup_.options.service, .counted = subscriptions_.counts.on()};
+  Metrics metrics{.service = setup_.options.service,
+                  .began_at = setup_.made_at,
+                  .read_at = setup_.clock.now(),
+                  .counted = subscriptions_.counts.on()};
   metrics.accepting = gate_.is_open();
   if (metrics.counted) subscriptions_.counts.read(metrics);
   read_tally(subscriptions_.counts.tally(), metrics);

@@ -22,7 +22,8 @@ BusSetup::BusSetup(BusOptions given)
       source(options.source.empty() ? options.service : options.source),
       process_generation(fork_generation()),
       clock(*options.clock),
-      ids(*options.ids) {}
+      ids(*options.ids),
+      made_at(clock.now()) {}
 
 void BusSetup::throw_forked() {
   throw Error(

@@ -33,6 +33,7 @@ struct BusSetup {
   // The targets of the options' pointers, read on every publish.
   Clock& clock;
   IdSource& ids;
+  const Timestamp made_at;
 
  private:
   [[noreturn]] static void throw_forked();

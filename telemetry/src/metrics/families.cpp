@@ -1,10 +1,13 @@
 #include "metrics/families.hpp"
 
 #include <tidings/dead_letter.hpp>
+#include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/exporter.hpp>
 #include <tidings/version.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <utility>
 
 namespace tidings::telemetry {
 
@@ -180,6 +183,16 @@ void add_journal(const Metrics& metrics, Families& families) {
   families.push_back(std::move(oldest));
 }
 
+MetricFamily dropped(const Exporter& exporter) {
+  MetricFamily family{"tidings_exporter_dropped", MetricKind::Counter,
+                      "Spans, records and readings of metrics that the exporter of OTLP has lost."};
+  for (const auto& [signal, name] :
+       {std::pair(ExportSignal::Traces, "traces"), std::pair(ExportSignal::Logs, "logs"),
+        std::pair(ExportSignal::Metrics, "metrics")})
+    family.samples.push_back({{{"signal", name}}, exporter.dropped(signal)});
+  return family;
+}
+
 void add_own(const CounterRegistry& own, Families& families) {
   for (CounterRegistry::Family& each : own.read()) {
     MetricFamily family{std::move(each.name), MetricKind::Counter, std::move(each.help)};
@@ -191,7 +204,7 @@ void add_own(const CounterRegistry& own, Families& families) {
 
 }  // namespace
 
-std::vector<MetricFamily> families_of(const Metrics& metrics, const CounterRegistry* own) {
+std::vector<MetricFamily> families_of(const Metrics& metrics, const MoreMetrics& more) {
   Families families;
   families.push_back(
       {"tidings_build",
@@ -205,7 +218,8 @@ std::vector<MetricFamily> families_of(const Metrics& metrics, const CounterRegis
   families.push_back(one("tidings_counts_lost", MetricKind::Counter,
                          "Counts that the minutes in the database lack; metrics have them.",
                          metrics.counts_lost));
-  if (own != nullptr) add_own(*own, families);
+  if (more.exporter != nullptr) families.push_back(dropped(*more.exporter));
+  if (more.own != nullptr) add_own(*more.own, families);
   return families;
 }
 

@@ -2,6 +2,7 @@
 
 #include <tidings/metrics.hpp>
 #include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/more_metrics.hpp>
 
 #include <cstdint>
 #include <string>
@@ -33,6 +34,6 @@ struct MetricFamily {
 
 /// What a bus counted and the application's own counters, as metrics: names, labels and help are said here
 /// alone.
-[[nodiscard]] std::vector<MetricFamily> families_of(const Metrics& metrics, const CounterRegistry* own);
+[[nodiscard]] std::vector<MetricFamily> families_of(const Metrics& metrics, const MoreMetrics& more);
 
 }  // namespace tidings::telemetry

@@ -67,15 +67,14 @@ class NewFile {
 
 }  // namespace
 
-void write_metrics_file(const std::filesystem::path& path, const Metrics& metrics,
-                        const CounterRegistry* own) {
+void write_metrics_file(const std::filesystem::path& path, const Metrics& metrics, const MoreMetrics& more) {
   if (path.extension() != ".prom" || path.stem().empty()) {
     throw Error(
         ErrorCode::InvalidArgument,
         "the name of a metrics file ends in .prom: node_exporter's textfile collector reads no other");
   }
   std::ostringstream text;
-  write_metrics(text, metrics, MetricsFormat::PrometheusText, own);
+  write_metrics(text, metrics, MetricsFormat::PrometheusText, more);
   NewFile file(path.native() + "." + std::to_string(::getpid()) + "-" + std::to_string(random_bits()) +
                ".new");
   file.write(std::move(text).str());

@@ -1,12 +1,12 @@
+#include "metrics/buckets.hpp"
 #include "metrics/families.hpp"
 
-#include <tidings/minutes.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <cstddef>
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -16,21 +16,6 @@
 namespace tidings::telemetry {
 
 namespace {
-
-/// The classes of durations that are written, with their bounds as OpenMetrics wants numbers to look. Fewer
-/// than there are, since each handler has a series of each.
-struct Bucket {
-  std::chrono::microseconds bound;
-  std::string_view text;
-};
-constexpr std::array kBuckets = {
-    Bucket{std::chrono::microseconds(10), "1e-05"}, Bucket{std::chrono::microseconds(100), "0.0001"},
-    Bucket{std::chrono::milliseconds(1), "0.001"},  Bucket{std::chrono::milliseconds(5), "0.005"},
-    Bucket{std::chrono::milliseconds(10), "0.01"},  Bucket{std::chrono::milliseconds(20), "0.02"},
-    Bucket{std::chrono::milliseconds(50), "0.05"},  Bucket{std::chrono::milliseconds(100), "0.1"},
-    Bucket{std::chrono::milliseconds(200), "0.2"},  Bucket{std::chrono::milliseconds(500), "0.5"},
-    Bucket{std::chrono::seconds(1), "1.0"},         Bucket{std::chrono::seconds(2), "2.0"},
-    Bucket{std::chrono::seconds(5), "5.0"},         Bucket{std::chrono::seconds(10), "10.0"}};
 
 constexpr int kMicrosecondDigits = 6;
 
@@ -108,13 +93,11 @@ class MetricsWriter {
   }
   void write_histogram(std::string_view name, const Labels& labels, const DurationHistogram& histogram) {
     std::uint64_t below = 0;
-    std::size_t next = 0;
-    for (const Bucket& bucket : kBuckets) {
-      for (const std::size_t last = duration_class(bucket.bound); next <= last; ++next)
-        below += histogram.counts[next];
+    for_each_bucket(histogram, [&](const Bucket& bucket, std::uint64_t count) {
+      below += count;
       begin_line(name, "_bucket", labels, bucket.text);
       end_line(below);
-    }
+    });
     const std::uint64_t all = histogram.count();
     begin_line(name, "_bucket", labels, "+Inf");
     end_line(all);
@@ -157,9 +140,9 @@ std::string_view content_type(MetricsFormat format) noexcept {
 }
 
 void write_metrics(std::ostream& stream, const Metrics& metrics, MetricsFormat format,
-                   const CounterRegistry* own) {
+                   const MoreMetrics& more) {
   MetricsWriter writer(format);
-  for (const MetricFamily& family : families_of(metrics, own)) writer.write(family);
+  for (const MetricFamily& family : families_of(metrics, more)) writer.write(family);
   stream << std::move(writer).end();
 }
 

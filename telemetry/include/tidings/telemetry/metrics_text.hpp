@@ -1,7 +1,7 @@
 #pragma once
 
 #include <tidings/metrics.hpp>
-#include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/more_metrics.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -25,17 +25,16 @@ enum class MetricsFormat : std::uint8_t {
 /// The format that a scraper's Accept header asks for; PrometheusText if it asks for neither.
 [[nodiscard]] MetricsFormat metrics_format_for(std::string_view accept) noexcept;
 
-/// Writes what a bus counted, and the application's own counters. The stream's failures are its own. May
+/// Writes what a bus counted, and what else is wanted. The stream's failures are its own. May
 /// throw std::bad_alloc.
 void write_metrics(std::ostream& stream, const Metrics& metrics, MetricsFormat format,
-                   const CounterRegistry* own = nullptr);
+                   const MoreMetrics& more = {});
 
-/// Writes the same as PrometheusText to a file for node_exporter's textfile collector, whose name has to end
-/// in
+/// Writes the same as PrometheusText to a file for node_exporter's textfile collector, whose name ends in
 /// `.prom`. The file is made new beside it, readable for all, and renamed, so that no reader sees a part of
 /// it; it is not synced. Call it once in so many seconds. Throws Error: InvalidArgument (the name),
 /// DatabaseUnusable (the file cannot be written; the message says why, and an older file is as it was).
 void write_metrics_file(const std::filesystem::path& path, const Metrics& metrics,
-                        const CounterRegistry* own = nullptr);
+                        const MoreMetrics& more = {});
 
 }  // namespace tidings::telemetry
