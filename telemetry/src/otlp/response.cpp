@@ -89,10 +89,9 @@ ReceiverAnswer read_answer(std::string_view body, OtlpEncoding encoding) {
 
 std::string read_refusal(std::string_view body, OtlpEncoding encoding) {
   const Json json = encoding == OtlpEncoding::Json ? parsed_or_null(body) : Json();
-  const std::string said =
-      json.is_object()
-          ? text_in(json, "message")
-          : shortened(encoding == OtlpEncoding::Json ? std::string_view() : message_within(body, 2));
+  std::string said = json.is_object() ? text_in(json, "message")
+                                      : shortened(encoding == OtlpEncoding::Json ? std::string_view()
+                                                                                 : message_within(body, 2));
   if (!said.empty()) return said;
   return detail::is_valid_utf8(body) ? shortened(body) : std::string();
 }

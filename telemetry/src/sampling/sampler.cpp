@@ -53,7 +53,7 @@ Sampler Sampler::from_environment(std::vector<SettingProblem>& problems) {
 
 Sampler sampler_of(const Lookup& lookup, std::vector<SettingProblem>& problems) {
   EnvironmentReader environment(lookup, problems);
-  const std::string name = environment.word(environment.first_of({kSampler}));
+  const std::string name = EnvironmentReader::word(environment.first_of({kSampler}));
   if (name.empty()) return {};
   const bool follows_parent = name.starts_with(kParentBased);
   const std::string_view root = std::string_view(name).substr(follows_parent ? kParentBased.size() : 0);

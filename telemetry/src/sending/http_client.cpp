@@ -36,9 +36,12 @@ HeaderLines header_lines(const Endpoint& to) {
                                                     : "Content-Type: application/x-protobuf");
   if (to.compression == Compression::Gzip) add_line(lines, "Content-Encoding: gzip");
   add_line(lines, "Expect:");  // no request of its own for a large body
-  // A header without value would be taken for one to leave out.
-  for (const auto& [name, value] : to.headers)
-    add_line(lines, value.empty() ? name + ";" : name + ": " + value);
+  for (const auto& [name, value] : to.headers) {
+    std::string line = name;
+    // One with nothing behind the colon would be taken for one to leave out.
+    line.append(value.empty() ? ";" : ": ").append(value);
+    add_line(lines, line);
+  }
   return lines;
 }
 

@@ -69,7 +69,7 @@ class SignalReader {
 
   [[nodiscard]] bool is_off() {
     const std::string variable = std::string("OTEL_") + signal_.name + "_EXPORTER";
-    const std::string exporter = environment_.word(environment_.first_of({variable}));
+    const std::string exporter = EnvironmentReader::word(environment_.first_of({variable}));
     if (!exporter.empty() && exporter != "otlp" && exporter != "none")
       environment_.note(variable, detail::quoted(exporter) + " is neither otlp nor none", "otlp");
     return exporter == "none";
@@ -88,7 +88,7 @@ class SignalReader {
 
   void read_protocol(Endpoint& endpoint) {
     const auto found = find("PROTOCOL");
-    const std::string protocol = environment_.word(found);
+    const std::string protocol = EnvironmentReader::word(found);
     if (protocol == "http/json") {
       endpoint.protocol = Protocol::HttpJson;
     } else if (!protocol.empty() && protocol != "http/protobuf") {
@@ -100,7 +100,7 @@ class SignalReader {
 
   void read_compression(Endpoint& endpoint) {
     const auto found = find("COMPRESSION");
-    const std::string compression = environment_.word(found);
+    const std::string compression = EnvironmentReader::word(found);
     if (compression == "gzip") {
       endpoint.compression = Compression::Gzip;
     } else if (!compression.empty() && compression != "none") {

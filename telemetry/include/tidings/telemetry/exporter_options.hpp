@@ -59,7 +59,8 @@ struct ExporterOptions {
   Endpoint metrics = {};
   Batching span_batches = {};
   Batching log_batches = {.delay = std::chrono::milliseconds(1'000)};
-  /// Called every `metrics_interval` on the exporter's thread; what it returns is sent. Empty: no metrics.
+  /// Called every `metrics_interval` on the exporter's thread; what it returns is sent. Must not call flush()
+  /// or stop(). What it throws is a loss. Empty: no metrics.
   std::function<std::vector<MetricData>()> collect_metrics = {};
   std::chrono::milliseconds metrics_interval{60'000};
   /// What all that is sent is about.
