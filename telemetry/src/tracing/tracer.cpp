@@ -121,6 +121,16 @@ struct OpenSpan {
 
 OpenSpan& open_span(const ObservedSpan& span) noexcept { return *static_cast<OpenSpan*>(span.data); }
 
+/// A span for which there is no memory is left out.
+template <class Work>
+void unless_short_of_memory(const Work& work) noexcept {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 /// Nothing is recorded if there is no memory for it; the ids go on all the same.
 template <class Fill>
 ObservedSpan recorded(const TraceParent& trace, const Fill& fill) noexcept {
@@ -185,14 +195,16 @@ ObservedSpan Tracer::publish_started(const PublishStart& publish) {
 
 void Tracer::publish_ended(const ObservedSpan& observed, const PublishEnd& publish) {
   const std::unique_ptr<OpenSpan> open(&open_span(observed));
-  SpanData& span = open->span;
-  span.end_ns = span.start_ns + static_cast<std::uint64_t>(publish.duration.count());
-  if (publish.result == nullptr) {
-    mark_failed(span, "refused", "the event was not accepted");
-  } else if (publish.result->duplicate) {
-    span.attributes.push_back({"tidings.duplicate", true});
-  }
-  core_->end(std::move(span), publish.result == nullptr);
+  unless_short_of_memory([&] {
+    SpanData& span = open->span;
+    span.end_ns = span.start_ns + static_cast<std::uint64_t>(publish.duration.count());
+    if (publish.result == nullptr) {
+      mark_failed(span, "refused", "the event was not accepted");
+    } else if (publish.result->duplicate) {
+      span.attributes.push_back({"tidings.duplicate", true});
+    }
+    core_->end(std::move(span), publish.result == nullptr);
+  });
 }
 
 ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
@@ -255,22 +267,24 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
 
 void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attempt) {
   const std::unique_ptr<OpenSpan> open(&open_span(observed));
-  SpanData& span = open->span;
-  span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
-  add_fields(span.attributes, attempt.context.bound());
-  if (attempt.failure != nullptr) {
-    mark_failed(span, attempt.failure->error_type, attempt.failure->error_message);
-    span.attributes.push_back({"tidings.will_retry", attempt.retry_in.has_value()});
-    add_exception(span, attempt.failure->error_type, attempt.failure->error_message);
-  }
-  const bool happened = attempt.failure != nullptr || core_->is_slow(attempt.duration);
-  if (open->redrive) {
-    open->redrive->end_ns = span.end_ns;
-    if (attempt.failure != nullptr)
-      mark_failed(*open->redrive, attempt.failure->error_type, attempt.failure->error_message);
-    core_->end(*std::move(open->redrive), happened);
-  }
-  core_->end(std::move(span), happened);
+  unless_short_of_memory([&] {
+    SpanData& span = open->span;
+    span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
+    add_fields(span.attributes, attempt.context.bound());
+    if (attempt.failure != nullptr) {
+      mark_failed(span, attempt.failure->error_type, attempt.failure->error_message);
+      span.attributes.push_back({"tidings.will_retry", attempt.retry_in.has_value()});
+      add_exception(span, attempt.failure->error_type, attempt.failure->error_message);
+    }
+    const bool happened = attempt.failure != nullptr || core_->is_slow(attempt.duration);
+    if (open->redrive) {
+      open->redrive->end_ns = span.end_ns;
+      if (attempt.failure != nullptr)
+        mark_failed(*open->redrive, attempt.failure->error_type, attempt.failure->error_message);
+      core_->end(*std::move(open->redrive), happened);
+    }
+    core_->end(std::move(span), happened);
+  });
 }
 
 void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcome) {
@@ -313,26 +327,24 @@ void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcom
 
 void Tracer::letters_kept(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) {
   for (std::size_t index = 0; index < letters.size(); ++index) {
-    try {
-      core_->give_up(letters[index], outcomes[index]);
-    } catch (const std::bad_alloc&) {
-      return;
-    }
+    unless_short_of_memory([&] { core_->give_up(letters[index], outcomes[index]); });
   }
 }
 
 void Tracer::recovery_started(const RecoveryStart& recovery) {
   const TraceParent trace = core_->new_trace(std::nullopt);
   if (!core_->records(trace)) return;
-  SpanData span;
-  span.context = context_of(trace);
-  span.name = "recover";
-  span.start_ns = span.end_ns = nanoseconds(core_->options().clock->now());
-  span.attributes = {{"messaging.system", "tidings"},
-                     {"messaging.operation.name", "recover"},
-                     {"messaging.batch.message_count", static_cast<std::int64_t>(recovery.events)},
-                     {"tidings.crashed", recovery.crashed}};
-  core_->end(std::move(span), recovery.crashed);
+  unless_short_of_memory([&] {
+    SpanData span;
+    span.context = context_of(trace);
+    span.name = "recover";
+    span.start_ns = span.end_ns = nanoseconds(core_->options().clock->now());
+    span.attributes = {{"messaging.system", "tidings"},
+                       {"messaging.operation.name", "recover"},
+                       {"messaging.batch.message_count", static_cast<std::int64_t>(recovery.events)},
+                       {"tidings.crashed", recovery.crashed}};
+    core_->end(std::move(span), recovery.crashed);
+  });
 }
 
 }  // namespace tidings::telemetry
