@@ -123,12 +123,19 @@ TEST_F(ExporterFailureTest, WhatAReceiverDidNotTakeOfARequestIsLostAndNotSentAga
 }
 
 TEST_F(ExporterFailureTest, AReceiverMayWarnThoughItTookEverything) {
-  receiver_.answer_next({{200, {}, "\x0A\x07\x12\x05hello"}});
+  const ReceiverResponse warning{200, {}, "\x0A\x07\x12\x05hello"};
+  receiver_.answer_next({warning, warning, warning});
   Exporter exporter(options());
+  add_batch(exporter);
+  pass(59s);
   add_batch(exporter);
   await_idle();
   EXPECT_EQ(exporter.dropped(), 0U);
-  EXPECT_EQ(capture_.only("telemetry_receiver_warned").at("problem"), "hello");
+  EXPECT_EQ(capture_.only("telemetry_receiver_warned").at("problem"), "hello");  // once a minute
+  pass(1s);
+  add_batch(exporter);
+  await_idle();
+  EXPECT_THAT(capture_.records("telemetry_receiver_warned"), SizeIs(2));
 }
 
 TEST_F(ExporterFailureTest, ABatchIsGivenUpWhenItsTimeIsOver) {

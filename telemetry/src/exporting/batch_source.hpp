@@ -27,8 +27,8 @@ class BatchSource {
   [[nodiscard]] virtual Instant due(bool hurry) const = 0;
   /// How many items the next batch has.
   [[nodiscard]] virtual std::size_t next_items() const = 0;
-  /// The next batch. What it throws, it has lost next_items() items.
-  [[nodiscard]] virtual Batch take() = 0;
+  /// The next batch, of so many items; by whatever it throws, it has lost them.
+  [[nodiscard]] virtual Batch take(std::size_t items) = 0;
   /// Throws away what waits; returns how many items it was.
   virtual std::size_t discard() = 0;
   /// The number of items, from the first on, after which all is done that there is now. By any thread.

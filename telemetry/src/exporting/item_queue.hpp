@@ -58,8 +58,8 @@ class ItemQueue final : public BatchSource {
     const detail::MutexLock lock(mutex_);
     return std::min(items_.size(), batching_.batch);
   }
-  [[nodiscard]] Batch take() override {
-    const std::vector<Item> taken = take_items();
+  [[nodiscard]] Batch take(std::size_t items) override {
+    const std::vector<Item> taken = take_items(items);
     return {encode_(taken, resource_, encoding_), taken.size()};
   }
   std::size_t discard() override {
@@ -84,11 +84,16 @@ class ItemQueue final : public BatchSource {
       return false;
     }
   }
-  [[nodiscard]] std::vector<Item> take_items() {
-    std::vector<Item> taken;
-    taken.reserve(batching_.batch);
+  [[nodiscard]] std::vector<Item> take_items(std::size_t items) {
     const detail::MutexLock lock(mutex_);
-    const auto end = items_.begin() + static_cast<std::ptrdiff_t>(std::min(items_.size(), batching_.batch));
+    const auto end = items_.begin() + static_cast<std::ptrdiff_t>(items);
+    std::vector<Item> taken;
+    try {
+      taken.reserve(items);
+    } catch (const std::bad_alloc&) {
+      items_.erase(items_.begin(), end);
+      throw;
+    }
     std::move(items_.begin(), end, std::back_inserter(taken));
     items_.erase(items_.begin(), end);
     oldest_ = clock_.monotonic_now();  // about: none has waited for longer than one request takes

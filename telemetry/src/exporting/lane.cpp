@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::chrono::minutes kBetweenWarnings{1};
 constexpr std::uint32_t kMostFailures = 100;  // the backoff has long reached its longest wait
 
 const Backoff& backoff() {
@@ -51,14 +52,14 @@ void Lane::work() {
   try {
     handle(setup_.http.post(endpoint_, outgoing_->batch.body));
   } catch (const std::exception& error) {  // there was no memory
-    lose(std::exchange(outgoing_, std::nullopt)->batch.items, detail::what_of(error));
+    lose_outgoing(detail::what_of(error));
   }
 }
 
 bool Lane::take() {
   const std::size_t items = source_.next_items();
   try {
-    Batch batch = source_.take();
+    Batch batch = source_.take(items);
     if (batch.body.empty()) {
       resolve(batch.items);
       return false;
@@ -82,23 +83,31 @@ void Lane::handle(const HttpResponse& response) {
   } else {
     failures_ = 0;  // somebody is there
   }
-  lose(std::exchange(outgoing_, std::nullopt)->batch.items, last_failure_);
+  lose_outgoing(last_failure_);
 }
 
 void Lane::handle_taken(const HttpResponse& response) {
-  ReceiverAnswer answer = read_answer(response.body, encoding_of(endpoint_));
-  const std::uint64_t items = std::exchange(outgoing_, std::nullopt)->batch.items;
+  const ReceiverAnswer answer = read_answer(response.body, encoding_of(endpoint_));
+  const std::uint64_t items = outgoing_->batch.items;
   const std::uint64_t rejected = std::min<std::uint64_t>(answer.rejected, items);
+  std::string problem = "the receiver did not take them: " + answer.message;
+  outgoing_.reset();  // from here on nothing throws
   failures_ = 0;
   last_failure_.clear();
   sent_.fetch_add(items - rejected);
   resolve(items - rejected);
   if (rejected > 0) {
-    lose(rejected, "the receiver did not take them: " + answer.message);
+    lose(rejected, std::move(problem));
   } else if (!answer.message.empty()) {
-    setup_.options.logger.warning("telemetry_receiver_warned",
-                                  {{"signal", name_}, {"problem", answer.message}});
+    tell_warning(answer.message);
   }
+}
+
+void Lane::tell_warning(const std::string& warning) {
+  const Instant now = setup_.options.clock->monotonic_now();
+  if (now < warn_at_) return;
+  warn_at_ = now + kBetweenWarnings;
+  setup_.options.logger.warning("telemetry_receiver_warned", {{"signal", name_}, {"problem", warning}});
 }
 
 bool Lane::postpone(const HttpResponse& response) {
@@ -117,9 +126,17 @@ void Lane::tell() {
 }
 
 void Lane::abandon() {
-  std::uint64_t left = source_.discard();
-  if (outgoing_) left += std::exchange(outgoing_, std::nullopt)->batch.items;
-  if (left > 0) lose(left, "the exporter was stopped before they were sent");
+  constexpr const char* kWhy = "the exporter was stopped before they were sent";
+  lose_outgoing(kWhy);
+  const std::uint64_t left = source_.discard();
+  if (left > 0) lose(left, kWhy);
+}
+
+void Lane::lose_outgoing(std::string problem) {
+  if (!outgoing_) return;
+  const std::uint64_t items = outgoing_->batch.items;
+  outgoing_.reset();
+  lose(items, std::move(problem));
 }
 
 std::uint64_t Lane::hurry() {

@@ -62,6 +62,8 @@ class Lane {
   void handle_taken(const HttpResponse& response);
   /// Whether the request may succeed another time; then `try_at_` says when.
   [[nodiscard]] bool postpone(const HttpResponse& response);
+  void tell_warning(const std::string& warning);
+  void lose_outgoing(std::string problem);
   void lose(std::uint64_t items, std::string problem);
   void resolve(std::uint64_t items);
 
@@ -71,9 +73,10 @@ class Lane {
   BatchSource& source_;
   const std::chrono::milliseconds give_up_after_;
   std::optional<Outgoing> outgoing_;
-  Instant try_at_ = Instant::min();  // no request before
-  std::uint32_t failures_ = 0;       // requests that failed since one succeeded
-  std::string last_failure_;         // of a request, since one succeeded
+  Instant try_at_ = Instant::min();   // no request before
+  Instant warn_at_ = Instant::min();  // no record of a receiver's warning before
+  std::uint32_t failures_ = 0;        // requests that failed since one succeeded
+  std::string last_failure_;          // of a request, since one succeeded
   Losses losses_;
   std::atomic<std::uint64_t> wanted_{0};  // of resolved(): without waiting for more
   std::atomic<std::uint64_t> resolved_{0};

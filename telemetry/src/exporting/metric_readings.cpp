@@ -15,7 +15,7 @@ Instant MetricReadings::due(bool) const {
   return requested_ > taken_ ? Instant::min() : next_;
 }
 
-Batch MetricReadings::take() {
+Batch MetricReadings::take(std::size_t) {
   {
     const detail::MutexLock lock(mutex_);
     ++taken_;
