@@ -152,7 +152,9 @@ TEST_F(ExporterFailureTest, ABatchIsGivenUpWhenItsTimeIsOver) {
 }
 
 TEST_F(ExporterFailureTest, AReceiverThatHangsDoesNotHoldStop) {
-  Exporter exporter(options());
+  ExporterOptions patient = options();
+  patient.traces.timeout = 10min;
+  Exporter exporter(std::move(patient));
   receiver_.hold();
   add_batch(exporter);
   auto stopped = std::async(std::launch::async, [&] { return exporter.stop(1s); });
@@ -162,6 +164,8 @@ TEST_F(ExporterFailureTest, AReceiverThatHangsDoesNotHoldStop) {
   clock_->await_waiter();
   EXPECT_EQ(stopped.wait_for(0s), std::future_status::timeout);
   clock_->advance(1ms);
+  EXPECT_EQ(stopped.wait_for(20s), std::future_status::ready);
+  receiver_.release();
   EXPECT_FALSE(stopped.get());
   EXPECT_EQ(exporter.dropped(), kBatch);
   EXPECT_THAT(capture_.only("telemetry_lost").at("problem").get<std::string>(), HasSubstr("stop"));
