@@ -1,4 +1,5 @@
 #include <tidings/bus.hpp>
+#include <tidings/logging/capture.hpp>
 #include <tidings/memory_letter_sink.hpp>
 #include <tidings/telemetry/tracer.hpp>
 
@@ -78,6 +79,7 @@ class TracerTest : public testing::Test {
     how.clock = clock_;
     return {.service = "shop",
             .store = letters_,
+            .logger = capture_.logger(),
             .telemetry = {.observer = std::make_shared<Tracer>(
                               [this](SpanData span) { spans_.add(std::move(span)); }, how)},
             .clock = clock_};
@@ -98,6 +100,7 @@ class TracerTest : public testing::Test {
 
   Spans spans_;
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  logging::Capture capture_;
   std::shared_ptr<MemoryLetterSink> letters_ = std::make_shared<MemoryLetterSink>();
 };
 
@@ -314,8 +317,8 @@ TEST_F(TracerTest, WhatIsKeptIsBoundedAndForgotten) {
 }
 
 TEST_F(TracerTest, RefusesWhatCannotWork) {
-  EXPECT_THROW(Tracer(std::shared_ptr<Exporter>()), Error);
-  EXPECT_THROW(Tracer(Tracer::Sink()), Error);
+  EXPECT_THROW(Tracer{std::shared_ptr<Exporter>()}, Error);
+  EXPECT_THROW(Tracer{Tracer::Sink()}, Error);
   EXPECT_THROW(Tracer([](SpanData) {}, {.late = -1s}), Error);
 }
 

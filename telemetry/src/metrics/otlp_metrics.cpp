@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kSecondsSuffix = "_seconds";
 
 /// Before 1970 it is 0: OTLP knows no such time.
-std::uint64_t nanoseconds(Timestamp time) {
+std::uint64_t nanoseconds_since_1970(Timestamp time) {
   const auto count = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, count));
 }
@@ -93,8 +93,8 @@ std::vector<MetricData> otlp_metrics(const Metrics& metrics, const MoreMetrics& 
   for (MetricFamily& family : families_of(metrics, more)) {
     if (family.samples.empty()) continue;
     all.push_back(metric_of(std::move(family)));
-    all.back().start_ns = nanoseconds(metrics.began_at);
-    all.back().time_ns = nanoseconds(metrics.read_at);
+    all.back().start_ns = nanoseconds_since_1970(metrics.began_at);
+    all.back().time_ns = nanoseconds_since_1970(metrics.read_at);
   }
   return all;
 }

@@ -82,7 +82,7 @@ void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
     open->recorded = core.records(open->trace);
     if (open->recorded) {
       const std::string tracestate = std::move(open->span.context.tracestate);
-      open->span.context = telemetry::context_of(open->trace);
+      open->span.context = telemetry::span_context_of(open->trace);
       open->span.context.tracestate = tracestate;
       open->span.name = name;
       open->span.kind = kind;

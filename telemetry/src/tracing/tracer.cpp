@@ -23,8 +23,8 @@ constexpr std::int64_t kNanosecondsOfAMicrosecond = 1'000;
 void put(std::uint64_t bits, std::uint8_t* bytes) noexcept { std::memcpy(bytes, &bits, sizeof bits); }
 
 /// The span of an attempt that has been made, of an event that bears `events`.
-std::optional<SpanContext> context_of_attempt(const Attempt& attempt,
-                                              const std::optional<TraceParent>& events) {
+std::optional<SpanContext> span_context_of_attempt(const Attempt& attempt,
+                                                   const std::optional<TraceParent>& events) {
   if (!attempt.span_id) return std::nullopt;
   SpanContext context{.span_id = *attempt.span_id, .trace_flags = events ? events->flags : std::uint8_t{0}};
   if (attempt.trace_id) {
@@ -65,7 +65,7 @@ void add_messaging(Attributes& attributes, const char* operation, const char* ty
 
 }  // namespace
 
-SpanContext context_of(const TraceParent& trace) {
+SpanContext span_context_of(const TraceParent& trace) {
   return {.trace_id = trace.trace_id, .span_id = {trace.parent_id}, .trace_flags = trace.flags};
 }
 
@@ -136,7 +136,7 @@ template <class Fill>
 ObservedSpan recorded(const TraceParent& trace, const Fill& fill) noexcept {
   try {
     auto open = std::make_unique<OpenSpan>();
-    open->span.context = context_of(trace);
+    open->span.context = span_context_of(trace);
     fill(*open);
     return {trace, true, open.release()};
   } catch (...) {
@@ -212,7 +212,7 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
   const auto& published = metadata.traceparent;
   const TracerOptions& options = core_->options();
   std::optional<SpanContext> previous;
-  if (attempt.previous != nullptr) previous = context_of_attempt(*attempt.previous, published);
+  if (attempt.previous != nullptr) previous = span_context_of_attempt(*attempt.previous, published);
   const Timestamp since =
       attempt.previous != nullptr ? attempt.previous->at + attempt.previous->duration : metadata.published_at;
   const bool late = attempt.letter_id != 0 || attempt.recovered || attempt.at - since >= options.late;
@@ -241,7 +241,7 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
     span.name = "process " + std::string(attempt.context.event_type());
     span.kind = SpanKind::Consumer;
     span.start_ns = nanoseconds(attempt.at);
-    if (published) span.links.push_back({context_of(*published)});
+    if (published) span.links.push_back({span_context_of(*published)});
     if (previous) span.links.push_back({*previous});
     add_messaging(span.attributes, "process", "process", attempt.context.event_type(), metadata);
     span.attributes.push_back(
@@ -290,9 +290,9 @@ void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attem
 void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcome) {
   const auto& published = letter.metadata.traceparent;
   if (!published || !records(*published)) return;
-  SpanContext parent = context_of(*published);
+  SpanContext parent = span_context_of(*published);
   if (!letter.attempts.empty()) {
-    if (const auto last = context_of_attempt(letter.attempts.back(), published)) parent = *last;
+    if (const auto last = span_context_of_attempt(letter.attempts.back(), published)) parent = *last;
   }
   SpanData span;
   span.context = parent;
@@ -336,7 +336,7 @@ void Tracer::recovery_started(const RecoveryStart& recovery) {
   if (!core_->records(trace)) return;
   unless_short_of_memory([&] {
     SpanData span;
-    span.context = context_of(trace);
+    span.context = span_context_of(trace);
     span.name = "recover";
     span.start_ns = span.end_ns = nanoseconds(core_->options().clock->now());
     span.attributes = {{"messaging.system", "tidings"},

@@ -12,7 +12,7 @@
 
 namespace tidings::telemetry {
 
-[[nodiscard]] SpanContext context_of(const TraceParent& trace);
+[[nodiscard]] SpanContext span_context_of(const TraceParent& trace);
 [[nodiscard]] std::uint64_t nanoseconds(Timestamp time) noexcept;
 /// Sets the status.
 void mark_failed(SpanData& span, const std::string& error_type, const std::string& message);
