@@ -51,7 +51,7 @@ std::set<std::string> names_in_sources() {
       std::regex("log(?:ger)?\\.(?:info|warning|error|critical)\\(\\s*\"(\\w+)\""),
       std::regex("\\\\\"event\\\\\":\\\\\"(\\w+)\\\\\"")};
   std::set<std::string> names;
-  for (const char* folder : {"bus/src", "deadletter/src", "logging/src"}) {
+  for (const char* folder : {"bus/src", "deadletter/src", "logging/src", "telemetry/src"}) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(kRoot / folder)) {
       if (entry.path().extension() != ".cpp") continue;
       const std::string text = content_of(entry.path());

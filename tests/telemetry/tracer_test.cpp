@@ -23,7 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 struct OrderPaid {
   static constexpr std::string_view event_type = "shop.order_paid";
@@ -319,7 +318,7 @@ TEST_F(TracerTest, WhatIsKeptIsBoundedAndForgotten) {
 TEST_F(TracerTest, RefusesWhatCannotWork) {
   EXPECT_THROW(Tracer{std::shared_ptr<Exporter>()}, Error);
   EXPECT_THROW(Tracer{Tracer::Sink()}, Error);
-  EXPECT_THROW(Tracer([](SpanData) {}, {.late = -1s}), Error);
+  EXPECT_THROW(Tracer([](const SpanData&) {}, {.late = -1s}), Error);
 }
 
 }  // namespace

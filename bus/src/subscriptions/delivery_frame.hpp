@@ -45,23 +45,27 @@ class DeliveryFrame {
 
   /// An observer follows the attempt that begins. `span` has a trace.
   void open_span(const ObservedSpan& span) noexcept {
-    const auto* const opened = new (&span_) ObservedSpan(span);
+    const auto* const opened = new (&place_.span) ObservedSpan(span);
     ambient_.span = &*opened->trace;
   }
   void close_span() noexcept { ambient_.span = nullptr; }
   /// Null: nobody follows the attempt.
   [[nodiscard]] const ObservedSpan* span() const noexcept {
-    return ambient_.span != nullptr ? &span_ : nullptr;
+    return ambient_.span != nullptr ? &place_.span : nullptr;
   }
 
   [[nodiscard]] const EventContext& context() const noexcept { return context_; }
 
  private:
+  /// Filled only while a span is open: a publish without an observer has no time to clear it.
+  union SpanPlace {
+    SpanPlace() noexcept {}  // NOLINT(modernize-use-equals-default): that would be deleted
+    ObservedSpan span;
+  };
+
   EventContext context_;
   AmbientFrame ambient_;
-  union {
-    ObservedSpan span_;  // only while it is open: a publish without an observer has no time to clear it
-  };
+  SpanPlace place_;
 };
 
 }  // namespace tidings::detail

@@ -158,7 +158,7 @@ TracerOptions checked(TracerOptions options) {
 
 }  // namespace
 
-Tracer::Tracer(std::shared_ptr<Exporter> exporter, TracerOptions options)
+Tracer::Tracer(const std::shared_ptr<Exporter>& exporter, TracerOptions options)
     : Tracer(exporter ? Sink([exporter](SpanData span) { exporter->add(std::move(span)); }) : Sink(),
              std::move(options)) {}
 

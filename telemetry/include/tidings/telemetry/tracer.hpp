@@ -73,14 +73,14 @@ class Tracer final : public Observer {
   using Sink = std::function<void(SpanData)>;
 
   /// Throws Error(InvalidArgument) for null and for a negative time; std::bad_alloc.
-  explicit Tracer(std::shared_ptr<Exporter> exporter, TracerOptions options = {});
+  explicit Tracer(const std::shared_ptr<Exporter>& exporter, TracerOptions options = {});
   explicit Tracer(Sink sink, TracerOptions options = {});
   ~Tracer() override;
 
   ObservedSpan publish_started(const PublishStart& publish) override;
-  void publish_ended(const ObservedSpan& span, const PublishEnd& publish) override;
+  void publish_ended(const ObservedSpan& observed, const PublishEnd& publish) override;
   ObservedSpan attempt_started(const AttemptStart& attempt) override;
-  void attempt_ended(const ObservedSpan& span, const AttemptEnd& attempt) override;
+  void attempt_ended(const ObservedSpan& observed, const AttemptEnd& attempt) override;
   void letters_kept(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) override;
   void recovery_started(const RecoveryStart& recovery) override;
 
