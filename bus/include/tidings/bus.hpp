@@ -155,7 +155,7 @@ struct BusOptions {
   /// while the bus runs do not shorten it.
   std::chrono::hours idempotency_window = std::chrono::hours(24 * 7);
   logging::Logger logger = {};
-  BusTelemetry telemetry = {};
+  BusTelemetry telemetry = BusTelemetry();  // with {} GCC 12 warns, without reason, where options are made
   /// Threads for queued handlers and delayed retries; 1 to 65,536. The constructor throws Error(NoThreads) if
   /// the system cannot create them.
   std::size_t workers = 2;
