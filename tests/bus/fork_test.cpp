@@ -1,6 +1,8 @@
 #include "bus_fixture.hpp"
 #include "gate.hpp"
 
+#include <tidings/metrics.hpp>
+
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -58,11 +60,47 @@ TEST_F(ForkTest, EveryCallThrowsInTheChild) {
       [&] { bus.stop(); },
       [&] { static_cast<void>(bus.wait_idle(0ms)); },
       [&] { static_cast<void>(bus.snapshot()); },
+      [&] { static_cast<void>(bus.metrics()); },
   };
   for (std::size_t i = 0; i < calls.size(); ++i) {
     EXPECT_TRUE(succeeds_in_child([&] { return throws_forked_child(calls[i]); })) << "call " << i;
   }
   EXPECT_EQ(bus.publish(OrderPlaced{}).handled, 1U);
+}
+
+/// Notes in which processes it is called.
+struct WhoCalls : Observer {
+  void note() {
+    if (::getpid() != parent) called_in_child = true;
+  }
+  ObservedSpan publish_started(const PublishStart&) override {
+    note();
+    return {TraceParent{{1}, {1}, 1}, true};
+  }
+  void publish_ended(const ObservedSpan&, const PublishEnd&) override { note(); }
+  ObservedSpan attempt_started(const AttemptStart&) override {
+    note();
+    return {TraceParent{{1}, {2}, 1}, true};
+  }
+  void attempt_ended(const ObservedSpan&, const AttemptEnd&) override { note(); }
+
+  const pid_t parent = ::getpid();
+  bool called_in_child = false;
+};
+
+TEST_F(ForkTest, AnObserverIsNotToldOfTheEndOfAPublishInAChildThatComesOutOfAHandler) {
+  BusOptions how = options();
+  const auto observer = std::make_shared<WhoCalls>();
+  how.telemetry.observer = observer;
+  Bus bus(std::move(how));
+  pid_t child = -1;
+  auto forks = bus.subscribe<OrderPlaced>("forks", [&](const OrderPlaced&) { child = ::fork(); });
+  const bool threw = throws_forked_child([&] { bus.publish(OrderPlaced{}); });
+  if (child == 0) ::_exit(threw && !observer->called_in_child ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(threw);
 }
 
 TEST_F(ForkTest, TheChildMayDestroyItsCopiesOfTheBusAndItsSubscriptions) {

@@ -2,6 +2,9 @@
 #include <tidings/logging/capture.hpp>
 #include <tidings/telemetry/active_span.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -143,6 +146,21 @@ TEST_F(ActiveSpanTest, TheDecisionOfTheTraceHolds) {
     fails.fail("no");
   }
   EXPECT_THAT(names(), ElementsAre("works", "fails"));
+}
+
+TEST_F(ActiveSpanTest, NothingIsMadeInAForkedChild) {
+  trace();
+  {
+    const Span began_in_parent("parent");
+    if (::fork() == 0) {
+      const Span in_child("child");
+      ::_exit(in_child.is_recorded() ? 1 : 0);
+    }
+    int status = -1;
+    ASSERT_GT(::wait(&status), 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_THAT(names(), ElementsAre("parent"));
 }
 
 TEST_F(ActiveSpanTest, EndsAsItBeganWhenTheTracerIsGone) {

@@ -55,8 +55,7 @@ struct AttemptStart {
   /// The event, its handler and the number of the attempt.
   const EventContext& context;
   Timestamp at{};
-  /// The attempt before it, also when another process made that; null: there was none, or it was forgotten
-  /// with the letters that an import left out.
+  /// The attempt before it, also when another process made that; null: there was none.
   const Attempt* previous = nullptr;
   /// The event was accepted by an earlier process, and this one has not attempted it yet.
   bool recovered = false;
@@ -100,7 +99,8 @@ struct RecoveryStart {
 /// stop on that bus. What it is given is valid during the call only. It must not throw: one that does is
 /// reported once (`observer_failed`) and not called any more.
 ///
-/// Without an observer a bus does nothing for it. With one, a publish that is not `recorded` costs two calls.
+/// Without an observer a bus does nothing for it. With one, a publish that is not `recorded` costs one call.
+/// In a forked child it is not called.
 class Observer {
  public:
   Observer() = default;

@@ -9,7 +9,7 @@ namespace tidings::detail {
 template <class Call>
 void Observing::tell(const Call& call) noexcept {
   Observer* const observer = observer_.load(std::memory_order_relaxed);
-  if (observer == nullptr) return;
+  if (observer == nullptr || fork_generation() != generation_) return;
   try {
     call(*observer);
   } catch (const std::exception& error) {

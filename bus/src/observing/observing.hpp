@@ -6,6 +6,7 @@
 
 #include <tidings/clock.hpp>
 #include <tidings/dead_letter.hpp>
+#include <tidings/detail/fork_generation.hpp>
 #include <tidings/observer.hpp>
 
 #include <atomic>
@@ -16,8 +17,9 @@
 
 namespace tidings::detail {
 
-/// Tells the bus's observer, if it has one. An observer that throws is reported once and left out. Never
-/// throws. Thread-safe.
+/// Tells the bus's observer, if it has one. An observer that throws is reported once and left out. One in a
+/// forked child is not told of what its handler's unwinding ends: locks that it has may be held by threads
+/// that the child has not. Never throws. Thread-safe.
 class Observing {
  public:
   /// All must outlive this; `observer` may be null.
@@ -56,6 +58,7 @@ class Observing {
   Clock& clock_;
   BusLog& log_;
   std::atomic<Observer*> observer_;
+  const std::uint64_t generation_ = fork_generation();
   std::int64_t first_own_id_ = 0;  // constant once the bus has started
 };
 

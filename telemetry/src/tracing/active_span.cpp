@@ -3,11 +3,14 @@
 #include "tracing/tracer_core.hpp"
 
 #include <tidings/context.hpp>
+#include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/mutex.hpp>
 #include <tidings/logging/error_description.hpp>
 #include <tidings/logging/redactor.hpp>
 
+#include <atomic>
 #include <cassert>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -20,6 +23,8 @@ constexpr std::size_t kMaxProblemBytes = 4096;
 struct DefaultTracer {
   detail::Mutex mutex;
   std::shared_ptr<telemetry::Tracer> tracer TIDINGS_GUARDED_BY(mutex);
+  /// Of the process that set it: in a forked child a thread that is not there may hold a mutex.
+  std::atomic<std::uint64_t> generation{0};
 };
 
 /// Never destroyed: destructors of statics may have spans.
@@ -30,6 +35,7 @@ DefaultTracer& default_tracer() {
 
 std::shared_ptr<telemetry::Tracer> current_tracer() {
   DefaultTracer& current = default_tracer();
+  if (current.generation.load() != detail::fork_generation()) return nullptr;
   const detail::MutexLock lock(current.mutex);
   return current.tracer;
 }
@@ -47,12 +53,14 @@ void telemetry::set_default_tracer(std::shared_ptr<Tracer> tracer) {
     DefaultTracer& current = default_tracer();
     const tidings::detail::MutexLock lock(current.mutex);
     current.tracer.swap(tracer);
+    current.generation.store(tidings::detail::fork_generation());
     tidings::detail::makes_spans.store(makes);
   }
 }
 
 struct Span::Open {
   std::shared_ptr<telemetry::Tracer::Core> core;
+  const std::uint64_t generation = detail::fork_generation();
   Instant began{};
   TraceParent trace;
   bool recorded = false;
@@ -108,7 +116,7 @@ void Span::close() noexcept {
   // Any other order, or another thread, would leave a pointer to a dead frame behind.
   assert(detail::ambient_frame == &open->frame);
   detail::ambient_frame = open->frame.previous;
-  if (!open->recorded) return;
+  if (!open->recorded || open->generation != detail::fork_generation()) return;
   try {
     const auto took = open->core->options().clock->monotonic_now() - open->began;
     open->span.end_ns = open->span.start_ns + static_cast<std::uint64_t>(took.count());

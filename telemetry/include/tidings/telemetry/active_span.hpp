@@ -38,7 +38,8 @@ inline std::atomic<bool> makes_spans{false};
 /// It is a child of the span that is current on this thread: of another Span, of the attempt that runs, or of
 /// the trace that came in. It is current itself until it ends: what is published, called and logged has it as
 /// its parent. Spans nest, and end in reverse order, on the thread that they began on. Without a tracer it
-/// does nothing, which costs a few nanoseconds. Never throws: without memory there is no span.
+/// does nothing, which costs a few nanoseconds; nor does it in a forked child that has set no tracer of its
+/// own. Never throws: without memory there is no span.
 class Span {
  public:
   explicit Span(std::string_view name, telemetry::SpanKind kind = telemetry::SpanKind::Internal) noexcept {
