@@ -50,6 +50,23 @@ TEST_F(PublishInTest, DeliversAtOnceWhenTold) {
   EXPECT_THAT(seen_.all(), ElementsAre(1));
 }
 
+// Another program writes at the moment at which the bus looks for the end of the transaction.
+TEST_F(PublishInTest, IsWaitedForWhenTheFirstLookFailsAndTheClockIsNeverAdvanced) {
+  const auto clock = std::make_shared<ManualClock>();
+  auto how = options();
+  how.clock = clock;
+  Bus bus(how);
+  const auto listening = listen(bus);
+  static_cast<void>(publish_committed(bus, 1));
+  SQLite::Database other(database().native(), SQLite::OPEN_READWRITE, 0);
+  other.exec("BEGIN IMMEDIATE");
+  bus.notify();
+  clock->await_waiter();
+  other.exec("ROLLBACK");
+  EXPECT_TRUE(bus.wait_idle(kLong));
+  EXPECT_THAT(seen_.all(), ElementsAre(1));
+}
+
 TEST_F(PublishInTest, DeliversToTheNextOfAHandlersNameWhenThatEndsMeanwhile) {
   Bus bus(options());
   auto ends = bus.subscribe<Placed>("listen", [](const Placed&) { FAIL(); });
