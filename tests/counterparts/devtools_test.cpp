@@ -32,7 +32,7 @@ constexpr const char* kNextDay = "11111111111111111111111111111111";
 SpanContext context_in(const std::string& trace, std::uint8_t span) {
   const auto parsed =
       TraceParent::parse("00-" + trace + "-00000000000000" + std::to_string(10 + span) + "-01");
-  return {parsed->trace_id, SpanId{parsed->parent_id}, 1, ""};
+  return {TraceId{parsed->trace_id}, SpanId{parsed->parent_id}, 1, ""};
 }
 
 SpanData span_of(const SpanContext& context, SpanKind kind, const std::string& name) {

@@ -34,7 +34,7 @@ class ExporterTest : public ::testing::Test {
 
   [[nodiscard]] static SpanData span(const std::string& name) {
     SpanData span;
-    span.context.trace_id[0] = 1;
+    span.context.trace_id.bytes[0] = 1;
     span.context.span_id.bytes[0] = 1;
     span.name = name;
     return span;

@@ -34,7 +34,7 @@ TEST(OtlpMessagesTest, MetricsAreTheJsonOfTheSpecification) {
 
 TEST(OtlpMessagesTest, JsonIsValidWhateverTheTextsHold) {
   SpanData span;
-  span.context.trace_id[0] = 1;
+  span.context.trace_id.bytes[0] = 1;
   span.name = "quote \" backslash \\ line\n byte \xFF";
   const Json json = detail::parse_json(encode_spans({&span, 1}, {}, OtlpEncoding::Json));
   EXPECT_EQ(json.at("resourceSpans").at(0).at("scopeSpans").at(0).at("spans").at(0).at("name"),

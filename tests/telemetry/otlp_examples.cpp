@@ -14,7 +14,7 @@ constexpr std::uint64_t kStart = 1'764'000'000'000'000'000;
 
 SpanContext context(std::uint8_t number) {
   SpanContext result;
-  for (std::uint8_t i = 0; i < 16; ++i) result.trace_id[i] = static_cast<std::uint8_t>(number + i);
+  for (std::uint8_t i = 0; i < 16; ++i) result.trace_id.bytes[i] = static_cast<std::uint8_t>(number + i);
   for (std::uint8_t i = 0; i < 8; ++i) result.span_id.bytes[i] = static_cast<std::uint8_t>(number + 0xF0 + i);
   result.trace_flags = 1;
   result.tracestate = "vendor=" + std::to_string(number);

@@ -28,8 +28,8 @@ using ::testing::SizeIs;
 /// Whose last 56 bits are these.
 TraceId trace_with(std::uint64_t randomness) {
   TraceId trace{};
-  trace[0] = 1;
-  for (std::size_t i = 16; i-- > 8; randomness >>= 8U) trace[i] = static_cast<std::uint8_t>(randomness);
+  trace.bytes[0] = 1;
+  for (std::size_t i = 16; i-- > 8; randomness >>= 8U) trace.bytes[i] = static_cast<std::uint8_t>(randomness);
   return trace;
 }
 
@@ -58,7 +58,7 @@ TEST(SamplerTest, ARatioSamplesFromTheThresholdOfTheSpecificationOn) {
 
 TEST(SamplerTest, TheFirstNineBytesOfATraceIdDoNotMatter) {
   TraceId trace = trace_with(0xC0000000000000);
-  for (std::size_t i = 0; i < 9; ++i) trace[i] = 0xFF;
+  for (std::size_t i = 0; i < 9; ++i) trace.bytes[i] = 0xFF;
   EXPECT_TRUE(Sampler::ratio(0.25).samples(trace, {}));
   EXPECT_FALSE(Sampler::ratio(0.2).samples(trace, {}));
 }

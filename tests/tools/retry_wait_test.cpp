@@ -72,8 +72,10 @@ TEST_F(RetryWaitTest, SoIsWhatAFailedCanaryLeaves) {
   const auto answer = retry({"--all", "--canary", "3", "--wait"});
   EXPECT_EQ(answer.status, 69);
   EXPECT_EQ(marked(), 0);
-  const auto failed = deadletter::Reader::open(database_).redrive(1)->failed;
-  EXPECT_THAT(answer.out, HasSubstr(std::to_string(700 - failed) + " letters were not delivered"));
+  const auto request = *deadletter::Reader::open(database_).redrive(1);
+  EXPECT_GE(request.failed, 1);
+  EXPECT_THAT(answer.out,  // its canary may fail before all letters are marked
+              HasSubstr(std::to_string(request.letters - request.failed) + " letters were not delivered"));
 }
 
 TEST_F(RetryWaitTest, CountsNoFailuresButThoseOfTheRequest) {

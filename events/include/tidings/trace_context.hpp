@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,7 +38,7 @@ struct TraceId {
   [[nodiscard]] static std::optional<TraceId> parse(std::string_view text) noexcept;
   [[nodiscard]] std::string to_string() const;
 
-  friend constexpr bool operator==(const TraceId&, const TraceId&) noexcept = default;
+  friend constexpr auto operator<=>(const TraceId&, const TraceId&) noexcept = default;
 };
 
 /// The id of a span, which is one operation of a trace: 8 bytes, not all zero.
@@ -48,7 +49,7 @@ struct SpanId {
   [[nodiscard]] static std::optional<SpanId> parse(std::string_view text) noexcept;
   [[nodiscard]] std::string to_string() const;
 
-  friend constexpr bool operator==(const SpanId&, const SpanId&) noexcept = default;
+  friend constexpr auto operator<=>(const SpanId&, const SpanId&) noexcept = default;
 };
 
 /// Whether `text` may travel as a `tracestate` header: at most 512 printable ASCII characters (section 3.3).

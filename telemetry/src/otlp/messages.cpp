@@ -71,7 +71,7 @@ void write_event(Writer& to, const SpanEvent& event) {
 
 template <class Writer>
 void write_link(Writer& to, const SpanLink& link) {
-  to.id({1, "traceId"}, link.context.trace_id);
+  to.id({1, "traceId"}, link.context.trace_id.bytes);
   to.id({2, "spanId"}, link.context.span_id.bytes);
   to.text({3, "traceState"}, link.context.tracestate);
   write_attributes(to, {4, "attributes"}, link.attributes);
@@ -90,7 +90,7 @@ void write_status(Writer& to, const SpanData& span) {
 
 template <class Writer>
 void write_span(Writer& to, const SpanData& span) {
-  to.id({1, "traceId"}, span.context.trace_id);
+  to.id({1, "traceId"}, span.context.trace_id.bytes);
   to.id({2, "spanId"}, span.context.span_id.bytes);
   to.text({3, "traceState"}, span.context.tracestate);
   to.id({4, "parentSpanId"}, span.parent_span_id.bytes);
@@ -119,7 +119,7 @@ void write_log(Writer& to, const LogData& log) {
   write_attributes(to, {6, "attributes"}, log.attributes);
   to.number({7, "droppedAttributesCount"}, log.dropped_attributes);
   to.fixed32({8, "flags"}, log.context.trace_flags);
-  to.id({9, "traceId"}, log.context.trace_id);
+  to.id({9, "traceId"}, log.context.trace_id.bytes);
   to.id({10, "spanId"}, log.context.span_id.bytes);
   to.fixed64({11, "observedTimeUnixNano"}, log.observed_ns);
   to.text({12, "eventName"}, log.event_name);

@@ -102,7 +102,7 @@ SpanContext context_of(const Json& fields) {
                                          (span.empty() ? "0000000000000001" : span) + "-00");
   if (!parsed) return {};
   SpanContext context;
-  context.trace_id = parsed->trace_id;
+  context.trace_id = {parsed->trace_id};
   if (!span.empty()) context.span_id.bytes = parsed->parent_id;
   return context;
 }

@@ -28,9 +28,9 @@ std::optional<SpanContext> span_context_of_attempt(const Attempt& attempt,
   if (!attempt.span_id) return std::nullopt;
   SpanContext context{.span_id = *attempt.span_id, .trace_flags = events ? events->flags : std::uint8_t{0}};
   if (attempt.trace_id) {
-    context.trace_id = attempt.trace_id->bytes;
+    context.trace_id = *attempt.trace_id;
   } else if (events) {
-    context.trace_id = events->trace_id;
+    context.trace_id = {events->trace_id};
   } else {
     return std::nullopt;
   }
@@ -66,7 +66,7 @@ void add_messaging(Attributes& attributes, const char* operation, const char* ty
 }  // namespace
 
 SpanContext span_context_of(const TraceParent& trace) {
-  return {.trace_id = trace.trace_id, .span_id = {trace.parent_id}, .trace_flags = trace.flags};
+  return {.trace_id = {trace.trace_id}, .span_id = {trace.parent_id}, .trace_flags = trace.flags};
 }
 
 std::uint64_t nanoseconds(Timestamp time) noexcept {
@@ -98,7 +98,7 @@ TraceParent Tracer::Core::new_trace(std::optional<bool> sampled) const noexcept 
   put(options_.random(), trace.trace_id.data());
   put(options_.random() | 1U, trace.trace_id.data() + 8);  // not all zero
   trace.parent_id = new_span_id().bytes;
-  if (sampled ? *sampled : options_.sampler.samples(trace.trace_id, std::nullopt)) trace.flags = kSampled;
+  if (sampled ? *sampled : options_.sampler.samples({trace.trace_id}, std::nullopt)) trace.flags = kSampled;
   return trace;
 }
 
@@ -225,11 +225,11 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
     trace = core_->new_trace(decided);
   } else {
     // An attempt soon after one that began a trace goes on in that.
-    const bool in_new_trace = previous && previous->trace_id != published->trace_id;
+    const bool in_new_trace = previous && previous->trace_id.bytes != published->trace_id;
     trace = *published;
     parent = {published->parent_id};
     if (in_new_trace) {
-      trace.trace_id = previous->trace_id;
+      trace.trace_id = previous->trace_id.bytes;
       parent = previous->span_id;
     }
     trace.parent_id = core_->new_span_id().bytes;

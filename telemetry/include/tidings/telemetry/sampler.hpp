@@ -51,7 +51,7 @@ class Sampler {
       : threshold_(threshold), follows_parent_(follows_parent) {}
   [[nodiscard]] static constexpr std::uint64_t randomness(const TraceId& trace) noexcept {
     std::uint64_t bits = 0;
-    for (std::size_t i = 9; i < trace.size(); ++i) bits = bits << 8U | trace[i];
+    for (std::size_t i = 9; i < trace.bytes.size(); ++i) bits = bits << 8U | trace.bytes[i];
     return bits;
   }
 

@@ -3,14 +3,11 @@
 #include <tidings/telemetry/attribute.hpp>
 #include <tidings/trace_context.hpp>
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace tidings::telemetry {
-
-using TraceId = std::array<std::uint8_t, 16>;
 
 /// The numbers are those of OTLP, as all in this header.
 enum class SpanKind : std::uint8_t { Internal = 1, Server = 2, Client = 3, Producer = 4, Consumer = 5 };
