@@ -4,10 +4,13 @@
 // need in events.hpp (the events) and downstreams.hpp (the systems around the service).
 #include "report.hpp"
 #include "service.hpp"
+#include "trace_file.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
+#include <tidings/telemetry/metrics_text.hpp>
+#include <tidings/telemetry/telemetry.hpp>
 
 #include <cstdlib>
 #include <exception>
@@ -16,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -30,6 +34,8 @@ struct Options {
   std::string log_file;
   std::string summary_file;
   std::string page_file;
+  std::string metrics_file;
+  std::string trace_file;
   bool quiet = false;
 };
 
@@ -38,12 +44,15 @@ int fail(int status, const std::string& message) {
   return status;
 }
 
-tidings::logging::Logger make_logger(const Options& options) {
-  tidings::logging::LoggerOptions logger{.service = std::string(webhooks::Service::kName)};
-  if (!options.log_file.empty()) {
-    logger.sinks = {std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.log_file, true)};
+tidings::logging::Logger make_logger(const Options& options, const tidings::telemetry::Telemetry& telemetry) {
+  std::vector<tidings::logging::Output> outputs;
+  if (options.log_file.empty()) {
+    outputs = {tidings::logging::stderr_sink()};
+  } else {
+    outputs = {std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.log_file, true)};
   }
-  return tidings::logging::Logger(logger);
+  return tidings::logging::Logger(
+      {.service = std::string(webhooks::Service::kName), .sinks = telemetry.with_export(std::move(outputs))});
 }
 
 /// Publishes every line that is a delivery; gives back the others.
@@ -90,12 +99,20 @@ int run(const Options& options) {
   }
   std::istream& input = options.input == "-" ? std::cin : file;
 
-  const auto log = make_logger(options);
-  webhooks::Service service(tidings::deadletter::Store::open(options.database), log, options.page_file);
+  // Traces, metrics and records go where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.
+  tidings::telemetry::Telemetry telemetry(webhooks::Service::kName);
+  const auto log = make_logger(options, telemetry);
+  auto of_bus = telemetry.for_bus();
+  if (!options.trace_file.empty()) of_bus.observer = webhooks::trace_into(options.trace_file);
+  webhooks::Service service(tidings::deadletter::Store::open(options.database), log, options.page_file,
+                            of_bus);
+  const auto measured = telemetry.measure(service.bus());
   webhooks::Report report;
   report.refused = take_in_all(input, service, log);
   const bool read_to_the_end = !input.bad();
   service.finish();
+  if (!options.metrics_file.empty())
+    tidings::telemetry::write_metrics_file(options.metrics_file, service.bus().metrics(), telemetry.more());
   report.events = service.events();
   report.accounts = service.accounts();
   const int status = conclude(report, service, options);
@@ -116,6 +133,9 @@ int main(int argc, char** argv) {
   app.add_option("--log", options.log_file, "A file for the log, instead of standard error");
   app.add_option("--summary", options.summary_file, "A file for the numbers, as JSON");
   app.add_option("--page", options.page_file, "A file for the public activity page (default: none)");
+  app.add_option("--metrics", options.metrics_file, "A file for the metrics, NAME.prom (default: none)");
+  app.add_option("--traces", options.trace_file,
+                 "A file for the traces, instead of a receiver (default: none)");
   app.add_flag("--quiet", options.quiet, "Print no report");
   app.footer(
       "Exit status: 0 every line was taken in, 65 some were refused, 64 bad options, 66 no input,\n"

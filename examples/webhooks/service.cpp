@@ -73,11 +73,14 @@ const std::map<std::string, Publisher, std::less<>>& publishers() {
 }  // namespace
 
 Service::Service(std::shared_ptr<tidings::deadletter::Store> store, const tidings::logging::Logger& logger,
-                 std::filesystem::path page_file)
+                 std::filesystem::path page_file, tidings::BusTelemetry telemetry)
     : store_(std::move(store)),
       started_at_(tidings::system_clock()->now()),
       downstreams_(tidings::system_clock(), std::move(page_file)),
-      bus_({.service = std::string(kName), .store = store_, .logger = logger}) {
+      bus_({.service = std::string(kName),
+            .store = store_,
+            .logger = logger,
+            .telemetry = std::move(telemetry)}) {
   serve_pushes();
   serve_issues_and_pull_requests();
   serve_releases();

@@ -21,9 +21,9 @@ class Service {
  public:
   static constexpr std::string_view kName = "webhooks";
 
-  /// `page_file`: where the activity page is, if it is a file.
+  /// `page_file`: where the activity page is, if it is a file. `telemetry`: what is told of the bus.
   Service(std::shared_ptr<tidings::deadletter::Store> store, const tidings::logging::Logger& logger,
-          std::filesystem::path page_file = {});
+          std::filesystem::path page_file = {}, tidings::BusTelemetry telemetry = {});
 
   /// Publishes a delivery from line `line` of the input. Throws tidings::Error if the bus does not take it: a
   /// type that is no name, for instance. One thread at a time.
@@ -32,6 +32,7 @@ class Service {
   /// Returns when every delivery is handled or a dead letter. Nothing is taken in afterwards.
   void finish();
 
+  [[nodiscard]] tidings::Bus& bus() { return bus_; }
   [[nodiscard]] const Downstreams& downstreams() const { return downstreams_; }
   [[nodiscard]] const Audit& audit() const { return audit_; }
   [[nodiscard]] std::uint64_t events() const { return ledger_.events(); }

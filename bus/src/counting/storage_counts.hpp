@@ -17,20 +17,22 @@ class StorageCounts {
  public:
   explicit StorageCounts(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
 
-  /// Measures a commit: while it lives.
+  /// Measures a commit: while it lives. `took` gets how long that was.
   class Timing {
    public:
-    explicit Timing(StorageCounts& counts) noexcept
-        : counts_(counts), began_(counts.clock_->monotonic_now()) {}
+    explicit Timing(StorageCounts& counts, std::chrono::nanoseconds* took = nullptr) noexcept
+        : counts_(counts), took_(took), began_(counts.clock_->monotonic_now()) {}
     ~Timing() {
-      counts_.commits.add(
-          std::chrono::duration_cast<std::chrono::microseconds>(counts_.clock_->monotonic_now() - began_));
+      const auto took = counts_.clock_->monotonic_now() - began_;
+      counts_.commits.add(std::chrono::duration_cast<std::chrono::microseconds>(took));
+      if (took_ != nullptr) *took_ = took;
     }
     Timing(const Timing&) = delete;
     Timing& operator=(const Timing&) = delete;
 
    private:
     StorageCounts& counts_;
+    std::chrono::nanoseconds* const took_;
     const Instant began_;
   };
 

@@ -170,11 +170,12 @@ CommitProgress GroupCommit::commit(WhenBusy when_busy) noexcept {
   return is_bad_alloc(report.error) ? CommitProgress::ShortOfMemory : CommitProgress::Refused;
 }
 
-std::exception_ptr GroupCommit::commit_taken(CommitGroup& group, JournalCommit& commit) noexcept {
+std::exception_ptr GroupCommit::commit_taken(CommitGroup& group, JournalCommit& commit,
+                                             std::chrono::nanoseconds& took) noexcept {
   kill_point("journal.before_commit");
   try {
     {
-      const StorageCounts::Timing timing(counts_);
+      const StorageCounts::Timing timing(counts_, &took);
       commit = journal_.commit(group.batch);
     }
     patiently([&] {
@@ -195,13 +196,11 @@ std::exception_ptr GroupCommit::commit_taken(CommitGroup& group, JournalCommit& 
 }
 
 std::exception_ptr GroupCommit::commit_observed(CommitGroup& group, JournalCommit& commit) noexcept {
-  if (!observing_.on()) return commit_taken(group, commit);
-  const Instant began = observing_.clock().monotonic_now();
-  const std::size_t events = group.batch.appended.size();
-  const std::size_t letters = group.batch.letters.size();
-  std::exception_ptr error = commit_taken(group, commit);
-  observing_.journal_committed(
-      {events, letters, observing_.clock().monotonic_now() - began, error != nullptr});
+  std::chrono::nanoseconds took{0};
+  std::exception_ptr error = commit_taken(group, commit, took);
+  if (observing_.on())
+    observing_.journal_committed(
+        {group.batch.appended.size(), group.batch.letters.size(), took, error != nullptr});
   return error;
 }
 

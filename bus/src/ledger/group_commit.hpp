@@ -98,8 +98,9 @@ class GroupCommit final : private SharedCommits {
   CommitProgress commit(WhenBusy when_busy) noexcept override TIDINGS_REQUIRES(ledger_.mutex_);
   /// Lets other publishers join the group, for as long as it is likely that they come.
   void gather() TIDINGS_REQUIRES(ledger_.mutex_);
-  /// The part without the mutex: what it threw, or null.
-  [[nodiscard]] std::exception_ptr commit_taken(CommitGroup& group, JournalCommit& commit) noexcept;
+  /// The part without the mutex: what it threw, or null. `took`: how long the journal did.
+  [[nodiscard]] std::exception_ptr commit_taken(CommitGroup& group, JournalCommit& commit,
+                                                std::chrono::nanoseconds& took) noexcept;
   /// The same, and lets an observer know.
   [[nodiscard]] std::exception_ptr commit_observed(CommitGroup& group, JournalCommit& commit) noexcept;
   /// Brings the letters of a refused group to the spill file, without the mutex. What it does not take either
