@@ -67,7 +67,7 @@ MetricData metric_of(MetricFamily&& family) {
   MetricData metric{.name = std::move(family.name), .description = std::move(family.help)};
   if (!family.unit.empty()) {
     metric.name.resize(metric.name.size() - kSecondsSuffix.size());
-    metric.unit = "s";
+    metric.unit.push_back('s');  // assigning it makes GCC 12 warn of what is not there
   }
   switch (family.kind) {
     case MetricKind::Counter:
