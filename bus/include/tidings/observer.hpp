@@ -55,7 +55,8 @@ struct AttemptStart {
   /// The event, its handler and the number of the attempt.
   const EventContext& context;
   Timestamp at{};
-  /// The attempt before it, also when another process made that; null: there was none.
+  /// The attempt before it, also when another process made that, but for those in which the process died, if
+  /// one before them was followed; null: there was none.
   const Attempt* previous = nullptr;
   /// The event was accepted by an earlier process, and this one has not attempted it yet.
   bool recovered = false;

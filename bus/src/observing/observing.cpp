@@ -2,9 +2,23 @@
 
 #include <tidings/detail/what_of.hpp>
 
+#include <algorithm>
 #include <exception>
+#include <vector>
 
 namespace tidings::detail {
+
+namespace {
+
+/// An attempt in which the process died has no span that anybody knows of: then the one before it.
+const Attempt* last_followed(const std::vector<Attempt>& attempts) noexcept {
+  if (attempts.empty()) return nullptr;
+  const auto found = std::find_if(attempts.rbegin(), attempts.rend(),
+                                  [](const Attempt& attempt) { return attempt.span_id.has_value(); });
+  return found != attempts.rend() ? &*found : &attempts.back();
+}
+
+}  // namespace
 
 template <class Call>
 void Observing::tell(const Call& call) noexcept {
@@ -45,8 +59,7 @@ void Observing::begin_attempt(DeliveryFrame& frame, const DeliveryState* state) 
   bool recovered = false;
   std::int64_t letter_id = 0;
   if (state != nullptr) {
-    const auto& attempts = state->redrive ? state->redrive->letter.attempts : state->attempts;
-    if (!attempts.empty()) previous = &attempts.back();
+    previous = last_followed(state->redrive ? state->redrive->letter.attempts : state->attempts);
     recovered = state->owed && state->owed.event->id < first_own_id_ && !state->attempted_here;
     if (state->redrive) letter_id = state->redrive->id;
   }
