@@ -30,7 +30,7 @@ class BatchSource {
   /// The next batch, of so many items; by whatever it throws, it has lost them.
   [[nodiscard]] virtual Batch take(std::size_t items) = 0;
   /// Throws away what waits; returns how many items it was.
-  virtual std::size_t discard() = 0;
+  virtual std::size_t discard() noexcept = 0;
   /// The number of items, from the first on, after which all is done that there is now. By any thread.
   [[nodiscard]] virtual std::uint64_t request() = 0;
   /// How many items were lost because there was no room. By any thread.

@@ -103,6 +103,7 @@ class Exporter::Core {
   }
   template <class Item>
   void add(Item&& item) noexcept;
+  void add_lost(ExportSignal signal) noexcept;
   bool flush(std::chrono::milliseconds deadline);
   bool stop(std::chrono::milliseconds deadline);
 
@@ -180,6 +181,12 @@ template <class Item>
 void Exporter::Core::add(Item&& item) noexcept {
   const auto& queue = queue_of(item);
   if (queue != nullptr && !forked() && queue->add(std::forward<Item>(item))) due_.raise();
+}
+
+void Exporter::Core::add_lost(ExportSignal signal) noexcept {
+  if (forked()) return;
+  if (signal == ExportSignal::Traces && spans_ != nullptr) spans_->refuse();
+  if (signal == ExportSignal::Logs && logs_ != nullptr) logs_->refuse();
 }
 
 template <class Done>
@@ -313,6 +320,10 @@ void Exporter::add(SpanData span) noexcept {
 
 void Exporter::add(LogData log) noexcept {
   if (core_ != nullptr) core_->add(std::move(log));
+}
+
+void Exporter::add_lost(ExportSignal signal) noexcept {
+  if (core_ != nullptr) core_->add_lost(signal);
 }
 
 bool Exporter::flush(std::chrono::milliseconds deadline) noexcept {

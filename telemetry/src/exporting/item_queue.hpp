@@ -41,13 +41,16 @@ class ItemQueue final : public BatchSource {
   [[nodiscard]] bool add(Item&& item) noexcept {
     const detail::MutexLock lock(mutex_);
     if (closed_ || items_.size() >= batching_.queue || !push(std::move(item))) {
-      refused_.fetch_add(1, std::memory_order_relaxed);
+      refuse();
       return false;
     }
     ++added_;
     if (items_.size() == 1) oldest_ = clock_.monotonic_now();
     return items_.size() == 1 || items_.size() == batching_.batch;
   }
+
+  /// One more is lost, by any thread.
+  void refuse() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
 
   [[nodiscard]] Instant due(bool hurry) const override {
     const detail::MutexLock lock(mutex_);
@@ -62,10 +65,12 @@ class ItemQueue final : public BatchSource {
     const std::vector<Item> taken = take_items(items);
     return {encode_(taken, resource_, encoding_), taken.size()};
   }
-  std::size_t discard() override {
+  std::size_t discard() noexcept override {
     const detail::MutexLock lock(mutex_);
     closed_ = true;
-    return std::exchange(items_, {}).size();
+    const std::size_t left = items_.size();
+    items_.clear();  // a new deque would need memory
+    return left;
   }
   [[nodiscard]] std::uint64_t request() override {
     const detail::MutexLock lock(mutex_);

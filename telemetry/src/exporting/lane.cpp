@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace tidings::telemetry {
@@ -47,7 +48,7 @@ Instant Lane::work_due() const {
   return std::max(source_.due(is_hurried()), try_at_);
 }
 
-void Lane::work() {
+void Lane::work() noexcept {
   if (!outgoing_ && !take()) return;
   try {
     handle(setup_.http.post(endpoint_, outgoing_->batch.body));
@@ -56,7 +57,7 @@ void Lane::work() {
   }
 }
 
-bool Lane::take() {
+bool Lane::take() noexcept {
   const std::size_t items = source_.next_items();
   try {
     Batch batch = source_.take(items);
@@ -90,14 +91,14 @@ void Lane::handle_taken(const HttpResponse& response) {
   const ReceiverAnswer answer = read_answer(response.body, encoding_of(endpoint_));
   const std::uint64_t items = outgoing_->batch.items;
   const std::uint64_t rejected = std::min<std::uint64_t>(answer.rejected, items);
-  std::string problem = "the receiver did not take them: " + answer.message;
+  const std::string problem = "the receiver did not take them: " + answer.message;
   outgoing_.reset();  // from here on nothing throws
   failures_ = 0;
   last_failure_.clear();
   sent_.fetch_add(items - rejected);
   resolve(items - rejected);
   if (rejected > 0) {
-    lose(rejected, std::move(problem));
+    lose(rejected, problem);
   } else if (!answer.message.empty()) {
     tell_warning(answer.message);
   }
@@ -120,23 +121,28 @@ bool Lane::postpone(const HttpResponse& response) {
   return try_at_ < outgoing_->give_up_at;
 }
 
-void Lane::tell() {
-  const std::string no_room = "the queue is full" + (last_failure_.empty() ? "" : "; " + last_failure_);
-  losses_.tell(name_, lost(), no_room, setup_.options.logger, setup_.options.clock->monotonic_now());
+void Lane::tell() noexcept {
+  try {
+    const std::string no_room =
+        "the queue is full, or there is no memory" + (last_failure_.empty() ? "" : "; " + last_failure_);
+    losses_.tell(name_, lost(), no_room, setup_.options.logger, setup_.options.clock->monotonic_now());
+  } catch (const std::bad_alloc&) {
+    losses_.tell_later(setup_.options.clock->monotonic_now());
+  }
 }
 
-void Lane::abandon() {
+void Lane::abandon() noexcept {
   constexpr const char* kWhy = "the exporter was stopped before they were sent";
   lose_outgoing(kWhy);
   const std::uint64_t left = source_.discard();
   if (left > 0) lose(left, kWhy);
 }
 
-void Lane::lose_outgoing(std::string problem) {
+void Lane::lose_outgoing(std::string_view problem) noexcept {
   if (!outgoing_) return;
   const std::uint64_t items = outgoing_->batch.items;
   outgoing_.reset();
-  lose(items, std::move(problem));
+  lose(items, problem);
 }
 
 std::uint64_t Lane::hurry() {
@@ -147,11 +153,11 @@ std::uint64_t Lane::hurry() {
   return target;
 }
 
-void Lane::lose(std::uint64_t items, std::string problem) {
-  losses_.add(items, std::move(problem));
+void Lane::lose(std::uint64_t items, std::string_view problem) noexcept {
+  losses_.add(items, problem);
   resolve(items);
 }
 
-void Lane::resolve(std::uint64_t items) { resolved_.fetch_add(items); }
+void Lane::resolve(std::uint64_t items) noexcept { resolved_.fetch_add(items); }
 
 }  // namespace tidings::telemetry

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace tidings::telemetry {
 
@@ -34,11 +35,11 @@ class Lane {
   [[nodiscard]] Instant work_due() const;
   [[nodiscard]] Instant tell_due() const { return losses_.tell_due(lost()); }
   /// Sends one request.
-  void work();
-  /// Logs what was lost since it did so last.
-  void tell();
+  void work() noexcept;
+  /// Logs what was lost since it did so last; another time if there is no memory for it.
+  void tell() noexcept;
   /// Loses what is left.
-  void abandon();
+  void abandon() noexcept;
 
   /// By any thread: has what there is now sent without waiting for more. Returns what resolved() is when that
   /// is done.
@@ -57,15 +58,15 @@ class Lane {
     Instant give_up_at;
   };
 
-  [[nodiscard]] bool take();
+  [[nodiscard]] bool take() noexcept;
   void handle(const HttpResponse& response);
   void handle_taken(const HttpResponse& response);
   /// Whether the request may succeed another time; then `try_at_` says when.
   [[nodiscard]] bool postpone(const HttpResponse& response);
   void tell_warning(const std::string& warning);
-  void lose_outgoing(std::string problem);
-  void lose(std::uint64_t items, std::string problem);
-  void resolve(std::uint64_t items);
+  void lose_outgoing(std::string_view problem) noexcept;
+  void lose(std::uint64_t items, std::string_view problem) noexcept;
+  void resolve(std::uint64_t items) noexcept;
 
   const char* const name_;
   const LaneSetup setup_;

@@ -1,23 +1,30 @@
 #include "exporting/losses.hpp"
 
 #include <chrono>
-#include <utility>
+#include <new>
 
 namespace tidings::telemetry {
 namespace {
 
 constexpr std::chrono::minutes kBetweenRecords{1};
+constexpr std::chrono::seconds kTellAgain{1};
 
 }  // namespace
 
-void Losses::add(std::uint64_t items, std::string problem) {
-  problem_ = std::move(problem);
+void Losses::add(std::uint64_t items, std::string_view problem) noexcept {
   counted_.fetch_add(items);
+  try {
+    problem_ = problem;
+  } catch (const std::bad_alloc&) {
+    problem_ = "no memory";  // so short that it needs none
+  }
 }
 
 Instant Losses::tell_due(std::uint64_t in_all) const noexcept {
   return in_all > told_ ? next_ : Instant::max();
 }
+
+void Losses::tell_later(Instant now) noexcept { next_ = now + kTellAgain; }
 
 void Losses::tell(const char* signal, std::uint64_t in_all, const std::string& otherwise,
                   const logging::Logger& logger, Instant now) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace tidings::telemetry {
 
@@ -13,15 +14,19 @@ namespace tidings::telemetry {
 /// exporter's thread, but for counted().
 class Losses {
  public:
-  void add(std::uint64_t items, std::string problem);
+  void add(std::uint64_t items, std::string_view problem) noexcept;
   /// By any thread.
   [[nodiscard]] std::uint64_t counted() const noexcept { return counted_.load(); }
 
   /// When a record is due, if so many are lost in all.
   [[nodiscard]] Instant tell_due(std::uint64_t in_all) const noexcept;
-  /// Logs what was lost since it did so last. `otherwise`: why, if nothing was added since.
+  /// Logs what was lost since it did so last. `otherwise`: why, if nothing was added since. Throws
+  /// std::bad_alloc.
   void tell(const char* signal, std::uint64_t in_all, const std::string& otherwise,
             const logging::Logger& logger, Instant now);
+
+  /// There was no memory to tell: it is due in a second.
+  void tell_later(Instant now) noexcept;
 
  private:
   std::atomic<std::uint64_t> counted_{0};

@@ -17,7 +17,7 @@ class MetricReadings final : public BatchSource {
   [[nodiscard]] std::size_t next_items() const override { return 1; }
   /// Throws what ExporterOptions::collect_metrics throws.
   [[nodiscard]] Batch take(std::size_t items) override;
-  std::size_t discard() override { return 0; }
+  std::size_t discard() noexcept override { return 0; }
   [[nodiscard]] std::uint64_t request() override;
 
  private:

@@ -70,14 +70,14 @@ struct Span::Open {
 };
 
 void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
+  const auto tracer = current_tracer();
+  if (!tracer) return;
+  const telemetry::Tracer::Core& core = *tracer->core_;
+  const detail::AmbientFrame* const around = detail::ambient_frame;
+  const TraceParent* const parent = around == nullptr ? nullptr : around->traceparent();
   try {
-    const auto tracer = current_tracer();
-    if (!tracer) return;
     auto open = std::make_unique<Open>();
     open->core = tracer->core_;
-    const telemetry::Tracer::Core& core = *open->core;
-    const detail::AmbientFrame* const around = detail::ambient_frame;
-    const TraceParent* const parent = around == nullptr ? nullptr : around->traceparent();
     if (parent != nullptr) {
       if (!core.records(*parent)) return;  // its trace goes on as it is
       open->trace = *parent;
@@ -106,8 +106,8 @@ void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
     open->frame.previous = around;
     open_ = open.release();
     detail::ambient_frame = &open_->frame;
-  } catch (...) {
-    return;  // no memory: no span
+  } catch (...) {  // no memory: no span
+    if (parent != nullptr) core.leave_out(parent->flags);
   }
 }
 
@@ -121,8 +121,8 @@ void Span::close() noexcept {
     const auto took = open->core->options().clock->monotonic_now() - open->began;
     open->span.end_ns = open->span.start_ns + static_cast<std::uint64_t>(took.count());
     open->core->end(std::move(open->span), open->failed);
-  } catch (...) {
-    return;  // no memory: it is lost
+  } catch (...) {  // no memory
+    open->core->leave_out(open->trace.flags);
   }
 }
 

@@ -102,6 +102,10 @@ TraceParent Tracer::Core::new_trace(std::optional<bool> sampled) const noexcept 
   return trace;
 }
 
+void Tracer::Core::leave_out(std::uint8_t trace_flags) const noexcept {
+  if ((trace_flags & kSampled) != 0 && lose_) lose_();
+}
+
 void Tracer::Core::end(SpanData span, bool happened) {
   if ((span.context.trace_flags & kSampled) != 0) return sink_(std::move(span));
   for (SpanData& each : kept_.add(std::move(span), happened, options_.clock->monotonic_now())) {
@@ -121,25 +125,26 @@ struct OpenSpan {
 
 OpenSpan& open_span(const ObservedSpan& span) noexcept { return *static_cast<OpenSpan*>(span.data); }
 
-/// A span for which there is no memory is left out.
-template <class Work>
-void unless_short_of_memory(const Work& work) noexcept {
+/// A span for which there is no memory is left out of `core`, a tracer's.
+template <class Core, class Work>
+void unless_short_of_memory(const Core& core, std::uint8_t trace_flags, const Work& work) noexcept {
   try {
     work();
   } catch (const std::bad_alloc&) {
-    return;
+    core.leave_out(trace_flags);
   }
 }
 
 /// Nothing is recorded if there is no memory for it; the ids go on all the same.
-template <class Fill>
-ObservedSpan recorded(const TraceParent& trace, const Fill& fill) noexcept {
+template <class Core, class Fill>
+ObservedSpan recorded(const Core& core, const TraceParent& trace, const Fill& fill) noexcept {
   try {
     auto open = std::make_unique<OpenSpan>();
     open->span.context = span_context_of(trace);
     fill(*open);
     return {trace, true, open.release()};
   } catch (...) {
+    core.leave_out(trace.flags);
     return {trace};
   }
 }
@@ -159,11 +164,14 @@ TracerOptions checked(TracerOptions options) {
 }  // namespace
 
 Tracer::Tracer(const std::shared_ptr<Exporter>& exporter, TracerOptions options)
-    : Tracer(exporter ? Sink([exporter](SpanData span) { exporter->add(std::move(span)); }) : Sink(),
-             std::move(options)) {}
+    : Tracer(
+          exporter ? Sink([exporter](SpanData span) { exporter->add(std::move(span)); }) : Sink(),
+          [exporter] { exporter->add_lost(ExportSignal::Traces); }, std::move(options)) {}
 
-Tracer::Tracer(Sink sink, TracerOptions options)
-    : core_(std::make_shared<Core>(std::move(sink), checked(std::move(options)))) {
+Tracer::Tracer(Sink sink, TracerOptions options) : Tracer(std::move(sink), {}, std::move(options)) {}
+
+Tracer::Tracer(Sink sink, std::function<void()> lose, TracerOptions options)
+    : core_(std::make_shared<Core>(std::move(sink), std::move(lose), checked(std::move(options)))) {
   if (!core_->has_sink()) throw Error(ErrorCode::InvalidArgument, "a tracer needs an exporter or a sink");
 }
 
@@ -180,7 +188,7 @@ ObservedSpan Tracer::publish_started(const PublishStart& publish) {
     trace = core_->new_trace(std::nullopt);
     if (!core_->records(trace)) return {trace};
   }
-  return recorded(trace, [&](OpenSpan& open) {
+  return recorded(*core_, trace, [&](OpenSpan& open) {
     SpanData& span = open.span;
     if (parent) span.parent_span_id = {parent->parent_id};
     span.context.tracestate = publish.metadata.tracestate.str();
@@ -195,7 +203,7 @@ ObservedSpan Tracer::publish_started(const PublishStart& publish) {
 
 void Tracer::publish_ended(const ObservedSpan& observed, const PublishEnd& publish) {
   const std::unique_ptr<OpenSpan> open(&open_span(observed));
-  unless_short_of_memory([&] {
+  unless_short_of_memory(*core_, open->span.context.trace_flags, [&] {
     SpanData& span = open->span;
     span.end_ns = span.start_ns + static_cast<std::uint64_t>(publish.duration.count());
     if (publish.result == nullptr) {
@@ -235,7 +243,7 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
     trace.parent_id = core_->new_span_id().bytes;
   }
   if (!core_->records(trace)) return published ? ObservedSpan{} : ObservedSpan{trace};
-  return recorded(trace, [&](OpenSpan& open) {
+  return recorded(*core_, trace, [&](OpenSpan& open) {
     SpanData& span = open.span;
     span.parent_span_id = parent;
     span.name = "process " + std::string(attempt.context.event_type());
@@ -267,7 +275,7 @@ ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
 
 void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attempt) {
   const std::unique_ptr<OpenSpan> open(&open_span(observed));
-  unless_short_of_memory([&] {
+  unless_short_of_memory(*core_, open->span.context.trace_flags, [&] {
     SpanData& span = open->span;
     span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
     add_fields(span.attributes, attempt.context.bound());
@@ -289,7 +297,6 @@ void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attem
 
 void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcome) {
   const auto& published = letter.metadata.traceparent;
-  if (!published || !records(*published)) return;
   SpanContext parent = span_context_of(*published);
   if (!letter.attempts.empty()) {
     if (const auto last = span_context_of_attempt(letter.attempts.back(), published)) parent = *last;
@@ -327,14 +334,17 @@ void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcom
 
 void Tracer::letters_kept(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) {
   for (std::size_t index = 0; index < letters.size(); ++index) {
-    unless_short_of_memory([&] { core_->give_up(letters[index], outcomes[index]); });
+    const auto& published = letters[index].metadata.traceparent;
+    if (!published || !core_->records(*published)) continue;
+    unless_short_of_memory(*core_, published->flags,
+                           [&] { core_->give_up(letters[index], outcomes[index]); });
   }
 }
 
 void Tracer::recovery_started(const RecoveryStart& recovery) {
   const TraceParent trace = core_->new_trace(std::nullopt);
   if (!core_->records(trace)) return;
-  unless_short_of_memory([&] {
+  unless_short_of_memory(*core_, trace.flags, [&] {
     SpanData span;
     span.context = span_context_of(trace);
     span.name = "recover";

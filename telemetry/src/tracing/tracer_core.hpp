@@ -6,6 +6,8 @@
 #include <tidings/trace_context.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,8 +24,9 @@ void add_exception(SpanData& span, const std::string& type, const std::string& m
 /// Ids, the decision about each trace, and where spans go. Thread-safe.
 class Tracer::Core {
  public:
-  Core(Sink sink, TracerOptions options)
-      : sink_(std::move(sink)), options_(std::move(options)), kept_(options_.keep) {}
+  /// `lose` is called for each sampled span that could not be made, and may be empty.
+  Core(Sink sink, std::function<void()> lose, TracerOptions options)
+      : sink_(std::move(sink)), lose_(std::move(lose)), options_(std::move(options)), kept_(options_.keep) {}
 
   [[nodiscard]] bool has_sink() const noexcept { return sink_ != nullptr; }
   [[nodiscard]] const TracerOptions& options() const noexcept { return options_; }
@@ -38,13 +41,16 @@ class Tracer::Core {
     return options_.keep.slower_than && duration > *options_.keep.slower_than;
   }
 
+  /// A span of a trace with these flags is left out, because there is no memory for it.
+  void leave_out(std::uint8_t trace_flags) const noexcept;
   /// `happened`: what traces are kept for that were not sampled. Throws std::bad_alloc.
   void end(SpanData span, bool happened);
-  /// What the span of a letter says. Throws std::bad_alloc.
+  /// The span of a letter whose event has a trace that is recorded. Throws std::bad_alloc.
   void give_up(const DeadLetter& letter, const LetterOutcome& outcome);
 
  private:
   const Sink sink_;
+  const std::function<void()> lose_;
   const TracerOptions options_;
   KeptTraces kept_;
 };

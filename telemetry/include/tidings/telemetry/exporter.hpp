@@ -46,6 +46,8 @@ class Exporter {
   /// Puts it into the queue. Without an endpoint for it nothing happens; after stop() it is lost.
   void add(SpanData span) noexcept;
   void add(LogData log) noexcept;
+  /// Counts a span or a record as lost that could not be made, for want of memory.
+  void add_lost(ExportSignal signal) noexcept;
 
   /// Sends what was added, and the metrics as they are, without waiting for more. Returns when all of it was
   /// taken or is lost, or at the deadline. True if nothing of it is left.

@@ -66,7 +66,7 @@ struct TracerOptions {
 /// on.
 ///
 /// Thread-safe. Must not be destroyed before the buses that it observes. Never throws: a span for which there
-/// is no memory is left out.
+/// is no memory is left out, and counts as lost by the exporter, if there is one (Exporter::dropped).
 class Tracer final : public Observer {
  public:
   /// Takes spans that have ended, on the threads where they end. Must be thread-safe and must not throw.
@@ -88,6 +88,8 @@ class Tracer final : public Observer {
   friend class tidings::Span;
 
   class Core;
+  Tracer(Sink sink, std::function<void()> lose, TracerOptions options);
+
   const std::shared_ptr<Core> core_;  // a Span may outlive the tracer
 };
 
