@@ -194,7 +194,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"OTEL_BSP_MAX_QUEUE_SIZE", "many", "2048"},
         BadValue{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "512"},
         BadValue{"OTEL_METRIC_EXPORT_INTERVAL", "1.5", "60000"},
-        BadValue{"OTEL_RESOURCE_ATTRIBUTES", "a=1,b", "nothing of it"}));
+        BadValue{"OTEL_RESOURCE_ATTRIBUTES", "a=1,b", "nothing of it"},
+        BadValue{"OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "events", "span events"},
+        BadValue{"OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs", "span events"}));  // there are no logs
+
+TEST(ExporterEnvironmentTest, ExceptionsAreEventsOfSpansUntilLogsAreAskedFor) {
+  constexpr const char* kVariable = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+  EXPECT_EQ(options_of(with_endpoint({})).exceptions, ExceptionSignal::SpanEvents);
+  EXPECT_EQ(options_of(with_endpoint({{kVariable, "logs"}})).exceptions, ExceptionSignal::Logs);
+  EXPECT_EQ(options_of(with_endpoint({{kVariable, "logs/dup"}})).exceptions, ExceptionSignal::Both);
+}
 
 TEST(ExporterEnvironmentTest, TheServiceIsNamedByTheEnvironmentOrTheCode) {
   EXPECT_EQ(attribute(options_of(with_endpoint({})), "service.name"), "unknown_service");

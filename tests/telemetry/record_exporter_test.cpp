@@ -96,17 +96,25 @@ TEST_F(RecordExporterTest, SeveritiesAreThoseOfOtlp) {
   EXPECT_EQ(numbers, (std::vector<int>{1, 5, 9, 13, 17, 21}));
 }
 
-TEST_F(RecordExporterTest, ARecordHasTheTraceOfItsContext) {
-  const auto parent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-  Context context = Context::fresh();
-  context.traceparent = parent;
-  {
+TEST_F(RecordExporterTest, ARecordHasTheTraceOfItsContextAndItsFlag) {
+  const logging::Logger log = logger();
+  for (const char* const flags : {"01", "00"}) {
+    Context context = Context::fresh();
+    context.traceparent =
+        TraceParent::parse(std::string("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-") + flags);
     const ContextScope scope(context);
-    logger().info("traced");
+    log.info("traced");
   }
-  const Json record = received().at("logRecords").at(0);
-  EXPECT_EQ(record.at("traceId"), "0af7651916cd43dd8448eb211c80319c");
-  EXPECT_EQ(attribute(record, "trace_id"), nullptr);
+  log.info("not_traced");
+  const Json scope = received();
+  const Json& records = scope.at("logRecords");
+  EXPECT_EQ(records.at(0).at("traceId"), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(records.at(0).at("spanId"), "b7ad6b7169203331");
+  EXPECT_EQ(records.at(0).at("flags"), 1);
+  EXPECT_EQ(attribute(records.at(0), "trace_id"), nullptr);
+  EXPECT_EQ(records.at(1).value("flags", 0), 0);
+  EXPECT_EQ(records.at(2).value("flags", 0), 0);
+  EXPECT_FALSE(records.at(2).contains("traceId"));
 }
 
 TEST_F(RecordExporterTest, AnExceptionHasTheNamesOfTheConventionsAndAMessageIsTheBody) {

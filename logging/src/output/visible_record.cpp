@@ -4,6 +4,7 @@
 #include "output/rendering.hpp"
 #include "record/scratch.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ Timestamp VisibleRecord::timestamp() const noexcept { return record_.timestamp()
 Level VisibleRecord::level() const noexcept { return record_.level(); }
 std::string_view VisibleRecord::event() const noexcept { return record_.event(); }
 std::string_view VisibleRecord::logger() const noexcept { return record_.logger(); }
+std::uint8_t VisibleRecord::trace_flags() const noexcept { return record_.trace_flags(); }
 
 // What is rendered is read again: so a field is never seen otherwise than in the line.
 std::optional<Json> VisibleRecord::find(std::string_view name) const {

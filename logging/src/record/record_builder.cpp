@@ -76,6 +76,7 @@ void RecordBuilder::add_source(const SourceLocation& source) {
 
 void RecordBuilder::clear() noexcept {
   record_.reserved_.fill(nullptr);
+  record_.trace_flags_ = 0;
   record_.fields_.clear();
   record_.owned_.clear();
   has_reserved_names_ = false;
@@ -143,6 +144,7 @@ void RecordBuilder::add_correlation(const CorrelationId& id, const std::optional
   if (trace == nullptr) return;
   set(Reserved::TraceId, trace->trace_id_text());
   set(Reserved::SpanId, trace->parent_id_text());
+  record_.trace_flags_ = trace->flags;
 }
 
 void RecordBuilder::add_event(const AmbientFrame& frame) {

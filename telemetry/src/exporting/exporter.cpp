@@ -98,6 +98,7 @@ class Exporter::Core {
   ~Core() = default;
 
   [[nodiscard]] bool forked() const noexcept { return detail::fork_generation() != generation_; }
+  [[nodiscard]] ExceptionSignal exceptions() const noexcept { return options_.exceptions; }
   [[nodiscard]] const Lane* lane(ExportSignal signal) const noexcept {
     return lanes_[static_cast<std::size_t>(signal)].get();
   }
@@ -312,6 +313,10 @@ Exporter::~Exporter() {
 
 bool Exporter::exports(ExportSignal signal) const noexcept {
   return core_ != nullptr && core_->lane(signal) != nullptr;
+}
+
+ExceptionSignal Exporter::exceptions() const noexcept {
+  return exports(ExportSignal::Logs) ? core_->exceptions() : ExceptionSignal::SpanEvents;
 }
 
 void Exporter::add(SpanData span) noexcept {

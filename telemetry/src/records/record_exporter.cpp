@@ -96,13 +96,14 @@ std::string text_of(const Json& fields, const char* name) {
 }
 
 /// Of the ids that a record has in hexadecimal digits.
-SpanContext context_of(const Json& fields) {
+SpanContext context_of(const Json& fields, std::uint8_t flags) {
   const std::string span = text_of(fields, "span_id");
   const auto parsed = TraceParent::parse("00-" + text_of(fields, "trace_id") + "-" +
                                          (span.empty() ? "0000000000000001" : span) + "-00");
   if (!parsed) return {};
   SpanContext context;
   context.trace_id = {parsed->trace_id};
+  context.trace_flags = flags;
   if (!span.empty()) context.span_id.bytes = parsed->parent_id;
   return context;
 }
@@ -119,7 +120,7 @@ LogData log_data_of(const logging::VisibleRecord& record) {
   log.logger = std::string(record.logger());
   const std::string message = text_of(fields, "message");
   log.body = message.empty() ? log.event_name : message;
-  log.context = context_of(fields);
+  log.context = context_of(fields, record.trace_flags());
   for (const auto& [name, value] : fields.items()) {
     if (std::find(kElsewhere.begin(), kElsewhere.end(), name) != kElsewhere.end()) continue;
     if (auto attribute = attribute_value(value))

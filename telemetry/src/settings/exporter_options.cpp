@@ -182,6 +182,21 @@ Resource read_resource(EnvironmentReader& environment, std::string_view service)
   return {std::move(attributes)};
 }
 
+ExceptionSignal read_exceptions(EnvironmentReader& environment, bool logs) {
+  constexpr const char* kVariable = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN";
+  const auto found = environment.first_of({kVariable});
+  const std::string signal = EnvironmentReader::word(found);
+  if (signal.empty()) return ExceptionSignal::SpanEvents;
+  if (signal != "logs" && signal != "logs/dup") {
+    environment.note(kVariable, detail::quoted(found.value) + " is neither logs nor logs/dup", "span events");
+  } else if (!logs) {
+    environment.note(kVariable, "log records are not exported", "span events");
+  } else {
+    return signal == "logs" ? ExceptionSignal::Logs : ExceptionSignal::Both;
+  }
+  return ExceptionSignal::SpanEvents;
+}
+
 }  // namespace
 
 ExporterOptions exporter_options_of(const Lookup& lookup, std::string_view service) {
@@ -197,6 +212,7 @@ ExporterOptions exporter_options_of(const Lookup& lookup, std::string_view servi
   options.log_batches = read_batching(environment, "OTEL_BLRP_", options.log_batches);
   options.metrics_interval = environment.milliseconds(environment.first_of({"OTEL_METRIC_EXPORT_INTERVAL"}),
                                                       options.metrics_interval);
+  options.exceptions = read_exceptions(environment, !options.logs.url.empty());
   options.resource = read_resource(environment, service);
   return options;
 }

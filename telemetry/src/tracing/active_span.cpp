@@ -148,7 +148,8 @@ void Span::fail(const std::exception& error) noexcept {
     open_->failed = true;
     open_->span.end_ns = telemetry::nanoseconds(open_->core->options().clock->now());  // of the event
     telemetry::mark_failed(open_->span, what.type, message);
-    telemetry::add_exception(open_->span, what.type, message);
+    // The convention wants no name of an event where nothing but the exception is known.
+    open_->core->add_exception(open_->span, {what.type, message}, telemetry::Severity::Warning, "");
   } catch (...) {
     return;
   }

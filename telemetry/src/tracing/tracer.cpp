@@ -53,6 +53,18 @@ void add_fields(Attributes& attributes, const ContextFields& fields) {
   }
 }
 
+/// What a handler has bound as the stack of its failure is taken out of the attributes (docs/logging.md).
+std::string take_stack(Attributes& attributes) {
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [](const Attribute& attribute) { return attribute.name == "stack"; });
+  if (found == attributes.end()) return {};
+  auto* const text = std::get_if<std::string>(&found->value);
+  if (text == nullptr) return {};
+  std::string stack = std::move(*text);
+  attributes.erase(found);
+  return stack;
+}
+
 void add_messaging(Attributes& attributes, const char* operation, const char* type,
                    std::string_view event_type, const Metadata& metadata) {
   attributes.push_back({"messaging.system", "tidings"});
@@ -79,12 +91,6 @@ void mark_failed(SpanData& span, const std::string& error_type, const std::strin
   span.attributes.push_back({"error.type", error_type});
 }
 
-void add_exception(SpanData& span, const std::string& type, const std::string& message) {
-  span.events.push_back({.name = "exception",
-                         .time_ns = span.end_ns,
-                         .attributes = {{"exception.type", type}, {"exception.message", message}}});
-}
-
 SpanId Tracer::Core::new_span_id() const noexcept {
   SpanId id;
   do {
@@ -104,6 +110,26 @@ TraceParent Tracer::Core::new_trace(std::optional<bool> sampled) const noexcept 
 
 void Tracer::Core::leave_out(std::uint8_t trace_flags) const noexcept {
   if ((trace_flags & kSampled) != 0 && lose_) lose_();
+}
+
+void Tracer::Core::add_exception(SpanData& span, const ExceptionFacts& exception, Severity severity,
+                                 const char* event_name) const {
+  Attributes attributes = {{"exception.type", exception.type}, {"exception.message", exception.message}};
+  if (!exception.stack.empty()) attributes.push_back({"exception.stacktrace", exception.stack});
+  if (exceptions_.signal != ExceptionSignal::SpanEvents) {
+    LogData log{.time_ns = span.end_ns, .observed_ns = span.end_ns, .severity = severity};
+    log.severity_text = severity == Severity::Error ? "error" : "warning";
+    log.event_name = event_name;
+    log.logger = "tidings";  // the scope of the spans, too
+    log.body = span.name + " failed";
+    log.context = span.context;
+    log.context.trace_flags |= kSampled;  // a kept trace is exported now
+    log.attributes = attributes;
+    log.attributes.insert(log.attributes.end(), span.attributes.begin(), span.attributes.end());
+    exceptions_.logs(std::move(log));
+  }
+  if (exceptions_.signal != ExceptionSignal::Logs)
+    span.events.push_back({.name = "exception", .time_ns = span.end_ns, .attributes = std::move(attributes)});
 }
 
 void Tracer::Core::end(SpanData span, bool happened) {
@@ -163,16 +189,19 @@ TracerOptions checked(TracerOptions options) {
 
 }  // namespace
 
-Tracer::Tracer(const std::shared_ptr<Exporter>& exporter, TracerOptions options)
-    : Tracer(
-          exporter ? Sink([exporter](SpanData span) { exporter->add(std::move(span)); }) : Sink(),
-          [exporter] { exporter->add_lost(ExportSignal::Traces); }, std::move(options)) {}
+Tracer::Tracer(const std::shared_ptr<Exporter>& exporter, TracerOptions options) {
+  if (!exporter) throw Error(ErrorCode::InvalidArgument, "a tracer needs an exporter or a sink");
+  core_ = std::make_shared<Core>(
+      [exporter](SpanData span) { exporter->add(std::move(span)); },
+      [exporter] { exporter->add_lost(ExportSignal::Traces); },
+      ExceptionTelling{exporter->exceptions(), [exporter](LogData log) { exporter->add(std::move(log)); }},
+      checked(std::move(options)));
+}
 
-Tracer::Tracer(Sink sink, TracerOptions options) : Tracer(std::move(sink), {}, std::move(options)) {}
-
-Tracer::Tracer(Sink sink, std::function<void()> lose, TracerOptions options)
-    : core_(std::make_shared<Core>(std::move(sink), std::move(lose), checked(std::move(options)))) {
-  if (!core_->has_sink()) throw Error(ErrorCode::InvalidArgument, "a tracer needs an exporter or a sink");
+Tracer::Tracer(Sink sink, TracerOptions options) {
+  if (!sink) throw Error(ErrorCode::InvalidArgument, "a tracer needs an exporter or a sink");
+  core_ = std::make_shared<Core>(std::move(sink), std::function<void()>{}, ExceptionTelling{},
+                                 checked(std::move(options)));
 }
 
 Tracer::~Tracer() = default;
@@ -282,7 +311,10 @@ void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attem
     if (attempt.failure != nullptr) {
       mark_failed(span, attempt.failure->error_type, attempt.failure->error_message);
       span.attributes.push_back({"tidings.will_retry", attempt.retry_in.has_value()});
-      add_exception(span, attempt.failure->error_type, attempt.failure->error_message);
+      const std::string stack = take_stack(span.attributes);
+      core_->add_exception(span, {attempt.failure->error_type, attempt.failure->error_message, stack},
+                           attempt.retry_in ? Severity::Warning : Severity::Error,
+                           "messaging.process.exception");
     }
     const bool happened = attempt.failure != nullptr || core_->is_slow(attempt.duration);
     if (open->redrive) {

@@ -2,6 +2,9 @@
 
 #include "tracing/kept_traces.hpp"
 
+#include <tidings/telemetry/exporter.hpp>
+#include <tidings/telemetry/log.hpp>
+#include <tidings/telemetry/span.hpp>
 #include <tidings/telemetry/tracer.hpp>
 #include <tidings/trace_context.hpp>
 
@@ -18,17 +21,33 @@ namespace tidings::telemetry {
 [[nodiscard]] std::uint64_t nanoseconds(Timestamp time) noexcept;
 /// Sets the status.
 void mark_failed(SpanData& span, const std::string& error_type, const std::string& message);
-/// With the event `exception`.
-void add_exception(SpanData& span, const std::string& type, const std::string& message);
+
+/// Texts without secrets.
+struct ExceptionFacts {
+  std::string type;
+  std::string message;
+  /// Empty: not known.
+  std::string stack = {};
+};
+
+/// Where a tracer tells of exceptions.
+struct ExceptionTelling {
+  ExceptionSignal signal = ExceptionSignal::SpanEvents;
+  /// Takes log records; thread-safe, must not throw. Not called for SpanEvents.
+  std::function<void(LogData)> logs = {};
+};
 
 /// Ids, the decision about each trace, and where spans go. Thread-safe.
 class Tracer::Core {
  public:
   /// `lose` is called for each sampled span that could not be made, and may be empty.
-  Core(Sink sink, std::function<void()> lose, TracerOptions options)
-      : sink_(std::move(sink)), lose_(std::move(lose)), options_(std::move(options)), kept_(options_.keep) {}
+  Core(Sink sink, std::function<void()> lose, ExceptionTelling exceptions, TracerOptions options)
+      : sink_(std::move(sink)),
+        lose_(std::move(lose)),
+        exceptions_(std::move(exceptions)),
+        options_(std::move(options)),
+        kept_(options_.keep) {}
 
-  [[nodiscard]] bool has_sink() const noexcept { return sink_ != nullptr; }
   [[nodiscard]] const TracerOptions& options() const noexcept { return options_; }
 
   [[nodiscard]] SpanId new_span_id() const noexcept;
@@ -43,6 +62,10 @@ class Tracer::Core {
 
   /// A span of a trace with these flags is left out, because there is no memory for it.
   void leave_out(std::uint8_t trace_flags) const noexcept;
+  /// The span has failed at its `end_ns`, and will be exported: the exception becomes an event of it, a log
+  /// record named `event_name`, or both. Throws std::bad_alloc.
+  void add_exception(SpanData& span, const ExceptionFacts& exception, Severity severity,
+                     const char* event_name) const;
   /// `happened`: what traces are kept for that were not sampled. Throws std::bad_alloc.
   void end(SpanData span, bool happened);
   /// The span of a letter whose event has a trace that is recorded. Throws std::bad_alloc.
@@ -51,6 +74,7 @@ class Tracer::Core {
  private:
   const Sink sink_;
   const std::function<void()> lose_;
+  const ExceptionTelling exceptions_;
   const TracerOptions options_;
   KeptTraces kept_;
 };

@@ -91,6 +91,8 @@ class Record {
 
   /// All fields except the reserved ones, in the order in which they are written.
   [[nodiscard]] std::span<const Entry> fields() const noexcept { return fields_; }
+  /// Those of the `traceparent` that `trace_id` and `span_id` are of: bit 0 is sampled. 0: without a trace.
+  [[nodiscard]] std::uint8_t trace_flags() const noexcept { return trace_flags_; }
   /// Null if the record has none.
   [[nodiscard]] const Value* reserved(detail::Reserved which) const noexcept {
     return reserved_[static_cast<std::size_t>(which)];
@@ -116,6 +118,7 @@ class Record {
 
   Timestamp timestamp_{};
   Level level_ = Level::Info;
+  std::uint8_t trace_flags_ = 0;
   std::string_view event_;
   std::string_view logger_;
   std::array<const Value*, detail::kReservedCount> reserved_{};

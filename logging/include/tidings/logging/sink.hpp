@@ -33,6 +33,8 @@ class VisibleRecord {
   [[nodiscard]] std::string_view event() const noexcept;
   /// The logger's name; may be empty.
   [[nodiscard]] std::string_view logger() const noexcept;
+  /// Those of the `traceparent` that `trace_id` and `span_id` are of: bit 0 is sampled. 0: without a trace.
+  [[nodiscard]] std::uint8_t trace_flags() const noexcept;
 
   /// The field of that name, any that the line has, as `json()` has it: masked, and cut if it is long.
   /// Nothing if there is none, also because the redactor has removed it. Throws std::bad_alloc.

@@ -43,6 +43,9 @@ class Exporter {
   /// Whether something of that signal is sent at all. Never changes.
   [[nodiscard]] bool exports(ExportSignal signal) const noexcept;
 
+  /// Where a Tracer tells of exceptions. Never changes.
+  [[nodiscard]] ExceptionSignal exceptions() const noexcept;
+
   /// Puts it into the queue. Without an endpoint for it nothing happens; after stop() it is lost.
   void add(SpanData span) noexcept;
   void add(LogData log) noexcept;

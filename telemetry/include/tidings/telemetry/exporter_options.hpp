@@ -52,6 +52,14 @@ struct Batching {
   std::chrono::milliseconds give_up_after{30'000};
 };
 
+/// Where the exceptions of failed attempts and of spans are told. OpenTelemetry moves them from events of
+/// spans to log records.
+enum class ExceptionSignal : std::uint8_t {
+  SpanEvents,  ///< As events of the span that failed.
+  Logs,        ///< As log records that bear the ids of that span.
+  Both,
+};
+
 /// What an Exporter needs to know. By default nothing is exported.
 struct ExporterOptions {
   Endpoint traces = {};
@@ -63,6 +71,8 @@ struct ExporterOptions {
   /// or stop(). What it throws is a loss. Empty: no metrics.
   std::function<std::vector<MetricData>()> collect_metrics = {};
   std::chrono::milliseconds metrics_interval{60'000};
+  /// Of the spans that a Tracer gives this exporter. Where no log records are exported it is SpanEvents.
+  ExceptionSignal exceptions = ExceptionSignal::SpanEvents;
   /// What all that is sent is about.
   Resource resource = {};
   /// Told what is lost, and why.

@@ -11,10 +11,11 @@ namespace tidings::telemetry {
 ///
 ///     const Logger log({.service = "orders", .sinks = {logging::stderr_sink(), export_records(exporter)}});
 ///
-/// OTLP's severity, time, event name, scope (the logger's name), trace and span are those of the record. Its
-/// body is the field `message`, else the name of the event; of the other fields these get the names of
-/// OpenTelemetry's conventions: `error_type`, `error` (`exception.type`, `exception.message`), `source_file`,
-/// `source_line`, `source_function` (`code.file.path`, `code.line.number`, `code.function.name`), `thread`
+/// OTLP's severity, time, event name, scope (the logger's name), trace, span and flags are those of the
+/// record. Its body is the field `message`, else the name of the event; of the other fields these get the
+/// names of OpenTelemetry's conventions: `error_type`, `error` (`exception.type`, `exception.message`),
+/// `source_file`, `source_line`, `source_function` (`code.file.path`, `code.line.number`,
+/// `code.function.name`), `thread`
 /// (`thread.id`), `pid`, `host`, `environment`, `release` and `service` (as in a resource). JSON becomes
 /// text. Secrets are masked as for all sinks.
 ///

@@ -62,8 +62,9 @@ struct TracerOptions {
 /// Names and attributes are those of OpenTelemetry's messaging conventions (1.45, in development): `publish
 /// TYPE` (producer) for each publish, `process TYPE` (consumer) for each attempt, `give up TYPE` for each
 /// letter, and `redrive TYPE` around the attempt of a redrive. docs/telemetry.md lists the attributes. What
-/// comes in without a trace begins one. Nothing is done for a trace that is not recorded but to pass its ids
-/// on.
+/// comes in without a trace begins one. What a failed attempt threw is an event of its span or a log record,
+/// as ExporterOptions::exceptions says; with a sink an event. Nothing is done for a trace that is not
+/// recorded but to pass its ids on.
 ///
 /// Thread-safe. Must not be destroyed before the buses that it observes. Never throws: a span for which there
 /// is no memory is left out, and counts as lost by the exporter, if there is one (Exporter::dropped).
@@ -88,9 +89,7 @@ class Tracer final : public Observer {
   friend class tidings::Span;
 
   class Core;
-  Tracer(Sink sink, std::function<void()> lose, TracerOptions options);
-
-  const std::shared_ptr<Core> core_;  // a Span may outlive the tracer
+  std::shared_ptr<Core> core_;  // constant once constructed; a Span may outlive the tracer
 };
 
 }  // namespace tidings::telemetry
