@@ -5,32 +5,17 @@ prometheus_board.py EXAMPLE_PROGRAM MONITORING_FOLDER
 
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import urllib.error
-import urllib.parse
-import urllib.request
 
-PATIENCE_S = 60
+from prometheus_server import fetch, running_prometheus, wait_until
+
 # What the board's variables stand for.
 VARIABLES = {"$__rate_interval": "10s", "$job": "shop", "$instance": ".*"}
 
 example, monitoring = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def fetch(url, method="GET"):
-    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
-        return answer.read().decode()
 
 
 class Orders:
@@ -48,38 +33,6 @@ class Orders:
         except urllib.error.HTTPError as refusal:
             assert refusal.code == 409, refusal
             self.refused += 1
-
-
-class Prometheus:
-    def __init__(self, port):
-        self.api = f"http://127.0.0.1:{port}/api/v1/"
-
-    def ask(self, path, **parameters):
-        answer = json.loads(fetch(self.api + path + "?" + urllib.parse.urlencode(parameters)))
-        assert answer["status"] == "success", answer
-        return answer["data"]
-
-    def query(self, expression):
-        return self.ask("query", query=expression)["result"]
-
-    def number(self, expression):
-        result = self.query(expression)
-        return float(result[0]["value"][1]) if result else None
-
-
-def wait_until(condition, meanwhile):
-    """Tries again and again, since there is nothing that could be waited for; false when patience is at its end."""
-    nobody = threading.Event()
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        meanwhile()
-        try:
-            if condition():
-                return True
-        except (urllib.error.URLError, ConnectionError):
-            pass
-        nobody.wait(0.05)
-    return False
 
 
 def queries_of_the_board():
@@ -132,7 +85,7 @@ def check(prometheus, orders):
         )
         return (published, refused, owed, ended) == (orders.accepted, orders.refused, 0, orders.accepted)
 
-    assert wait_until(counts_agree, lambda: None), "Prometheus' counters are not what was posted"
+    assert wait_until(counts_agree), "Prometheus' counters are not what was posted"
     print(f"{asked} queries answered, {orders.accepted} orders counted")
 
 
@@ -142,32 +95,8 @@ with tempfile.TemporaryDirectory() as name:
         [example, "serve"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as service:
         port = int(service.stdout.readline())
-        (folder / "prometheus.yml").write_text(
-            json.dumps(
-                {
-                    "global": {"scrape_interval": "500ms", "evaluation_interval": "1s"},
-                    "rule_files": [str(monitoring / "rules.yml")],
-                    "scrape_configs": [{"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}],
-                }
-            )
-        )
-        own_port = free_port()
-        with open(folder / "prometheus.log", "w", encoding="utf-8") as log, subprocess.Popen(
-            [
-                "prometheus",
-                "--config.file=prometheus.yml",
-                "--storage.tsdb.path=data",
-                f"--web.listen-address=127.0.0.1:{own_port}",
-            ],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        ) as server:
-            try:
-                check(Prometheus(own_port), Orders(port))
-            except BaseException:
-                print((folder / "prometheus.log").read_text())
-                raise
-            finally:
-                server.terminate()
-                service.stdin.close()
+        try:
+            with running_prometheus(folder, port, rules=[monitoring / "rules.yml"]) as prometheus:
+                check(prometheus, Orders(port))
+        finally:
+            service.stdin.close()

@@ -1,4 +1,5 @@
 #include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/exemplars.hpp>
 #include <tidings/telemetry/metrics_text.hpp>
 
 #include "architecture/command.hpp"
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -22,11 +24,15 @@ using ::testing::HasSubstr;
 std::string parsed(MetricsFormat format, const char* name) {
   CounterRegistry own;
   own.counter("shop_refused", "Orders refused: \"no\"\nor \\never", {{"reason", "no \"stock\"\n\\"}}).add(3);
+  Exemplars exemplars;
+  exemplars.note("orders.order_placed", "send_receipt",
+                 {std::chrono::milliseconds(15), Timestamp(std::chrono::seconds(1'767'225'600)),
+                  *TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")});
   const auto path =
       std::filesystem::temp_directory_path() / ("tidings-parsed-" + std::to_string(::getpid()) + ".prom");
   {
     std::ofstream stream(path);
-    write_metrics(stream, sample_metrics(), format, {.own = &own});
+    write_metrics(stream, sample_metrics(), format, {.own = &own, .exemplars = &exemplars});
   }
   const auto result = architecture::run_command("/usr/bin/python3 '" TIDINGS_PARSE_METRICS "' " +
                                                 std::string(name) + " < '" + path.string() + "'");
@@ -53,6 +59,8 @@ TEST(MetricsParser, ReadsOpenMetrics) {
   EXPECT_THAT(samples, HasSubstr("family tidings_events_published counter -\n"));
   EXPECT_THAT(samples, HasSubstr("family tidings_handler_duration_seconds histogram seconds\n"));
   EXPECT_THAT(samples, HasSubstr("family tidings_build info -\n"));
+  EXPECT_THAT(samples, HasSubstr("\"le\": \"0.02\"} 9\nexemplar {\"span_id\": \"b7ad6b7169203331\", "
+                                 "\"trace_id\": \"0af7651916cd43dd8448eb211c80319c\"} 0.015 1767225600.0"));
 }
 
 }  // namespace

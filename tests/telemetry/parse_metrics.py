@@ -1,4 +1,5 @@
-"""Reads metrics with the parsers of python3-prometheus-client, and prints each sample: name, labels, value.
+"""Reads metrics with the parsers of python3-prometheus-client, and prints each sample: name, labels, value;
+after it its exemplar, if there is one.
 
 parse_metrics.py text|openmetrics < FILE. The parser of OpenMetrics is strict: it throws at whatever the
 specification forbids.
@@ -18,3 +19,6 @@ for family in parsers[sys.argv[1]](sys.stdin.read()):
     print("family", family.name, family.type, family.unit or "-")
     for sample in family.samples:
         print(sample.name, json.dumps(sample.labels, sort_keys=True), sample.value)
+        if sample.exemplar:
+            exemplar = sample.exemplar
+            print("exemplar", json.dumps(exemplar.labels, sort_keys=True), exemplar.value, exemplar.timestamp)

@@ -52,6 +52,8 @@ class EventContext {
 
   [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
   [[nodiscard]] std::string_view event_type() const noexcept { return event_type_; }
+  /// What the handler has subscribed: event_type(), or `*` if it is a handler of all events.
+  [[nodiscard]] std::string_view subscribed_type() const noexcept { return identity_->event_type; }
   [[nodiscard]] int schema_version() const noexcept { return schema_version_; }
   [[nodiscard]] std::string_view service() const noexcept { return identity_->service; }
   [[nodiscard]] std::string_view handler() const noexcept { return identity_->handler; }

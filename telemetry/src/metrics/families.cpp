@@ -77,8 +77,21 @@ MetricFamily dead_letters(const Metrics& metrics) {
   return family;
 }
 
+MetricFamily durations(const Metrics& metrics, const Exemplars* exemplars) {
+  auto family = by_handler("tidings_handler_duration_seconds", MetricKind::Histogram,
+                           "How long attempts took that returned. Of inline handlers one publish in 64 "
+                           "of each thread is measured.",
+                           metrics, [](const HandlerMetrics& each) { return each.durations; });
+  if (exemplars == nullptr) return family;
+  for (std::size_t index = 0; index < metrics.handlers.size(); ++index) {
+    const HandlerMetrics& handler = metrics.handlers[index];
+    family.samples[index].exemplars = exemplars->of(handler.event_type, handler.handler);
+  }
+  return family;
+}
+
 /// Left out when deliveries are not counted: a zero would say that nothing happened.
-void add_deliveries(const Metrics& metrics, Families& families) {
+void add_deliveries(const Metrics& metrics, const Exemplars* exemplars, Families& families) {
   if (!metrics.counted) return;
   families.push_back(published(metrics));
   families.push_back(attempts(metrics));
@@ -89,10 +102,7 @@ void add_deliveries(const Metrics& metrics, Families& families) {
                                 "Attempts that took longer than the handler's slow_threshold.", metrics,
                                 [](const HandlerMetrics& each) { return each.slow; }));
   families.push_back(dead_letters(metrics));
-  families.push_back(by_handler("tidings_handler_duration_seconds", MetricKind::Histogram,
-                                "How long attempts took that returned. Of inline handlers one publish in 64 "
-                                "of each thread is measured.",
-                                metrics, [](const HandlerMetrics& each) { return each.durations; }));
+  families.push_back(durations(metrics, exemplars));
   families.push_back(by_handler("tidings_queue_wait_seconds", MetricKind::Histogram,
                                 "From an event's publish to the first attempt of a delivery on a worker.",
                                 metrics, [](const HandlerMetrics& each) { return each.queue_waits; }));
@@ -211,7 +221,7 @@ std::vector<MetricFamily> families_of(const Metrics& metrics, const MoreMetrics&
        MetricKind::Info,
        "The service of the bus, and the version of tidings.",
        {{{{"service", metrics.service}, {"version", std::string(version())}}, std::uint64_t{1}}}});
-  add_deliveries(metrics, families);
+  add_deliveries(metrics, more.exemplars, families);
   add_load(metrics, families);
   add_letters(metrics, families);
   add_journal(metrics, families);

@@ -2,9 +2,11 @@
 
 #include <tidings/metrics.hpp>
 #include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/exemplars.hpp>
 #include <tidings/telemetry/more_metrics.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +21,8 @@ enum class MetricKind : std::uint8_t { Counter, Gauge, Histogram, Info };
 struct MetricSample {
   Labels labels;
   std::variant<std::uint64_t, double, DurationHistogram> value;
+  /// Of a histogram: none at all, or one or none for each bucket and for what is above.
+  std::vector<std::optional<Exemplar>> exemplars = {};
 };
 
 /// All series of one name.

@@ -6,7 +6,9 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -83,7 +85,7 @@ class MetricsWriter {
   }
   void write(const MetricFamily& family, const MetricSample& sample) {
     if (const auto* const histogram = std::get_if<DurationHistogram>(&sample.value))
-      return write_histogram(family.name, sample.labels, *histogram);
+      return write_histogram(family.name, sample, *histogram);
     begin_line(family.name, suffix_of(family.kind), sample.labels);
     if (const auto* const number = std::get_if<std::uint64_t>(&sample.value)) {
       end_line(*number);
@@ -91,21 +93,38 @@ class MetricsWriter {
       end_line(std::get<double>(sample.value));
     }
   }
-  void write_histogram(std::string_view name, const Labels& labels, const DurationHistogram& histogram) {
+  void write_histogram(std::string_view name, const MetricSample& sample,
+                       const DurationHistogram& histogram) {
     std::uint64_t below = 0;
-    for_each_bucket(histogram, [&](const Bucket& bucket, std::uint64_t count) {
+    std::size_t index = 0;
+    const auto write_bucket = [&](std::string_view bound, std::uint64_t count) {
       below += count;
-      begin_line(name, "_bucket", labels, bucket.text);
-      end_line(below);
-    });
+      begin_line(name, "_bucket", sample.labels, bound);
+      text_ += std::to_string(below);
+      if (count > 0 && index < sample.exemplars.size()) write_exemplar(sample.exemplars[index]);
+      text_ += '\n';
+      ++index;
+    };
+    for_each_bucket(histogram,
+                    [&](const Bucket& bucket, std::uint64_t count) { write_bucket(bucket.text, count); });
     const std::uint64_t all = histogram.count();
-    begin_line(name, "_bucket", labels, "+Inf");
+    write_bucket("+Inf", all - below);
+    begin_line(name, "_count", sample.labels);
     end_line(all);
-    begin_line(name, "_count", labels);
-    end_line(all);
-    begin_line(name, "_sum", labels);
-    end_line(std::chrono::duration<double>(histogram.sum).count());
+    begin_line(name, "_sum", sample.labels);
+    append_seconds(histogram.sum);
+    text_ += '\n';
   }
+  /// Of a bucket that has counted something: a traced attempt need not be among the measured ones.
+  void write_exemplar(const std::optional<Exemplar>& exemplar) {
+    if (!exemplar || format_ != MetricsFormat::OpenMetrics) return;
+    ((text_ += " # {trace_id=\"") += exemplar->span.trace_id_text()) += "\",span_id=\"";
+    (text_ += exemplar->span.parent_id_text()) += "\"} ";
+    append_seconds(exemplar->duration);
+    text_ += ' ';
+    append_seconds(exemplar->at.time_since_epoch());
+  }
+  void append_seconds(std::chrono::microseconds time) { append(std::chrono::duration<double>(time).count()); }
   void begin_line(std::string_view name, std::string_view suffix, const Labels& labels,
                   std::string_view bound = {}) {
     (text_ += name) += suffix;
@@ -122,10 +141,14 @@ class MetricsWriter {
   }
   void end_line(std::uint64_t number) { (text_ += std::to_string(number)) += '\n'; }
   void end_line(double number) {
+    append(number);
+    text_ += '\n';
+  }
+  void append(double number) {
     std::array<char, 64> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number,
                                    std::chars_format::fixed, kMicrosecondDigits);
-    text_.append(digits.data(), end.ptr) += '\n';
+    text_.append(digits.data(), end.ptr);
   }
 
   const MetricsFormat format_;

@@ -132,6 +132,16 @@ void Tracer::Core::add_exception(SpanData& span, const ExceptionFacts& exception
     span.events.push_back({.name = "exception", .time_ns = span.end_ns, .attributes = std::move(attributes)});
 }
 
+void Tracer::Core::note_exemplar(const SpanData& span, bool happened,
+                                 const AttemptEnd& attempt) const noexcept {
+  const bool exported = (span.context.trace_flags & kSampled) != 0 || happened;
+  if (!options_.exemplars || !exported) return;
+  const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(attempt.duration);
+  options_.exemplars->note(
+      attempt.context.subscribed_type(), attempt.context.handler(),
+      {duration, attempt.at + duration, {span.context.trace_id, span.context.span_id.bytes, kSampled}});
+}
+
 void Tracer::Core::end(SpanData span, bool happened) {
   if ((span.context.trace_flags & kSampled) != 0) return sink_(std::move(span));
   for (SpanData& each : kept_.add(std::move(span), happened, options_.clock->monotonic_now())) {
@@ -323,6 +333,7 @@ void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attem
         mark_failed(*open->redrive, attempt.failure->error_type, attempt.failure->error_message);
       core_->end(*std::move(open->redrive), happened);
     }
+    if (attempt.failure == nullptr) core_->note_exemplar(span, happened, attempt);
     core_->end(std::move(span), happened);
   });
 }

@@ -66,6 +66,8 @@ class Tracer::Core {
   /// record named `event_name`, or both. Throws std::bad_alloc.
   void add_exception(SpanData& span, const ExceptionFacts& exception, Severity severity,
                      const char* event_name) const;
+  /// The attempt has returned.
+  void note_exemplar(const SpanData& span, bool happened, const AttemptEnd& attempt) const noexcept;
   /// `happened`: what traces are kept for that were not sampled. Throws std::bad_alloc.
   void end(SpanData span, bool happened);
   /// The span of a letter whose event has a trace that is recorded. Throws std::bad_alloc.

@@ -3,6 +3,7 @@
 namespace tidings::telemetry {
 
 class CounterRegistry;
+class Exemplars;
 class Exporter;
 
 /// What is to be told beside the metrics of a bus. Null: nothing.
@@ -10,6 +11,8 @@ struct MoreMetrics {
   const CounterRegistry* own = nullptr;
   /// What it has lost.
   const Exporter* exporter = nullptr;
+  /// Traces of attempts, for buckets of their durations that have any. Only OpenMetrics has them.
+  const Exemplars* exemplars = nullptr;
 };
 
 }  // namespace tidings::telemetry

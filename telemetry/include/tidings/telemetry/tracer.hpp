@@ -3,6 +3,7 @@
 #include <tidings/clock.hpp>
 #include <tidings/ids.hpp>
 #include <tidings/observer.hpp>
+#include <tidings/telemetry/exemplars.hpp>
 #include <tidings/telemetry/exporter.hpp>
 #include <tidings/telemetry/sampler.hpp>
 #include <tidings/telemetry/span.hpp>
@@ -48,6 +49,8 @@ struct TracerOptions {
   /// Since the publish, or since the attempt before.
   std::chrono::seconds late{60};
   KeepUnsampled keep = {};
+  /// Where attempts that returned are noted for the metrics; null: nowhere.
+  std::shared_ptr<Exemplars> exemplars = nullptr;
   std::shared_ptr<Clock> clock = system_clock();
   /// Uniform 64-bit numbers for ids; thread-safe, must not throw.
   std::function<std::uint64_t()> random = random_bits;
