@@ -84,7 +84,7 @@ class ServiceWithExemplars {
 TEST(PrometheusExemplars, LeadFromABucketToTheTraceOfAnAttempt) {
   ServiceWithExemplars service;
   service.publish();
-  const TraceParent span{service.span().trace_id, service.span().span_id.bytes, 1};
+  const TraceParent span{service.span().trace_id.bytes, service.span().span_id.bytes, 1};
   EXPECT_THAT(service.scraped(), HasSubstr("note {\"span_id\": \"" + span.parent_id_text() +
                                            "\", \"trace_id\": \"" + span.trace_id_text() + "\"}"));
 }

@@ -120,7 +120,7 @@ TEST_F(TracedExemplarsTest, AreAttemptsThatReturnedWithTheirSpan) {
   const auto exemplar = std::find_if(found.begin(), found.end(), [](const auto& each) { return each; });
   EXPECT_TRUE(std::any_of(spans_.begin(), spans_.end(), [&](const SpanData& span) {
     return span.context.span_id.bytes == (*exemplar)->span.parent_id &&
-           span.context.trace_id == (*exemplar)->span.trace_id;
+           span.context.trace_id.bytes == (*exemplar)->span.trace_id;
   })) << "it leads to a span that was exported";
 }
 

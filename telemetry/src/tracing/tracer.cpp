@@ -2,11 +2,9 @@
 
 #include "tracing/tracer_core.hpp"
 
-#include <tidings/bus.hpp>
 #include <tidings/error.hpp>
-#include <tidings/logging/redactor.hpp>
+#include <tidings/telemetry/bus_spans.hpp>
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -18,78 +16,10 @@ namespace tidings::telemetry {
 namespace {
 
 constexpr std::uint8_t kSampled = 1;
-constexpr std::int64_t kNanosecondsOfAMicrosecond = 1'000;
 
 void put(std::uint64_t bits, std::uint8_t* bytes) noexcept { std::memcpy(bytes, &bits, sizeof bits); }
 
-/// The span of an attempt that has been made, of an event that bears `events`.
-std::optional<SpanContext> span_context_of_attempt(const Attempt& attempt,
-                                                   const std::optional<TraceParent>& events) {
-  if (!attempt.span_id) return std::nullopt;
-  SpanContext context{.span_id = *attempt.span_id, .trace_flags = events ? events->flags : std::uint8_t{0}};
-  if (attempt.trace_id) {
-    context.trace_id = *attempt.trace_id;
-  } else if (events) {
-    context.trace_id = {events->trace_id};
-  } else {
-    return std::nullopt;
-  }
-  return context;
-}
-
-AttributeValue attribute_value(const ContextValue& value) {
-  const Json json = value.to_json();
-  if (json.is_boolean()) return json.get<bool>();
-  if (json.is_number_integer() && (!json.is_number_unsigned() || json.get<std::uint64_t>() <= INT64_MAX))
-    return json.get<std::int64_t>();
-  if (json.is_number()) return json.get<double>();
-  return logging::default_redactor()->redact_text(json.get<std::string>());
-}
-
-/// With the names that the application gave them: those of conventions have dots, and these cannot.
-void add_fields(Attributes& attributes, const ContextFields& fields) {
-  for (const auto& [name, value] : fields) {
-    if (!logging::default_redactor()->denies(name)) attributes.push_back({name, attribute_value(value)});
-  }
-}
-
-/// What a handler has bound as the stack of its failure is taken out of the attributes (docs/logging.md).
-std::string take_stack(Attributes& attributes) {
-  const auto found = std::find_if(attributes.begin(), attributes.end(),
-                                  [](const Attribute& attribute) { return attribute.name == "stack"; });
-  if (found == attributes.end()) return {};
-  auto* const text = std::get_if<std::string>(&found->value);
-  if (text == nullptr) return {};
-  std::string stack = std::move(*text);
-  attributes.erase(found);
-  return stack;
-}
-
-void add_messaging(Attributes& attributes, const char* operation, const char* type,
-                   std::string_view event_type, const Metadata& metadata) {
-  attributes.push_back({"messaging.system", "tidings"});
-  attributes.push_back({"messaging.operation.name", operation});
-  if (type != nullptr) attributes.push_back({"messaging.operation.type", type});
-  attributes.push_back({"messaging.destination.name", std::string(event_type)});
-  attributes.push_back({"messaging.message.id", metadata.event_id.to_string()});
-  attributes.push_back({"messaging.message.conversation_id", metadata.correlation_id.to_string()});
-}
-
 }  // namespace
-
-SpanContext span_context_of(const TraceParent& trace) {
-  return {.trace_id = {trace.trace_id}, .span_id = {trace.parent_id}, .trace_flags = trace.flags};
-}
-
-std::uint64_t nanoseconds(Timestamp time) noexcept {
-  return static_cast<std::uint64_t>(time.time_since_epoch().count() * kNanosecondsOfAMicrosecond);
-}
-
-void mark_failed(SpanData& span, const std::string& error_type, const std::string& message) {
-  span.status = SpanStatus::Error;
-  span.status_message = message;
-  span.attributes.push_back({"error.type", error_type});
-}
 
 SpanId Tracer::Core::new_span_id() const noexcept {
   SpanId id;
@@ -114,8 +44,7 @@ void Tracer::Core::leave_out(std::uint8_t trace_flags) const noexcept {
 
 void Tracer::Core::add_exception(SpanData& span, const ExceptionFacts& exception, Severity severity,
                                  const char* event_name) const {
-  Attributes attributes = {{"exception.type", exception.type}, {"exception.message", exception.message}};
-  if (!exception.stack.empty()) attributes.push_back({"exception.stacktrace", exception.stack});
+  Attributes attributes = attributes_of(exception);
   if (exceptions_.signal != ExceptionSignal::SpanEvents) {
     LogData log{.time_ns = span.end_ns, .observed_ns = span.end_ns, .severity = severity};
     log.severity_text = severity == Severity::Error ? "error" : "warning";
@@ -139,7 +68,7 @@ void Tracer::Core::note_exemplar(const SpanData& span, bool happened,
   const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(attempt.duration);
   options_.exemplars->note(
       attempt.context.subscribed_type(), attempt.context.handler(),
-      {duration, attempt.at + duration, {span.context.trace_id, span.context.span_id.bytes, kSampled}});
+      {duration, attempt.at + duration, {span.context.trace_id.bytes, span.context.span_id.bytes, kSampled}});
 }
 
 void Tracer::Core::end(SpanData span, bool happened) {
@@ -152,14 +81,8 @@ void Tracer::Core::end(SpanData span, bool happened) {
 
 namespace {
 
-/// A span of a publish or attempt that has begun: what ObservedSpan::data points to.
-struct OpenSpan {
-  SpanData span;
-  /// Around it, if it is a redrive's.
-  std::optional<SpanData> redrive;
-};
-
-OpenSpan& open_span(const ObservedSpan& span) noexcept { return *static_cast<OpenSpan*>(span.data); }
+/// What ObservedSpan::data points to.
+BusSpan& open_span(const ObservedSpan& span) noexcept { return *static_cast<BusSpan*>(span.data); }
 
 /// A span for which there is no memory is left out of `core`, a tracer's.
 template <class Core, class Work>
@@ -171,23 +94,21 @@ void unless_short_of_memory(const Core& core, std::uint8_t trace_flags, const Wo
   }
 }
 
-/// Nothing is recorded if there is no memory for it; the ids go on all the same.
-template <class Core, class Fill>
-ObservedSpan recorded(const Core& core, const TraceParent& trace, const Fill& fill) noexcept {
+/// Nothing is recorded if there is no memory for it; the ids go on all the same. `parent` is null for a root.
+template <class Core, class Start>
+ObservedSpan recorded(const Core& core, const TraceParent& trace, const TraceParent* parent, const Start& start) noexcept {
   try {
-    auto open = std::make_unique<OpenSpan>();
-    open->span.context = span_context_of(trace);
-    fill(*open);
+    auto open = std::make_unique<BusSpan>(begin_span(start));
+    open->span.context.trace_id = {trace.trace_id};
+    open->span.context.span_id = {trace.parent_id};
+    open->span.context.trace_flags = trace.flags;
+    if (parent != nullptr) open->span.parent_span_id = {parent->parent_id};
     return {trace, true, open.release()};
   } catch (...) {
     core.leave_out(trace.flags);
     return {trace};
   }
 }
-
-}  // namespace
-
-namespace {
 
 TracerOptions checked(TracerOptions options) {
   if (!options.clock || !options.random)
@@ -210,7 +131,7 @@ Tracer::Tracer(const std::shared_ptr<Exporter>& exporter, TracerOptions options)
 
 Tracer::Tracer(Sink sink, TracerOptions options) {
   if (!sink) throw Error(ErrorCode::InvalidArgument, "a tracer needs an exporter or a sink");
-  core_ = std::make_shared<Core>(std::move(sink), std::function<void()>{}, ExceptionTelling{},
+  core_ = std::make_shared<Core>(std::move(sink), std::function<void()>(), ExceptionTelling{},
                                  checked(std::move(options)));
 }
 
@@ -227,152 +148,59 @@ ObservedSpan Tracer::publish_started(const PublishStart& publish) {
     trace = core_->new_trace(std::nullopt);
     if (!core_->records(trace)) return {trace};
   }
-  return recorded(*core_, trace, [&](OpenSpan& open) {
-    SpanData& span = open.span;
-    if (parent) span.parent_span_id = {parent->parent_id};
-    span.context.tracestate = publish.metadata.tracestate.str();
-    span.name = "publish " + std::string(publish.event_type);
-    span.kind = SpanKind::Producer;
-    span.start_ns = nanoseconds(publish.metadata.published_at);
-    add_messaging(span.attributes, "publish", "send", publish.event_type, publish.metadata);
-    span.attributes.push_back({"tidings.durable", publish.durable});
-    add_fields(span.attributes, publish.metadata.fields);
-  });
+  return recorded(*core_, trace, parent ? &*parent : nullptr, publish);
 }
 
 void Tracer::publish_ended(const ObservedSpan& observed, const PublishEnd& publish) {
-  const std::unique_ptr<OpenSpan> open(&open_span(observed));
+  const std::unique_ptr<BusSpan> open(&open_span(observed));
   unless_short_of_memory(*core_, open->span.context.trace_flags, [&] {
-    SpanData& span = open->span;
-    span.end_ns = span.start_ns + static_cast<std::uint64_t>(publish.duration.count());
-    if (publish.result == nullptr) {
-      mark_failed(span, "refused", "the event was not accepted");
-    } else if (publish.result->duplicate) {
-      span.attributes.push_back({"tidings.duplicate", true});
-    }
-    core_->end(std::move(span), publish.result == nullptr);
+    end_span(*open, publish);
+    core_->end(std::move(open->span), publish.result == nullptr);
   });
 }
 
 ObservedSpan Tracer::attempt_started(const AttemptStart& attempt) {
-  const Metadata& metadata = attempt.context.metadata();
-  const auto& published = metadata.traceparent;
   const TracerOptions& options = core_->options();
-  std::optional<SpanContext> previous;
-  if (attempt.previous != nullptr) previous = span_context_of_attempt(*attempt.previous, published);
-  const Timestamp since =
-      attempt.previous != nullptr ? attempt.previous->at + attempt.previous->duration : metadata.published_at;
-  const bool late = attempt.letter_id != 0 || attempt.recovered || attempt.at - since >= options.late;
-  const bool begins = !published || (options.new_traces == NewTraces::WhenLate && late) ||
-                      (options.new_traces == NewTraces::Always && !attempt.inside_publish);
-  const std::optional<bool> decided = published ? std::optional(published->sampled()) : std::nullopt;
+  const AttemptPlace place = place_of(attempt, options.new_traces, options.late);
   TraceParent trace;
-  SpanId parent;
-  if (begins) {
-    trace = core_->new_trace(decided);
-  } else {
-    // An attempt soon after one that began a trace goes on in that.
-    const bool in_new_trace = previous && previous->trace_id.bytes != published->trace_id;
-    trace = *published;
-    parent = {published->parent_id};
-    if (in_new_trace) {
-      trace.trace_id = previous->trace_id.bytes;
-      parent = previous->span_id;
-    }
+  if (place.parent) {
+    trace = *place.parent;
     trace.parent_id = core_->new_span_id().bytes;
+  } else {
+    trace = core_->new_trace(place.sampled);
   }
-  if (!core_->records(trace)) return published ? ObservedSpan{} : ObservedSpan{trace};
-  return recorded(*core_, trace, [&](OpenSpan& open) {
-    SpanData& span = open.span;
-    span.parent_span_id = parent;
-    span.name = "process " + std::string(attempt.context.event_type());
-    span.kind = SpanKind::Consumer;
-    span.start_ns = nanoseconds(attempt.at);
-    if (published) span.links.push_back({span_context_of(*published)});
-    if (previous) span.links.push_back({*previous});
-    add_messaging(span.attributes, "process", "process", attempt.context.event_type(), metadata);
-    span.attributes.push_back(
-        {"messaging.destination.subscription.name", std::string(attempt.context.handler())});
-    span.attributes.push_back({"tidings.attempt.id", attempt.context.idempotency_key() + "/" +
-                                                         std::to_string(attempt.context.attempt())});
-    span.attributes.push_back({"tidings.attempt.number", std::int64_t{attempt.context.attempt()}});
-    if (attempt.recovered) span.attributes.push_back({"tidings.recovered", true});
-    add_fields(span.attributes, metadata.fields);
-    if (attempt.letter_id == 0) return;
-    span.attributes.push_back({"tidings.letter.id", attempt.letter_id});
-    SpanData& around = open.redrive.emplace();
-    around.context = span.context;
-    around.context.span_id = core_->new_span_id();
-    around.parent_span_id = std::exchange(span.parent_span_id, around.context.span_id);
-    around.name = "redrive " + std::string(attempt.context.event_type());
-    around.start_ns = span.start_ns;
-    around.links = span.links;
-    add_messaging(around.attributes, "redrive", nullptr, attempt.context.event_type(), metadata);
-    around.attributes.push_back({"tidings.letter.id", attempt.letter_id});
-  });
+  if (!core_->records(trace)) return place.sampled ? ObservedSpan{} : ObservedSpan{trace};
+  const ObservedSpan observed = recorded(*core_, trace, place.parent ? &*place.parent : nullptr, attempt);
+  if (!observed.recorded) return observed;
+  BusSpan& open = open_span(observed);
+  if (open.redrive) {
+    open.redrive->context = open.span.context;
+    open.redrive->context.span_id = core_->new_span_id();
+    open.redrive->parent_span_id = std::exchange(open.span.parent_span_id, open.redrive->context.span_id);
+  }
+  return observed;
 }
 
 void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attempt) {
-  const std::unique_ptr<OpenSpan> open(&open_span(observed));
+  const std::unique_ptr<BusSpan> open(&open_span(observed));
   unless_short_of_memory(*core_, open->span.context.trace_flags, [&] {
     SpanData& span = open->span;
-    span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
-    add_fields(span.attributes, attempt.context.bound());
-    if (attempt.failure != nullptr) {
-      mark_failed(span, attempt.failure->error_type, attempt.failure->error_message);
-      span.attributes.push_back({"tidings.will_retry", attempt.retry_in.has_value()});
-      const std::string stack = take_stack(span.attributes);
-      core_->add_exception(span, {attempt.failure->error_type, attempt.failure->error_message, stack},
-                           attempt.retry_in ? Severity::Warning : Severity::Error,
+    const auto exception = end_span(*open, attempt);
+    if (exception)
+      core_->add_exception(span, *exception, attempt.retry_in ? Severity::Warning : Severity::Error,
                            "messaging.process.exception");
-    }
-    const bool happened = attempt.failure != nullptr || core_->is_slow(attempt.duration);
-    if (open->redrive) {
-      open->redrive->end_ns = span.end_ns;
-      if (attempt.failure != nullptr)
-        mark_failed(*open->redrive, attempt.failure->error_type, attempt.failure->error_message);
-      core_->end(*std::move(open->redrive), happened);
-    }
-    if (attempt.failure == nullptr) core_->note_exemplar(span, happened, attempt);
+    const bool happened = exception || core_->is_slow(attempt.duration);
+    if (open->redrive) core_->end(*std::move(open->redrive), happened);
+    if (!exception) core_->note_exemplar(span, happened, attempt);
     core_->end(std::move(span), happened);
   });
 }
 
 void Tracer::Core::give_up(const DeadLetter& letter, const LetterOutcome& outcome) {
-  const auto& published = letter.metadata.traceparent;
-  SpanContext parent = span_context_of(*published);
-  if (!letter.attempts.empty()) {
-    if (const auto last = span_context_of_attempt(letter.attempts.back(), published)) parent = *last;
-  }
-  SpanData span;
-  span.context = parent;
-  span.context.span_id = new_span_id();
-  span.parent_span_id = parent.span_id;
-  span.name = "give up " + letter.event_type;
-  span.start_ns = nanoseconds(letter.failed_at);
-  span.end_ns = std::max(span.start_ns, nanoseconds(options_.clock->now()));
-  add_messaging(span.attributes, "give up", nullptr, letter.event_type, letter.metadata);
-  if (!letter.handler.empty())
-    span.attributes.push_back({"messaging.destination.subscription.name", letter.handler});
-  span.attributes.push_back({"tidings.reason", std::string(to_string(letter.reason))});
-  mark_failed(span, letter.error_type, letter.error_message);
-  SpanEvent commit{.name = "tidings.letter.committed", .time_ns = span.end_ns};
-  switch (outcome.place) {
-    case LetterOutcome::Place::Stored:
-    case LetterOutcome::Place::AlreadyStored:
-      span.attributes.push_back({"tidings.letter.id", outcome.id});
-      break;
-    case LetterOutcome::Place::Spilled:
-      commit.name = "tidings.letter.spilled";
-      break;
-    case LetterOutcome::Place::Unsaved:
-      commit.name = "tidings.letter.unsaved";
-      break;
-    case LetterOutcome::Place::Repeat:
-      return;
-  }
-  span.events.push_back(std::move(commit));
-  end(std::move(span), true);
+  auto span = letter_span(letter, outcome, options_.clock->now());
+  if (!span) return;
+  span->context.span_id = new_span_id();
+  end(*std::move(span), true);
 }
 
 void Tracer::letters_kept(std::span<const DeadLetter> letters, std::span<const LetterOutcome> outcomes) {
@@ -388,14 +216,8 @@ void Tracer::recovery_started(const RecoveryStart& recovery) {
   const TraceParent trace = core_->new_trace(std::nullopt);
   if (!core_->records(trace)) return;
   unless_short_of_memory(*core_, trace.flags, [&] {
-    SpanData span;
+    SpanData span = recovery_span(recovery, core_->options().clock->now());
     span.context = span_context_of(trace);
-    span.name = "recover";
-    span.start_ns = span.end_ns = nanoseconds(core_->options().clock->now());
-    span.attributes = {{"messaging.system", "tidings"},
-                       {"messaging.operation.name", "recover"},
-                       {"messaging.batch.message_count", static_cast<std::int64_t>(recovery.events)},
-                       {"tidings.crashed", recovery.crashed}};
     core_->end(std::move(span), recovery.crashed);
   });
 }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "tracing/kept_traces.hpp"
+#include "tracing/span_parts.hpp"
 
+#include <tidings/telemetry/bus_spans.hpp>
 #include <tidings/telemetry/exporter.hpp>
 #include <tidings/telemetry/log.hpp>
 #include <tidings/telemetry/span.hpp>
@@ -16,19 +18,6 @@
 #include <utility>
 
 namespace tidings::telemetry {
-
-[[nodiscard]] SpanContext span_context_of(const TraceParent& trace);
-[[nodiscard]] std::uint64_t nanoseconds(Timestamp time) noexcept;
-/// Sets the status.
-void mark_failed(SpanData& span, const std::string& error_type, const std::string& message);
-
-/// Texts without secrets.
-struct ExceptionFacts {
-  std::string type;
-  std::string message;
-  /// Empty: not known.
-  std::string stack = {};
-};
 
 /// Where a tracer tells of exceptions.
 struct ExceptionTelling {

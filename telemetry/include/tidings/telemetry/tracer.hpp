@@ -3,6 +3,7 @@
 #include <tidings/clock.hpp>
 #include <tidings/ids.hpp>
 #include <tidings/observer.hpp>
+#include <tidings/telemetry/bus_spans.hpp>
 #include <tidings/telemetry/exemplars.hpp>
 #include <tidings/telemetry/exporter.hpp>
 #include <tidings/telemetry/sampler.hpp>
@@ -22,14 +23,6 @@ class Span;
 }  // namespace tidings
 
 namespace tidings::telemetry {
-
-/// When an attempt begins a trace of its own, with links to the publish and to the attempt before it, instead
-/// of going on in the trace of the publish.
-enum class NewTraces : std::uint8_t {
-  WhenLate,  ///< In a redrive, after a restart, and when TracerOptions::late has passed.
-  Always,    ///< Also when it is neither: every attempt but those of inline handlers during the publish.
-  Never,
-};
 
 /// Which traces that were not sampled are kept for a while, and exported after all when something happens in
 /// them: an attempt fails, or is slow. Their spans are made as those of sampled traces are, and cost as much.
