@@ -190,9 +190,9 @@ void Tracer::attempt_ended(const ObservedSpan& observed, const AttemptEnd& attem
       core_->add_exception(span, *exception, attempt.retry_in ? Severity::Warning : Severity::Error,
                            "messaging.process.exception");
     const bool happened = exception || core_->is_slow(attempt.duration);
-    if (open->redrive) core_->end(*std::move(open->redrive), happened);
     if (!exception) core_->note_exemplar(span, happened, attempt);
     core_->end(std::move(span), happened);
+    if (open->redrive) core_->end(*std::move(open->redrive), happened);
   });
 }
 
