@@ -29,12 +29,16 @@ class Task {
     void unhandled_exception() noexcept { std::terminate(); }
   };
 
-  Task(const Task&) = delete;
-  Task& operator=(const Task&) = delete;
-  ~Task() { handle_.destroy(); }
+  Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Task& operator=(Task&&) = delete;
+  ~Task() {
+    if (handle_) handle_.destroy();
+  }
 
   void resume() { handle_.resume(); }
-  void resume_elsewhere() { std::thread([&] { resume(); }).join(); }
+  void resume_elsewhere() {
+    std::thread([&] { resume(); }).join();
+  }
   [[nodiscard]] bool done() const { return handle_.done(); }
 
  private:

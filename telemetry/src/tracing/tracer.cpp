@@ -96,7 +96,8 @@ void unless_short_of_memory(const Core& core, std::uint8_t trace_flags, const Wo
 
 /// Nothing is recorded if there is no memory for it; the ids go on all the same. `parent` is null for a root.
 template <class Core, class Start>
-ObservedSpan recorded(const Core& core, const TraceParent& trace, const TraceParent* parent, const Start& start) noexcept {
+ObservedSpan recorded(const Core& core, const TraceParent& trace, const TraceParent* parent,
+                      const Start& start) noexcept {
   try {
     auto open = std::make_unique<BusSpan>(begin_span(start));
     open->span.context.trace_id = {trace.trace_id};
