@@ -87,7 +87,15 @@ std::vector<MetricData> all_metrics() {
       {"balance", "", "", kStart, kStart + 60, Sum{false, {{{}, std::int64_t{-1}}}}},
       {"queued", "", "", kStart, kStart + 60, Gauge{{{{}, 1.5}, {{}, std::nan("")}, {{}, infinity}}}},
       {"duration", "How long", "s", kStart, kStart + 60,
-       Histogram{{{{{"handler", "h"}}, 3, 0.75, {0.005, 0.1}, {1, 2, 0}, 0.001, 0.5}, {}}}},
+       Histogram{{{{{"handler", "h"}},
+                   3,
+                   0.75,
+                   {0.005, 0.1},
+                   {1, 2, 0},
+                   0.001,
+                   0.5,
+                   {{0.0625, kStart + 30, context(3).trace_id, context(3).span_id}, {}}},
+                  {}}}},
   };
 }
 
@@ -176,6 +184,10 @@ constexpr const char* kMetricsAsJson = R"json({"resourceMetrics": [{
        "histogram": {"aggregationTemporality": 2, "dataPoints": [
          {"startTimeUnixNano": "1764000000000000000", "timeUnixNano": "1764000000000000060", "count": "3",
           "sum": 0.75, "bucketCounts": ["1", "2", "0"], "explicitBounds": [0.005, 0.1], "min": 0.001, "max": 0.5,
+          "exemplars": [
+            {"timeUnixNano": "1764000000000000030", "asDouble": 0.0625,
+             "spanId": "f3f4f5f6f7f8f9fa", "traceId": "030405060708090a0b0c0d0e0f101112"},
+            {"asDouble": 0}],
           "attributes": [{"key": "handler", "value": {"stringValue": "h"}}]},
          {"startTimeUnixNano": "1764000000000000000", "timeUnixNano": "1764000000000000060", "sum": 0}]}}]
   }]

@@ -1,6 +1,7 @@
 #include <tidings/telemetry/otlp_metrics.hpp>
 
 #include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/exemplars.hpp>
 #include <tidings/telemetry/exporter.hpp>
 
 #include "telemetry/sample_metrics.hpp"
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -58,6 +60,22 @@ TEST(OtlpMetrics, HistogramsHaveEachDurationInOneBucket) {
   EXPECT_THAT(point.bounds, ElementsAre(0.00001, 0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0,
                                         2.0, 5.0, 10.0));
   EXPECT_THAT(point.bucket_counts, ElementsAre(1, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1));
+}
+
+TEST(OtlpMetrics, HistogramsHaveExemplarsOfBucketsThatCountedSomething) {
+  using namespace std::chrono_literals;
+  const auto span = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  Exemplars exemplars;
+  for (const auto duration : {3ms, 15ms})
+    exemplars.note("orders.order_placed", "send_receipt", {duration, Timestamp(1'767'225'600s), *span});
+  const MetricData metric = metric_named("tidings_handler_duration", {.exemplars = &exemplars});
+  const auto& points = std::get<Histogram>(metric.data).points;
+  ASSERT_EQ(points[0].exemplars.size(), 1U);
+  EXPECT_EQ(points[0].exemplars[0].value, 0.015);
+  EXPECT_EQ(points[0].exemplars[0].time_ns, 1'767'225'600'000'000'000U);
+  EXPECT_EQ(points[0].exemplars[0].trace_id.bytes, span->trace_id);
+  EXPECT_EQ(points[0].exemplars[0].span_id.bytes, span->parent_id);
+  EXPECT_TRUE(points[1].exemplars.empty());
 }
 
 TEST(OtlpMetrics, LeaveOutWhatHasNoSeries) {

@@ -1,5 +1,7 @@
 #include "metrics/families.hpp"
 
+#include "metrics/buckets.hpp"
+
 #include <tidings/dead_letter.hpp>
 #include <tidings/telemetry/counters.hpp>
 #include <tidings/telemetry/exporter.hpp>
@@ -77,16 +79,29 @@ MetricFamily dead_letters(const Metrics& metrics) {
   return family;
 }
 
+/// Those of buckets that have counted something: a traced attempt need not be among the measured ones.
+std::vector<std::optional<Exemplar>> exemplars_of(const HandlerMetrics& handler, const Exemplars& exemplars) {
+  auto found = exemplars.of(handler.event_type, handler.handler);
+  if (found.empty()) return found;
+  std::size_t index = 0;
+  std::uint64_t above = handler.durations.count();
+  for_each_bucket(handler.durations, [&](const Bucket&, std::uint64_t count) {
+    if (count == 0) found[index].reset();
+    ++index;
+    above -= count;
+  });
+  if (above == 0) found[index].reset();
+  return found;
+}
+
 MetricFamily durations(const Metrics& metrics, const Exemplars* exemplars) {
   auto family = by_handler("tidings_handler_duration_seconds", MetricKind::Histogram,
                            "How long attempts took that returned. Of inline handlers one publish in 64 "
                            "of each thread is measured.",
                            metrics, [](const HandlerMetrics& each) { return each.durations; });
   if (exemplars == nullptr) return family;
-  for (std::size_t index = 0; index < metrics.handlers.size(); ++index) {
-    const HandlerMetrics& handler = metrics.handlers[index];
-    family.samples[index].exemplars = exemplars->of(handler.event_type, handler.handler);
-  }
+  for (std::size_t index = 0; index < metrics.handlers.size(); ++index)
+    family.samples[index].exemplars = exemplars_of(metrics.handlers[index], *exemplars);
   return family;
 }
 

@@ -101,7 +101,7 @@ class MetricsWriter {
       below += count;
       begin_line(name, "_bucket", sample.labels, bound);
       text_ += std::to_string(below);
-      if (count > 0 && index < sample.exemplars.size()) write_exemplar(sample.exemplars[index]);
+      if (index < sample.exemplars.size()) write_exemplar(sample.exemplars[index]);
       text_ += '\n';
       ++index;
     };
@@ -115,7 +115,6 @@ class MetricsWriter {
     append_seconds(histogram.sum);
     text_ += '\n';
   }
-  /// Of a bucket that has counted something: a traced attempt need not be among the measured ones.
   void write_exemplar(const std::optional<Exemplar>& exemplar) {
     if (!exemplar || format_ != MetricsFormat::OpenMetrics) return;
     ((text_ += " # {trace_id=\"") += exemplar->span.trace_id_text()) += "\",span_id=\"";

@@ -52,6 +52,13 @@ HistogramPoint histogram_of(MetricSample&& sample) {
     rest -= count;
   });
   point.bucket_counts.push_back(rest);
+  for (const auto& exemplar : sample.exemplars) {
+    if (!exemplar) continue;
+    point.exemplars.push_back({std::chrono::duration<double>(exemplar->duration).count(),
+                               nanoseconds_since_1970(exemplar->at),
+                               {exemplar->span.trace_id},
+                               {exemplar->span.parent_id}});
+  }
   return point;
 }
 

@@ -138,6 +138,14 @@ void write_number_point(Writer& to, const MetricData& metric, const NumberPoint&
 }
 
 template <class Writer>
+void write_exemplar(Writer& to, const MetricExemplar& exemplar) {
+  to.fixed64({2, "timeUnixNano"}, exemplar.time_ns);
+  to.real_anyway({3, "asDouble"}, exemplar.value);
+  to.id({4, "spanId"}, exemplar.span_id.bytes);
+  to.id({5, "traceId"}, exemplar.trace_id.bytes);
+}
+
+template <class Writer>
 void write_histogram_point(Writer& to, const MetricData& metric, const HistogramPoint& point) {
   to.fixed64({2, "startTimeUnixNano"}, metric.start_ns);
   to.fixed64({3, "timeUnixNano"}, metric.time_ns);
@@ -145,6 +153,7 @@ void write_histogram_point(Writer& to, const MetricData& metric, const Histogram
   to.real_anyway({5, "sum"}, point.sum);
   to.fixed64s({6, "bucketCounts"}, point.bucket_counts);
   to.reals({7, "explicitBounds"}, point.bounds);
+  to.messages({8, "exemplars"}, point.exemplars, write_exemplar<Writer>);
   write_attributes(to, {9, "attributes"}, point.attributes);
   if (point.min) to.real_anyway({11, "min"}, *point.min);
   if (point.max) to.real_anyway({12, "max"}, *point.max);

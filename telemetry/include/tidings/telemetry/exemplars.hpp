@@ -24,8 +24,8 @@ struct Exemplar {
 };
 
 /// For each bucket of tidings_handler_duration_seconds the last attempt that took so long and whose trace is
-/// exported: what leads from a slow bucket on a board to a trace. A tracer notes them, and the text of
-/// OpenMetrics has them:
+/// exported: what leads from a slow bucket on a board to a trace. A tracer notes them; the text of
+/// OpenMetrics has them, and so has otlp_metrics():
 ///
 ///     const auto exemplars = std::make_shared<Exemplars>();
 ///     const auto tracer = std::make_shared<Tracer>(exporter, TracerOptions{.exemplars = exemplars});

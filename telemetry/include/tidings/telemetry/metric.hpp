@@ -1,6 +1,7 @@
 #pragma once
 
 #include <tidings/telemetry/attribute.hpp>
+#include <tidings/trace_context.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -16,6 +17,15 @@ struct NumberPoint {
   std::variant<std::int64_t, double> value = std::int64_t{0};
 };
 
+/// One of the measured values, and the span that it was measured in.
+struct MetricExemplar {
+  double value = 0;
+  /// Since the Unix epoch.
+  std::uint64_t time_ns = 0;
+  TraceId trace_id{};
+  SpanId span_id{};
+};
+
 /// What one series has measured so far.
 struct HistogramPoint {
   Attributes attributes = {};
@@ -27,6 +37,7 @@ struct HistogramPoint {
   std::vector<std::uint64_t> bucket_counts = {};
   std::optional<double> min = std::nullopt;
   std::optional<double> max = std::nullopt;
+  std::vector<MetricExemplar> exemplars = {};
 };
 
 /// A number that only grows from `start_ns` on, or with `monotonic` false may shrink too.

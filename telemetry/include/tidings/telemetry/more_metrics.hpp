@@ -11,7 +11,7 @@ struct MoreMetrics {
   const CounterRegistry* own = nullptr;
   /// What it has lost.
   const Exporter* exporter = nullptr;
-  /// Traces of attempts, for buckets of their durations that have any. Only OpenMetrics has them.
+  /// Traces of attempts, for buckets of their durations that have any. Not in PrometheusText.
   const Exemplars* exemplars = nullptr;
 };
 
