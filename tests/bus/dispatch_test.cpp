@@ -117,6 +117,18 @@ TEST_F(DispatchTest, AWildcardSeesEveryEventAfterTheTypesOwnHandlers) {
   EXPECT_THAT(seen, ElementsAre("own", "orders.order_shipped{\"order_id\":1}", "never.seen.before{\"x\":2}"));
 }
 
+TEST_F(DispatchTest, AHandlerIsToldWhatItHasSubscribed) {
+  Bus bus(options());
+  std::vector<std::string> seen;
+  auto all = bus.subscribe_all(
+      "all", [&](const Json&, const EventContext& context) { seen.emplace_back(context.subscribed_type()); });
+  auto own = bus.subscribe<OrderShipped>("own", [&](const OrderShipped&, const EventContext& context) {
+    seen.emplace_back(context.subscribed_type());
+  });
+  bus.publish(OrderShipped{.order_id = 1});
+  EXPECT_THAT(seen, ElementsAre("orders.order_shipped", "*"));
+}
+
 TEST_F(DispatchTest, WarnsOncePerTypeWhenNobodySubscribes) {
   Bus bus(options());
   for (int i = 0; i < 3; ++i) bus.publish(OrderPlaced{});

@@ -1,10 +1,16 @@
 #include <tidings/context.hpp>
 #include <tidings/logging/capture.hpp>
+#include <tidings/logging/logger.hpp>
+#include <tidings/logging/record.hpp>
+#include <tidings/logging/sink.hpp>
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace tidings::logging {
 namespace {
@@ -216,6 +222,33 @@ TEST(AmbientTest, TidingsOwnRecordsObeyTheLevel) {
   detail::log_reserved(log, Level::Warning, "e", {});
   detail::log_reserved(log, Level::Off, "e", {});
   EXPECT_TRUE(capture.lines().empty());
+}
+
+/// Keeps what a sink and a processor see of the flags of traces.
+class FlagSink final : public RecordSink {
+ public:
+  void write(const VisibleRecord& record) override { flags.push_back(record.trace_flags()); }
+  std::vector<std::uint8_t> flags;
+};
+
+TEST(AmbientTest, SinksAndProcessorsSeeTheFlagsOfTheTrace) {
+  const auto sink = std::make_shared<FlagSink>();
+  std::vector<std::uint8_t> processed;
+  const Logger log({.sinks = {sink}, .processors = {[&](const Record& record) {
+                                       processed.push_back(record.trace_flags());
+                                       return true;
+                                     }}});
+  {
+    const HandledEvent handled(example());
+    log.info("sampled");
+    Context unsampled;
+    unsampled.traceparent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+    const ContextScope scope(unsampled);
+    log.info("not_sampled");
+  }
+  log.info("without_a_trace");
+  EXPECT_EQ(sink->flags, (std::vector<std::uint8_t>{1, 0, 0}));
+  EXPECT_EQ(processed, sink->flags);
 }
 
 }  // namespace
