@@ -6,14 +6,18 @@
 #include <tidings/error.hpp>
 #include <tidings/logging/logger.hpp>
 #include <tidings/telemetry/active_span.hpp>
+#include <tidings/telemetry/exemplars.hpp>
+#include <tidings/telemetry/metrics_text.hpp>
 #include <tidings/telemetry/otlp_json.hpp>
 #include <tidings/telemetry/telemetry.hpp>
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +26,7 @@ namespace tidings::telemetry {
 namespace {
 
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
@@ -105,6 +110,25 @@ TEST_F(TelemetryTest, SendsTheLastMetricsOfABusThatIsGone) {
     }
   }
   EXPECT_THAT(published, Contains("3"));
+}
+
+TEST_F(TelemetryTest, SendsExemplarsWithTheMetricsIfTheyAreWanted) {
+  {
+    Telemetry telemetry(json(), {.exemplars = std::make_shared<Exemplars>()});
+    Bus bus({.service = "orders", .logger = capture_.logger(), .telemetry = telemetry.for_bus()});
+    const Measured measured = telemetry.measure(bus);
+    auto pack = bus.subscribe("orders.placed", "pack", [](const Json&) {}, {.dispatch = Dispatch::Queued});
+    bus.publish("orders.placed", Json::object());
+    ASSERT_TRUE(bus.wait_idle(kLong));
+    std::ostringstream text;
+    write_metrics(text, bus.metrics(), MetricsFormat::OpenMetrics, telemetry.more());
+    EXPECT_THAT(text.str(), HasSubstr(" # {trace_id=\""));
+  }
+  std::string sent;
+  for (const ReceivedRequest& request : receiver_.requests()) {
+    if (request.path == "/v1/metrics") sent = request.body;
+  }
+  EXPECT_THAT(sent, HasSubstr("\"exemplars\":[{"));
 }
 
 TEST_F(TelemetryTest, MeasuresOneBusAtATime) {

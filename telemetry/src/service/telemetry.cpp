@@ -71,7 +71,7 @@ Telemetry::Telemetry(std::pair<ExporterOptions, TracerOptions> options)
     : Telemetry(std::move(options.first), std::move(options.second)) {}
 
 Telemetry::Telemetry(ExporterOptions exporter, TracerOptions tracer)
-    : measured_(std::make_shared<MeasuredBus>()) {
+    : measured_(std::make_shared<MeasuredBus>()), exemplars_(tracer.exemplars) {
   if (exporter.collect_metrics)
     throw Error(ErrorCode::InvalidArgument, "collect_metrics is set: Telemetry::measure() gives the metrics");
   exporter.collect_metrics = [bus = measured_] { return bus->read(); };

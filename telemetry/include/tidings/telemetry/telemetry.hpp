@@ -3,6 +3,7 @@
 #include <tidings/bus.hpp>
 #include <tidings/logging/logger.hpp>
 #include <tidings/telemetry/counters.hpp>
+#include <tidings/telemetry/exemplars.hpp>
 #include <tidings/telemetry/exporter.hpp>
 #include <tidings/telemetry/more_metrics.hpp>
 #include <tidings/telemetry/tracer.hpp>
@@ -50,9 +51,12 @@ class Telemetry {
   /// another bus is measured: their series would have the same names.
   [[nodiscard]] Measured measure(Bus& bus);
 
-  /// The application's own: exported, and written by write_metrics(..., more()).
+  /// The application's own: exported, and written by write_metrics(..., more()), as TracerOptions::exemplars
+  /// are if they are given.
   [[nodiscard]] CounterRegistry& counters() noexcept { return counters_; }
-  [[nodiscard]] MoreMetrics more() const noexcept { return {&counters_, exporter_.get()}; }
+  [[nodiscard]] MoreMetrics more() const noexcept {
+    return {.own = &counters_, .exporter = exporter_.get(), .exemplars = exemplars_.get()};
+  }
   [[nodiscard]] const std::shared_ptr<Exporter>& exporter() const noexcept { return exporter_; }
   /// Null without an endpoint for traces.
   [[nodiscard]] const std::shared_ptr<Tracer>& tracer() const noexcept { return tracer_; }
@@ -62,6 +66,7 @@ class Telemetry {
 
   CounterRegistry counters_;
   std::shared_ptr<MeasuredBus> measured_;
+  std::shared_ptr<Exemplars> exemplars_;
   std::shared_ptr<Exporter> exporter_;
   std::shared_ptr<Tracer> tracer_;
 };
