@@ -5,10 +5,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -89,6 +93,29 @@ TEST_F(MetricsFileTest, ThatCannotBeWrittenLeavesNothingBehind) {
   EXPECT_EQ(refusal(path(), message), ErrorCode::DatabaseUnusable);
   EXPECT_THAT(message, HasSubstr("rename"));
   EXPECT_EQ(files(), 1);
+}
+
+/// What a full disk, a quota and a limit of file sizes have in common: a part can be written, and no more.
+TEST_F(MetricsFileTest, WithoutRoomForItTheOldOneStaysWholeAndNothingElseIsLeft) {
+  write_metrics_file(path(), sample_metrics());
+  const std::string before = text();
+  for (const std::size_t room : {before.size() / 2, std::size_t{0}}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::signal(SIGXFSZ, SIG_IGN);
+      const rlimit limit{room, room};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      std::string message;
+      const bool refused = refusal(path(), message) == ErrorCode::DatabaseUnusable;
+      const bool helpful = message.find("File too large; free some space there") != std::string::npos;
+      ::_exit(refused && helpful ? 0 : 1);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(text(), before);
+    EXPECT_EQ(files(), 1);
+  }
 }
 
 }  // namespace

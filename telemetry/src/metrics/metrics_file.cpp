@@ -54,10 +54,14 @@ class NewFile {
 
  private:
   [[noreturn]] void fail(const char* what) const {
-    const std::string why = std::generic_category().message(errno);
-    throw Error(ErrorCode::DatabaseUnusable,
-                "cannot " + std::string(what) + " '" + logging::sanitize_text(path_, kMostPathBytes) +
-                    "': " + why + "; the folder of the metrics file must exist and be writable");
+    const int error = errno;
+    const bool no_room = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    throw Error(
+        ErrorCode::DatabaseUnusable,
+        "cannot " + std::string(what) + " '" + logging::sanitize_text(path_, kMostPathBytes) +
+            "': " + std::generic_category().message(error) +
+            (no_room ? "; free some space there, or raise the quota or limit of file sizes (ulimit -f)"
+                     : "; the folder of the metrics file must exist and be writable"));
   }
 
   const std::string path_;
