@@ -61,6 +61,13 @@ inline bool Publisher::is_plain(const SubscriberList& list, const Payload& paylo
          !bus_.gate.needs_care() && !bus_.log.debug();
 }
 
+/// The same of a publish that the observer does not record, which there is to take care of.
+inline bool Publisher::is_plain_unrecorded(const SubscriberList& list, const Payload& payload,
+                                           const Metadata& metadata) const {
+  return list.plain_type == payload.type && metadata.causation_depth <= max_causation_depth_ &&
+         bus_.gate.needs_care_of_one() && !bus_.log.debug();
+}
+
 /// The way of most publishes, and the library's hottest loop. Inlined by force: as a call of its own it would
 /// cost more than all it does for a handler that returns. What happens rarely is therefore kept out of it.
 [[gnu::always_inline]] inline void Publisher::deliver_plainly(const SubscriberList& list,
@@ -167,24 +174,31 @@ PublishResult Publisher::store_dead_letter(const Payload& payload, const Topic& 
                                                                          const Topic& topic,
                                                                          const PublishOptions& options) {
   DispatchGuard guard(bus_.setup);
-  const SubscriberList& list = guard.protect(topic.list);
+  const SubscriberList* list = &guard.protect(topic.list);
   bus_.gate.require_open();
   PublishResult result;  // as the metadata in stamp()
   Metadata metadata = stamper_.stamp(options, result);
-  if (is_plain(list, payload, metadata) && guard.count(list)) [[likely]] {
-    deliver_plainly(list, payload, metadata, guard, result);
-  } else {
-    deliver(list.outdated ? bus_.topics.current(topic, guard) : list, payload, metadata, guard, result);
+  if (!is_plain(*list, payload, metadata) || !guard.count(*list)) [[unlikely]] {
+    list =
+        deliver(list->outdated ? bus_.topics.current(topic, guard) : *list, payload, metadata, guard, result);
+    if (list == nullptr) return result;
   }
+  deliver_plainly(*list, payload, metadata, guard, result);
   return result;
 }
 
-void Publisher::deliver(const SubscriberList& list, const Payload& payload, Metadata& metadata,
-                        DispatchGuard& guard, PublishResult& result) {
-  if (!bus_.observing.on()) return deliver_stamped(list, payload, metadata, guard, result, false);
+/// Null: it is delivered. Else it has only been observed, is not recorded, and is to be delivered plainly.
+const SubscriberList* Publisher::deliver(const SubscriberList& list, const Payload& payload,
+                                         Metadata& metadata, DispatchGuard& guard, PublishResult& result) {
+  if (!bus_.observing.on()) {
+    deliver_stamped(list, payload, metadata, guard, result, false);
+    return nullptr;
+  }
   ObservedPublish observed(bus_.observing, payload, metadata, false);
+  if (!observed.recorded() && is_plain_unrecorded(list, payload, metadata) && guard.count(list)) return &list;
   deliver_stamped(list, payload, metadata, guard, result, observed.recorded());
   observed.accepted(result);
+  return nullptr;
 }
 
 void Publisher::deliver_stamped(const SubscriberList& list, const Payload& payload, const Metadata& metadata,

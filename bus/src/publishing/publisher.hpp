@@ -63,6 +63,8 @@ class Publisher {
   PublishResult publish_in_memory(const Payload& payload, const Topic& topic, const PublishOptions& options);
   [[nodiscard]] bool is_plain(const SubscriberList& list, const Payload& payload,
                               const Metadata& metadata) const;
+  [[nodiscard]] bool is_plain_unrecorded(const SubscriberList& list, const Payload& payload,
+                                         const Metadata& metadata) const;
   void deliver_plainly(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                        DispatchGuard& guard, PublishResult& result);
   /// What an inline delivery costs besides.
@@ -71,8 +73,8 @@ class Publisher {
     bool observed = false;
   };
 
-  void deliver(const SubscriberList& list, const Payload& payload, Metadata& metadata, DispatchGuard& guard,
-               PublishResult& result);
+  const SubscriberList* deliver(const SubscriberList& list, const Payload& payload, Metadata& metadata,
+                                DispatchGuard& guard, PublishResult& result);
   void deliver_stamped(const SubscriberList& list, const Payload& payload, const Metadata& metadata,
                        DispatchGuard& guard, PublishResult& result, bool observed);
   void deliver_to_all(const SubscriberList& list, const Payload& payload, const Metadata& metadata,

@@ -31,6 +31,10 @@ class PublishGate {
   void need_care(int change) noexcept { cares_.fetch_add(static_cast<std::size_t>(change)); }
   /// A look only, without a lock.
   [[nodiscard]] bool needs_care() const noexcept { return cares_.load(std::memory_order_relaxed) != 0; }
+  /// Of one thing only: whoever knows one knows all.
+  [[nodiscard]] bool needs_care_of_one() const noexcept {
+    return cares_.load(std::memory_order_relaxed) == 1;
+  }
 
   /// While suspects of a crash run, every other durable delivery stays in the journal.
   void hold_durable(bool held) noexcept { durable_held_.store(held); }
