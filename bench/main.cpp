@@ -37,6 +37,8 @@ std::vector<Measurement> all_measurements() {
   add_tool_rows(measurements);
   add_record_rows(measurements);
   add_storm_rows(measurements);
+  add_telemetry_rows(measurements);
+  add_outage_rows(measurements);
   add_idle_rows(measurements);
   add_compile_time_rows(measurements);
   return measurements;

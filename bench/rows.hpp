@@ -19,6 +19,8 @@ void add_recovery_rows(std::vector<Measurement>& measurements);
 void add_tool_rows(std::vector<Measurement>& measurements);
 void add_record_rows(std::vector<Measurement>& measurements);
 void add_storm_rows(std::vector<Measurement>& measurements);
+void add_telemetry_rows(std::vector<Measurement>& measurements);
+void add_outage_rows(std::vector<Measurement>& measurements);
 void add_idle_rows(std::vector<Measurement>& measurements);
 void add_footprint_rows(std::vector<Measurement>& measurements);
 void add_compile_time_rows(std::vector<Measurement>& measurements);
