@@ -1,6 +1,7 @@
 #include "durable_fixture.hpp"
 #include "redrive_fixture.hpp"
 
+#include <tidings/metrics.hpp>
 #include <tidings/observer.hpp>
 
 #include <gmock/gmock.h>
@@ -241,6 +242,45 @@ TEST_F(ObserverTest, APublishThatIsNotRecordedIsNotToldOfItsInlineAttempts) {
   bus.publish(OrderPlaced{});
   EXPECT_THAT(notes_->take(), ElementsAre("publish orders.order_placed"));
   EXPECT_EQ(of_event.value().parent_id.back(), 1) << "it bears the span all the same";
+}
+
+TEST_F(ObserverTest, PublishesCountAlikeWhetherTheyAreRecordedOrNot) {
+  BusOptions counted = observed();
+  counted.telemetry.metrics = true;
+  Bus bus(std::move(counted));
+  auto first = bus.subscribe<OrderPlaced>("first", [](const OrderPlaced&) {});
+  auto fails = bus.subscribe<OrderPlaced>(
+      "fails", [](const OrderPlaced&) { throw std::runtime_error("no"); }, attempts(2));
+  const auto publish_some = [&] {
+    for (const bool recorded : {false, true, false, true}) {
+      notes_->record(recorded);
+      const PublishResult result = bus.publish(OrderPlaced{});
+      EXPECT_EQ(result.handled, 1U);
+      EXPECT_EQ(result.dead, 1U);
+    }
+  };
+  publish_some();
+  // One that the bus has to look after in another way, too, while its retry waits.
+  auto waits = bus.subscribe<OrderPlaced>(
+      "waits", [](const OrderPlaced&) { throw std::runtime_error("no"); }, attempts(2, 1h));
+  notes_->record(false);
+  EXPECT_EQ(bus.publish(OrderPlaced{}).scheduled, 1U);
+  waits.reset();
+  publish_some();
+  const Metrics metrics = bus.metrics();
+  for (const HandlerMetrics& handler : metrics.handlers) {
+    if (handler.handler == "first") {
+      EXPECT_EQ(handler.handled, 9U);
+    }
+    if (handler.handler == "fails") {
+      EXPECT_EQ(handler.failed, 18U);
+    }
+  }
+  for (const TypeMetrics& type : metrics.types) {
+    if (type.event_type == OrderPlaced::event_type) {
+      EXPECT_EQ(type.published, 9U);
+    }
+  }
 }
 
 TEST_F(ObserverTest, ARefusedPublishEndsWithoutAResult) {
