@@ -241,7 +241,7 @@ class FrugalReceiver {
 
 SpanData span_to_send() {
   SpanData span;
-  span.context.trace_id[0] = 1;
+  span.context.trace_id.bytes[0] = 1;
   span.context.span_id.bytes[0] = 1;
   span.name = "the name of a span that is too long for a small string";
   span.attributes = {{"messaging.destination.subscription.name", "a handler"}};

@@ -55,6 +55,19 @@ void read_tally(const BusTally& tally, Metrics& metrics) noexcept {
   metrics.duplicates = tally.duplicates.load(std::memory_order_relaxed);
 }
 
+/// Waits until no transaction of the application is open in which events were published; false at the
+/// deadline. The housekeeper looks at once and again and again, whatever the bus's clock says: a manual one
+/// may never be advanced.
+bool wait_for_transactions(const OpenJournal& journal, Housekeeper& housekeeper,
+                           std::chrono::steady_clock::time_point deadline) {
+  while (journal && !journal.is_lost() && journal.ledger->awaits_transactions()) {
+    if (steady_now() >= deadline) return false;
+    housekeeper.wake();
+    std::this_thread::sleep_for(kLook);
+  }
+  return true;
+}
+
 std::size_t pending_letters(const LetterWriter& letters, const OpenJournal& journal) {
   return letters.pending() + (journal ? journal.commits->pending_letters() : 0);
 }
@@ -337,22 +350,9 @@ StopReport BusCore::report_stop(const Subscribers& subscribers) const {
 
 // --- looking at the bus ---
 
-/// Waits until no transaction of the application is open in which events were published; false at the
-/// deadline. The housekeeper looks at once and again and again, whatever the bus's clock says: a manual one
-/// may never be advanced.
-bool BusCore::wait_for_transactions(SteadyTime deadline) {
-  const OpenJournal& journal = ledger_.journal;
-  while (journal && !journal.is_lost() && journal.ledger->awaits_transactions()) {
-    if (steady_now() >= deadline) return false;
-    housekeeper_.wake();
-    std::this_thread::sleep_for(kLook);
-  }
-  return true;
-}
-
 /// Whether nothing is left to do, at one moment. `in_time` is cleared at the deadline.
 bool BusCore::is_quiet(SteadyTime deadline, bool& in_time) {
-  in_time = wait_for_transactions(deadline);
+  in_time = wait_for_transactions(ledger_.journal, housekeeper_, deadline);
   if (!in_time) return false;
   const auto subscribers = subscriptions_.topics.all();
   const auto reservations = [&] {

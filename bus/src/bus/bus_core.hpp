@@ -75,7 +75,6 @@ class BusCore : public std::enable_shared_from_this<BusCore> {
   [[nodiscard]] std::vector<std::string> running_handlers() const;
   StopReport stop_now(std::chrono::milliseconds deadline);
   [[nodiscard]] StopReport report_stop(const Subscribers& subscribers) const;
-  [[nodiscard]] bool wait_for_transactions(SteadyTime deadline);
   [[nodiscard]] bool is_quiet(SteadyTime deadline, bool& in_time);
   [[nodiscard]] HandlerSnapshot snapshot_of(const Subscriber& subscriber, std::uint64_t owed) const;
 
