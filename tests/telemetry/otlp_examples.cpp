@@ -131,7 +131,7 @@ constexpr const char* kSpansAsJson = R"json({"resourceSpans": [{
       {
         "traceId": "08090a0b0c0d0e0f1011121314151617", "spanId": "f9fafbfcfdfeff00",
         "name": "publish", "kind": 1,
-        "startTimeUnixNano": "1764000000000000000", "endTimeUnixNano": "1764000000000000000", "flags": 256
+        "startTimeUnixNano": "1764000000000000000", "endTimeUnixNano": "1764000000000000000"
       }]
   }]
 }]})json";

@@ -20,6 +20,7 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace tidings::telemetry {
@@ -30,6 +31,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
+using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 /// What of the environment an ExporterTest's receiver stands for.
@@ -148,6 +150,16 @@ TEST_F(TelemetryTest, MeasuresOneBusAtATime) {
   EXPECT_THROW(static_cast<void>(telemetry.measure(first)), Error);
 }
 
+TEST_F(TelemetryTest, IsOneInAProcessAtATime) {
+  {
+    Telemetry first(json());
+    EXPECT_THROW(Telemetry("bills"), Error);
+    const Span span("of the first");  // the second has taken nothing away
+    EXPECT_TRUE(span.is_recorded());
+  }
+  EXPECT_NO_THROW(Telemetry("bills"));
+}
+
 TEST_F(TelemetryTest, TakesNoMetricsOfAnother) {
   ExporterOptions options = json();
   options.collect_metrics = [] { return std::vector<MetricData>{}; };
@@ -180,6 +192,35 @@ TEST(TelemetryOfTheEnvironmentTest, IsWhatTheVariablesSay) {
   const auto requests = receiver.requests();
   ASSERT_THAT(requests, Not(IsEmpty()));
   for (const ReceivedRequest& request : requests) EXPECT_EQ(request.path, "/v1/metrics");
+}
+
+TEST(TelemetryOfTheEnvironmentTest, PutsItsSamplerBeforeThatOfTheCode) {
+  Receiver receiver;
+  const std::string url = receiver.url("");
+  const logging::Variable endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", url.c_str());
+  {
+    Telemetry telemetry("orders", {.sampler = Sampler::always_off()});
+    EXPECT_FALSE(Span("unnamed").is_recorded());
+  }
+  const logging::Variable sampler("OTEL_TRACES_SAMPLER", "always_on");
+  Telemetry telemetry("orders", {.sampler = Sampler::always_off()});
+  EXPECT_TRUE(Span("named").is_recorded());
+}
+
+TEST(TelemetryOfTheEnvironmentTest, TellsOnceWhatHoldsForAllSignalsAndNamesEachInstance) {
+  const logging::Variable endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:1");
+  const logging::Variable protocol("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon");
+  const auto first = ExporterOptions::from_environment("orders");
+  EXPECT_THAT(first.problems, SizeIs(1));
+  const auto second = ExporterOptions::from_environment("orders");
+  const auto instance = [](const ExporterOptions& options) {
+    for (const Attribute& each : options.resource.attributes) {
+      if (each.name == "service.instance.id") return std::get<std::string>(each.value);
+    }
+    return std::string();
+  };
+  EXPECT_THAT(instance(first), SizeIs(36));
+  EXPECT_NE(instance(first), instance(second));
 }
 
 TEST(OtlpJsonTest, IsOneLineThatHasTheSpanAndTheResource) {

@@ -261,6 +261,29 @@ TEST_F(TracerTest, ASamplerDecidesForTracesThatBeginHere) {
   EXPECT_FALSE(seen->sampled());
 }
 
+TEST_F(TracerTest, ASamplerThatFollowsNoParentDecidesForTracesThatComeInToo) {
+  for (const bool comes_sampled : {false, true}) {
+    for (const auto& [sampler, samples] : {std::pair{Sampler::always_on(), true},
+                                           {Sampler::always_off(), false},
+                                           {Sampler::ratio(0), false}}) {
+      Bus bus(options({.sampler = sampler}));
+      std::optional<TraceParent> seen;
+      auto note = bus.subscribe<OrderPaid>("note", [&](const OrderPaid&, const EventContext& context) {
+        seen = context.metadata().traceparent;
+      });
+      Context incoming = unsampled();
+      incoming.traceparent->flags = comes_sampled ? 1 : 0;
+      const ContextScope scope(incoming);
+      const std::size_t before = spans_.all().size();
+      bus.publish(OrderPaid{});
+      EXPECT_EQ(spans_.all().size() - before, samples ? 2U : 0U);
+      ASSERT_TRUE(seen);
+      EXPECT_EQ(seen->trace_id, incoming.traceparent->trace_id);
+      EXPECT_EQ(seen->sampled(), samples) << "others are to know";
+    }
+  }
+}
+
 TEST_F(TracerTest, AKeptTraceArrivesWholeWhenAnAttemptFails) {
   Bus bus(options({.keep = {.spans = 100}}));
   bool broken = false;
@@ -319,6 +342,7 @@ TEST_F(TracerTest, RefusesWhatCannotWork) {
   EXPECT_THROW(Tracer{std::shared_ptr<Exporter>()}, Error);
   EXPECT_THROW(Tracer{Tracer::Sink()}, Error);
   EXPECT_THROW(Tracer([](const SpanData&) {}, {.late = -1s}), Error);
+  EXPECT_THROW(Tracer([](const SpanData&) {}, {.keep = {.slower_than = 1ms}}), Error) << "nothing is kept";
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace tidings::telemetry {
@@ -132,10 +134,16 @@ void Lane::tell() noexcept {
 }
 
 void Lane::abandon() noexcept {
-  constexpr const char* kWhy = "the exporter was stopped before they were sent";
-  lose_outgoing(kWhy);
+  std::string_view why = "the exporter was stopped before they were sent";
+  std::string with_failure;
+  try {
+    if (!last_failure_.empty()) why = with_failure = std::string(why) + "; " + last_failure_;
+  } catch (const std::bad_alloc&) {
+    // Then without the failure.
+  }
+  lose_outgoing(why);
   const std::uint64_t left = source_.discard();
-  if (left > 0) lose(left, kWhy);
+  if (left > 0) lose(left, why);
 }
 
 void Lane::lose_outgoing(std::string_view problem) noexcept {

@@ -106,7 +106,7 @@ void write_span(Writer& to, const SpanData& span) {
   to.number({14, "droppedLinksCount"}, span.dropped.links);
   write_status(to, span);
   to.fixed32({16, "flags"},
-             span.context.trace_flags | kRemoteIsKnown | (span.parent_is_remote ? kIsRemote : 0));
+             span.context.trace_flags | (span.parent_is_remote ? kRemoteIsKnown | kIsRemote : 0));
 }
 
 template <class Writer>

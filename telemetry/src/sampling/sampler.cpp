@@ -59,7 +59,9 @@ Sampler sampler_of(const Lookup& lookup, std::vector<SettingProblem>& problems) 
   const std::string_view root = std::string_view(name).substr(follows_parent ? kParentBased.size() : 0);
   const std::optional<Sampler> sampler = sampler_named(root, environment);
   if (!sampler) {
-    environment.note(kSampler, detail::quoted(name) + " is no sampler that tidings has",
+    environment.note(kSampler,
+                     detail::quoted(name) +
+                         " is none of always_on, always_off, traceidratio, and these after parentbased_",
                      "parentbased_always_on");
     return {};
   }

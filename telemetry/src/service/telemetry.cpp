@@ -9,7 +9,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
+#include <string>
 #include <utility>
 
 namespace tidings::telemetry {
@@ -21,7 +23,7 @@ class MeasuredBus {
     const tidings::detail::MutexLock lock(mutex_);
     if (bus_ != nullptr)
       throw Error(ErrorCode::InvalidArgument,
-                  "another bus is measured: give each bus a Telemetry of its own, or measure them in turn");
+                  "another bus is measured: a process exports the metrics of one bus at a time");
     bus_ = &bus;
     more_ = more;
     generation_ = tidings::detail::fork_generation();
@@ -53,17 +55,29 @@ class MeasuredBus {
 
 namespace {
 
-/// Sampler::from_environment, whose problems the exporter logs with its own.
-TracerOptions tracer_options(ExporterOptions& exporter) {
-  return {.sampler = Sampler::from_environment(exporter.problems)};
+/// The sampler that the environment names, if it does; the exporter logs its problems with its own.
+void read_sampler(ExporterOptions& exporter, TracerOptions& tracer) {
+  const char* const named = std::getenv("OTEL_TRACES_SAMPLER");
+  if (named != nullptr && *named != '\0') tracer.sampler = Sampler::from_environment(exporter.problems);
+}
+
+/// One more than the fork generation of the process that has a Telemetry; 0: none has.
+std::atomic<std::uint64_t> process_with_telemetry{0};
+
+void become_the_only_one() {
+  const std::uint64_t self = tidings::detail::fork_generation() + 1;
+  if (process_with_telemetry.exchange(self) == self)
+    throw Error(ErrorCode::InvalidArgument,
+                "this process has a Telemetry: one is for all of its buses, and spans have one way out");
 }
 
 }  // namespace
 
-Telemetry::Telemetry(std::string_view service)
+Telemetry::Telemetry(std::string_view service, TracerOptions tracer)
     : Telemetry([&] {
         ExporterOptions options = ExporterOptions::from_environment(service);
-        TracerOptions tracer = tracer_options(options);
+        options.logger = logging::Logger({.service = std::string(service)});
+        read_sampler(options, tracer);
         return std::pair(std::move(options), std::move(tracer));
       }()) {}
 
@@ -76,9 +90,15 @@ Telemetry::Telemetry(ExporterOptions exporter, TracerOptions tracer)
     throw Error(ErrorCode::InvalidArgument, "collect_metrics is set: Telemetry::measure() gives the metrics");
   exporter.collect_metrics = [bus = measured_] { return bus->read(); };
   exporter_ = std::make_shared<Exporter>(std::move(exporter));
-  if (!exporter_->exports(ExportSignal::Traces)) return;
-  tracer_ = std::make_shared<Tracer>(exporter_, std::move(tracer));
-  set_default_tracer(tracer_);
+  if (exporter_->exports(ExportSignal::Traces))
+    tracer_ = std::make_shared<Tracer>(exporter_, std::move(tracer));
+  become_the_only_one();  // from here on nothing throws but for want of memory
+  try {
+    if (tracer_) set_default_tracer(tracer_);
+  } catch (...) {
+    process_with_telemetry.store(0);
+    throw;
+  }
 }
 
 Telemetry::~Telemetry() {
@@ -88,6 +108,8 @@ Telemetry::~Telemetry() {
     // It then stays, and adds spans to an exporter that has stopped.
   }
   exporter_->stop(Exporter::kStopDeadline);
+  std::uint64_t self = tidings::detail::fork_generation() + 1;
+  process_with_telemetry.compare_exchange_strong(self, 0);
 }
 
 BusTelemetry Telemetry::for_bus() const { return {.metrics = true, .observer = tracer_}; }

@@ -3,7 +3,9 @@
 #include "settings/environment.hpp"
 #include "settings/pair_list.hpp"
 
+#include <tidings/clock.hpp>
 #include <tidings/detail/quoted.hpp>
+#include <tidings/ids.hpp>
 #include <tidings/process_identity.hpp>
 #include <tidings/version.hpp>
 
@@ -158,6 +160,7 @@ Attributes own_attributes(std::string_view service) {
                            {"telemetry.sdk.name", "tidings"},
                            {"telemetry.sdk.language", "cpp"},
                            {"telemetry.sdk.version", std::string(version())},
+                           {"service.instance.id", uuid_v7_source()->next(system_clock()->now()).to_string()},
                            {"process.pid", process_id()}};
   if (!process.host.empty()) set(attributes, "host.name", process.host);
   if (!process.release.empty()) set(attributes, "service.version", process.release);
@@ -212,6 +215,12 @@ ExporterOptions exporter_options_of(const Lookup& lookup, std::string_view servi
   options.log_batches = read_batching(environment, "OTEL_BLRP_", options.log_batches);
   options.metrics_interval = environment.milliseconds(environment.first_of({"OTEL_METRIC_EXPORT_INTERVAL"}),
                                                       options.metrics_interval);
+  // A variable of all signals is read once for each.
+  std::vector<SettingProblem> told;
+  for (SettingProblem& problem : options.problems) {
+    if (std::find(told.begin(), told.end(), problem) == told.end()) told.push_back(std::move(problem));
+  }
+  options.problems = std::move(told);
   options.exceptions = read_exceptions(environment, !options.logs.url.empty());
   options.resource = read_resource(environment, service);
   return options;

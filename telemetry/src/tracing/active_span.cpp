@@ -79,8 +79,8 @@ void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
     auto open = std::make_unique<Open>();
     open->core = tracer->core_;
     if (parent != nullptr) {
-      if (!core.records(*parent)) return;  // its trace goes on as it is
-      open->trace = *parent;
+      open->trace = core.decided(*parent);
+      if (open->trace == *parent && !core.records(*parent)) return;  // its trace goes on as it is
       open->trace.parent_id = core.new_span_id().bytes;
       open->span.parent_span_id = {parent->parent_id};
       open->span.context.tracestate = around->tracestate();

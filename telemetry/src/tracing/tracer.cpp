@@ -38,6 +38,12 @@ TraceParent Tracer::Core::new_trace(std::optional<bool> sampled) const noexcept 
   return trace;
 }
 
+TraceParent Tracer::Core::decided(TraceParent parent) const noexcept {
+  const bool sampled = options_.sampler.samples({parent.trace_id}, parent.sampled());
+  parent.flags = static_cast<std::uint8_t>((parent.flags & ~kSampled) | (sampled ? kSampled : 0U));
+  return parent;
+}
+
 void Tracer::Core::leave_out(std::uint8_t trace_flags) const noexcept {
   if ((trace_flags & kSampled) != 0 && lose_) lose_();
 }
@@ -116,6 +122,9 @@ TracerOptions checked(TracerOptions options) {
     throw Error(ErrorCode::InvalidArgument, "a tracer needs a clock and a source of random numbers");
   if (options.late.count() < 0 || options.keep.time.count() < 0)
     throw Error(ErrorCode::InvalidArgument, "times of TracerOptions must not be negative");
+  if (options.keep.spans == 0 && options.keep.slower_than)
+    throw Error(ErrorCode::InvalidArgument,
+                "KeepUnsampled::slower_than is set, but KeepUnsampled::spans is 0: nothing would be kept");
   return options;
 }
 
@@ -142,8 +151,8 @@ ObservedSpan Tracer::publish_started(const PublishStart& publish) {
   const auto& parent = publish.metadata.traceparent;
   TraceParent trace;
   if (parent) {
-    if (!core_->records(*parent)) return {};  // it goes on as it is
-    trace = *parent;
+    trace = core_->decided(*parent);
+    if (!core_->records(trace)) return trace == *parent ? ObservedSpan{} : ObservedSpan{trace};
     trace.parent_id = core_->new_span_id().bytes;
   } else {
     trace = core_->new_trace(std::nullopt);

@@ -42,6 +42,8 @@ class Tracer::Core {
   [[nodiscard]] SpanId new_span_id() const noexcept;
   /// The root of a new trace. `sampled`: as is decided already.
   [[nodiscard]] TraceParent new_trace(std::optional<bool> sampled) const noexcept;
+  /// A trace that came in, with the flag that the sampler gives it: its own, if the sampler follows parents.
+  [[nodiscard]] TraceParent decided(TraceParent parent) const noexcept;
   [[nodiscard]] bool records(const TraceParent& trace) const noexcept {
     return trace.sampled() || kept_.on();
   }

@@ -54,7 +54,7 @@ struct SpanData {
   SpanContext context = {};
   /// All zero: the root of its trace.
   SpanId parent_span_id{};
-  /// Whether the parent is in another process. Without meaning for a root.
+  /// The parent is in another process; otherwise that is not known. Without meaning for a root.
   bool parent_is_remote = false;
   std::string name = {};
   SpanKind kind = SpanKind::Internal;

@@ -23,20 +23,25 @@ class MeasuredBus;
 /// Traces, metrics and log records of one process, all that OpenTelemetry's environment variables ask for:
 ///
 ///     telemetry::Telemetry telemetry("orders");
-///     const logging::Logger log({.service = "orders", .sinks =
-///     telemetry.with_export({logging::stderr_sink()})}); Bus bus({.service = "orders", .logger = log,
-///     .telemetry = telemetry.for_bus()}); const telemetry::Measured measured = telemetry.measure(bus);
+///     logging::LoggerOptions how{.service = "orders"};
+///     how.sinks = telemetry.with_export({logging::stderr_sink()});
+///     const logging::Logger log(how);
+///     Bus bus({.service = "orders", .logger = log, .telemetry = telemetry.for_bus()});
+///     const telemetry::Measured measured = telemetry.measure(bus);
 ///
 /// What no endpoint is named for costs nothing and is left out; metrics are counted in any case, for
 /// write_metrics(). Spans of the application's own (tidings::Span) are made by its tracer while it lives.
-/// Must outlive the buses. Its end sends what waits, and takes Exporter::kStopDeadline at most. Thread-safe.
+/// There is one in a process at a time, made before the buses, which it must outlive. Its end sends what
+/// waits, and takes Exporter::kStopDeadline at most. Thread-safe.
 class Telemetry {
  public:
-  /// As ExporterOptions::from_environment(service) and Sampler::from_environment() say. Throws what
-  /// Exporter's constructor throws.
-  explicit Telemetry(std::string_view service);
-  /// As these say. ExporterOptions::collect_metrics must be empty: measure() gives the metrics. Throws the
-  /// same, and Error(InvalidArgument) for a tracer's options.
+  /// As ExporterOptions::from_environment(service) and these say; OTEL_TRACES_SAMPLER, if it is set, goes
+  /// before `tracer.sampler`. What the exporter has to tell is logged by a logger of that service with the
+  /// default outputs. Throws what the constructors of Exporter and Tracer throw, and Error(InvalidArgument)
+  /// while the process has another.
+  explicit Telemetry(std::string_view service, TracerOptions tracer = {});
+  /// As these say, and nothing of the environment: ExporterOptions::logger gets what the exporter has to
+  /// tell. ExporterOptions::collect_metrics must be empty: measure() gives the metrics. Throws the same.
   explicit Telemetry(ExporterOptions exporter, TracerOptions tracer = {});
   Telemetry(const Telemetry&) = delete;
   Telemetry& operator=(const Telemetry&) = delete;

@@ -36,7 +36,8 @@ struct KeepUnsampled {
 };
 
 struct TracerOptions {
-  /// Of traces that begin here; those that come in have their flag.
+  /// Of traces that begin here. Those that come in keep their flag, unless the sampler does not follow
+  /// parents: then it decides about them too, and what goes on bears its decision.
   Sampler sampler = {};
   NewTraces new_traces = NewTraces::WhenLate;
   /// Since the publish, or since the attempt before.
