@@ -1,5 +1,6 @@
 #include <tidings/bus.hpp>
 #include <tidings/logging/capture.hpp>
+#include <tidings/logging/redactor.hpp>
 #include <tidings/telemetry/active_span.hpp>
 
 #include <sys/wait.h>
@@ -9,10 +10,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace tidings::telemetry {
@@ -54,6 +57,45 @@ TEST_F(ActiveSpanTest, DoesNothingWithoutATracer) {
   span.fail("problem");
   EXPECT_FALSE(span.is_recorded());
   EXPECT_FALSE(Context::current().traceparent);
+}
+
+TEST_F(ActiveSpanTest, WhatIsSetIsMaskedAndBoundedAndHasEachNameOnce) {
+  trace();
+  {
+    Span span("GET /?password=hunter2");
+    span.set("card", std::int64_t{4'111'111'111'111'111});
+    span.set("card_too", 4'111'111'111'111'111.0);
+    span.set("order", std::int64_t{1});
+    span.set("order", std::int64_t{2});
+    span.set("body", std::string(100'000, 'x'));
+    for (int i = 0; i < 200; ++i) {
+      span.set("n" + std::to_string(i), std::int64_t{i});
+      span.fail(std::runtime_error("again"));
+    }
+  }
+  ASSERT_EQ(spans_.size(), 1U);
+  const SpanData& span = spans_[0];
+  EXPECT_EQ(span.name.find("hunter2"), std::string::npos);
+  EXPECT_EQ(span.attributes.size(), 128U);
+  EXPECT_EQ(span.dropped.attributes, 200U + 4U + 1U - 128U);  // error.type is the fifth
+  EXPECT_EQ(span.events.size(), 128U);
+  EXPECT_EQ(span.dropped.events, 72U);
+  EXPECT_EQ(span.attributes[0], (Attribute{"card", "[redacted]"}));
+  EXPECT_EQ(span.attributes[1], (Attribute{"card_too", "[redacted]"}));
+  EXPECT_EQ(span.attributes[2], (Attribute{"order", std::int64_t{2}}));
+  EXPECT_EQ(std::get<std::string>(span.attributes[3].value).size(), 16'384U);
+}
+
+TEST_F(ActiveSpanTest, ByADeniedPathNothingIsSet) {
+  logging::RedactorOptions options;
+  options.paths = {"/customer_name"};
+  const auto before = logging::default_redactor();
+  logging::set_default_redactor(std::make_shared<logging::Redactor>(options));
+  trace();
+  Span("step").set("customer_name", "Jane Roe");
+  logging::set_default_redactor(before);
+  ASSERT_EQ(spans_.size(), 1U);
+  EXPECT_THAT(spans_[0].attributes, IsEmpty());
 }
 
 TEST_F(ActiveSpanTest, SpansNestAndAreCurrentWhileTheyAreOpen) {

@@ -1,9 +1,11 @@
+#include "logging/variable.hpp"
 #include "telemetry/exporter_fixture.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <string>
 #include <utility>
@@ -46,6 +48,38 @@ TEST_F(ExporterFailureTest, AReceiverThatNamesATimeIsNotAskedEarlier) {
   EXPECT_EQ(receiver_.requests()[0].body, receiver_.requests()[1].body);
   EXPECT_EQ(exporter.sent(ExportSignal::Traces), kBatch);
   EXPECT_EQ(exporter.dropped(), 0U);
+}
+
+TEST_F(ExporterFailureTest, AProxyThatCannotBeUsedIsToldWithoutItsPassword) {
+  const logging::Variable proxy("http_proxy", "user:hunter2pw@proxy:99999");
+  ExporterOptions hasty = options();
+  hasty.span_batches.give_up_after = 1ms;
+  hasty.traces.url = "http://receiver.invalid:4318/v1/traces";
+  Exporter exporter(hasty);
+  exporter.add(span("s"));
+  send(exporter);
+  EXPECT_EQ(exporter.dropped(), 1U);
+  const auto problem = capture_.only("telemetry_lost").at("problem").get<std::string>();
+  EXPECT_THAT(problem, HasSubstr("proxy"));
+  EXPECT_THAT(problem, ::testing::Not(HasSubstr("hunter2pw")));
+}
+
+TEST_F(ExporterFailureTest, TimesThatNeverEndDoNotOverflow) {
+  ExporterOptions patient = options();
+  patient.metrics.url = receiver_.url("/v1/metrics");
+  std::atomic<int> readings{0};
+  patient.collect_metrics = [&] {
+    ++readings;
+    return std::vector<MetricData>{};
+  };
+  patient.metrics_interval = std::chrono::milliseconds::max();
+  patient.span_batches.delay = std::chrono::milliseconds::max();
+  patient.span_batches.give_up_after = std::chrono::milliseconds::max();
+  Exporter exporter(patient);
+  exporter.add(span("s"));
+  pass(24h);
+  EXPECT_EQ(readings.load(), 0);
+  EXPECT_THAT(receiver_.requests(), IsEmpty());
 }
 
 TEST_F(ExporterFailureTest, ATimeMayBeADate) {

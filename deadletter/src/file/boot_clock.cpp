@@ -16,7 +16,7 @@ std::string read_boot_id() {
 }  // namespace
 
 const std::string& boot_id() {
-  static const std::string id = read_boot_id();
+  static const std::string& id = *new std::string(read_boot_id());  // a bus may end after other statics
   return id;
 }
 

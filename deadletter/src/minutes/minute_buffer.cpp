@@ -69,7 +69,7 @@ void MinuteBuffer::write(Connection& connection) {
     if (retention_.count() > 0 && newest != purged_at_) purge_before = newest - retention_;
     purged_at_ = newest;
   }
-  static const std::string insert_or_add = added();
+  static const std::string& insert_or_add = *new std::string(added());  // a bus may end after other statics
   Prepared add(connection.database(), insert_or_add);
   for (const auto& [key, counts] : *rows) {
     const auto& [minute, service, event_type, handler] = key;

@@ -10,7 +10,8 @@
 namespace tidings::deadletter {
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> steps = {{1, second_version()}, {2, third_version()}};
+  // Never destroyed: a store may be opened while other statics end.
+  static const auto& steps = *new std::vector<Migration>{{1, second_version()}, {2, third_version()}};
   return steps;
 }
 

@@ -59,6 +59,11 @@ ExporterOptions checked(ExporterOptions options) {
   require_valid(options.log_batches, "log_batches");
   if (options.metrics_interval.count() <= 0)
     refuse_option("ExporterOptions::metrics_interval must be positive");
+  constexpr std::chrono::hours kForEver{24 * 366 * 100};  // later is never; and nothing overflows
+  for (std::chrono::milliseconds* const time :
+       {&options.metrics_interval, &options.span_batches.delay, &options.span_batches.give_up_after,
+        &options.log_batches.delay, &options.log_batches.give_up_after})
+    *time = std::min<std::chrono::milliseconds>(*time, kForEver);
   if (options.clock == nullptr || !options.random)
     refuse_option("ExporterOptions::clock and random must not be null");
   return options;

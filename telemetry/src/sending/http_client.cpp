@@ -3,12 +3,14 @@
 #include <tidings/version.hpp>
 
 #include <curl/curl.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <new>
 #include <optional>
+#include <string>
 
 namespace tidings::telemetry {
 namespace {
@@ -43,6 +45,20 @@ HeaderLines header_lines(const Endpoint& to) {
     add_line(lines, line);
   }
   return lines;
+}
+
+/// A child that the application starts is not to have the connection.
+int close_on_exec(void* /*nothing*/, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
+  ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+  return CURL_SOCKOPT_OK;
+}
+
+/// libcurl names a proxy that it cannot use as it was given: what stands before its `@` goes.
+std::string without_credentials(std::string message) {
+  const std::size_t at = message.rfind('@');
+  if (at == std::string::npos) return message;
+  const std::size_t begin = message.find_last_of(" '\"", at) + 1;  // 0 if there is none
+  return message.replace(begin, at - begin, "[redacted]");
 }
 
 std::size_t keep_body(const char* bytes, std::size_t size, std::size_t count, void* response) noexcept {
@@ -95,6 +111,7 @@ struct HttpClient::Handles {
     ::curl_easy_setopt(easy, CURLOPT_URL, to.url.c_str());
     ::curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    ::curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &close_on_exec);
     ::curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a cancelled look-up of a name is not waited for
     ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(to.timeout.count()));
     ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -155,7 +172,7 @@ HttpResponse HttpClient::post(const Endpoint& to, std::string_view body) {
     response.problem = "it was given up, because the exporter stops";
   } else {
     const char* const said = handles_->error.data();
-    response.problem = *said != '\0' ? said : ::curl_easy_strerror(*result);
+    response.problem = without_credentials(*said != '\0' ? said : ::curl_easy_strerror(*result));
   }
   return response;
 }

@@ -1,5 +1,6 @@
 #include <tidings/telemetry/active_span.hpp>
 
+#include "tracing/add_attribute.hpp"
 #include "tracing/tracer_core.hpp"
 
 #include <tidings/context.hpp>
@@ -11,6 +12,8 @@
 #include <atomic>
 #include <cassert>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -20,24 +23,39 @@ namespace {
 
 constexpr std::size_t kMaxProblemBytes = 4096;
 
+/// Of one process: in a forked child a thread that is not there may hold the mutex for ever.
 struct DefaultTracer {
+  explicit DefaultTracer(const DefaultTracer* parents) : before(parents) {}
+
+  const DefaultTracer* before;  // the parent process's, which is left as it is
+  std::uint64_t generation = detail::fork_generation();
   detail::Mutex mutex;
   std::shared_ptr<telemetry::Tracer> tracer TIDINGS_GUARDED_BY(mutex);
-  /// Of the process that set it: in a forked child a thread that is not there may hold a mutex.
-  std::atomic<std::uint64_t> generation{0};
 };
 
-/// Never destroyed: destructors of statics may have spans.
+/// That of this process. Never destroyed: destructors of statics may have spans. Throws std::bad_alloc.
 DefaultTracer& default_tracer() {
-  static auto& tracer = *new DefaultTracer;
-  return tracer;
+  static std::atomic<DefaultTracer*> current{nullptr};
+  DefaultTracer* found = current.load();
+  while (found == nullptr || found->generation != detail::fork_generation()) {
+    auto own = std::make_unique<DefaultTracer>(found);
+    if (current.compare_exchange_strong(found, own.get())) return *own.release();
+  }
+  return *found;
 }
 
 std::shared_ptr<telemetry::Tracer> current_tracer() {
   DefaultTracer& current = default_tracer();
-  if (current.generation.load() != detail::fork_generation()) return nullptr;
   const detail::MutexLock lock(current.mutex);
   return current.tracer;
+}
+
+std::shared_ptr<telemetry::Tracer> tracer_or_none() noexcept {
+  try {
+    return current_tracer();
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 const Context& no_context() {
@@ -53,7 +71,6 @@ void telemetry::set_default_tracer(std::shared_ptr<Tracer> tracer) {
     DefaultTracer& current = default_tracer();
     const tidings::detail::MutexLock lock(current.mutex);
     current.tracer.swap(tracer);
-    current.generation.store(tidings::detail::fork_generation());
     tidings::detail::makes_spans.store(makes);
   }
 }
@@ -70,7 +87,7 @@ struct Span::Open {
 };
 
 void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
-  const auto tracer = current_tracer();
+  const auto tracer = tracer_or_none();
   if (!tracer) return;
   const telemetry::Tracer::Core& core = *tracer->core_;
   const detail::AmbientFrame* const around = detail::ambient_frame;
@@ -92,7 +109,7 @@ void Span::open(std::string_view name, telemetry::SpanKind kind) noexcept {
       const std::string tracestate = std::move(open->span.context.tracestate);
       open->span.context = telemetry::span_context_of(open->trace);
       open->span.context.tracestate = tracestate;
-      open->span.name = name;
+      open->span.name = logging::default_redactor()->redact_text(name);
       open->span.kind = kind;
       open->span.start_ns = telemetry::nanoseconds(core.options().clock->now());
       open->began = core.options().clock->monotonic_now();
@@ -131,10 +148,8 @@ bool Span::is_recorded() const noexcept { return open_ != nullptr && open_->reco
 void Span::set(std::string_view name, telemetry::AttributeValue value) noexcept {
   if (!is_recorded()) return;
   try {
-    const auto redactor = logging::default_redactor();
-    if (redactor->denies(name)) return;
-    if (auto* const text = std::get_if<std::string>(&value)) *text = redactor->redact_text(*text);
-    open_->span.attributes.push_back({std::string(name), std::move(value)});
+    telemetry::SpanData& span = open_->span;
+    telemetry::add_attribute(span.attributes, span.dropped.attributes, name, std::move(value));
   } catch (...) {
     return;
   }

@@ -1,9 +1,9 @@
 #include <tidings/telemetry/bus_spans.hpp>
 
+#include "tracing/add_attribute.hpp"
 #include "tracing/span_parts.hpp"
 
 #include <tidings/bus.hpp>
-#include <tidings/logging/redactor.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -39,14 +39,13 @@ AttributeValue context_attribute(const ContextValue& value) {
   if (json.is_number_integer() && (!json.is_number_unsigned() || json.get<std::uint64_t>() <= INT64_MAX))
     return json.get<std::int64_t>();
   if (json.is_number()) return json.get<double>();
-  return logging::default_redactor()->redact_text(json.get<std::string>());
+  return json.get<std::string>();
 }
 
 /// With the names that the application gave them: those of conventions have dots, and these cannot.
-void add_fields(Attributes& attributes, const ContextFields& fields) {
-  for (const auto& [name, value] : fields) {
-    if (!logging::default_redactor()->denies(name)) attributes.push_back({name, context_attribute(value)});
-  }
+void add_fields(SpanData& span, const ContextFields& fields) {
+  for (const auto& [name, value] : fields)
+    add_attribute(span.attributes, span.dropped.attributes, name, context_attribute(value));
 }
 
 /// What a handler has bound as the stack of its failure is taken out of the attributes (docs/logging.md).
@@ -96,6 +95,12 @@ std::uint64_t nanoseconds(Timestamp time) noexcept {
 void mark_failed(SpanData& span, const std::string& error_type, const std::string& message) {
   span.status = SpanStatus::Error;
   span.status_message = message;
+  for (Attribute& each : span.attributes) {
+    if (each.name == "error.type") {
+      each.value = error_type;
+      return;
+    }
+  }
   span.attributes.push_back({"error.type", error_type});
 }
 
@@ -129,7 +134,7 @@ BusSpan begin_span(const PublishStart& publish) {
   span.start_ns = nanoseconds(publish.metadata.published_at);
   add_messaging(span.attributes, "publish", "send", publish.event_type, publish.metadata);
   span.attributes.push_back({"tidings.durable", publish.durable});
-  add_fields(span.attributes, publish.metadata.fields);
+  add_fields(span, publish.metadata.fields);
   return {.span = std::move(span)};
 }
 
@@ -139,6 +144,7 @@ BusSpan begin_span(const AttemptStart& attempt) {
   SpanData& span = begun.span;
   span.name = "process " + std::string(attempt.context.event_type());
   span.kind = SpanKind::Consumer;
+  span.context.tracestate = metadata.tracestate.str();
   span.start_ns = nanoseconds(attempt.at);
   if (metadata.traceparent) span.links.push_back({span_context_of(*metadata.traceparent)});
   if (const auto previous = previous_span(attempt)) span.links.push_back({*previous});
@@ -149,7 +155,7 @@ BusSpan begin_span(const AttemptStart& attempt) {
                                                        std::to_string(attempt.context.attempt())});
   span.attributes.push_back({"tidings.attempt.number", std::int64_t{attempt.context.attempt()}});
   if (attempt.recovered) span.attributes.push_back({"tidings.recovered", true});
-  add_fields(span.attributes, metadata.fields);
+  add_fields(span, metadata.fields);
   if (attempt.letter_id != 0) {
     span.attributes.push_back({"tidings.letter.id", attempt.letter_id});
     begun.redrive = redrive_span(attempt, span);
@@ -177,10 +183,8 @@ std::optional<ExceptionFacts> end_span(BusSpan& attempt_span, const AttemptEnd& 
   SpanData& span = attempt_span.span;
   span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
   if (attempt_span.redrive) attempt_span.redrive->end_ns = span.end_ns;
-  Attributes bound;
-  add_fields(bound, attempt.context.bound());
-  const std::string stack = attempt.failure != nullptr ? take_stack(bound) : std::string();
-  for (Attribute& each : bound) span.attributes.push_back(std::move(each));
+  add_fields(span, attempt.context.bound());
+  const std::string stack = attempt.failure != nullptr ? take_stack(span.attributes) : std::string();
   if (attempt.failure == nullptr) return std::nullopt;
   const Attempt& failure = *attempt.failure;
   mark_failed(span, failure.error_type, failure.error_message);

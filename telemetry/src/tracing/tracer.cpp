@@ -1,5 +1,6 @@
 #include <tidings/telemetry/tracer.hpp>
 
+#include "tracing/add_attribute.hpp"
 #include "tracing/tracer_core.hpp"
 
 #include <tidings/error.hpp>
@@ -63,8 +64,12 @@ void Tracer::Core::add_exception(SpanData& span, const ExceptionFacts& exception
     log.attributes.insert(log.attributes.end(), span.attributes.begin(), span.attributes.end());
     exceptions_.logs(std::move(log));
   }
-  if (exceptions_.signal != ExceptionSignal::Logs)
+  if (exceptions_.signal == ExceptionSignal::Logs) return;
+  if (span.events.size() >= kMaxEvents) {
+    ++span.dropped.events;
+  } else {
     span.events.push_back({.name = "exception", .time_ns = span.end_ns, .attributes = std::move(attributes)});
+  }
 }
 
 void Tracer::Core::note_exemplar(const SpanData& span, bool happened,
@@ -125,6 +130,12 @@ TracerOptions checked(TracerOptions options) {
   if (options.keep.spans == 0 && options.keep.slower_than)
     throw Error(ErrorCode::InvalidArgument,
                 "KeepUnsampled::slower_than is set, but KeepUnsampled::spans is 0: nothing would be kept");
+  // Later is never; and nothing overflows.
+  constexpr std::chrono::hours kForEver{24 * 366 * 100};
+  options.late = std::min<std::chrono::seconds>(options.late, kForEver);
+  options.keep.time = std::min<std::chrono::seconds>(options.keep.time, kForEver);
+  if (options.keep.slower_than)
+    options.keep.slower_than = std::min<std::chrono::milliseconds>(*options.keep.slower_than, kForEver);
   return options;
 }
 
