@@ -1,5 +1,7 @@
 #include <tidings/telemetry/telemetry.hpp>
 
+#include "settings/environment.hpp"
+
 #include <tidings/detail/fork_generation.hpp>
 #include <tidings/detail/mutex.hpp>
 #include <tidings/error.hpp>
@@ -9,7 +11,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <string>
 #include <utility>
@@ -57,8 +58,9 @@ namespace {
 
 /// The sampler that the environment names, if it does; the exporter logs its problems with its own.
 void read_sampler(ExporterOptions& exporter, TracerOptions& tracer) {
-  const char* const named = std::getenv("OTEL_TRACES_SAMPLER");
-  if (named != nullptr && *named != '\0') tracer.sampler = Sampler::from_environment(exporter.problems);
+  const Lookup environment = process_environment();
+  if (!EnvironmentReader(environment, exporter.problems).text("OTEL_TRACES_SAMPLER").empty())
+    tracer.sampler = Sampler::from_environment(exporter.problems);
 }
 
 /// One more than the fork generation of the process that has a Telemetry; 0: none has.
