@@ -4,7 +4,7 @@
 
 # What takes longest begins first; the others in the order of how many tests they have.
 set(long_suites PagesInTurn Whose/FlowSweepTest Whose/PublishSweepTest Target/FuzzCorpus Simulation Crash
-                RedactionCorpusInToolsTest MetricsTest PublishInTest RecoveryTest)
+                Whose/TracedSweepTest RedactionCorpusInToolsTest MetricsTest PublishInTest RecoveryTest)
 
 execute_process(COMMAND ${EXECUTABLE} --gtest_list_tests OUTPUT_VARIABLE lines RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
