@@ -96,6 +96,24 @@ TEST_F(ExceptionsTest, AreEventsOfTheirSpanByDefault) {
   EXPECT_THAT(received("/v1/logs"), IsEmpty());
 }
 
+TEST_F(ExceptionsTest, HaveNoStackOfAFieldThatTheEventCameWith) {
+  trace(ExceptionSignal::SpanEvents);
+  {
+    Bus bus({.service = "shop",
+             .store = std::make_shared<MemoryLetterSink>(),
+             .logger = capture_.logger(),
+             .telemetry = {.observer = tracer_},
+             .clock = clock_});
+    auto dies = bus.subscribe("shop.order_paid", "dies", [](const Json&) { throw Permanent("no money"); });
+    const ContextScope request({{"stack", "of boxes"}});
+    bus.publish("shop.order_paid", Json{{"order", 7}});
+  }
+  const auto attempts = failed_attempts();
+  ASSERT_THAT(attempts, SizeIs(1));
+  EXPECT_EQ(text(attempts[0], "stack"), "of boxes");
+  EXPECT_EQ(text(attempts[0].at("events").at(0), "exception.stacktrace"), "none");
+}
+
 TEST_F(ExceptionsTest, AreRecordsOfTheAttemptIfLogsAreAskedFor) {
   trace(ExceptionSignal::Logs);
   publish_to_failing_handler();

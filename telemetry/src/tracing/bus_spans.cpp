@@ -4,6 +4,7 @@
 #include "tracing/span_parts.hpp"
 
 #include <tidings/bus.hpp>
+#include <tidings/logging/redactor.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -48,16 +49,12 @@ void add_fields(SpanData& span, const ContextFields& fields) {
     add_attribute(span.attributes, span.dropped.attributes, name, context_attribute(value));
 }
 
-/// What a handler has bound as the stack of its failure is taken out of the attributes (docs/logging.md).
-std::string take_stack(Attributes& attributes) {
-  const auto found = std::find_if(attributes.begin(), attributes.end(),
-                                  [](const Attribute& attribute) { return attribute.name == "stack"; });
-  if (found == attributes.end()) return {};
-  auto* const text = std::get_if<std::string>(&found->value);
-  if (text == nullptr) return {};
-  std::string stack = std::move(*text);
-  attributes.erase(found);
-  return stack;
+/// What a handler has bound as the stack of its failure (docs/logging.md), which is no attribute then. A
+/// field of the event of that name is none. Empty if there is none.
+std::string stack_among(const ContextFields& bound) {
+  const ContextValue* const stack = bound.find("stack");
+  const std::string* const text = stack != nullptr ? stack->text() : nullptr;
+  return text != nullptr ? logging::default_redactor()->redact_text(*text) : std::string();
 }
 
 void add_messaging(Attributes& attributes, const char* operation, const char* type,
@@ -183,8 +180,12 @@ std::optional<ExceptionFacts> end_span(BusSpan& attempt_span, const AttemptEnd& 
   SpanData& span = attempt_span.span;
   span.end_ns = span.start_ns + static_cast<std::uint64_t>(attempt.duration.count());
   if (attempt_span.redrive) attempt_span.redrive->end_ns = span.end_ns;
-  add_fields(span, attempt.context.bound());
-  const std::string stack = attempt.failure != nullptr ? take_stack(span.attributes) : std::string();
+  const ContextFields bound = attempt.context.bound();
+  const std::string stack = attempt.failure != nullptr ? stack_among(bound) : std::string();
+  for (const auto& [name, value] : bound) {
+    if (stack.empty() || name != "stack")
+      add_attribute(span.attributes, span.dropped.attributes, name, context_attribute(value));
+  }
   if (attempt.failure == nullptr) return std::nullopt;
   const Attempt& failure = *attempt.failure;
   mark_failed(span, failure.error_type, failure.error_message);
